@@ -1,0 +1,207 @@
+//! The ARQ behind one small contract, so that nobody else knows which engine runs.
+//!
+//! An engine turns bytes or messages into PUSH segments and back, acknowledges, retransmits, and
+//! keeps the windows. It knows nothing of addresses, of the conversation's life, or of our control
+//! codes: WASK and WINS with a code in `frg` are to it a source of `una` and `wnd` and nothing else,
+//! and the plain ones are answered by the session.
+//!
+//! Order of calls within one turn: any number of [`handle_datagram`](Engine::handle_datagram),
+//! [`read`](Engine::read) and [`write`](Engine::write), then one [`flush`](Engine::flush), then
+//! [`take_output`](Engine::take_output), then [`poll_timeout`](Engine::poll_timeout). Reading before
+//! flushing lets the ACKs announce an open window.
+
+#[cfg(feature = "kcp")]
+mod kcp;
+
+use crate::config::KcpConfig;
+use crate::error::KcpError;
+use crate::time::Time;
+use crate::wire::Header;
+
+/// What an engine is born with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup<'a> {
+    /// Conversation, in every header.
+    pub conv: u32,
+    /// Checked by [`KcpConfig::check`] before.
+    pub config: &'a KcpConfig,
+    /// Bytes of the largest datagram: the configured MTU less the overhead of the layers.
+    pub mtu: usize,
+    /// Now.
+    pub now: Time,
+    /// What the clock on the wire (`ts`) shows at `now`. Random, so that an ACK proves that its
+    /// sender saw our segment.
+    pub ts_base: u32,
+    /// First sequence number of both directions: 0 with every peer; tests begin before the wrap.
+    pub sn_base: u32,
+}
+
+/// What a datagram did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Handled {
+    /// An ACK matched a segment in flight by number and clock: the peer receives what we send.
+    pub proven: bool,
+    /// Something was acknowledged for the first time.
+    pub progress: bool,
+    /// It held a PUSH, new or not: an ACK is due, and there may be something to read.
+    pub pushed: bool,
+}
+
+/// Why a whole datagram was refused; nothing of it has been applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Not well formed, or of another conversation.
+    Malformed,
+    /// Its `una` acknowledges what was never sent.
+    Una,
+}
+
+/// Gauges and counters an engine keeps; the rest of [`crate::StreamStats`] is the session's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EngineStats {
+    pub segments_sent: u64,
+    pub segments_received: u64,
+    pub timeout_retransmits: u64,
+    pub fast_retransmits: u64,
+    pub duplicates: u64,
+    /// ACKs of nothing in flight.
+    pub rejected_acks: u64,
+    /// PUSHes outside of the window or with an impossible fragment number.
+    pub rejected_window: u64,
+    /// PUSHes that the receive budget had no room for.
+    pub rejected_budget: u64,
+    pub srtt_ms: u32,
+    pub rttvar_ms: u32,
+    pub rto_ms: u32,
+    pub cwnd: u32,
+    pub peer_window: u32,
+    pub in_flight: usize,
+    pub send_queue: usize,
+}
+
+/// The engine of one session.
+#[derive(Debug)]
+pub(crate) enum Engine {
+    /// The `kcp` crate behind its wall.
+    #[cfg(feature = "kcp")]
+    Kcp(Box<kcp::KcpEngine>),
+    /// No engine is compiled in: there is no value of this.
+    #[cfg(not(feature = "kcp"))]
+    None(std::convert::Infallible),
+}
+
+macro_rules! each {
+    ($self:ident, $engine:ident => $call:expr) => {
+        match $self {
+            #[cfg(feature = "kcp")]
+            Engine::Kcp($engine) => $call,
+            #[cfg(not(feature = "kcp"))]
+            Engine::None(never) => match *never {},
+        }
+    };
+}
+
+// Without an engine no argument is used.
+#[cfg_attr(not(feature = "kcp"), allow(unused_variables))]
+impl Engine {
+    /// A fresh engine.
+    pub fn new(setup: Setup<'_>) -> Result<Engine, KcpError> {
+        #[cfg(feature = "kcp")]
+        return Ok(Engine::Kcp(Box::new(kcp::KcpEngine::new(setup))));
+        #[cfg(not(feature = "kcp"))]
+        Err(KcpError::Config {
+            field: "engine",
+            value: "none".into(),
+            accepted: "a build with the feature \"kcp\"".into(),
+        })
+    }
+
+    /// Adopts the conversation number that the peer allocated.
+    pub fn set_conv(&mut self, conv: u32) {
+        each!(self, engine => engine.set_conv(conv))
+    }
+
+    /// Takes as much of `buf` as the send budget has room for and returns how much: in stream mode
+    /// any part, in message mode all or nothing. 0 means: no room (or an empty `buf`).
+    pub fn write(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
+        each!(self, engine => engine.write(buf))
+    }
+
+    /// Is there room to write a byte, or in message mode a message of one segment?
+    pub fn writable(&self) -> bool {
+        each!(self, engine => engine.writable())
+    }
+
+    /// Appends the next complete message (in stream mode: segment) to `into` and returns its length;
+    /// `None` when there is none. Empty messages are skipped.
+    pub fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
+        each!(self, engine => engine.read(into))
+    }
+
+    /// Applies a datagram: ACKs, `una`, the peer's window, data.
+    pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
+        each!(self, engine => engine.handle_datagram(now, datagram))
+    }
+
+    /// Emits what is due: ACKs, what the windows admit, what must be sent again.
+    pub fn flush(&mut self, now: Time) {
+        each!(self, engine => engine.flush(now))
+    }
+
+    /// Hands over every datagram emitted since the last call, in order.
+    pub fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
+        each!(self, engine => engine.take_output(sink))
+    }
+
+    /// When [`flush`](Engine::flush) must be called although nothing else happens; `None` when
+    /// quiescent, that is with nothing unacknowledged.
+    pub fn poll_timeout(&self, now: Time) -> Option<Time> {
+        each!(self, engine => engine.poll_timeout(now))
+    }
+
+    /// A header of this conversation with the current `wnd`, `una` and clock, `sn` and `len` 0.
+    pub fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
+        each!(self, engine => engine.header(now, cmd, frg))
+    }
+
+    /// Segments that were written and are not yet acknowledged, sent or not.
+    pub fn unacked(&self) -> usize {
+        each!(self, engine => engine.unacked())
+    }
+
+    /// Segments that were written and not yet sent.
+    pub fn unsent(&self) -> usize {
+        each!(self, engine => engine.unsent())
+    }
+
+    /// The sequence number the next new segment will get.
+    pub fn snd_nxt(&self) -> u32 {
+        each!(self, engine => engine.snd_nxt())
+    }
+
+    /// Everything below it has been received without a gap.
+    pub fn rcv_nxt(&self) -> u32 {
+        each!(self, engine => engine.rcv_nxt())
+    }
+
+    /// Is a segment in flight that was sent with this number at this clock?
+    pub fn in_flight(&self, sn: u32, ts: u32) -> bool {
+        each!(self, engine => engine.in_flight(sn, ts))
+    }
+
+    /// Could this header be the peer's next words? `una` within what was sent and not far behind,
+    /// the `sn` of a PUSH within a window of what is expected.
+    pub fn plausible(&self, header: &Header) -> bool {
+        each!(self, engine => engine.plausible(header))
+    }
+
+    /// The most often a segment that is still in flight has been sent.
+    pub fn worst_transmits(&self) -> u32 {
+        each!(self, engine => engine.worst_transmits())
+    }
+
+    /// Counters and gauges.
+    pub fn stats(&self) -> EngineStats {
+        each!(self, engine => engine.stats())
+    }
+}

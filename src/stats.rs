@@ -1,0 +1,122 @@
+//! Counters and gauges.
+
+use std::time::Duration;
+
+/// Datagrams that were not acted upon, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rejected {
+    /// Not a row of KCP segments: short, a length beyond the end, an unknown command.
+    pub malformed: u64,
+    /// Another conversation than the session's.
+    pub conv: u64,
+    /// `una` acknowledges what was never sent.
+    pub una: u64,
+    /// An ACK of a segment that is not in flight or with a clock that was never sent.
+    pub ack: u64,
+    /// A PUSH outside of the receive window, or with an impossible fragment number.
+    pub window: u64,
+    /// More than the receive budget would hold.
+    pub budget: u64,
+    /// An RST that echoes nothing this side sent lately.
+    pub reset: u64,
+}
+
+impl Rejected {
+    /// All causes together.
+    pub fn total(&self) -> u64 {
+        self.malformed + self.conv + self.una + self.ack + self.window + self.budget + self.reset
+    }
+}
+
+/// What one stream has done and how its path looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamStats {
+    /// Bytes written by the application and taken.
+    pub bytes_sent: u64,
+    /// Bytes delivered to the application.
+    pub bytes_received: u64,
+    /// Bytes of all datagrams sent, without UDP and IP headers.
+    pub wire_bytes_sent: u64,
+    /// Bytes of all datagrams received, without UDP and IP headers.
+    pub wire_bytes_received: u64,
+    /// Datagrams sent.
+    pub datagrams_sent: u64,
+    /// Datagrams received.
+    pub datagrams_received: u64,
+    /// PUSH segments sent, retransmissions included.
+    pub segments_sent: u64,
+    /// PUSH segments received, duplicates included.
+    pub segments_received: u64,
+    /// Segments sent again because their timeout passed.
+    pub timeout_retransmits: u64,
+    /// Segments sent again because later ones were acknowledged.
+    pub fast_retransmits: u64,
+    /// PUSH segments that had been received before.
+    pub duplicates: u64,
+    /// Datagrams or segments that were not acted upon.
+    pub rejected: Rejected,
+    /// Smoothed round-trip time; zero before the first sample.
+    pub srtt: Duration,
+    /// Variation of the round-trip time.
+    pub rttvar: Duration,
+    /// Retransmission timeout.
+    pub rto: Duration,
+    /// Congestion window in segments, as far as the engine tells it.
+    pub cwnd: u32,
+    /// Own send window in segments.
+    pub send_window: u32,
+    /// Own receive window in segments.
+    pub receive_window: u32,
+    /// The peer's last announced receive window in segments.
+    pub peer_window: u32,
+    /// Segments sent and not yet acknowledged.
+    pub in_flight: usize,
+    /// Segments that wait to be sent for the first time.
+    pub send_queue: usize,
+    /// Bytes that wait to be read.
+    pub receive_queue: usize,
+    /// Times the peer's address changed.
+    pub roamed: u64,
+}
+
+/// What one endpoint (one socket) has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointStats {
+    /// Sessions that exist now.
+    pub sessions: usize,
+    /// Of these, the ones whose peer has not yet proved that it receives what we send.
+    pub unconfirmed: usize,
+    /// Keys of closed sessions that rest in time-wait.
+    pub time_wait: usize,
+    /// Sessions opened by this side.
+    pub connected: u64,
+    /// Sessions opened by peers.
+    pub accepted: u64,
+    /// Sessions of peers refused because the backlog or the session limit was full.
+    pub refused: u64,
+    /// Unconfirmed sessions that made room for newer ones.
+    pub evicted: u64,
+    /// Datagrams received.
+    pub datagrams_received: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Datagrams handed to the transport.
+    pub datagrams_sent: u64,
+    /// Bytes handed to the transport.
+    pub bytes_sent: u64,
+    /// Datagrams that belong to no session and open none.
+    pub unknown: u64,
+    /// Datagrams that are no row of KCP segments.
+    pub malformed: u64,
+    /// RST segments sent because a conversation was not known.
+    pub resets_sent: u64,
+    /// Datagrams dropped because the transmit queue was full.
+    pub transmit_dropped: u64,
+    /// Errors of the transport that were taken as weather.
+    pub transport_errors: u64,
+    /// Turns of the driver.
+    pub driver_polls: u64,
+}

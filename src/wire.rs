@@ -1,0 +1,211 @@
+//! The KCP segment on the wire: 24 bytes of header, little endian, then the payload.
+//!
+//! Layout and names are those of `ikcp.c`. Several segments share a datagram; what is left at its
+//! end and shorter than a header is padding, ignored as `ikcp_input` does. Our control codes live
+//! in the `frg` byte of window probes (WASK) and answers (WINS), which other implementations send
+//! as 0 and never read.
+
+/// Bytes of a segment header.
+pub const HEADER_LEN: usize = 24;
+
+/// `cmd`: a segment with data.
+pub const CMD_PUSH: u8 = 81;
+/// `cmd`: the acknowledgement of one segment.
+pub const CMD_ACK: u8 = 82;
+/// `cmd`: window probe ("ask").
+pub const CMD_WASK: u8 = 83;
+/// `cmd`: window announcement ("tell"), the answer to a probe.
+pub const CMD_WINS: u8 = 84;
+
+/// `frg` of WASK and WINS as every implementation sends them; of our WASK: the keepalive.
+pub const CODE_PLAIN: u8 = 0;
+/// `frg` of WASK: HELLO, the first segment of a client, `sn` a nonce. Of WINS: HELLO_ACK, which
+/// echoes that nonce in `sn` and carries the answerer's own nonce in `ts`.
+pub const CODE_HELLO: u8 = 1;
+/// `frg` of WASK: FIN, no data after `sn`. Of WINS: FIN_ACK, which echoes `sn`.
+pub const CODE_FIN: u8 = 2;
+/// `frg` of WINS: RST, no such conversation; `sn` and `ts` echo the segment that provoked it.
+pub const CODE_RST: u8 = 3;
+/// `frg` of WASK: KNOWN, a probe of a conversation that was already established. Whoever does not
+/// know the conversation answers RST; whoever does answers WINS with `sn` and `ts` echoed.
+pub const CODE_KNOWN: u8 = 4;
+
+/// A segment header without its payload; `len` is the length of that payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// Conversation.
+    pub conv: u32,
+    /// One of the `CMD_` values.
+    pub cmd: u8,
+    /// PUSH: fragments of the message still to come. WASK and WINS: a `CODE_` value.
+    pub frg: u8,
+    /// Free slots in the sender's receive window.
+    pub wnd: u16,
+    /// PUSH: the sender's clock in milliseconds. ACK: echo of it.
+    pub ts: u32,
+    /// PUSH: sequence number. ACK: the number acknowledged.
+    pub sn: u32,
+    /// Everything below it has been received by the sender of this header.
+    pub una: u32,
+    /// Bytes of payload that follow.
+    pub len: u32,
+}
+
+impl Header {
+    /// Reads a header off the first [`HEADER_LEN`] bytes; `None` if there are fewer.
+    pub fn decode(bytes: &[u8]) -> Option<Header> {
+        let b: &[u8; HEADER_LEN] = bytes.get(..HEADER_LEN)?.try_into().ok()?;
+        let word = |at: usize| u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]]);
+        Some(Header {
+            conv: word(0),
+            cmd: b[4],
+            frg: b[5],
+            wnd: u16::from_le_bytes([b[6], b[7]]),
+            ts: word(8),
+            sn: word(12),
+            una: word(16),
+            len: word(20),
+        })
+    }
+
+    /// The header as it travels.
+    pub fn encode(&self) -> [u8; HEADER_LEN] {
+        let mut b = [0; HEADER_LEN];
+        b[0..4].copy_from_slice(&self.conv.to_le_bytes());
+        b[4] = self.cmd;
+        b[5] = self.frg;
+        b[6..8].copy_from_slice(&self.wnd.to_le_bytes());
+        b[8..12].copy_from_slice(&self.ts.to_le_bytes());
+        b[12..16].copy_from_slice(&self.sn.to_le_bytes());
+        b[16..20].copy_from_slice(&self.una.to_le_bytes());
+        b[20..24].copy_from_slice(&self.len.to_le_bytes());
+        b
+    }
+}
+
+/// One segment of a datagram, borrowed from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    /// Its header.
+    pub header: Header,
+    /// Its payload, `header.len` bytes.
+    pub payload: &'a [u8],
+}
+
+/// Why a datagram is not a row of KCP segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// Shorter than one header.
+    Short,
+    /// A segment claims more payload than there is.
+    Length,
+    /// `cmd` is none of the four.
+    Command,
+    /// The segments of the datagram disagree about the conversation.
+    Conv,
+}
+
+/// Iterates over the segments of a datagram and ends at the first fault.
+#[derive(Clone, Debug)]
+pub struct Segments<'a> {
+    rest: &'a [u8],
+}
+
+/// The segments of `datagram`, in order. A caller that must not act on half a datagram runs
+/// [`check`] first.
+pub fn segments(datagram: &[u8]) -> Segments<'_> {
+    Segments { rest: datagram }
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = Result<Segment<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let header = Header::decode(self.rest)?;
+        let body = &self.rest[HEADER_LEN..];
+        self.rest = &[];
+        if !(CMD_PUSH..=CMD_WINS).contains(&header.cmd) {
+            return Some(Err(Malformed::Command));
+        }
+        if header.len as usize > body.len() {
+            return Some(Err(Malformed::Length));
+        }
+        let (payload, rest) = body.split_at(header.len as usize);
+        self.rest = rest;
+        Some(Ok(Segment { header, payload }))
+    }
+}
+
+/// Checks that all of `datagram` is well formed and returns its first header.
+///
+/// # Errors
+/// The first fault found. `ikcp_input` would already have applied the segments before it.
+pub fn check(datagram: &[u8]) -> Result<Header, Malformed> {
+    let mut first = None;
+    for segment in segments(datagram) {
+        let header = segment?.header;
+        if first.get_or_insert(header).conv != header.conv {
+            return Err(Malformed::Conv);
+        }
+    }
+    first.ok_or(Malformed::Short)
+}
+
+/// How far sequence number or clock `a` is ahead of `b`; negative if it is behind. Safe around the
+/// wrap of 32 bits, as `_itimediff` of `ikcp.c` is.
+pub const fn diff(a: u32, b: u32) -> i32 {
+    a.wrapping_sub(b) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// First client packet of the recorded session `none_nofec_nocomp_smux1`, without its 20 bytes
+    /// of nonce and checksum.
+    const RECORDED: [u8; 32] = [
+        0x37, 0x7f, 0xf4, 0xcf, 0x51, 0x00, 0x00, 0x02, 0x97, 0x08, 0x00, 0x00, 0, 0, 0, 0, 0, 0,
+        0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0,
+    ];
+
+    #[test]
+    fn a_recorded_packet_reads_and_writes_back() {
+        let header = check(&RECORDED).unwrap();
+        assert_eq!(
+            header,
+            Header { conv: 0xcff47f37, cmd: CMD_PUSH, wnd: 512, ts: 2199, len: 8, ..header }
+        );
+        assert_eq!(header.encode(), RECORDED[..HEADER_LEN]);
+        let segment = segments(&RECORDED).next().unwrap().unwrap();
+        assert_eq!(segment.payload, [1, 0, 0, 0, 3, 0, 0, 0]);
+    }
+
+    #[test]
+    fn faults_are_told_apart() {
+        let mut long = RECORDED;
+        long[20] = 9;
+        let mut command = RECORDED;
+        command[4] = 85;
+        let mut two = RECORDED[..24].to_vec();
+        two[20] = 0;
+        two.extend_from_slice(&two.clone());
+        two[24] ^= 1;
+        assert_eq!(check(&RECORDED[..23]), Err(Malformed::Short));
+        assert_eq!(check(&long), Err(Malformed::Length));
+        assert_eq!(check(&command), Err(Malformed::Command));
+        assert_eq!(check(&two), Err(Malformed::Conv));
+    }
+
+    #[test]
+    fn a_tail_shorter_than_a_header_is_padding() {
+        let padded = [&RECORDED[..], &[0xff; 23]].concat();
+        assert_eq!(segments(&padded).count(), 1);
+    }
+
+    #[test]
+    fn differences_survive_the_wrap() {
+        assert_eq!(diff(2, u32::MAX), 3);
+        assert_eq!(diff(u32::MAX, 2), -3);
+        assert_eq!(diff(0x8000_0000, 0x7fff_ffff), 1);
+    }
+}
