@@ -1,0 +1,3 @@
+//! The async shell: the only room that touches sockets and clocks.
+
+pub(crate) mod transport;

@@ -1,0 +1,6 @@
+//! Pure transforms of datagrams, each behind its feature.
+
+#[cfg(any(test, feature = "netem"))]
+pub(crate) mod netem;
+#[cfg(any(test, feature = "pcap"))]
+pub(crate) mod pcap;

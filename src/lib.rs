@@ -1,0 +1,20 @@
+//! KCP (reliable UDP) for the smol runtime.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations, rust_2018_idioms, unreachable_pub)]
+#![allow(dead_code)] // until the rooms are joined
+
+mod config;
+mod error;
+mod io;
+mod layer;
+mod stats;
+mod time;
+mod wire;
+
+pub use config::{KcpConfig, KcpNoDelayConfig};
+pub use error::KcpError;
+pub use io::transport::{Datagrams, Transport};
+#[cfg(feature = "netem")]
+pub use layer::netem::NetemConfig;
+pub use stats::{EndpointStats, Rejected, StreamStats};
