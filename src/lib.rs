@@ -16,5 +16,5 @@ pub use config::{KcpConfig, KcpNoDelayConfig};
 pub use error::KcpError;
 pub use io::transport::{Datagrams, Transport};
 #[cfg(feature = "netem")]
-pub use layer::netem::NetemConfig;
+pub use layer::netem::{BurstConfig, LinkConfig, NetemConfig, Probability};
 pub use stats::{EndpointStats, Rejected, StreamStats};

@@ -1,0 +1,197 @@
+//! A bad network, seeded: one [`Netem`] for each direction, in whatever time its user lives in.
+
+mod config;
+mod random;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub use config::{BurstConfig, LinkConfig, NetemConfig, Probability};
+use random::below;
+pub(crate) use random::Random;
+
+use crate::time::Time;
+
+/// Datagrams that a link holds at most. With [`MAX_HELD_BYTES`]: 300 ms of 800 Mbit/s.
+const MAX_HELD: usize = 32_768;
+/// Bytes that a link holds at most.
+const MAX_HELD_BYTES: usize = 32 << 20;
+
+/// What a link did to its datagrams. `enqueued + duplicated` = `lost + queue_dropped + delivered`
+/// and those still held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LinkStats {
+    /// Datagrams that came in.
+    pub enqueued: u64,
+    /// Lost by chance, in bursts or between them.
+    pub lost: u64,
+    /// Dropped because the queue was full, copies included.
+    pub queue_dropped: u64,
+    /// Copies made.
+    pub duplicated: u64,
+    /// Datagrams that skipped the delay.
+    pub reordered: u64,
+    /// Datagrams that came out, copies included.
+    pub delivered: u64,
+    /// Bytes that came out.
+    pub bytes: u64,
+}
+
+/// One direction of a bad network.
+#[derive(Debug)]
+pub(crate) struct Netem {
+    link: LinkConfig,
+    random: Random,
+    /// In a burst of losses?
+    bad: bool,
+    /// When the link has sent all it has taken. Nanoseconds: at 1 Gbit/s a segment takes 200.
+    free_at_nanos: u64,
+    /// When the sending of each datagram that waits for that begins, and its length.
+    waiting: VecDeque<(u64, usize)>,
+    waiting_bytes: usize,
+    /// By due time, and by arrival among equals.
+    held: BTreeMap<(Time, u64), (SocketAddr, Vec<u8>)>,
+    held_bytes: usize,
+    sequence: u64,
+    stats: LinkStats,
+}
+
+impl Netem {
+    /// A link with nothing on it; `link` has been checked.
+    pub(crate) fn new(link: &LinkConfig, seed: u64) -> Netem {
+        Netem {
+            link: link.clone(),
+            random: Random::new(seed),
+            bad: false,
+            free_at_nanos: 0,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            held: BTreeMap::new(),
+            held_bytes: 0,
+            sequence: 0,
+            stats: LinkStats::default(),
+        }
+    }
+
+    /// Both directions of an endpoint, sending first, with weather of their own: endpoints with
+    /// neighbouring seeds share none of it.
+    pub(crate) fn pair(config: &NetemConfig) -> (Netem, Netem) {
+        let mut seeds = Random::new(config.seed);
+        let send = Netem::new(&config.send, seeds.next_u64());
+        let receive = Netem::new(&config.receive, seeds.next_u64());
+        (send, receive)
+    }
+
+    /// Takes a datagram from or to `addr` and decides its fate.
+    pub(crate) fn enqueue(&mut self, now: Time, addr: SocketAddr, datagram: &[u8]) {
+        self.stats.enqueued += 1;
+        // As many draws for every datagram, whatever becomes of it: what one knob does to a
+        // datagram does not change what the others do to the next.
+        let [burst, loss, duplicate, reorder, jitter, copy_reorder, copy_jitter] =
+            std::array::from_fn(|_| self.random.next_u64());
+
+        if self.loses(burst, loss) {
+            self.stats.lost += 1;
+            return;
+        }
+        self.hold(now, addr, datagram, reorder, jitter);
+        if self.link.duplicate.hits(duplicate) {
+            self.stats.duplicated += 1;
+            self.hold(now, addr, datagram, copy_reorder, copy_jitter);
+        }
+    }
+
+    /// When the next datagram is due; `None`: the link is empty.
+    pub(crate) fn poll_timeout(&self) -> Option<Time> {
+        self.held.first_key_value().map(|(&(due, _), _)| due)
+    }
+
+    /// The next datagram that is due, with the address it came in with.
+    pub(crate) fn dequeue(&mut self, now: Time) -> Option<(SocketAddr, Vec<u8>)> {
+        if self.poll_timeout()? > now {
+            return None;
+        }
+        let (_, (addr, datagram)) = self.held.pop_first()?;
+        self.held_bytes -= datagram.len();
+        self.stats.delivered += 1;
+        self.stats.bytes += datagram.len() as u64;
+        Some((addr, datagram))
+    }
+
+    /// What happened so far.
+    pub(crate) fn stats(&self) -> LinkStats {
+        self.stats
+    }
+
+    fn loses(&mut self, burst: u64, loss: u64) -> bool {
+        let Some(bursts) = &self.link.bursts else {
+            return self.link.loss.hits(loss);
+        };
+        let turn = if self.bad { bursts.leave } else { bursts.enter };
+        if turn.hits(burst) {
+            self.bad = !self.bad;
+        }
+        let chance = if self.bad { bursts.loss } else { self.link.loss };
+        chance.hits(loss)
+    }
+
+    fn hold(&mut self, now: Time, addr: SocketAddr, datagram: &[u8], reorder: u64, jitter: u64) {
+        let full = self.held.len() >= MAX_HELD
+            || datagram.len() > MAX_HELD_BYTES.saturating_sub(self.held_bytes);
+        let sent = if full { None } else { self.send(now, datagram.len()) };
+        let Some(sent) = sent else {
+            self.stats.queue_dropped += 1;
+            return;
+        };
+        let due = if self.link.reorder.hits(reorder) {
+            self.stats.reordered += 1;
+            sent
+        } else {
+            sent + self.time_on_the_way(jitter)
+        };
+        self.held_bytes += datagram.len();
+        self.held.insert((due, self.sequence), (addr, datagram.to_vec()));
+        self.sequence += 1;
+    }
+
+    /// When the last bit of a datagram of `len` bytes has left; `None`: the queue is full.
+    fn send(&mut self, now: Time, len: usize) -> Option<Time> {
+        let Some(rate) = self.link.rate else {
+            return Some(now);
+        };
+        let now_nanos = now.as_micros().saturating_mul(1000);
+        while let Some(&(begins, waited)) = self.waiting.front() {
+            if begins > now_nanos {
+                break;
+            }
+            self.waiting.pop_front();
+            self.waiting_bytes -= waited;
+        }
+
+        let begins = self.free_at_nanos.max(now_nanos);
+        // A link that is idle sends at once: its queue does not matter then.
+        if begins > now_nanos {
+            let room = self.link.queue_bytes.unwrap_or(usize::MAX);
+            let places = self.link.queue_datagrams.unwrap_or(usize::MAX);
+            if self.waiting.len() >= places || len > room.saturating_sub(self.waiting_bytes) {
+                return None;
+            }
+            self.waiting.push_back((begins, len));
+            self.waiting_bytes += len;
+        }
+        let takes = (len as u64).saturating_mul(8_000_000_000).div_ceil(rate.max(1));
+        self.free_at_nanos = begins.saturating_add(takes);
+        Some(Time::from_micros(self.free_at_nanos.div_ceil(1000)))
+    }
+
+    /// The delay, varied evenly by the jitter.
+    fn time_on_the_way(&self, random: u64) -> Duration {
+        let width = self.link.jitter.as_micros().saturating_mul(2).saturating_add(1);
+        let width = u32::try_from(width).unwrap_or(u32::MAX); // a checked jitter is far below
+        let above = Duration::from_micros(u64::from(below(random, width)));
+        self.link.delay.saturating_sub(self.link.jitter).saturating_add(above)
+    }
+}
