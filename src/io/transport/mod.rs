@@ -2,6 +2,7 @@
 
 mod datagrams;
 mod memory;
+mod udp;
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6};
@@ -9,6 +10,7 @@ use std::task::{Context, Poll};
 
 pub use datagrams::Datagrams;
 pub use memory::MemoryTransport;
+pub use udp::UdpTransport;
 
 /// A carrier of datagrams. Losing, delaying, repeating and reordering them is allowed; altering
 /// them is not.
