@@ -14,7 +14,9 @@ mod wire;
 
 pub use config::{KcpConfig, KcpNoDelayConfig};
 pub use error::KcpError;
-pub use io::transport::{Datagrams, MemoryTransport, Transport, UdpTransport};
+pub use io::transport::{
+    Datagrams, FrameLength, FramedTransport, MemoryTransport, Transport, UdpTransport,
+};
 #[cfg(feature = "netem")]
 pub use layer::netem::NetemConfig;
 pub use stats::{EndpointStats, Rejected, StreamStats};

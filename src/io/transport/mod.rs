@@ -1,6 +1,7 @@
 //! Where datagrams come from and go to.
 
 mod datagrams;
+mod framed;
 mod memory;
 mod udp;
 
@@ -9,6 +10,7 @@ use std::net::{SocketAddr, SocketAddrV6};
 use std::task::{Context, Poll};
 
 pub use datagrams::Datagrams;
+pub use framed::{FrameLength, FramedTransport};
 pub use memory::MemoryTransport;
 pub use udp::UdpTransport;
 
