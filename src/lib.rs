@@ -14,7 +14,9 @@ mod wire;
 
 pub use config::{KcpConfig, KcpNoDelayConfig};
 pub use error::KcpError;
-pub use io::transport::{Datagrams, Transport};
+pub use io::transport::{
+    Datagrams, FrameLength, FramedTransport, MemoryTransport, Transport, UdpTransport,
+};
 #[cfg(feature = "netem")]
 pub use layer::netem::{BurstConfig, LinkConfig, NetemConfig, Probability};
 pub use stats::{EndpointStats, Rejected, StreamStats};

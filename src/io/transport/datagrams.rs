@@ -6,20 +6,38 @@ use std::net::SocketAddr;
 
 /// A queue of datagrams with their addresses, bounded in number, kept end to end in one buffer that
 /// is reused: neighbours to one peer can leave in one system call.
+///
+/// The memory follows the most bytes that were queued at once, however many pass through; only
+/// [`release`](Datagrams::release) gives it back.
+///
+/// ```
+/// use smol_kcp::Datagrams;
+///
+/// let peer = "192.0.2.1:4000".parse().unwrap();
+/// let mut batch = Datagrams::new(2);
+/// assert!(batch.push(peer, b"one"));
+/// assert!(batch.push(peer, b"two"));
+/// assert!(!batch.push(peer, b"three"), "full");
+///
+/// assert_eq!(batch.front(), Some((peer, &b"one"[..])));
+/// batch.pop_front();
+/// assert_eq!(batch.front(), Some((peer, &b"two"[..])));
+/// ```
 #[derive(Debug)]
 pub struct Datagrams {
-    /// Never shorter than `end`; what is beyond it is scratch.
+    /// Never shorter than `end`; what is outside of `start..end` is scratch.
     bytes: Vec<u8>,
+    start: usize,
     end: usize,
-    /// Address, start and length, in order.
-    spans: VecDeque<(SocketAddr, usize, usize)>,
+    /// Address and length, in order; the first datagram begins at `start`.
+    spans: VecDeque<(SocketAddr, usize)>,
     max: usize,
 }
 
 impl Datagrams {
     /// An empty batch for up to `max` datagrams. Memory is taken when it is first needed.
     pub fn new(max: usize) -> Datagrams {
-        Datagrams { bytes: Vec::new(), end: 0, spans: VecDeque::new(), max }
+        Datagrams { bytes: Vec::new(), start: 0, end: 0, spans: VecDeque::new(), max }
     }
 
     /// Datagrams in the batch.
@@ -32,9 +50,14 @@ impl Datagrams {
         self.spans.is_empty()
     }
 
+    /// Datagrams that can be appended.
+    pub fn room(&self) -> usize {
+        self.max.saturating_sub(self.spans.len())
+    }
+
     /// Is there no room for one more?
     pub fn is_full(&self) -> bool {
-        self.spans.len() >= self.max
+        self.room() == 0
     }
 
     /// Appends a datagram from or to `addr`; `false` and unchanged when the batch is full.
@@ -42,19 +65,15 @@ impl Datagrams {
         if self.is_full() {
             return false;
         }
-        let end = self.end + datagram.len();
-        if self.bytes.len() < end {
-            self.bytes.resize(end, 0);
-        }
-        self.bytes[self.end..end].copy_from_slice(datagram);
-        self.spans.push_back((addr, self.end, datagram.len()));
-        self.end = end;
+        self.tail(datagram.len()).copy_from_slice(datagram);
+        self.spans.push_back((addr, datagram.len()));
+        self.end += datagram.len();
         true
     }
 
     /// Appends a datagram that `fill` writes into the `room` bytes it is given; it returns the
-    /// length and the address. Nothing is appended when the batch is full (`Ok(None)`), `fill`
-    /// fails, or returns a length beyond `room`.
+    /// length and the address. Nothing is appended when the batch is full or `fill` returns a
+    /// length beyond `room` (`Ok(None)`), or when it fails.
     ///
     /// # Errors
     /// Those of `fill`.
@@ -66,46 +85,165 @@ impl Datagrams {
         if self.is_full() {
             return Ok(None);
         }
-        let limit = self.end + room;
-        if self.bytes.len() < limit {
-            self.bytes.resize(limit, 0);
-        }
-        let (len, addr) = fill(&mut self.bytes[self.end..limit])?;
+        let (len, addr) = fill(self.tail(room))?;
         if len > room {
             return Ok(None);
         }
-        self.spans.push_back((addr, self.end, len));
+        self.spans.push_back((addr, len));
         self.end += len;
         Ok(Some(len))
     }
 
     /// The first datagram and its address.
     pub fn front(&self) -> Option<(SocketAddr, &[u8])> {
-        let &(addr, start, len) = self.spans.front()?;
-        Some((addr, &self.bytes[start..start + len]))
+        self.iter().next()
     }
 
     /// Removes the first datagram.
     pub fn pop_front(&mut self) {
-        self.spans.pop_front();
+        if let Some((_, len)) = self.spans.pop_front() {
+            self.start += len;
+        }
         if self.spans.is_empty() {
-            self.end = 0;
+            self.clear();
         }
     }
 
     /// The datagrams in order.
     pub fn iter(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
-        self.spans.iter().map(|&(addr, start, len)| (addr, &self.bytes[start..start + len]))
+        let mut rest = &self.bytes[self.start..self.end];
+        self.spans.iter().map(move |&(addr, len)| {
+            let (datagram, behind) = rest.split_at(len);
+            rest = behind;
+            (addr, datagram)
+        })
     }
 
     /// Removes all datagrams and keeps the memory.
     pub fn clear(&mut self) {
         self.spans.clear();
+        self.start = 0;
         self.end = 0;
     }
 
     /// Removes all datagrams and gives the memory back.
     pub fn release(&mut self) {
         *self = Datagrams::new(self.max);
+    }
+
+    /// The `room` bytes behind the last datagram.
+    fn tail(&mut self, room: usize) -> &mut [u8] {
+        // Moving no more bytes than were removed since the last move costs each byte at most one
+        // move; while fewer were removed, the buffer is at least half in use and may grow.
+        if self.end + room > self.bytes.len() && self.start >= self.end - self.start {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        let limit = self.end + room;
+        if self.bytes.len() < limit {
+            self.bytes.resize(limit, 0);
+        }
+        &mut self.bytes[self.end..limit]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(port: u16) -> SocketAddr {
+        ([192, 0, 2, 1], port).into()
+    }
+
+    fn contents(batch: &Datagrams) -> Vec<(SocketAddr, Vec<u8>)> {
+        batch.iter().map(|(from, datagram)| (from, datagram.to_vec())).collect()
+    }
+
+    #[test]
+    fn datagrams_come_out_in_order_with_their_addresses_and_lengths() {
+        let mut batch = Datagrams::new(3);
+        assert!(batch.push(addr(1), b"first"));
+        assert!(batch.push(addr(2), b""));
+        assert!(batch.push(addr(1), b"third"));
+        let all =
+            [(addr(1), b"first".to_vec()), (addr(2), Vec::new()), (addr(1), b"third".to_vec())];
+        assert_eq!(contents(&batch), all);
+        for (from, datagram) in &all {
+            assert_eq!(batch.front(), Some((*from, &datagram[..])));
+            batch.pop_front();
+        }
+        assert!(batch.is_empty() && batch.front().is_none());
+        batch.pop_front();
+        assert_eq!(batch.room(), 3);
+    }
+
+    #[test]
+    fn a_full_batch_takes_nothing_until_one_leaves() {
+        let mut batch = Datagrams::new(1);
+        assert!(batch.push(addr(1), b"one"));
+        assert!(batch.is_full());
+        assert!(!batch.push(addr(1), b"two"));
+        let asked = batch.push_with(8, |_| panic!("a full batch must not read"));
+        assert_eq!(asked.unwrap(), None);
+        assert_eq!(contents(&batch), [(addr(1), b"one".to_vec())]);
+        batch.pop_front();
+        assert!(batch.push(addr(1), b"two"));
+        assert!(!Datagrams::new(0).push(addr(1), b""), "no room at all");
+    }
+
+    #[test]
+    fn a_failed_or_cut_read_leaves_the_batch_as_it_was() {
+        let mut batch = Datagrams::new(4);
+        batch.push(addr(1), b"kept");
+        let failed = batch.push_with(8, |room| {
+            room.fill(0xee);
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(batch.push_with(8, |_| Ok((9, addr(2)))).unwrap(), None);
+        let read = batch.push_with(8, |room| {
+            assert_eq!(room.len(), 8);
+            room[..3].copy_from_slice(b"abc");
+            Ok((3, addr(3)))
+        });
+        assert_eq!(read.unwrap(), Some(3));
+        assert_eq!(contents(&batch), [(addr(1), b"kept".to_vec()), (addr(3), b"abc".to_vec())]);
+    }
+
+    #[test]
+    fn a_queue_that_is_never_empty_stays_small_and_whole() {
+        let mut batch = Datagrams::new(8);
+        let datagram = |i: usize| vec![i as u8; 1 + i * 7 % 1400];
+        for i in 0..5 {
+            assert!(batch.push(addr(i as u16), &datagram(i)));
+        }
+        for i in 5..20_000 {
+            let read = batch.push_with(1500, |room| {
+                let bytes = datagram(i);
+                room[..bytes.len()].copy_from_slice(&bytes);
+                Ok((bytes.len(), addr(i as u16)))
+            });
+            assert_eq!(read.unwrap(), Some(datagram(i).len()));
+            assert_eq!(batch.front(), Some((addr((i - 5) as u16), &datagram(i - 5)[..])));
+            batch.pop_front();
+        }
+        // At most twice the 6 * 1400 live bytes and one read; Vec's doubling at most doubles that.
+        assert!(batch.bytes.len() <= 2 * 6 * 1400 + 1500, "{}", batch.bytes.len());
+        assert!(batch.bytes.capacity() <= 2 * (2 * 6 * 1400 + 1500));
+        assert!(batch.spans.capacity() <= 16);
+    }
+
+    #[test]
+    fn clear_keeps_the_memory_and_release_gives_it_back() {
+        let mut batch = Datagrams::new(2);
+        batch.push(addr(1), &[1; 1000]);
+        batch.clear();
+        assert!(batch.is_empty() && batch.bytes.capacity() >= 1000);
+        batch.push(addr(1), &[2; 10]);
+        batch.release();
+        assert!(batch.is_empty());
+        assert_eq!((batch.bytes.capacity(), batch.spans.capacity()), (0, 0));
+        assert!(batch.push(addr(1), b"a") && batch.push(addr(1), b"b") && batch.is_full());
     }
 }

@@ -1,0 +1,361 @@
+//! Datagrams over UDP.
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
+use std::task::{ready, Context, Poll};
+
+use async_io::Async;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::{canonical, receive_limit, Datagrams, Transport};
+use crate::config::KcpConfig;
+
+/// A UDP socket.
+///
+/// Addresses are given in one form: IPv4 as such also on an IPv6 socket that carries both, IPv6
+/// without flow label and with its scope. Datagrams longer than
+/// [`mtu`](KcpConfig::mtu) or 2047 bytes, whichever is more, are [dropped](Transport::dropped)
+/// and never delivered cut.
+///
+/// On a connected socket the system reports that nobody listens (an ICMP message) once, by the
+/// next receive or send: both return it as `ConnectionRefused`, and both can go on afterwards. A
+/// send that fails so was about an earlier datagram; its own is sent again before the error is
+/// returned.
+///
+/// ```no_run
+/// use smol_kcp::{KcpConfig, Transport, UdpTransport};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let config = KcpConfig { dscp: Some(46), ..Default::default() };
+/// let transport = UdpTransport::bind(&config, "[::]:4000".parse().unwrap())?;
+/// println!("{} with buffers of {:?} bytes", transport.local_addr()?, transport.granted_buffers());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct UdpTransport {
+    socket: Async<UdpSocket>,
+    options: Options,
+    /// The socket is of IPv6, so IPv4 addresses must be mapped.
+    v6: bool,
+    peer: Option<SocketAddr>,
+    /// The socket is replaceable: nobody else has chosen its port.
+    rebinds: bool,
+    granted: (usize, usize),
+    /// The last receive found nothing more, so the next begins with asking the reactor.
+    dry: bool,
+    /// An error that came behind datagrams that had to be delivered first.
+    held: Option<io::Error>,
+    dropped: u64,
+}
+
+/// What a configuration says about sockets.
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    /// Bytes per receive: one more than the longest datagram, so that a cut one fills it.
+    slot: usize,
+    buffers: (Option<usize>, Option<usize>),
+    dscp: Option<u8>,
+}
+
+impl Options {
+    fn new(config: &KcpConfig) -> io::Result<Options> {
+        config.check()?;
+        Ok(Options {
+            slot: receive_limit(config.mtu) + 1,
+            buffers: config.socket_buffers,
+            dscp: config.dscp,
+        })
+    }
+}
+
+impl UdpTransport {
+    /// A socket bound to `addr` and open to every peer: for listeners and endpoints. The
+    /// unspecified IPv6 address serves IPv4 too where the system allows it.
+    ///
+    /// # Errors
+    /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
+    pub fn bind(config: &KcpConfig, addr: SocketAddr) -> io::Result<UdpTransport> {
+        let options = Options::new(config)?;
+        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+        if addr.is_ipv6() && addr.ip().is_unspecified() {
+            // Where it is refused (OpenBSD) the socket serves IPv6 alone.
+            if let Err(error) = socket.set_only_v6(false) {
+                log::debug!("UDP socket at {addr} without IPv4: {error}");
+            }
+        }
+        socket.bind(&addr.into())?;
+        UdpTransport::new(options, socket.into())
+    }
+
+    /// A fresh socket on a port of the system's choice, connected to `peer` and closed to
+    /// everybody else. It can [`rebind`](Transport::rebind); datagrams that the old socket has
+    /// received by then and not delivered may be lost.
+    ///
+    /// # Errors
+    /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
+    pub fn connect(config: &KcpConfig, peer: SocketAddr) -> io::Result<UdpTransport> {
+        UdpTransport::open(Options::new(config)?, canonical(peer))
+    }
+
+    /// An existing socket, connected or not. It is made non-blocking and keeps its port for good:
+    /// [`rebind`](Transport::rebind) is `Ok(false)`.
+    ///
+    /// # Errors
+    /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
+    pub fn from_socket(config: &KcpConfig, socket: UdpSocket) -> io::Result<UdpTransport> {
+        UdpTransport::new(Options::new(config)?, socket)
+    }
+
+    /// The peer of a connected socket, in the form in which its datagrams arrive.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// Bytes of the send and the receive buffer, as the system says after it was asked for
+    /// [`socket_buffers`](KcpConfig::socket_buffers). Linux grants at most `net.core.wmem_max` and
+    /// `net.core.rmem_max` and reports the double, for its own book-keeping.
+    pub fn granted_buffers(&self) -> (usize, usize) {
+        self.granted
+    }
+
+    fn open(options: Options, peer: SocketAddr) -> io::Result<UdpTransport> {
+        let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.connect(&peer.into())?;
+        Ok(UdpTransport { rebinds: true, ..UdpTransport::new(options, socket.into())? })
+    }
+
+    fn new(options: Options, socket: UdpSocket) -> io::Result<UdpTransport> {
+        let v6 = socket.local_addr()?.is_ipv6();
+        let granted = {
+            let socket = SockRef::from(&socket);
+            set_buffers(&socket, options.buffers);
+            if let Some(dscp) = options.dscp {
+                set_dscp(&socket, v6, dscp)?;
+            }
+            (socket.send_buffer_size()?, socket.recv_buffer_size()?)
+        };
+        let peer = socket.peer_addr().ok().map(canonical);
+        Ok(UdpTransport {
+            socket: Async::new(socket)?,
+            options,
+            v6,
+            peer,
+            rebinds: false,
+            granted,
+            dry: false,
+            held: None,
+            dropped: 0,
+        })
+    }
+
+    /// Reads one datagram; one that was cut is dropped.
+    fn read(&mut self, batch: &mut Datagrams) -> io::Result<()> {
+        let slot = self.options.slot;
+        let socket = self.socket.get_ref();
+        let read = batch.push_with(slot, |room| {
+            let (len, from) = socket.recv_from(room)?;
+            // A datagram that fills the slot is longer than allowed; what is beyond the room is
+            // not appended.
+            Ok((if len < slot { len } else { slot + 1 }, canonical(from)))
+        });
+        match read {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => {
+                self.dropped += 1;
+                Ok(())
+            }
+            Err(error) if is_cut(&error) => {
+                self.dropped += 1;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, addr: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        let socket = self.socket.get_ref();
+        match canonical(addr) {
+            addr if Some(addr) == self.peer => socket.send(datagram)?,
+            SocketAddr::V4(v4) if self.v6 => {
+                let mapped = SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0);
+                socket.send_to(datagram, mapped)?
+            }
+            addr => socket.send_to(datagram, addr)?,
+        };
+        Ok(())
+    }
+
+    /// UDP has no resets: Windows calls the ICMP message so that others call a refusal.
+    fn cause(&self, error: io::Error) -> io::Error {
+        if self.peer.is_some() && error.kind() == io::ErrorKind::ConnectionReset {
+            return io::Error::new(io::ErrorKind::ConnectionRefused, error);
+        }
+        error
+    }
+}
+
+impl Transport for UdpTransport {
+    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        let mut reads = batch.room();
+        if reads == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(error) = self.held.take() {
+            return Poll::Ready(Err(error));
+        }
+        if std::mem::take(&mut self.dry) {
+            // The first answer may be about what was read already. The second comes from a fresh
+            // question, which the reactor answers also for what arrived in between, so no read
+            // that would find nothing is spent.
+            if self.socket.poll_readable(cx)?.is_ready() {
+                ready!(self.socket.poll_readable(cx))?;
+            } else {
+                return Poll::Pending;
+            }
+        }
+        let before = batch.len();
+        // Dropped datagrams count as reads: a flood of them must not hold the caller for ever.
+        while reads > 0 {
+            match self.read(batch) {
+                Ok(()) => reads -= 1,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if batch.len() > before {
+                        self.dry = true;
+                        return Poll::Ready(Ok(()));
+                    }
+                    ready!(self.socket.poll_readable(cx))?;
+                }
+                Err(error) => {
+                    let error = self.cause(error);
+                    if batch.len() > before {
+                        self.held = Some(error);
+                        return Poll::Ready(Ok(()));
+                    }
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        if batch.len() > before {
+            return Poll::Ready(Ok(()));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        while let Some((addr, datagram)) = batch.front() {
+            let error = match self.write(addr, datagram) {
+                Ok(()) => {
+                    batch.pop_front();
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match ready!(self.socket.poll_writable(cx)) {
+                        Ok(()) => continue,
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => {
+                    // Where the error came by ICMP, it was reported instead of sending, and is
+                    // now gone. Where it is about this datagram, it just fails again.
+                    if self.peer.is_some() {
+                        let _ = self.write(addr, datagram);
+                    }
+                    error
+                }
+            };
+            batch.pop_front();
+            return Poll::Ready(Err(self.cause(error)));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.get_ref().local_addr().map(canonical)
+    }
+
+    fn rebind(&mut self) -> io::Result<bool> {
+        let Some(peer) = self.peer.filter(|_| self.rebinds) else {
+            return Ok(false);
+        };
+        // The old socket holds its port until the new one has another.
+        let fresh = UdpTransport::open(self.options, peer)?;
+        *self = UdpTransport { dropped: self.dropped, ..fresh };
+        Ok(true)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+/// Windows tells of a cut datagram by an error (WSAEMSGSIZE), all others by a full slot.
+fn is_cut(error: &io::Error) -> bool {
+    cfg!(windows) && error.raw_os_error() == Some(10040)
+}
+
+/// Asks for buffer sizes. They are wishes: BSD systems refuse what is above their limit, where
+/// Linux silently grants less.
+fn set_buffers(socket: &Socket, (send, recv): (Option<usize>, Option<usize>)) {
+    let send = send.map(|size| socket.set_send_buffer_size(size));
+    let recv = recv.map(|size| socket.set_recv_buffer_size(size));
+    for error in [send, recv].into_iter().flatten().filter_map(Result::err) {
+        log::warn!("UDP socket buffers stay as they are: {error}");
+    }
+}
+
+/// Marks what the socket sends: the code point is the upper six bits of the traffic class (RFC
+/// 2474), which IPv4 calls type of service.
+fn set_dscp(socket: &Socket, v6: bool, dscp: u8) -> io::Result<()> {
+    let class = u32::from(dscp) << 2;
+    if !v6 {
+        return set_class_v4(socket, class);
+    }
+    // Only a socket that carries both needs it, and only some systems allow it.
+    if let Err(error) = set_class_v4(socket, class) {
+        log::debug!("no DSCP for IPv4 on an IPv6 socket: {error}");
+    }
+    set_class_v6(socket, class)
+}
+
+#[cfg(not(any(target_os = "redox", target_os = "solaris", target_os = "haiku")))]
+fn set_class_v4(socket: &Socket, class: u32) -> io::Result<()> {
+    socket.set_tos_v4(class)
+}
+
+#[cfg(any(target_os = "redox", target_os = "solaris", target_os = "haiku"))]
+fn set_class_v4(_: &Socket, _: u32) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "dscp: not available on this system"))
+}
+
+#[cfg(any(
+    target_os = "android",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "linux",
+    target_os = "macos",
+    target_os = "netbsd",
+    target_os = "openbsd",
+))]
+fn set_class_v6(socket: &Socket, class: u32) -> io::Result<()> {
+    socket.set_tclass_v6(class)
+}
+
+#[cfg(not(any(
+    target_os = "android",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "linux",
+    target_os = "macos",
+    target_os = "netbsd",
+    target_os = "openbsd",
+)))]
+fn set_class_v6(_: &Socket, _: u32) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
