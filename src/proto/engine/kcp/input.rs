@@ -91,7 +91,7 @@ impl KcpEngine {
                     handled.pushed = true;
                     return (Header { sn: sn.wrapping_sub(ALIAS), len: 0, ..header }, &[]);
                 }
-                if place == Place::Outside || header.frg > FRG_MAX || !self.is_welcome(place) {
+                if place == Place::Outside || header.frg > FRG_MAX || !self.is_welcome(header.sn) {
                     self.counters.rejected_window += 1;
                     return (announcement, &[]);
                 }
@@ -109,14 +109,14 @@ impl KcpEngine {
         }
     }
 
-    /// While a renewal is forced, and our side of it done, a message that has begun is received to
-    /// its end and nothing else: the peer sends it again when the renewal is over. Not earlier, or
-    /// two peers that renew at the same time would wait for each other. [`LIMIT`] is out of reach
-    /// but for a peer that acknowledges nothing and goes on sending for terabytes.
-    fn is_welcome(&self, place: Place) -> bool {
+    /// While a renewal is forced, and our side of it done, what has begun is received to its end and
+    /// nothing else: the peer sends the rest again when the renewal is over. Not earlier, or two
+    /// peers that renew at the same time would wait for each other. [`LIMIT`] is out of reach but
+    /// for a peer that acknowledges nothing and goes on sending for terabytes.
+    fn is_welcome(&self, sn: u32) -> bool {
         let highest = self.highest_sn();
         let refusing = highest >= self.force_at() && self.unacked() == 0;
-        highest < LIMIT && (!refusing || (place == Place::Next && self.seen.mid_message()))
+        highest < LIMIT && (!refusing || self.seen.completes(sn))
     }
 
     /// Is there room for `len` bytes more? The bound is the receive budget and a window of our own

@@ -346,11 +346,13 @@ impl KcpEngine {
     fn tick(&mut self, now: Time) {
         let mut age = now.as_millis().saturating_sub(self.epoch);
         if self.flight.is_empty() && age >= u64::from(self.renew_at) {
-            // With nothing in flight nothing inside remembers a clock, so that it can be set back.
-            self.epoch += age;
-            self.ts_base = self.ts_base.wrapping_add(age as u32);
+            // With nothing in flight nothing inside remembers a clock, so that it can be set back,
+            // to just so late that `renew` can still make up an ACK of one round trip ago.
+            let back = age.saturating_sub(u64::from(self.rtt.srtt));
+            self.epoch += back;
+            self.ts_base = self.ts_base.wrapping_add(back as u32);
             self.clock = 0;
-            age = 0;
+            age -= back;
         }
         self.clock = self.clock.max(age.min(u64::from(LIMIT)) as u32);
         update(&mut self.inner, self.clock, self.knobs.interval);

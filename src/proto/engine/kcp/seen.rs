@@ -71,10 +71,12 @@ impl Seen {
         self.row.is_empty()
     }
 
-    /// Is the last segment of the run in the middle of a message?
-    pub fn mid_message(&self) -> bool {
+    /// Does this segment complete what has begun: fill a gap, or go on with a message?
+    pub fn completes(&self, sn: u32) -> bool {
+        let at = sn.wrapping_sub(self.head);
         let last = self.run.checked_sub(1).and_then(|at| self.row.get(at as usize));
-        last.is_some_and(|&frg| frg != 0)
+        let mid_message = last.is_some_and(|&frg| frg != 0);
+        (at as usize) < self.row.len() || (at == self.run && mid_message)
     }
 
     /// Where a PUSH with this number belongs.
@@ -194,14 +196,14 @@ mod tests {
         seen.insert(0, 2);
         seen.insert(1, 1);
         assert_eq!(seen.message(), None);
-        assert!(seen.mid_message());
+        assert!(seen.completes(2) && !seen.completes(3));
         seen.insert(2, 0);
         seen.insert(3, 0);
         assert_eq!(seen.message(), Some(3));
         seen.read(3);
         assert_eq!(seen.message(), Some(1));
         seen.read(1);
-        assert!(seen.is_quiet() && !seen.mid_message());
+        assert!(seen.is_quiet() && !seen.completes(4));
 
         seen.insert(4, 1);
         seen.insert(5, 1);

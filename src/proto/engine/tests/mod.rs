@@ -282,7 +282,7 @@ impl Sim {
         self.turn(1);
         while !done(self) {
             assert!(self.now < limit, "not done at {:?}", self.now);
-            if !self.step(){ let a=self.engine(0).stats(); let b=self.engine(1).stats(); let w=self.apps[0].to_write.len(); panic!("nothing left to happen at {:?}\n{a:?}\n{b:?} {w} {}", self.now, self.apps[1].paused);}
+            assert!(self.step(), "nothing left to happen at {:?}", self.now);
         }
     }
 

@@ -89,19 +89,22 @@ fn stopping_and_going_under_loss_loses_nothing() {
     for makes in pairs() {
         let mut sim = Sim::pair(makes, &config());
         sim.loss_percent = 10;
-        sim.jitter = Duration::from_millis(30);
-        let data = pattern(500_000);
+        sim.jitter = Duration::from_millis(5);
+        let data = pattern(2_000_000);
         sim.apps[0].to_write.push_back(data.clone());
-        let mut at = 0;
-        sim.run_until(ms(300_000), |sim| {
-            if sim.now.as_millis() / 400 != at {
-                at = sim.now.as_millis() / 400;
-                sim.apps[1].paused = !sim.apps[1].paused;
-                sim.turn(1);
-            }
-            sim.apps[1].got.len() == data.len()
-        });
+        sim.turn(0);
+        let mut closed = 0;
+        for half in 0..100 {
+            sim.apps[1].paused = half % 2 == 0;
+            sim.turn(1);
+            let end = sim.now + Duration::from_millis(400);
+            while sim.now < end && sim.step() {}
+            sim.now = sim.now.max(end);
+            closed += u32::from(sim.engine(0).stats().peer_window == 0);
+        }
+        sim.run_dry();
         assert!(sim.apps[1].got == data);
+        assert!(closed >= 2, "{closed}");
     }
 }
 
