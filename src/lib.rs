@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod io;
 mod layer;
+mod proto;
 mod stats;
 mod time;
 mod wire;

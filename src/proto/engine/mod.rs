@@ -105,9 +105,12 @@ macro_rules! each {
 #[cfg_attr(not(feature = "kcp"), allow(unused_variables))]
 impl Engine {
     /// A fresh engine.
+    ///
+    /// # Errors
+    /// [`KcpError::Config`] if the layers leave less than 50 bytes of the MTU.
     pub fn new(setup: Setup<'_>) -> Result<Engine, KcpError> {
         #[cfg(feature = "kcp")]
-        return Ok(Engine::Kcp(Box::new(kcp::KcpEngine::new(setup))));
+        return Ok(Engine::Kcp(Box::new(kcp::KcpEngine::new(setup)?)));
         #[cfg(not(feature = "kcp"))]
         Err(KcpError::Config {
             field: "engine",
@@ -143,6 +146,14 @@ impl Engine {
         each!(self, engine => engine.handle_datagram(now, datagram))
     }
 
+    /// Has [`flush`](Engine::flush) something to send at once, apart from what
+    /// [`poll_timeout`](Engine::poll_timeout) announces? Never `false` when it has: ACKs, data that
+    /// the windows admit, a segment that later ones overtook, or the news that reading has reopened
+    /// a window that was closed.
+    pub fn needs_flush(&self) -> bool {
+        each!(self, engine => engine.needs_flush())
+    }
+
     /// Emits what is due: ACKs, what the windows admit, what must be sent again.
     pub fn flush(&mut self, now: Time) {
         each!(self, engine => engine.flush(now))
@@ -154,7 +165,9 @@ impl Engine {
     }
 
     /// When [`flush`](Engine::flush) must be called although nothing else happens; `None` when
-    /// quiescent, that is with nothing unacknowledged.
+    /// quiescent, that is with nothing unacknowledged. What was written or received since the last
+    /// flush is no deadline: [`needs_flush`](Engine::needs_flush) tells of that. After `flush(now)`
+    /// the deadline lies after `now`.
     pub fn poll_timeout(&self, now: Time) -> Option<Time> {
         each!(self, engine => engine.poll_timeout(now))
     }
@@ -174,12 +187,14 @@ impl Engine {
         each!(self, engine => engine.unsent())
     }
 
-    /// The sequence number the next new segment will get.
+    /// The sequence number that the next segment sent for the first time will get. Segments that
+    /// wait to be sent ([`unsent`](Engine::unsent)) will take the numbers from here.
     pub fn snd_nxt(&self) -> u32 {
         each!(self, engine => engine.snd_nxt())
     }
 
-    /// Everything below it has been received without a gap.
+    /// Everything below it has been received without a gap. The `una` of a header may lag behind
+    /// it while the reader leaves the receive window full.
     pub fn rcv_nxt(&self) -> u32 {
         each!(self, engine => engine.rcv_nxt())
     }
@@ -205,3 +220,6 @@ impl Engine {
         each!(self, engine => engine.stats())
     }
 }
+
+#[cfg(all(test, feature = "kcp"))]
+mod tests;

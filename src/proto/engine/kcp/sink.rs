@@ -1,0 +1,130 @@
+//! Where the inner engine writes its datagrams to.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::wire::{Header, HEADER_LEN};
+
+/// Datagrams on their way out, back to back.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    /// Where each datagram ends in `bytes`.
+    ends: Vec<usize>,
+    /// Bytes at the front that are already translated into what travels.
+    translated: usize,
+}
+
+impl Batch {
+    /// Shows each header that the inner engine has emitted since the last call to `translate`,
+    /// which leaves in it what shall travel instead.
+    pub fn translate(&mut self, mut translate: impl FnMut(&mut Header)) {
+        // The inner engine pads nothing, so that its segments follow each other across datagrams.
+        let mut rest = self.bytes.get_mut(self.translated..).unwrap_or_default();
+        while let Some(mut header) = Header::decode(rest) {
+            translate(&mut header);
+            let (head, body) = rest.split_at_mut(HEADER_LEN);
+            head.copy_from_slice(&header.encode());
+            rest = body.get_mut(header.len as usize..).unwrap_or_default();
+        }
+        self.translated = self.bytes.len();
+    }
+
+    /// Adds a datagram that needs no translation; everything before it must have had its own.
+    pub fn push(&mut self, datagram: &[u8]) {
+        debug_assert_eq!(self.translated, self.bytes.len(), "emitted and not yet translated");
+        self.append(datagram);
+        self.translated = self.bytes.len();
+    }
+
+    /// Hands over all datagrams and forgets them.
+    pub fn take(&mut self, sink: &mut dyn FnMut(&[u8])) {
+        let mut start = 0;
+        for &end in &self.ends {
+            sink(self.bytes.get(start..end).unwrap_or_default());
+            start = end;
+        }
+        self.bytes.clear();
+        self.ends.clear();
+        self.translated = 0;
+    }
+
+    /// Gives the memory back, if nothing is in it and more than `keep` bytes are held.
+    pub fn release(&mut self, keep: usize) {
+        if self.ends.is_empty() && self.bytes.capacity() > keep {
+            *self = Batch::default();
+        }
+    }
+
+    fn append(&mut self, datagram: &[u8]) {
+        self.bytes.extend_from_slice(datagram);
+        self.ends.push(self.bytes.len());
+    }
+}
+
+/// A handle on the [`Batch`], given to the inner engine as its output.
+///
+/// The inner engine owns its output and never gives it back, so the wall keeps a second handle. Both
+/// live in one [`KcpEngine`](super::KcpEngine), which is used through `&mut`: nobody ever waits for
+/// the lock. It is there because the engine has to be `Send` and the crate has no unsafe code.
+///
+/// Writing never fails: an error here would make the inner engine lose a segment until its timeout.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sink(Arc<Mutex<Batch>>);
+
+impl Sink {
+    /// The datagrams.
+    pub fn lock(&self) -> MutexGuard<'_, Batch> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for Sink {
+    /// One call per datagram, as the inner engine writes them.
+    fn write(&mut self, datagram: &[u8]) -> io::Result<usize> {
+        self.lock().append(datagram);
+        Ok(datagram.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::CMD_PUSH;
+
+    fn segment(sn: u32, payload: &[u8]) -> Vec<u8> {
+        let header = Header { cmd: CMD_PUSH, sn, len: payload.len() as u32, ..Header::default() };
+        [&header.encode()[..], payload].concat()
+    }
+
+    #[test]
+    fn every_header_is_translated_once_and_datagrams_keep_their_bounds() {
+        let mut sink = Sink::default();
+        let two = [segment(1, b"ab"), segment(2, b"")].concat();
+        sink.write_all(&two).unwrap();
+        sink.lock().translate(|header| header.sn += 10);
+        sink.write_all(&segment(3, b"c")).unwrap();
+        sink.lock().translate(|header| header.sn += 10);
+        sink.lock().push(&segment(4, b"as it is"));
+
+        let mut out = Vec::new();
+        sink.lock().take(&mut |datagram| out.push(datagram.to_vec()));
+        let first = [segment(11, b"ab"), segment(12, b"")].concat();
+        assert_eq!(out, [first, segment(13, b"c"), segment(4, b"as it is")]);
+    }
+
+    #[test]
+    fn an_empty_batch_gives_large_memory_back() {
+        let mut sink = Sink::default();
+        sink.write_all(&[0; 10_000]).unwrap();
+        sink.lock().release(2_000);
+        assert_eq!(sink.lock().bytes.len(), 10_000);
+        sink.lock().take(&mut |_| {});
+        sink.lock().release(2_000);
+        assert_eq!(sink.lock().bytes.capacity(), 0);
+    }
+}

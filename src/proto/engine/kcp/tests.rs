@@ -1,0 +1,193 @@
+//! The wall keeps in step with what it hides, and renews it unseen.
+
+use super::*;
+use crate::proto::engine::tests::{fast, messages, ms, pattern, setup, Make, Sim};
+use crate::proto::engine::Engine;
+
+/// A number out of the inner engine's own account of itself.
+#[track_caller]
+fn told(account: &str, field: &str) -> u64 {
+    let key = format!(" {field}: ");
+    let at = account.find(&key).unwrap_or_else(|| panic!("no {field} in {account}")) + key.len();
+    let digits = account[at..].chars().take_while(char::is_ascii_digit);
+    digits.collect::<String>().parse().unwrap()
+}
+
+impl KcpEngine {
+    /// Compares everything that is computed twice.
+    #[track_caller]
+    pub(crate) fn assert_in_step(&mut self) {
+        let account = format!("{:?}", self.inner);
+        let inner = |field| told(&account, field);
+        let low = |wire: u32, base: u32| u64::from(wire.wrapping_sub(base));
+        assert_eq!(inner("rx_srtt"), u64::from(self.rtt.srtt));
+        assert_eq!(inner("rx_rttval"), u64::from(self.rtt.rttvar));
+        assert_eq!(inner("rx_rto"), u64::from(self.rtt.rto));
+        assert_eq!(inner("cwnd"), u64::from(self.congestion.cwnd));
+        assert_eq!(inner("ssthresh"), u64::from(self.congestion.ssthresh));
+        assert_eq!(inner("incr"), self.congestion.incr as u64);
+        assert_eq!(inner("current"), u64::from(self.clock));
+        assert_eq!(inner("interval"), u64::from(self.knobs.interval));
+        assert_eq!(inner("snd_una"), low(self.flight.una(), self.tx_base));
+        assert_eq!(inner("snd_nxt"), low(self.flight.next(), self.tx_base));
+        assert_eq!(inner("snd_buf.len"), self.flight.unacked() as u64);
+        assert_eq!(inner("snd_queue.len"), self.unsent() as u64);
+        assert_eq!(inner("rcv_nxt"), low(self.seen.rcv_nxt(), self.rx_base));
+        assert_eq!(inner("rcv_queue.len"), u64::from(self.seen.queued()));
+        assert!(inner("acklist.len") == 0 || self.ack_due);
+        assert_eq!(self.seen.message().is_some(), self.inner.peeksize().is_ok());
+        if inner("ts_flush") > u64::from(self.clock) {
+            // The inner engine's answer to when it wants to be called next, if not by its interval.
+            let flush = inner("ts_flush") - u64::from(self.clock);
+            let due = self.flight.due().map_or(u64::MAX, |due| {
+                u64::from(due.wrapping_sub(self.ts_base).saturating_sub(self.clock))
+            });
+            self.inner.set_interval(UPDATE_INTERVAL);
+            let wanted = u64::from(self.inner.check(self.clock));
+            self.inner.set_interval(self.knobs.interval);
+            assert_eq!(wanted, due.min(flush).min(u64::from(UPDATE_INTERVAL)));
+        }
+    }
+}
+
+fn kcp(engine: &mut Engine) -> &mut KcpEngine {
+    match engine {
+        Engine::Kcp(engine) => engine,
+    }
+}
+
+const PAIR: [Make; 2] = [Engine::new; 2];
+
+#[test]
+fn numbers_that_cannot_be_configured_are_refused() {
+    let config = fast();
+    for mtu in [0, 24, 49, 65_508] {
+        let error = Engine::new(Setup { mtu, ..setup(&config) }).unwrap_err();
+        assert!(matches!(error, KcpError::Config { field: "mtu", .. }), "{error}");
+    }
+    assert!(Engine::new(Setup { mtu: 50, ..setup(&config) }).is_ok());
+}
+
+#[test]
+fn both_ends_are_renewed_in_the_middle_of_traffic_and_the_wire_shows_nothing() {
+    for config in [fast(), messages()] {
+        for loss in [0, 10] {
+            let mut sim = Sim::pair(PAIR, &config);
+            sim.loss_percent = loss;
+            for at in 0..2 {
+                kcp(sim.engine(at)).renew_at = 40;
+            }
+            let data = pattern(400_000);
+            for app in &mut sim.apps {
+                app.to_write = data.chunks(9000).map(<[u8]>::to_vec).collect();
+            }
+            sim.run_dry();
+            assert!(sim.apps.iter().all(|app| app.got == data));
+            for at in 0..2 {
+                let engine = kcp(sim.engine(at));
+                let renewed_at = engine.tx_base.wrapping_sub(setup(&config).sn_base);
+                assert!(renewed_at >= 200, "last at {renewed_at}");
+                assert!(engine.highest_sn() < 60 + 2 * 256, "{}", engine.highest_sn());
+                assert!(engine.stats().srtt_ms >= 50, "handed on");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_never_pauses_is_held_off_until_the_renewal_is_over() {
+    // Only one end renews, and the other one always has more to send.
+    let config = messages();
+    let mut sim = Sim::pair(PAIR, &config);
+    kcp(sim.engine(1)).renew_at = 100;
+    let data = pattern(1_500_000);
+    sim.apps[0].to_write = data.chunks(5000).map(<[u8]>::to_vec).collect();
+    sim.run_dry();
+    assert!(sim.apps[1].got == data);
+    assert_eq!(sim.apps[1].lens, [5000; 300]);
+    let engine = kcp(sim.engine(1));
+    assert!(engine.rx_base != setup(&config).sn_base);
+    assert!(engine.highest_sn() < 150 + 256);
+}
+
+#[test]
+fn the_clock_is_set_back_after_a_month_of_silence() {
+    let mut sim = Sim::pair(PAIR, &fast());
+    for month in 0..40u64 {
+        sim.now = ms(month * 30 * 24 * 3_600_000);
+        sim.apps[0].to_write.push_back(pattern(10_000));
+        sim.run_dry();
+        assert_eq!(sim.apps[1].got.len() as u64, (month + 1) * 10_000);
+        assert_eq!(sim.engine(0).stats().srtt_ms, 50);
+        assert!(kcp(sim.engine(0)).clock < RENEW_AT);
+    }
+}
+
+#[test]
+fn a_sender_that_never_pauses_is_paused_to_set_its_clock_back() {
+    let mut sim = Sim::pair(PAIR, &fast());
+    kcp(sim.engine(0)).renew_at = 1000;
+    let data = pattern(6_000_000);
+    sim.apps[0].to_write.push_back(data.clone());
+    sim.delay = Duration::from_millis(100);
+    let mut worst = 0;
+    sim.run_until(ms(60_000), |sim| {
+        worst = worst.max(kcp(sim.engine(0)).clock);
+        sim.apps[1].got.len() == data.len()
+    });
+    assert!(sim.apps[1].got == data);
+    assert!(sim.now > ms(3000) && worst < 2500, "{worst} of {:?}", sim.now);
+}
+
+#[test]
+fn the_longest_believed_round_trip_does_not_overflow() {
+    let config = fast();
+    let mut engine = KcpEngine::new(setup(&config)).unwrap();
+    let mut rtt = Rtt::new(30, 10);
+    for clock in [0, 400_000_000, 800_000_000] {
+        engine.write(b"late").unwrap();
+        engine.flush(ms(clock));
+        let sent = engine.flight.una();
+        let ts = setup(&config).ts_base.wrapping_add(clock as u32);
+        let ack = Header {
+            conv: engine.conv,
+            cmd: CMD_ACK,
+            sn: sent,
+            ts,
+            una: sent,
+            ..Header::default()
+        };
+        engine.handle_datagram(ms(clock + 400_000_000), &ack.encode()).unwrap();
+        rtt.sample(600_000);
+        engine.assert_in_step();
+        assert_eq!((engine.stats().srtt_ms, engine.stats().rto_ms), (rtt.srtt, 60_000));
+    }
+}
+
+#[test]
+fn a_clock_at_its_limit_announces_no_deadline() {
+    let config = fast();
+    let mut engine = KcpEngine::new(setup(&config)).unwrap();
+    engine.write(b"never acknowledged").unwrap();
+    engine.flush(ms(0));
+    let late = ms(u64::from(u32::MAX));
+    assert!(!engine.writable() || engine.clock < RENEW_AT);
+    engine.flush(late);
+    assert_eq!((engine.clock, engine.poll_timeout(late)), (LIMIT, None));
+    assert!(!engine.writable(), "waits for the clock to be set back");
+    engine.assert_in_step();
+}
+
+#[test]
+fn an_idle_engine_gives_its_memory_back() {
+    let mut sim = Sim::pair(PAIR, &fast());
+    sim.apps[0].to_write.push_back(pattern(300_000));
+    sim.run_dry();
+    for at in 0..2 {
+        let engine = kcp(sim.engine(at));
+        assert!(engine.scratch.capacity() == 0 && engine.flight.is_empty());
+        let mut reused = 0;
+        engine.sink.lock().take(&mut |_| reused += 1);
+        assert_eq!(reused, 0);
+    }
+}
