@@ -1,80 +1,164 @@
 //! What can be configured, and the check that every use of a configuration begins with.
 
+mod check;
+mod nodelay;
+mod profiles;
+mod setters;
+
 use std::time::Duration;
 
-use crate::error::KcpError;
+pub use nodelay::KcpNoDelayConfig;
 
-/// KCP's four knobs, named as in `ikcp_nodelay`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KcpNoDelayConfig {
-    /// Retransmission back-off: `false` doubles the timeout (minimum 100 ms), `true` grows it by
-    /// half (minimum 30 ms).
-    pub nodelay: bool,
-    /// Milliseconds, 10..=5000.
-    pub interval: u32,
-    /// Acknowledgements of later segments that make a segment count as lost; 0 waits for timeouts.
-    pub resend: u32,
-    /// `true` switches KCP's congestion window off.
-    pub nc: bool,
-}
+/// Fragments of the longest message: `ikcp_send` refuses 128, its smallest receive window, since a
+/// peer that holds no more could never put them together.
+const MAX_FRAGMENTS: usize = 127;
 
-/// Everything that can be set.
+/// Smallest receive window in segments (`IKCP_WND_RCV` of ikcp.c).
+const MIN_RECEIVE_WINDOW: u16 = 128;
+
+/// What a session takes beside its buffers, estimated and rounded up: the records of session and
+/// engine, the list of due ACKs, its places in the endpoint's tables.
+const SESSION_RECORDS: usize = 8 * 1024;
+
+/// Everything that can be set, as a value: change fields of a default or of a profile, pass it to
+/// what is opened. It is [checked](KcpConfig::check) there, once.
+///
+/// Both sides choose for themselves, with these exceptions: [`stream`](KcpConfig::stream) should be
+/// the same on both, and the send window is of no use beyond the peer's receive window.
+///
+/// The defaults suit interactive traffic over the Internet at up to 28 Mbit/s with 100 ms of
+/// round-trip time. Profiles for other paths and uses: [`lan`](KcpConfig::lan),
+/// [`wan`](KcpConfig::wan), [`high_latency`](KcpConfig::high_latency),
+/// [`low_bandwidth`](KcpConfig::low_bandwidth), [`low_memory`](KcpConfig::low_memory),
+/// [`gaming`](KcpConfig::gaming), [`realtime`](KcpConfig::realtime),
+/// [`file_transfer`](KcpConfig::file_transfer).
+///
+/// # Examples
+///
+/// ```
+/// use smol_kcp::{KcpConfig, KcpNoDelayConfig};
+///
+/// let config = KcpConfig {
+///     nodelay: KcpNoDelayConfig::fastest(),
+///     mtu: 1400,
+///     wnd_size: (256, 256),
+///     stream: true,
+///     ..Default::default()
+/// };
+/// config.check()?;
+///
+/// // The same, beginning with a profile and in one expression.
+/// let config = KcpConfig::wan().with_nodelay(KcpNoDelayConfig::fastest()).with_stream(true);
+/// config.check()?;
+/// # Ok::<(), smol_kcp::KcpError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct KcpConfig {
-    /// Bytes of the largest datagram, 50..=65507 (ikcp.c: minimum 50).
+    /// Bytes of the largest datagram sent, without UDP and IP headers: 50 (ikcp.c's minimum) to
+    /// 65507 (the most that UDP over IPv4 carries).
+    ///
+    /// Default 1400, as in ikcp.c: with 48 bytes of IPv6 and UDP headers it passes PPPoE's 1492.
     pub mtu: usize,
-    /// KCP's own knobs.
+    /// KCP's own knobs. Default: [`KcpNoDelayConfig::default`].
     pub nodelay: KcpNoDelayConfig,
-    /// Send and receive window in segments; a receive window below 128 counts as 128 (ikcp.c).
+    /// Send and receive window in segments, each 1 to 32767: half of what the 16-bit field of the
+    /// header can say, so that a window of the largest datagrams stays below 2 GiB. A receive
+    /// window below 128 counts as 128, as in ikcp.c.
+    ///
+    /// A window bounds the throughput: segments × (`mtu` − 24) bytes per round trip. Default
+    /// (256, 256), as in tokio_kcp: 352,256 bytes, or 28 Mbit/s at 100 ms.
     pub wnd_size: (u16, u16),
-    /// `true`: a stream of bytes; `false`: messages keep their boundaries.
+    /// `true`: a stream of bytes; `false`: messages keep their boundaries. Default `false`, as in
+    /// ikcp.c.
     pub stream: bool,
     /// `true`: what is written leaves at once. `false`: less than a datagram waits up to
-    /// `interval` for company.
+    /// [`interval`](KcpNoDelayConfig::interval) for company. Default `true`: who chooses KCP does
+    /// so for low latency, and writes between two turns of the driver share datagrams anyway.
     pub flush_write: bool,
-    /// The session ends when nothing was heard for so long; `None`: never.
+    /// The session ends when nothing was heard for so long, 10 ms to 24 days; `None`: never.
+    ///
+    /// Default 90 s, as in tokio_kcp: three unanswered keepalives.
     pub session_expire: Option<Duration>,
-    /// After so long a silence of the peer it is asked for a sign of life; `None`: never.
+    /// After so long a silence the peer is asked for a sign of life; 10 ms to 24 days, and less
+    /// than [`session_expire`](KcpConfig::session_expire); `None`: never.
+    ///
+    /// Default 25 s: Linux and many home routers forget a UDP flow after 30 s.
     pub keep_alive: Option<Duration>,
-    /// How long `connect` waits for an answer; `None`: it does not wait (0-RTT).
+    /// How long `connect` waits for an answer, 10 ms to 24 days; `None`: it does not wait (0-RTT).
+    ///
+    /// Default 5 s: time for several attempts on a lossy path, and within a user's patience.
     pub connect_timeout: Option<Duration>,
-    /// How long a closed stream goes on delivering.
+    /// How long a closed stream goes on delivering in the background, up to 24 days; zero gives up
+    /// what is not yet acknowledged.
+    ///
+    /// Default 10 s: what the default [`send_budget`](KcpConfig::send_budget) holds, at 420 kbit/s.
     pub linger: Duration,
-    /// Transmissions of one segment before the peer counts as gone.
+    /// Transmissions of one segment before the peer counts as gone, 2 to 1000.
+    ///
+    /// Default 20, ikcp.c's `dead_link`. Because of the back-off this alone can take a quarter of
+    /// an hour; [`dead_link`](KcpConfig::dead_link) bounds the time.
     pub max_retransmits: u32,
-    /// Time without any progress of unacknowledged data before the peer counts as gone.
+    /// Time without any progress of unacknowledged data before the peer counts as gone, 200 ms
+    /// (ikcp.c's first retransmission timeout) to 24 days, and more than
+    /// [`min_rto`](KcpConfig::min_rto).
+    ///
+    /// Default 30 s: longer than an outage of Wi-Fi, much shorter than ikcp.c would take.
     pub dead_link: Duration,
-    /// Smallest retransmission timeout; `None`: KCP's (30 ms with nodelay, else 100 ms).
+    /// Smallest retransmission timeout, 10 ms to 60 s (`IKCP_RTO_MAX` of ikcp.c).
+    ///
+    /// Default `None`: ikcp.c's, 30 ms with `nodelay`, else 100 ms.
     pub min_rto: Option<Duration>,
-    /// Bytes that a stream holds until they are acknowledged.
+    /// Bytes that a stream holds until they are acknowledged, in whole segments; one `mtu` to
+    /// 256 MiB (10 Gbit/s at 200 ms). A single longer message is taken when nothing else is held.
+    ///
+    /// Default 512 KiB: the default send window in flight, and nearly half of that waiting.
     pub send_budget: usize,
-    /// Bytes that a stream holds for its reader, beyond the receive window.
+    /// Bytes that a stream holds for its reader, beyond the receive window; one `mtu` to 256 MiB.
+    ///
+    /// Default 512 KiB: a reader may pause for a round trip and the window stays open.
     pub recv_budget: usize,
-    /// Bytes of the longest message; `None`: what 127 fragments carry.
+    /// Bytes of the longest message; `None`: what 127 fragments carry, the most that ikcp.c sends
+    /// (174,752 bytes at an `mtu` of 1400). Of no meaning in [stream](KcpConfig::stream) mode.
+    ///
+    /// Default `None`.
     pub max_message: Option<usize>,
-    /// Sessions of one endpoint.
+    /// Sessions of one endpoint, 1 to 1,048,576. Times
+    /// [`max_session_memory`](KcpConfig::max_session_memory) it is the most that peers can make an
+    /// endpoint hold; an idle session holds next to nothing.
+    ///
+    /// Default 4096.
     pub max_sessions: usize,
-    /// Sessions whose peer has not yet proved that it receives what we send.
+    /// Sessions whose peer has not yet proved that it receives what we send, 1 to 1,048,576: all
+    /// that a flood of forged addresses can occupy.
+    ///
+    /// Default 256: at a second to prove oneself, 256 new clients per second.
     pub max_unconfirmed: usize,
-    /// Sessions waiting to be accepted.
+    /// Sessions waiting to be accepted, 1 to 65535. Default 128, as in kcp-go.
     pub backlog: usize,
-    /// Bytes of the socket's send and receive buffers to ask the system for; `None`: its default.
+    /// Bytes of the socket's send and receive buffer to ask the system for, each one `mtu` to
+    /// 256 MiB; `None`: the system's default. The system may grant less.
+    ///
+    /// Default `(None, Some(512 KiB))`: Linux charges a full datagram at about 2,300 bytes, so its
+    /// own 208 KiB overflow when 93 of them arrive at once. Asked for more, it grants the double of
+    /// what `net.core.rmem_max` allows: 184 datagrams unless raised, a whole default window if so.
     pub socket_buffers: (Option<usize>, Option<usize>),
-    /// Differentiated services code point, 0..=63; `None`: the system's.
+    /// Differentiated services code point of what is sent, 0 to 63 (RFC 2474); `None`: the
+    /// system's. Default `None`: only who runs the network knows which ones it honours.
     pub dscp: Option<u8>,
-    /// A bad network between this endpoint and its socket.
+    /// A bad network between this endpoint and its socket. Default `None`.
     #[cfg(feature = "netem")]
     pub netem: Option<crate::NetemConfig>,
-    /// File to which the endpoint's datagrams are captured.
+    /// File to which the endpoint's datagrams are captured; not an empty path. Default `None`.
     #[cfg(feature = "pcap")]
     pub pcap: Option<std::path::PathBuf>,
 }
 
 impl Default for KcpConfig {
+    /// The defaults given, with their reasons, at each field.
     fn default() -> KcpConfig {
         KcpConfig {
             mtu: 1400,
-            nodelay: KcpNoDelayConfig { nodelay: true, interval: 20, resend: 2, nc: false },
+            nodelay: KcpNoDelayConfig::default(),
             wnd_size: (256, 256),
             stream: false,
             flush_write: true,
@@ -91,7 +175,7 @@ impl Default for KcpConfig {
             max_sessions: 4096,
             max_unconfirmed: 256,
             backlog: 128,
-            socket_buffers: (None, None),
+            socket_buffers: (None, Some(512 * 1024)),
             dscp: None,
             #[cfg(feature = "netem")]
             netem: None,
@@ -102,13 +186,75 @@ impl Default for KcpConfig {
 }
 
 impl KcpConfig {
-    /// Checks every field.
-    pub fn check(&self) -> Result<(), KcpError> {
-        Ok(())
+    /// Bytes that a session holds at worst: everything unacknowledged, a reader that does not read,
+    /// and a full receive window, plus 8 KiB for the records (estimated).
+    ///
+    /// That is `send_budget` (or the longest message, where that is more) + `recv_budget` +
+    /// the receive window (at least 128) × `mtu` + 8 KiB. It counts bytes as the budgets do; the
+    /// records of single segments and the allocator add some per cent. An idle session holds the
+    /// records only.
+    ///
+    /// ```
+    /// use smol_kcp::KcpConfig;
+    ///
+    /// let config = KcpConfig::low_memory();
+    /// assert!(config.max_sessions * config.max_session_memory() < 13_000_000);
+    /// ```
+    pub fn max_session_memory(&self) -> usize {
+        let message = if self.stream { 0 } else { self.max_message_len() };
+        let window = usize::from(self.wnd_size.1.max(MIN_RECEIVE_WINDOW));
+        self.send_budget
+            .max(message)
+            .saturating_add(self.recv_budget)
+            .saturating_add(window.saturating_mul(self.mtu))
+            .saturating_add(SESSION_RECORDS)
     }
 
     /// Bytes of payload in a full segment.
     pub(crate) fn mss(&self) -> usize {
-        self.mtu - crate::wire::HEADER_LEN
+        self.mtu.saturating_sub(crate::wire::HEADER_LEN)
+    }
+
+    /// Bytes of the longest message that is taken.
+    pub(crate) fn max_message_len(&self) -> usize {
+        let fragments = MAX_FRAGMENTS.saturating_mul(self.mss());
+        self.max_message.map_or(fragments, |max| max.min(fragments))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_never_longer_than_its_fragments_carry() {
+        let config = KcpConfig::default();
+        assert_eq!(config.max_message_len(), 174_752);
+        assert_eq!(config.clone().with_max_message(Some(1000)).max_message_len(), 1000);
+        assert_eq!(config.with_max_message(Some(200_000)).max_message_len(), 174_752);
+    }
+
+    #[test]
+    fn memory_counts_the_window_as_the_engine_does_and_a_message_beyond_the_budget() {
+        let small = KcpConfig {
+            mtu: 1024,
+            wnd_size: (1, 1),
+            stream: true,
+            send_budget: 2048,
+            recv_budget: 4096,
+            ..KcpConfig::default()
+        };
+        assert_eq!(small.max_session_memory(), 2048 + 4096 + 128 * 1024 + 8192);
+        let messages = small.with_stream(false);
+        assert_eq!(messages.max_session_memory(), 127 * 1000 + 4096 + 128 * 1024 + 8192);
+        let wide = messages.with_wnd_size((1, 129)).with_max_message(Some(2000));
+        assert_eq!(wide.max_session_memory(), 2048 + 4096 + 129 * 1024 + 8192);
+    }
+
+    #[test]
+    fn nonsense_saturates_instead_of_wrapping() {
+        let absurd = KcpConfig::default().with_mtu(usize::MAX).with_send_budget(usize::MAX);
+        assert_eq!(absurd.max_session_memory(), usize::MAX);
+        assert_eq!(KcpConfig::default().with_mtu(3).max_message_len(), 0);
     }
 }

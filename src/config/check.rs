@@ -1,0 +1,147 @@
+//! The check of a configuration: which values make sense, and why those bounds.
+
+use std::fmt::Debug;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::{KcpConfig, MAX_FRAGMENTS};
+use crate::error::KcpError;
+
+/// Less is not a datagram of KCP (ikcp.c), more is not one of UDP over IPv4 (65535 - 20 - 8).
+const MTU: RangeInclusive<usize> = 50..=65_507;
+
+/// `ikcp_nodelay` silently moves other values into this range.
+const INTERVAL: RangeInclusive<u32> = 10..=5_000;
+
+/// A segment is overtaken by what its window holds; ikcp.c's receive window is 128.
+const RESEND: RangeInclusive<u32> = 0..=128;
+
+/// At most half of the 16-bit field, so that a window of the largest datagrams is less than 2 GiB,
+/// the most that a 32-bit system has in one piece.
+const WINDOW: RangeInclusive<u16> = 1..=32_767;
+
+/// The first transmission alone proves nothing; a thousand at 60 s each are most of a day.
+const TRANSMISSIONS: RangeInclusive<u32> = 2..=1_000;
+
+/// The budgets' upper bound: 10 Gbit/s at 200 ms.
+const MAX_BUDGET: usize = 256 * 1024 * 1024;
+
+/// Numbers of sessions: far beyond what one socket serves, and finite.
+const SESSIONS: RangeInclusive<usize> = 1..=1_048_576;
+
+/// As a TCP backlog, which Linux long kept in 16 bits.
+const BACKLOG: RangeInclusive<usize> = 1..=65_535;
+
+/// Six bits (RFC 2474).
+const DSCP: RangeInclusive<u8> = 0..=63;
+
+/// The finest step of KCP's clockwork (its smallest interval).
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// The wire's clock compares milliseconds by 31 bits: 24.8 days.
+const LONGEST: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+
+/// ikcp.c's first retransmission timeout (`IKCP_RTO_DEF`): who gives up earlier never retransmits.
+const SHORTEST_DEAD_LINK: Duration = Duration::from_millis(200);
+
+/// `IKCP_RTO_MAX` of ikcp.c.
+const MAX_RTO: Duration = Duration::from_secs(60);
+
+impl KcpConfig {
+    /// Checks every field. Whatever takes a configuration calls this first.
+    ///
+    /// # Errors
+    /// [`KcpError::Config`] with name, value and accepted range of the first bad field; parts of a
+    /// pair are named `wnd_size.0` (send) and `wnd_size.1` (receive).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use smol_kcp::KcpConfig;
+    ///
+    /// let error = KcpConfig::default().with_mtu(20).check().unwrap_err();
+    /// assert_eq!(error.to_string(), "configuration: mtu = 20, accepted: 50..=65507");
+    /// ```
+    pub fn check(&self) -> Result<(), KcpError> {
+        within("mtu", self.mtu, MTU)?;
+        within("nodelay.interval", self.nodelay.interval, INTERVAL)?;
+        within("nodelay.resend", self.nodelay.resend, RESEND)?;
+        within("wnd_size.0", self.wnd_size.0, WINDOW)?;
+        within("wnd_size.1", self.wnd_size.1, WINDOW)?;
+        self.check_times()?;
+        self.check_limits()?;
+        within_or_none("dscp", self.dscp, DSCP)?;
+        #[cfg(feature = "pcap")]
+        if self.pcap.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(refused("pcap", "an empty path", "the path of a file, or none".into()));
+        }
+        Ok(())
+    }
+
+    fn check_times(&self) -> Result<(), KcpError> {
+        within_or_none("session_expire", self.session_expire, SHORTEST..=LONGEST)?;
+        within_or_none("keep_alive", self.keep_alive, SHORTEST..=LONGEST)?;
+        within_or_none("connect_timeout", self.connect_timeout, SHORTEST..=LONGEST)?;
+        within("linger", self.linger, Duration::ZERO..=LONGEST)?;
+        within("max_retransmits", self.max_retransmits, TRANSMISSIONS)?;
+        within("dead_link", self.dead_link, SHORTEST_DEAD_LINK..=LONGEST)?;
+        within_or_none("min_rto", self.min_rto, SHORTEST..=MAX_RTO)?;
+
+        // A keepalive that comes too late keeps nothing alive.
+        if let (Some(keep_alive), Some(expire)) = (self.keep_alive, self.session_expire) {
+            if keep_alive >= expire {
+                let accepted = format!("less than session_expire = {expire:?}");
+                return Err(refused("keep_alive", format_args!("{keep_alive:?}"), accepted));
+            }
+        }
+        // Nor does a retransmission that comes after giving up.
+        if let Some(min_rto) = self.min_rto.filter(|&min_rto| min_rto >= self.dead_link) {
+            let accepted = format!("less than dead_link = {:?}", self.dead_link);
+            return Err(refused("min_rto", format_args!("{min_rto:?}"), accepted));
+        }
+        Ok(())
+    }
+
+    fn check_limits(&self) -> Result<(), KcpError> {
+        let budget = self.mtu..=MAX_BUDGET;
+        within("send_budget", self.send_budget, budget.clone())?;
+        within("recv_budget", self.recv_budget, budget.clone())?;
+        within_or_none("max_message", self.max_message, 1..=MAX_FRAGMENTS * self.mss())?;
+        within("max_sessions", self.max_sessions, SESSIONS)?;
+        within("max_unconfirmed", self.max_unconfirmed, SESSIONS)?;
+        within("backlog", self.backlog, BACKLOG)?;
+        within_or_none("socket_buffers.0", self.socket_buffers.0, budget.clone())?;
+        within_or_none("socket_buffers.1", self.socket_buffers.1, budget)
+    }
+}
+
+fn within<T: PartialOrd + Debug>(
+    field: &'static str,
+    value: T,
+    accepted: RangeInclusive<T>,
+) -> Result<(), KcpError> {
+    if accepted.contains(&value) {
+        return Ok(());
+    }
+    Err(refused(field, format_args!("{value:?}"), format!("{accepted:?}")))
+}
+
+fn within_or_none<T: PartialOrd + Debug>(
+    field: &'static str,
+    value: Option<T>,
+    accepted: RangeInclusive<T>,
+) -> Result<(), KcpError> {
+    match value {
+        Some(value) if !accepted.contains(&value) => {
+            Err(refused(field, format_args!("{value:?}"), format!("{accepted:?}, or none")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refused(field: &'static str, value: impl ToString, accepted: String) -> KcpError {
+    KcpError::Config { field, value: value.to_string(), accepted }
+}
+
+#[cfg(test)]
+mod tests;

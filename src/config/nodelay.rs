@@ -1,0 +1,90 @@
+//! KCP's own four knobs, with their customary settings.
+
+/// KCP's four knobs, named as in `ikcp_nodelay`.
+///
+/// | | `nodelay` | `interval` | `resend` | `nc` | known as |
+/// |---|---|---|---|---|---|
+/// | [`normal`](KcpNoDelayConfig::normal) | false | 40 | 0 | false | "normal mode" of KCP and tokio_kcp |
+/// | [`fast`](KcpNoDelayConfig::fast) | false | 30 | 2 | true | `fast` of kcptun, its default |
+/// | [`fast2`](KcpNoDelayConfig::fast2) | true | 20 | 2 | true | `fast2` of kcptun |
+/// | [`fastest`](KcpNoDelayConfig::fastest) | true | 10 | 2 | true | `fast3` of kcptun, "turbo mode" of KCP, `fastest` of tokio_kcp |
+/// | [`default`](KcpNoDelayConfig::default) | true | 20 | 2 | false | |
+///
+/// kcptun's own `normal` differs from everybody else's: false, 40, 2, true.
+///
+/// # Examples
+///
+/// ```
+/// use smol_kcp::KcpNoDelayConfig;
+///
+/// // Quick, but with the congestion window on.
+/// let polite = KcpNoDelayConfig { nc: false, ..KcpNoDelayConfig::fastest() };
+/// # assert_eq!(polite.interval, 10);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KcpNoDelayConfig {
+    /// Retransmission back-off: `false` doubles the timeout (minimum 100 ms), `true` grows it by
+    /// half (minimum 30 ms). Default `true`.
+    pub nodelay: bool,
+    /// Milliseconds, 10 to 5000 (ikcp.c): how long small writes may wait for each other
+    /// where [`flush_write`](crate::KcpConfig::flush_write) is off, and the least that a
+    /// retransmission timeout exceeds the round-trip time. Default 20.
+    pub interval: u32,
+    /// Acknowledgements of later segments that make a segment count as lost, 0 to 128 (a segment
+    /// is hardly ever overtaken by more than ikcp.c's receive window); 0 waits for timeouts.
+    /// Default 2.
+    pub resend: u32,
+    /// `true` switches KCP's congestion window off: only the windows of both sides bound what is
+    /// in flight, so loss does not slow the sender down, and neither does the traffic of others.
+    /// Default `false`.
+    pub nc: bool,
+}
+
+impl Default for KcpNoDelayConfig {
+    /// The timers of [`fast2`](KcpNoDelayConfig::fast2) with the congestion window on: quick
+    /// repair, but a line that is shared stays usable for the others (RFC 8085, section 3.1). For a
+    /// lossy line of one's own, set `nc`.
+    fn default() -> KcpNoDelayConfig {
+        KcpNoDelayConfig { nc: false, ..KcpNoDelayConfig::fast2() }
+    }
+}
+
+impl KcpNoDelayConfig {
+    /// Few packets, slow repair: losses wait for a timeout that doubles.
+    pub const fn normal() -> KcpNoDelayConfig {
+        KcpNoDelayConfig { nodelay: false, interval: 40, resend: 0, nc: false }
+    }
+
+    /// Repairs after two later acknowledgements; timeouts stay unhurried. No congestion window.
+    pub const fn fast() -> KcpNoDelayConfig {
+        KcpNoDelayConfig { nodelay: false, interval: 30, resend: 2, nc: true }
+    }
+
+    /// As [`fast`](KcpNoDelayConfig::fast), with timeouts from 30 ms that grow by half.
+    pub const fn fast2() -> KcpNoDelayConfig {
+        KcpNoDelayConfig { nodelay: true, interval: 20, resend: 2, nc: true }
+    }
+
+    /// Everything for latency, paid for with bandwidth and CPU.
+    pub const fn fastest() -> KcpNoDelayConfig {
+        KcpNoDelayConfig { nodelay: true, interval: 10, resend: 2, nc: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(knobs: KcpNoDelayConfig) -> (bool, u32, u32, bool) {
+        (knobs.nodelay, knobs.interval, knobs.resend, knobs.nc)
+    }
+
+    #[test]
+    fn modes_are_those_their_names_promise() {
+        assert_eq!(figures(KcpNoDelayConfig::normal()), (false, 40, 0, false));
+        assert_eq!(figures(KcpNoDelayConfig::fast()), (false, 30, 2, true));
+        assert_eq!(figures(KcpNoDelayConfig::fast2()), (true, 20, 2, true));
+        assert_eq!(figures(KcpNoDelayConfig::fastest()), (true, 10, 2, true));
+        assert_eq!(figures(KcpNoDelayConfig::default()), (true, 20, 2, false));
+    }
+}

@@ -1,0 +1,108 @@
+//! Setters that take and return the configuration, for one-expression changes to a profile.
+
+use std::time::Duration;
+
+use super::{KcpConfig, KcpNoDelayConfig};
+
+macro_rules! setters {
+    ($($(#[$only:meta])* $setter:ident, $field:ident: $kind:ty;)*) => {
+        /// Setters by value: each replaces one field and checks nothing.
+        impl KcpConfig {
+            $(
+                $(#[$only])*
+                #[doc = concat!("Replaces [`", stringify!($field), "`](KcpConfig#structfield.",
+                    stringify!($field), ").")]
+                #[must_use]
+                pub fn $setter(mut self, $field: $kind) -> KcpConfig {
+                    self.$field = $field;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    with_mtu, mtu: usize;
+    with_nodelay, nodelay: KcpNoDelayConfig;
+    with_wnd_size, wnd_size: (u16, u16);
+    with_stream, stream: bool;
+    with_flush_write, flush_write: bool;
+    with_session_expire, session_expire: Option<Duration>;
+    with_keep_alive, keep_alive: Option<Duration>;
+    with_connect_timeout, connect_timeout: Option<Duration>;
+    with_linger, linger: Duration;
+    with_max_retransmits, max_retransmits: u32;
+    with_dead_link, dead_link: Duration;
+    with_min_rto, min_rto: Option<Duration>;
+    with_send_budget, send_budget: usize;
+    with_recv_budget, recv_budget: usize;
+    with_max_message, max_message: Option<usize>;
+    with_max_sessions, max_sessions: usize;
+    with_max_unconfirmed, max_unconfirmed: usize;
+    with_backlog, backlog: usize;
+    with_socket_buffers, socket_buffers: (Option<usize>, Option<usize>);
+    with_dscp, dscp: Option<u8>;
+    #[cfg(feature = "netem")]
+    with_netem, netem: Option<crate::NetemConfig>;
+    #[cfg(feature = "pcap")]
+    with_pcap, pcap: Option<std::path::PathBuf>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setter_sets_its_own_field() {
+        let seconds = Duration::from_secs;
+        let literal = KcpConfig {
+            mtu: 1,
+            nodelay: KcpNoDelayConfig::normal(),
+            wnd_size: (2, 3),
+            stream: true,
+            flush_write: false,
+            session_expire: Some(seconds(4)),
+            keep_alive: Some(seconds(5)),
+            connect_timeout: Some(seconds(6)),
+            linger: seconds(7),
+            max_retransmits: 8,
+            dead_link: seconds(9),
+            min_rto: Some(seconds(10)),
+            send_budget: 11,
+            recv_budget: 12,
+            max_message: Some(13),
+            max_sessions: 14,
+            max_unconfirmed: 15,
+            backlog: 16,
+            socket_buffers: (Some(17), Some(18)),
+            dscp: Some(19),
+            #[cfg(feature = "netem")]
+            netem: None,
+            #[cfg(feature = "pcap")]
+            pcap: None,
+        };
+        let chained = KcpConfig::default()
+            .with_mtu(1)
+            .with_nodelay(KcpNoDelayConfig::normal())
+            .with_wnd_size((2, 3))
+            .with_stream(true)
+            .with_flush_write(false)
+            .with_session_expire(Some(seconds(4)))
+            .with_keep_alive(Some(seconds(5)))
+            .with_connect_timeout(Some(seconds(6)))
+            .with_linger(seconds(7))
+            .with_max_retransmits(8)
+            .with_dead_link(seconds(9))
+            .with_min_rto(Some(seconds(10)))
+            .with_send_budget(11)
+            .with_recv_budget(12)
+            .with_max_message(Some(13))
+            .with_max_sessions(14)
+            .with_max_unconfirmed(15)
+            .with_backlog(16)
+            .with_socket_buffers((Some(17), Some(18)))
+            .with_dscp(Some(19));
+        assert_eq!(chained, literal);
+    }
+}

@@ -1,0 +1,389 @@
+//! One conversation's life: what opens it, keeps it alive, moves it and ends it.
+//!
+//! The engine carries the bytes. Everything here is about the conversation as such, told to the
+//! peer by control codes in WASK and WINS segments that stock peers take for window probes (see
+//! [`crate::wire`]).
+
+mod inbox;
+mod receive;
+mod roam;
+mod timers;
+mod transmit;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::inbox::Inbox;
+use self::roam::Challenge;
+use super::engine::{Engine, Setup};
+use super::random::Random;
+use super::time_wait::Rest;
+use crate::config::KcpConfig;
+use crate::error::KcpError;
+use crate::stats::{Rejected, StreamStats};
+use crate::time::Time;
+
+/// There may be something to read, or the end of it.
+pub(crate) const READABLE: u8 = 1;
+/// There may be room to write; connecting or closing may have come further.
+pub(crate) const WRITABLE: u8 = 2;
+
+/// Datagrams this side sent, of which the first segment is remembered to recognise an RST.
+const RECENT: usize = 8;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// This side opened the conversation.
+    Client,
+    /// The peer did.
+    Server,
+}
+
+/// What is known of the peer's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Unknown,
+    /// It understands the control codes.
+    Ours,
+    /// It answered one of them as an ordinary window probe.
+    Stock,
+}
+
+/// The client's HELLO.
+#[derive(Clone, Copy, Debug)]
+struct Hello {
+    nonce: u32,
+    tries: u32,
+    /// When it is sent next; `None` once it has been answered.
+    next: Option<Time>,
+}
+
+/// The end of what this side writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fin {
+    /// The application may write.
+    Open,
+    /// Closed; what was written is still on its way out.
+    Wanted,
+    /// Told to the peer as often as `tries`, next at `next`.
+    Sent { sn: u32, tries: u32, next: Time },
+    /// The peer knows, or never will.
+    Done,
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub(crate) struct Session {
+    config: Arc<KcpConfig>,
+    conv: u32,
+    peer: SocketAddr,
+    role: Role,
+    engine: Engine,
+    inbox: Inbox,
+    code: Peer,
+    hello: Option<Hello>,
+    /// Nonce of the peer's HELLO, and the one it was answered with.
+    greeted: Option<(u32, u32)>,
+    /// Something has been heard from the peer.
+    established: bool,
+    /// The peer has proved that it receives what we send.
+    confirmed: bool,
+    /// A probe that would confirm an unconfirmed peer has been sent.
+    probed: bool,
+    fin: Fin,
+    /// The peer's last sequence number, once it said so.
+    peer_fin: Option<u32>,
+    /// No handle is left: nobody reads, and `linger` runs since then.
+    released: Option<Time>,
+    /// When the application closed the writing side.
+    closed: Time,
+    error: Option<KcpError>,
+    opened: Time,
+    heard: Time,
+    progress: Time,
+    pinged: Time,
+    /// When a small write that waits for company must leave.
+    flush_at: Option<Time>,
+    /// Control segments for the next flush: `cmd`, `frg`, `sn`, `ts`.
+    control: Vec<Control>,
+    challenges: Vec<Challenge>,
+    recent: [(u32, u32); RECENT],
+    recent_at: usize,
+    /// `sn` and `ts` of the peer's last datagram, for an RST of ours.
+    last: (u32, u32),
+    ready: u8,
+    stats: Counters,
+    /// The router's bookkeeping.
+    pub(super) slot: Slot,
+}
+
+/// What the router keeps with each session.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// Entry in the set of deadlines.
+    pub(super) deadline: Option<Time>,
+    /// Place in the order of unconfirmed sessions.
+    pub(super) unconfirmed: Option<u64>,
+    /// In the queue of sessions to flush.
+    pub(super) poked: bool,
+    /// In the list of sessions with news for their handles.
+    pub(super) listed: bool,
+    /// Reached by datagrams.
+    pub(super) routed: bool,
+    /// Known to its client as conversation 0, which asks for a number.
+    pub(super) asked: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Control {
+    cmd: u8,
+    frg: u8,
+    sn: u32,
+    /// `None`: the clock at the time of sending.
+    ts: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counters {
+    bytes_sent: u64,
+    bytes_received: u64,
+    wire_sent: u64,
+    wire_received: u64,
+    datagrams_sent: u64,
+    datagrams_received: u64,
+    rejected: Rejected,
+    roamed: u64,
+}
+
+/// What a session is born with.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    pub config: Arc<KcpConfig>,
+    pub conv: u32,
+    pub peer: SocketAddr,
+    pub role: Role,
+    pub mtu: usize,
+    pub sn_base: u32,
+}
+
+impl Session {
+    pub(crate) fn new(birth: Birth, now: Time, random: &mut Random) -> Result<Session, KcpError> {
+        let Birth { config, conv, peer, role, mtu, sn_base } = birth;
+        let ts_base = random.next_u32();
+        let engine = Engine::new(Setup { conv, config: &config, mtu, now, ts_base, sn_base })?;
+        let hello = match role {
+            Role::Client => Some(Hello { nonce: random.nonzero(), tries: 0, next: Some(now) }),
+            Role::Server => None,
+        };
+        Ok(Session {
+            config,
+            conv,
+            peer,
+            role,
+            engine,
+            inbox: Inbox::default(),
+            code: Peer::Unknown,
+            hello,
+            greeted: None,
+            established: role == Role::Server,
+            confirmed: role == Role::Client,
+            probed: false,
+            fin: Fin::Open,
+            peer_fin: None,
+            released: None,
+            closed: now,
+            error: None,
+            opened: now,
+            heard: now,
+            progress: now,
+            pinged: now,
+            flush_at: None,
+            control: Vec::new(),
+            challenges: Vec::new(),
+            recent: [(0, 0); RECENT],
+            recent_at: 0,
+            last: (0, 0),
+            ready: 0,
+            stats: Counters::default(),
+            slot: Slot::default(),
+        })
+    }
+
+    pub(crate) fn conv(&self) -> u32 {
+        self.conv
+    }
+
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(crate) fn error(&self) -> Option<&KcpError> {
+        self.error.as_ref()
+    }
+
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    /// May `connect` return? It need not wait at all without a timeout.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.established || (self.config.connect_timeout.is_none() && self.conv != 0)
+    }
+
+    /// Is an answer still outstanding that says whether there is a peer at all?
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.role == Role::Client && !self.established && self.error.is_none()
+    }
+
+    /// Takes what the send budget has room for; `None`: nothing now.
+    pub(crate) fn write(&mut self, now: Time, buf: &[u8]) -> Result<Option<usize>, KcpError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        if self.fin != Fin::Open {
+            return Err(KcpError::Closed);
+        }
+        let quiet = self.engine.unacked() == 0;
+        let taken = self.engine.write(buf)?;
+        if taken == 0 {
+            return Ok(if buf.is_empty() { Some(0) } else { None });
+        }
+        if quiet {
+            self.progress = now;
+        }
+        self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(taken as u64);
+        if !self.config.flush_write && self.engine.unsent() <= 1 && self.flush_at.is_none() {
+            let interval = Duration::from_millis(u64::from(self.config.nodelay.interval));
+            self.flush_at = Some(now + interval);
+        }
+        Ok(Some(taken))
+    }
+
+    /// Ends the wait of small writes for company.
+    pub(crate) fn flush_writes(&mut self) -> Result<(), KcpError> {
+        self.flush_at = None;
+        self.error.clone().map_or(Ok(()), Err)
+    }
+
+    /// Reads bytes (`whole` false) or a message; `None`: nothing now; `Some(0)`: the end.
+    pub(crate) fn read(&mut self, buf: &mut [u8], whole: bool) -> Result<Option<usize>, KcpError> {
+        if !self.inbox.is_empty() {
+            let n = if whole { self.inbox.receive(buf)? } else { self.inbox.read(buf) };
+            self.stats.bytes_received = self.stats.bytes_received.wrapping_add(n as u64);
+            self.drain();
+            return Ok(Some(n));
+        }
+        if self.at_end() {
+            return Ok(Some(0));
+        }
+        match &self.error {
+            Some(error) => Err(error.clone()),
+            None => Ok(None),
+        }
+    }
+
+    /// Has everything before the peer's FIN been read?
+    fn at_end(&self) -> bool {
+        self.peer_fin.is_some_and(|sn| sn == self.engine.rcv_nxt()) && self.inbox.is_empty()
+    }
+
+    /// No more writes: what was written goes out, then FIN.
+    pub(crate) fn close(&mut self, now: Time) {
+        if self.fin == Fin::Open {
+            self.fin = Fin::Wanted;
+            self.closed = now;
+            self.flush_at = None;
+        }
+    }
+
+    /// Has the peer acknowledged all that was written, and the FIN? `Ok(false)`: not yet.
+    pub(crate) fn is_delivered(&self) -> Result<bool, KcpError> {
+        match &self.error {
+            _ if self.fin == Fin::Done && self.engine.unacked() == 0 => Ok(true),
+            Some(error) => Err(error.clone()),
+            None => Ok(false),
+        }
+    }
+
+    /// The last handle is gone: nobody reads any more, what was written is delivered in the
+    /// background.
+    pub(crate) fn release(&mut self, now: Time) {
+        self.close(now);
+        self.released = Some(now);
+        self.drain();
+    }
+
+    /// Ends at once, for `cause`. Whether the peer is told is the caller's business.
+    pub(crate) fn fail(&mut self, cause: KcpError) {
+        if self.error.is_none() {
+            self.error = Some(cause);
+            self.ready |= READABLE | WRITABLE;
+        }
+    }
+
+    /// Is there nothing left to do for anybody? Then the session may be removed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.released.is_some()
+            && (self.error.is_some()
+                || (matches!(self.is_delivered(), Ok(true))
+                    && (self.peer_fin.is_some() || self.code == Peer::Stock)))
+    }
+
+    /// What is remembered of the session after its end.
+    pub(crate) fn rest(&self) -> Rest {
+        Rest {
+            una: self.engine.rcv_nxt(),
+            peer_fin: self.peer_fin,
+            nonce: self.greeted.map(|(peer, _)| peer),
+            reset: self.error.is_some() || self.peer_fin.is_none(),
+        }
+    }
+
+    /// What became possible for the handles since the last call, as bits.
+    pub(crate) fn take_ready(&mut self) -> u8 {
+        std::mem::take(&mut self.ready)
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        self.ready != 0
+    }
+
+    pub(crate) fn stats(&self) -> StreamStats {
+        let engine = self.engine.stats();
+        let millis = |ms: u32| Duration::from_millis(u64::from(ms));
+        let mut rejected = self.stats.rejected;
+        rejected.ack = rejected.ack.wrapping_add(engine.rejected_acks);
+        rejected.window = rejected.window.wrapping_add(engine.rejected_window);
+        rejected.budget = rejected.budget.wrapping_add(engine.rejected_budget);
+        StreamStats {
+            bytes_sent: self.stats.bytes_sent,
+            bytes_received: self.stats.bytes_received,
+            wire_bytes_sent: self.stats.wire_sent,
+            wire_bytes_received: self.stats.wire_received,
+            datagrams_sent: self.stats.datagrams_sent,
+            datagrams_received: self.stats.datagrams_received,
+            segments_sent: engine.segments_sent,
+            segments_received: engine.segments_received,
+            timeout_retransmits: engine.timeout_retransmits,
+            fast_retransmits: engine.fast_retransmits,
+            duplicates: engine.duplicates,
+            rejected,
+            srtt: millis(engine.srtt_ms),
+            rttvar: millis(engine.rttvar_ms),
+            rto: millis(engine.rto_ms),
+            cwnd: engine.cwnd,
+            send_window: u32::from(self.config.wnd_size.0),
+            receive_window: u32::from(self.config.wnd_size.1.max(128)),
+            peer_window: engine.peer_window,
+            in_flight: engine.in_flight,
+            send_queue: engine.send_queue,
+            receive_queue: self.inbox.len(),
+            roamed: self.stats.roamed,
+        }
+    }
+}
