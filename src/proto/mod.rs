@@ -1,3 +1,11 @@
-//! The protocol without input or output: time, seeds and datagrams are handed in.
+//! The protocol without sockets, clocks and threads: time and randomness come in as arguments.
 
+mod deadlines;
 pub(crate) mod engine;
+mod random;
+mod router;
+mod session;
+mod time_wait;
+
+pub(crate) use router::{Key, Router};
+pub(crate) use session::{READABLE, WRITABLE};

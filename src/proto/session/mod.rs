@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use self::inbox::Inbox;
 use self::roam::Challenge;
+pub(crate) use self::roam::Foreign;
 use super::engine::{Engine, Setup};
 use super::random::Random;
 use super::time_wait::Rest;
@@ -218,12 +219,24 @@ impl Session {
         self.peer
     }
 
+    /// Takes the number that the peer allocated for a conversation opened without one.
+    pub(crate) fn adopt(&mut self, conv: u32) {
+        self.conv = conv;
+        self.engine.set_conv(conv);
+    }
+
     pub(crate) fn role(&self) -> Role {
         self.role
     }
 
     pub(crate) fn error(&self) -> Option<&KcpError> {
         self.error.as_ref()
+    }
+
+    /// Has the peer been silent for `span` although something of ours is unanswered?
+    pub(crate) fn is_unheard(&self, now: Time, span: Duration) -> bool {
+        let asked = self.engine.unacked() > 0 || self.pinged > self.heard || !self.established;
+        self.role == Role::Client && asked && now.since(self.heard.max(self.progress)) >= span
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {

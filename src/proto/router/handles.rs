@@ -1,0 +1,145 @@
+//! What the handles of the application do with their sessions.
+
+use std::net::SocketAddr;
+
+use super::{Key, Router};
+use crate::error::KcpError;
+use crate::proto::session::{Role, Session};
+use crate::stats::StreamStats;
+use crate::time::Time;
+
+impl Router {
+    /// Opens a conversation with `peer`; `conv` 0 asks the peer for a number, `None` takes a random
+    /// one.
+    pub(crate) fn connect(
+        &mut self,
+        now: Time,
+        peer: SocketAddr,
+        conv: Option<u32>,
+    ) -> Result<Key, KcpError> {
+        let limit = self.config.max_sessions;
+        if self.routes.len() >= limit {
+            return Err(KcpError::TooManySessions { limit });
+        }
+        let conv = match conv {
+            Some(conv) => conv,
+            None => self.free_conv(peer),
+        };
+        if self.routes.contains_key(&(conv, peer)) || self.rests.get(now, conv, peer).is_some() {
+            return Err(KcpError::ConvInUse { conv });
+        }
+        let key = self.open(now, peer, conv, Role::Client)?;
+        self.stats.connected = self.stats.connected.wrapping_add(1);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.handle_timeout(now); // HELLO
+        }
+        self.settle(now, key);
+        Ok(key)
+    }
+
+    /// `Ok(false)`: not yet.
+    pub(crate) fn is_connected(&self, key: Key) -> Result<bool, KcpError> {
+        let session = self.session(key)?;
+        match session.error() {
+            Some(error) => Err(error.clone()),
+            None => Ok(session.is_connected()),
+        }
+    }
+
+    /// As [`Session::write`].
+    pub(crate) fn write(
+        &mut self,
+        now: Time,
+        key: Key,
+        buf: &[u8],
+    ) -> Result<Option<usize>, KcpError> {
+        let written = self.session_mut(key)?.write(now, buf)?;
+        self.settle(now, key);
+        Ok(written)
+    }
+
+    /// As [`Session::read`].
+    pub(crate) fn read(
+        &mut self,
+        now: Time,
+        key: Key,
+        buf: &mut [u8],
+        whole: bool,
+    ) -> Result<Option<usize>, KcpError> {
+        let read = self.session_mut(key)?.read(buf, whole)?;
+        if read.is_some() {
+            self.settle(now, key);
+        }
+        Ok(read)
+    }
+
+    /// As [`Session::flush_writes`].
+    pub(crate) fn flush_writes(&mut self, now: Time, key: Key) -> Result<(), KcpError> {
+        let flushed = self.session_mut(key)?.flush_writes();
+        self.settle(now, key);
+        flushed
+    }
+
+    /// As [`Session::close`].
+    pub(crate) fn close(&mut self, now: Time, key: Key) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.close(now);
+            self.settle(now, key);
+        }
+    }
+
+    /// As [`Session::is_delivered`].
+    pub(crate) fn is_delivered(&self, key: Key) -> Result<bool, KcpError> {
+        self.session(key)?.is_delivered()
+    }
+
+    /// Ends the session at once and tells the peer.
+    pub(crate) fn abort(&mut self, now: Time, key: Key) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.fail(KcpError::Closed);
+            self.settle(now, key);
+        }
+    }
+
+    /// The last handle to the session is gone.
+    pub(crate) fn release(&mut self, now: Time, key: Key) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.release(now);
+            self.settle(now, key);
+        }
+    }
+
+    /// Nobody wants the session that a peer opened.
+    pub(crate) fn refuse(&mut self, now: Time, key: Key) {
+        self.stats.refused = self.stats.refused.wrapping_add(1);
+        self.abort(now, key);
+        self.release(now, key);
+    }
+
+    pub(crate) fn conv(&self, key: Key) -> u32 {
+        self.sessions.get(key).map_or(0, Session::conv)
+    }
+
+    pub(crate) fn peer(&self, key: Key) -> Option<SocketAddr> {
+        self.sessions.get(key).map(Session::peer)
+    }
+
+    pub(crate) fn session_stats(&self, key: Key) -> StreamStats {
+        self.sessions.get(key).map(Session::stats).unwrap_or_default()
+    }
+
+    /// Conversation, peer and statistics of every session on the wire.
+    pub(crate) fn list(&self) -> impl Iterator<Item = (u32, SocketAddr, StreamStats)> + '_ {
+        self.routes.iter().filter_map(|(&(conv, peer), &key)| {
+            self.sessions.get(key).map(|session| (conv, peer, session.stats()))
+        })
+    }
+
+    fn session(&self, key: Key) -> Result<&Session, KcpError> {
+        self.sessions.get(key).ok_or(KcpError::Closed)
+    }
+
+    fn session_mut(&mut self, key: Key) -> Result<&mut Session, KcpError> {
+        self.sessions.get_mut(key).ok_or(KcpError::Closed)
+    }
+}

@@ -1,0 +1,322 @@
+//! From datagram to session and back: who is meant, who may come in, whose turn it is.
+
+mod admission;
+mod handles;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use super::deadlines::Deadlines;
+use super::random::Random;
+use super::session::Session;
+use super::time_wait::TimeWait;
+use crate::config::KcpConfig;
+use crate::error::KcpError;
+use crate::stats::EndpointStats;
+use crate::time::Time;
+use crate::wire::{self, HEADER_LEN};
+
+/// A session's place. It stays taken as long as a handle to the session lives.
+pub(crate) type Key = usize;
+
+/// Datagrams after which [`Router::transmit`] starts no further session, so that the caller can
+/// send them and receive in between.
+const TRANSMIT_BATCH: usize = 256;
+
+/// Stateless answers (RST and time-wait) in one second at most: enough to tell every client of a
+/// restarted server within seconds, too few to be worth an attacker's while.
+const ANSWERS_PER_SECOND: u32 = 200;
+
+/// All sessions of one endpoint.
+#[derive(Debug)]
+pub(crate) struct Router {
+    config: Arc<KcpConfig>,
+    mtu: usize,
+    random: Random,
+    sessions: Slab<Session>,
+    /// By conversation first: so all sessions of one number are neighbours.
+    routes: BTreeMap<(u32, SocketAddr), Key>,
+    /// Peers that opened conversation 0 and have not yet used the number they were given.
+    askers: BTreeMap<SocketAddr, Key>,
+    unconfirmed: BTreeMap<u64, Key>,
+    births: u64,
+    deadlines: Deadlines,
+    rests: TimeWait,
+    /// Sessions with something to send.
+    poked: VecDeque<Key>,
+    /// Sessions with news for their handles.
+    ready: Vec<Key>,
+    /// Sessions that a peer opened and nobody has a handle to yet.
+    incoming: VecDeque<Key>,
+    /// Stateless answers.
+    answers: Vec<(SocketAddr, [u8; HEADER_LEN])>,
+    /// Second of the last answers, and how many there were in it.
+    answered: (u64, u32),
+    accepting: bool,
+    stats: EndpointStats,
+    /// Where the sequence numbers of new sessions begin; other than 0 in tests only.
+    sn_base: u32,
+}
+
+impl Router {
+    /// `config` is checked; `overhead` is what the layers add to a datagram; `seed` is secret.
+    pub(crate) fn new(config: Arc<KcpConfig>, overhead: usize, seed: [u64; 2]) -> Router {
+        let rests = TimeWait::new(config.linger + config.dead_link, config.max_sessions);
+        Router {
+            mtu: config.mtu.saturating_sub(overhead),
+            config,
+            random: Random::new(seed),
+            sessions: Slab::new(),
+            routes: BTreeMap::new(),
+            askers: BTreeMap::new(),
+            unconfirmed: BTreeMap::new(),
+            births: 0,
+            deadlines: Deadlines::default(),
+            rests,
+            poked: VecDeque::new(),
+            ready: Vec::new(),
+            incoming: VecDeque::new(),
+            answers: Vec::new(),
+            answered: (0, 0),
+            accepting: false,
+            stats: EndpointStats::default(),
+            sn_base: 0,
+        }
+    }
+
+    /// Whether peers may open sessions.
+    pub(crate) fn set_accepting(&mut self, accepting: bool) {
+        self.accepting = accepting;
+    }
+
+    /// Acts on one datagram.
+    pub(crate) fn handle_datagram(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
+        self.stats.datagrams_received = self.stats.datagrams_received.wrapping_add(1);
+        self.stats.bytes_received = self.stats.bytes_received.wrapping_add(datagram.len() as u64);
+        let Ok(first) = wire::check(datagram) else {
+            self.stats.malformed = self.stats.malformed.wrapping_add(1);
+            return;
+        };
+        match self.routes.get(&(first.conv, from)) {
+            Some(&key) => self.deliver(now, key, datagram),
+            None => self.handle_unrouted(now, from, first.conv, datagram),
+        }
+    }
+
+    fn deliver(&mut self, now: Time, key: Key, datagram: &[u8]) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let renewed = wire::segments(datagram)
+            .flatten()
+            .any(|segment| session.is_succeeded_by(now, &segment.header));
+        if renewed {
+            let (conv, peer) = (session.conv(), session.peer());
+            session.fail(KcpError::Reset);
+            self.settle(now, key);
+            self.rests.wake(conv, peer);
+            return self.handle_unrouted(now, peer, conv, datagram);
+        }
+        session.handle_datagram(now, datagram);
+        if std::mem::take(&mut session.slot.asked) {
+            // It used the number it was given.
+            let peer = session.peer();
+            self.askers.remove(&peer);
+        }
+        self.settle(now, key);
+    }
+
+    /// Lets every session whose deadline has passed do what is due.
+    pub(crate) fn handle_timeout(&mut self, now: Time) {
+        while let Some(key) = self.deadlines.pop_due(now) {
+            let Some(session) = self.sessions.get_mut(key) else { continue };
+            session.slot.deadline = None;
+            if session.is_engine_due(now) {
+                Self::poke(&mut self.poked, key, session);
+            }
+            session.handle_timeout(now);
+            self.settle(now, key);
+        }
+    }
+
+    /// When [`handle_timeout`](Router::handle_timeout) must be called at the latest.
+    pub(crate) fn poll_timeout(&self) -> Option<Time> {
+        self.deadlines.first()
+    }
+
+    /// Hands the datagrams of sessions that have something to send to `out`, each session's
+    /// together. `true`: call again, there is more.
+    pub(crate) fn transmit(
+        &mut self,
+        now: Time,
+        out: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) -> bool {
+        let (mut datagrams, mut bytes) = (0usize, 0u64);
+        let mut out = |addr, datagram: &[u8]| {
+            datagrams += 1;
+            bytes = bytes.wrapping_add(datagram.len() as u64);
+            out(addr, datagram);
+            datagrams
+        };
+        let mut sent = 0;
+        for (addr, answer) in self.answers.drain(..) {
+            sent = out(addr, &answer);
+        }
+        while sent < TRANSMIT_BATCH {
+            let Some(key) = self.poked.pop_front() else { break };
+            let Some(session) = self.sessions.get_mut(key) else { continue };
+            session.slot.poked = false;
+            session.flush(now, &mut |addr, datagram| sent = out(addr, datagram));
+            self.settle(now, key);
+        }
+        self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(datagrams as u64);
+        self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(bytes);
+        !self.poked.is_empty() || !self.answers.is_empty()
+    }
+
+    /// Is there something for [`transmit`](Router::transmit)?
+    pub(crate) fn has_transmits(&self) -> bool {
+        !self.poked.is_empty() || !self.answers.is_empty()
+    }
+
+    /// A session for which handles may have something to do, and what, as bits.
+    pub(crate) fn pop_ready(&mut self) -> Option<(Key, u8)> {
+        while let Some(key) = self.ready.pop() {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.slot.listed = false;
+                return Some((key, session.take_ready()));
+            }
+        }
+        None
+    }
+
+    /// A session that a peer opened; the caller owns a handle to it from here on.
+    pub(crate) fn pop_incoming(&mut self) -> Option<Key> {
+        self.incoming.pop_front()
+    }
+
+    /// Are all sessions gone, and all handles to them?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.answers.is_empty()
+    }
+
+    pub(crate) fn stats(&self) -> EndpointStats {
+        EndpointStats {
+            sessions: self.routes.len(),
+            unconfirmed: self.unconfirmed.len(),
+            time_wait: self.rests.len(),
+            ..self.stats
+        }
+    }
+
+    pub(crate) fn config(&self) -> &KcpConfig {
+        &self.config
+    }
+
+    /// The peer's system says that nobody listens there: ends what waits for a first answer.
+    pub(crate) fn handle_refused(&mut self, now: Time) {
+        self.fail_where(now, &KcpError::Refused, Session::is_connecting);
+    }
+
+    /// The transport has ended, or the driver: every session ends for the same cause.
+    pub(crate) fn fail_all(&mut self, now: Time, cause: &KcpError) {
+        self.accepting = false;
+        self.fail_where(now, cause, |_| true);
+        self.answers.clear();
+    }
+
+    /// Has some session waited for an answer for so long that the local address may be to blame?
+    pub(crate) fn is_unheard(&self, now: Time, span: std::time::Duration) -> bool {
+        !self.routes.is_empty()
+            && self.routes.values().all(|&key| {
+                self.sessions.get(key).is_some_and(|session| session.is_unheard(now, span))
+            })
+    }
+
+    /// The local address has changed: every peer is to learn of it.
+    pub(crate) fn ping_all(&mut self, now: Time) {
+        let keys: Vec<Key> = self.routes.values().copied().collect();
+        for key in keys {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.ping(now);
+                self.settle(now, key);
+            }
+        }
+    }
+
+    fn fail_where(&mut self, now: Time, cause: &KcpError, which: impl Fn(&Session) -> bool) {
+        let keys: Vec<Key> =
+            self.sessions.iter().filter(|(_, s)| which(s)).map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.fail(cause.clone());
+                self.settle(now, key);
+            }
+        }
+    }
+
+    /// After anything has happened to a session: puts it into the queues it belongs in, and out of
+    /// all when it is over.
+    fn settle(&mut self, now: Time, key: Key) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if session.has_news() && !session.slot.listed {
+            session.slot.listed = true;
+            self.ready.push(key);
+        }
+        if session.is_confirmed() {
+            if let Some(birth) = session.slot.unconfirmed.take() {
+                self.unconfirmed.remove(&birth);
+            }
+        }
+        if session.error().is_some() || session.is_over() {
+            self.unroute(now, key);
+            return;
+        }
+        if session.needs_flush() {
+            Self::poke(&mut self.poked, key, session);
+        }
+        let wanted = session.poll_timeout(now);
+        self.deadlines.want(key, &mut session.slot.deadline, wanted);
+    }
+
+    /// Takes an ended session off the wire; off memory too, when no handle is left.
+    fn unroute(&mut self, now: Time, key: Key) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        self.deadlines.forget(key, &mut session.slot.deadline);
+        if let Some(birth) = session.slot.unconfirmed.take() {
+            self.unconfirmed.remove(&birth);
+        }
+        let (conv, peer) = (session.conv(), session.peer());
+        if std::mem::take(&mut session.slot.asked) {
+            self.askers.remove(&peer);
+        }
+        if std::mem::take(&mut session.slot.routed) {
+            self.routes.remove(&(conv, peer));
+            let told = matches!(session.error(), None | Some(KcpError::Reset | KcpError::Refused));
+            if !told {
+                let answers = &mut self.answers;
+                session.transmit_reset(now, &mut |addr, datagram| {
+                    if let Ok(answer) = datagram.try_into() {
+                        answers.push((addr, answer));
+                    }
+                });
+            }
+            if !matches!(session.error(), Some(KcpError::Reset | KcpError::Refused)) {
+                self.rests.insert(now, conv, peer, session.rest());
+            }
+        }
+        if session.is_over() {
+            self.sessions.remove(key);
+        }
+    }
+
+    fn poke(poked: &mut VecDeque<Key>, key: Key, session: &mut Session) {
+        if !session.slot.poked {
+            session.slot.poked = true;
+            poked.push_back(key);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Stories of whole endpoints in virtual time.

@@ -1,0 +1,219 @@
+//! What arrives from the peer's address.
+
+use super::{Control, Fin, Peer, Role, Session, READABLE, WRITABLE};
+use crate::error::KcpError;
+use crate::proto::engine::Refusal;
+use crate::time::Time;
+use crate::wire::{
+    self, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_KNOWN, CODE_PLAIN,
+    CODE_RST,
+};
+
+impl Session {
+    /// Acts on a well-formed datagram of this conversation that came from the peer's address.
+    pub(crate) fn handle_datagram(&mut self, now: Time, datagram: &[u8]) {
+        self.stats.datagrams_received = self.stats.datagrams_received.wrapping_add(1);
+        self.stats.wire_received = self.stats.wire_received.wrapping_add(datagram.len() as u64);
+        if self.error.is_some() {
+            return;
+        }
+        let handled = match self.engine.handle_datagram(now, datagram) {
+            Ok(handled) => handled,
+            Err(refusal) => {
+                let counter = match refusal {
+                    Refusal::Malformed => &mut self.stats.rejected.malformed,
+                    Refusal::Una => &mut self.stats.rejected.una,
+                };
+                *counter = counter.wrapping_add(1);
+                return;
+            }
+        };
+        self.confirmed |= handled.proven;
+        if handled.progress {
+            self.progress = now;
+            self.ready |= WRITABLE;
+        }
+        let mut genuine = handled.proven || handled.progress || handled.pushed;
+        if let Some(first) = Header::decode(datagram) {
+            self.last = (first.sn, first.ts);
+        }
+        for segment in wire::segments(datagram).flatten() {
+            genuine |= self.handle_control(&segment.header);
+            if self.error.is_some() {
+                return;
+            }
+        }
+        if genuine {
+            self.heard = now;
+            if !self.established {
+                self.established = true;
+                self.ready |= WRITABLE;
+            }
+        }
+        self.drain();
+        if self.at_end() || self.fin == Fin::Done {
+            self.ready |= READABLE | WRITABLE;
+        }
+        if self.released.is_some()
+            && handled.pushed
+            && matches!(self.is_delivered(), Ok(true))
+            && self.peer_fin.is_none()
+        {
+            // Nobody will read what the peer goes on sending: as TCP does, say so.
+            self.fail(KcpError::Closed);
+        }
+    }
+
+    /// Acts on a probe, an answer or one of our codes; `false` where it proves nothing about the
+    /// peer.
+    fn handle_control(&mut self, header: &Header) -> bool {
+        match (header.cmd, header.frg) {
+            (CMD_WASK, CODE_HELLO) => self.handle_hello(header),
+            (CMD_WASK, CODE_FIN) => self.handle_fin(header),
+            (CMD_WASK, CODE_KNOWN) => {
+                self.code = Peer::Ours;
+                self.answer(CODE_PLAIN, header.sn, Some(header.ts));
+            }
+            // Only the plain code and those of the future: answered as stock peers do.
+            (CMD_WASK, _) => self.answer(CODE_PLAIN, header.sn, Some(header.ts)),
+            (CMD_WINS, CODE_HELLO) => self.handle_hello_ack(header),
+            (CMD_WINS, CODE_FIN) => self.handle_fin_ack(header),
+            (CMD_WINS, CODE_RST) => return self.handle_reset(header),
+            (CMD_WINS, _) => self.handle_wins(),
+            // ACKs and data are the engine's.
+            (_, _) => return header.cmd == CMD_PUSH,
+        }
+        true
+    }
+
+    fn handle_hello(&mut self, header: &Header) {
+        self.code = Peer::Ours;
+        let own = match self.greeted {
+            Some((nonce, own)) if nonce == header.sn => own,
+            // A later HELLO with another nonce is the router's affair.
+            Some(_) => return,
+            None => self.own_nonce(),
+        };
+        self.greeted = Some((header.sn, own));
+        self.push_control(Control {
+            cmd: CMD_WINS,
+            frg: CODE_HELLO,
+            sn: header.sn,
+            ts: Some(own),
+        });
+    }
+
+    fn handle_hello_ack(&mut self, header: &Header) {
+        // The client's answer to our HELLO_ACK echoes our nonce: it receives what we send.
+        if self.greeted.is_some_and(|(_, own)| own == header.sn) {
+            self.confirmed = true;
+            return;
+        }
+        let Some(hello) = &mut self.hello else { return };
+        if hello.nonce != header.sn {
+            return;
+        }
+        hello.next = None;
+        self.code = Peer::Ours;
+        self.push_control(Control {
+            cmd: CMD_WINS,
+            frg: CODE_HELLO,
+            sn: header.ts,
+            ts: Some(header.sn),
+        });
+    }
+
+    fn handle_fin(&mut self, header: &Header) {
+        self.code = Peer::Ours;
+        // The first FIN stands: nothing of it may be taken back.
+        let sn = *self.peer_fin.get_or_insert(header.sn);
+        if sn == header.sn {
+            self.push_control(Control { cmd: CMD_WINS, frg: CODE_FIN, sn, ts: None });
+        }
+    }
+
+    fn handle_fin_ack(&mut self, header: &Header) {
+        if matches!(self.fin, Fin::Sent { sn, .. } if sn == header.sn) {
+            self.fin = Fin::Done;
+        }
+    }
+
+    /// A plain WINS: to a HELLO, a FIN or a probe of ours, it is a stock peer's answer.
+    fn handle_wins(&mut self) {
+        if self.probed {
+            self.confirmed = true;
+        }
+        if self.code != Peer::Ours {
+            let asked = self.hello.is_some_and(|hello| hello.tries > 0)
+                || matches!(self.fin, Fin::Sent { .. });
+            if asked {
+                self.code = Peer::Stock;
+            }
+            if let Some(hello) = &mut self.hello {
+                // Our own code sends a plain WINS too, when a window reopens: ask more than once.
+                if hello.tries >= 3 {
+                    hello.next = None;
+                }
+            }
+            if matches!(self.fin, Fin::Sent { .. }) {
+                self.fin = Fin::Done;
+            }
+        }
+    }
+
+    fn handle_reset(&mut self, header: &Header) -> bool {
+        let echo = (header.sn, header.ts);
+        if !self.recent.contains(&echo) && !self.engine.in_flight(echo.0, echo.1) {
+            self.stats.rejected.reset = self.stats.rejected.reset.wrapping_add(1);
+            return false;
+        }
+        self.code = Peer::Ours;
+        self.fail(KcpError::Reset);
+        true
+    }
+
+    /// Queues the answer to a window probe.
+    fn answer(&mut self, frg: u8, sn: u32, ts: Option<u32>) {
+        self.push_control(Control { cmd: CMD_WINS, frg, sn, ts });
+    }
+
+    /// Queues a control segment; a newer one of its kind replaces it, which bounds the queue.
+    pub(super) fn push_control(&mut self, control: Control) {
+        let kind = (control.cmd, control.frg);
+        match self.control.iter_mut().find(|c| (c.cmd, c.frg) == kind) {
+            Some(old) => *old = control,
+            None => self.control.push(control),
+        }
+    }
+
+    /// Moves what is readable from the engine to the inbox, as far as the budget goes; with no
+    /// reader left, to nowhere.
+    pub(super) fn drain(&mut self) {
+        let budget = self.config.recv_budget;
+        let before = self.inbox.len();
+        while self.inbox.len() < budget {
+            let Some(len) = self.engine.read(self.inbox.tail()) else { break };
+            if self.released.is_some() {
+                self.inbox.clear();
+            } else if !self.config.stream {
+                self.inbox.appended(len);
+            }
+        }
+        if self.inbox.len() > before {
+            self.ready |= READABLE;
+        }
+    }
+
+    /// The nonce with which this side answers a HELLO: the clock's base is as random as any.
+    fn own_nonce(&self) -> u32 {
+        self.engine.header(self.opened, CMD_WINS, CODE_HELLO).ts
+    }
+
+    /// Is `header` the HELLO of another life of the peer, while this one has gone silent?
+    pub(crate) fn is_succeeded_by(&self, now: Time, header: &Header) -> bool {
+        self.role == Role::Server
+            && (header.cmd, header.frg) == (CMD_WASK, CODE_HELLO)
+            && self.greeted.map(|(nonce, _)| nonce) != Some(header.sn)
+            && now.since(self.heard) >= super::timers::SILENCE
+    }
+}

@@ -1,0 +1,177 @@
+//! What happens when nothing happens.
+
+use std::time::Duration;
+
+use super::{Control, Fin, Peer, Role, Session};
+use crate::error::KcpError;
+use crate::time::Time;
+use crate::wire::{CMD_WASK, CODE_FIN, CODE_KNOWN, CODE_PLAIN};
+
+/// First and longest time between two HELLOs. The first is well above most round trips, as
+/// nothing is known of this one.
+const HELLO_FIRST: Duration = Duration::from_millis(250);
+const HELLO_LONGEST: Duration = Duration::from_secs(2);
+
+/// HELLOs to a peer that is heard but does not answer them.
+const HELLO_TRIES: u32 = 6;
+
+/// A sign of life that does not come is asked for again after so long.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
+
+/// Longest time between two FINs.
+const FIN_LONGEST: Duration = Duration::from_secs(2);
+
+/// A session silent for so long gives way to a new HELLO of the same number and address.
+pub(super) const SILENCE: Duration = Duration::from_secs(3);
+
+impl Session {
+    /// When [`handle_timeout`](Session::handle_timeout) must be called at the latest; `None`: not
+    /// before something else happens.
+    pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
+        if self.error.is_some() {
+            return None;
+        }
+        let engine = if self.conv != 0 { self.engine.poll_timeout(now) } else { None };
+        let fin = match self.fin {
+            Fin::Sent { next, .. } => Some(next),
+            _ => None,
+        };
+        [
+            engine,
+            self.flush_at,
+            fin,
+            self.hello.and_then(|hello| hello.next),
+            self.connect_deadline(),
+            self.keep_alive_at(),
+            self.config.session_expire.map(|expire| self.heard + expire),
+            self.dead_at(),
+            self.linger_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Does what is due. A flush must follow; the session may have failed.
+    pub(crate) fn handle_timeout(&mut self, now: Time) {
+        let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
+        let expired = self.config.session_expire.map(|expire| self.heard + expire);
+        if is_due(self.connect_deadline()) || is_due(expired) || is_due(self.dead_at()) {
+            return self.fail(KcpError::TimedOut);
+        }
+        if self.engine.unacked() > 0
+            && !self.peer_is_full()
+            && self.engine.worst_transmits() > self.config.max_retransmits
+        {
+            return self.fail(KcpError::TimedOut);
+        }
+        if is_due(self.linger_at()) {
+            return self.end_linger();
+        }
+        if is_due(self.flush_at) {
+            self.flush_at = None;
+        }
+        self.repeat_hello(now);
+        self.repeat_fin(now);
+        if is_due(self.keep_alive_at()) {
+            self.ping(now);
+        }
+    }
+
+    /// Asks the peer for a sign of life.
+    pub(crate) fn ping(&mut self, now: Time) {
+        self.pinged = now;
+        let frg = if self.code == Peer::Ours { CODE_KNOWN } else { CODE_PLAIN };
+        let sn = self.engine.snd_nxt();
+        self.push_control(Control { cmd: CMD_WASK, frg, sn, ts: None });
+    }
+
+    /// Does the deadline that came up need a flush of the engine?
+    pub(crate) fn is_engine_due(&self, now: Time) -> bool {
+        self.error.is_none()
+            && self.conv != 0
+            && self.engine.poll_timeout(now).is_some_and(|at| at <= now)
+    }
+
+    fn connect_deadline(&self) -> Option<Time> {
+        let timeout = self.config.connect_timeout?;
+        (self.role == Role::Client && !self.established).then(|| self.opened + timeout)
+    }
+
+    fn repeat_hello(&mut self, now: Time) {
+        let Some(hello) = &mut self.hello else { return };
+        if !hello.next.is_some_and(|next| next <= now) {
+            return;
+        }
+        let nonce = hello.nonce;
+        if self.established && hello.tries >= HELLO_TRIES {
+            hello.next = None;
+            return;
+        }
+        let wait = HELLO_FIRST * 2u32.saturating_pow(hello.tries.min(8));
+        hello.tries = hello.tries.saturating_add(1);
+        hello.next = Some(now + wait.min(HELLO_LONGEST));
+        self.push_hello(nonce);
+    }
+
+    fn repeat_fin(&mut self, now: Time) {
+        let Fin::Sent { sn, tries, next } = self.fin else { return };
+        if next > now {
+            return;
+        }
+        let wait = self.rto() * 2u32.saturating_pow(tries.min(8));
+        self.fin = Fin::Sent { sn, tries: tries.saturating_add(1), next: now + wait.min(FIN_LONGEST) };
+        self.push_control(Control { cmd: CMD_WASK, frg: CODE_FIN, sn, ts: None });
+    }
+
+    /// The client asks first; a server that hears nothing waits a little longer, so that one of
+    /// them asks and not both.
+    fn keep_alive_at(&self) -> Option<Time> {
+        let mut every = self.config.keep_alive?;
+        if self.role == Role::Server {
+            every += every / 4;
+        }
+        if self.peer_is_full() {
+            every = every.min(self.config.dead_link / 3);
+        }
+        if self.pinged > self.heard {
+            every = every.min(ASK_AGAIN);
+        }
+        Some(self.heard.max(self.pinged) + every)
+    }
+
+    /// Unacknowledged data and no progress. With the peer's window closed, a sign of life is
+    /// progress enough: its reader is slow.
+    fn dead_at(&self) -> Option<Time> {
+        if self.engine.unacked() == 0 {
+            return None;
+        }
+        let since = if self.peer_is_full() { self.progress.max(self.heard) } else { self.progress };
+        Some(since + self.config.dead_link)
+    }
+
+    fn peer_is_full(&self) -> bool {
+        self.engine.unacked() > 0 && self.engine.stats().peer_window == 0
+    }
+
+    /// After the last handle is gone, `linger` bounds everything. Before, it bounds the wait for
+    /// the answer to FIN once all data is there.
+    fn linger_at(&self) -> Option<Time> {
+        if let Some(released) = self.released {
+            return Some(released + self.config.linger);
+        }
+        if matches!(self.fin, Fin::Sent { .. }) && self.engine.unacked() == 0 {
+            return Some(self.closed.max(self.progress) + self.config.linger);
+        }
+        None
+    }
+
+    fn end_linger(&mut self) {
+        if self.released.is_some() {
+            return self.fail(KcpError::TimedOut);
+        }
+        // Everything was acknowledged; who does not answer FIN never will.
+        self.fin = Fin::Done;
+        self.ready |= super::WRITABLE;
+    }
+}

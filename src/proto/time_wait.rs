@@ -1,0 +1,180 @@
+//! Where the keys of ended sessions rest, so that a late datagram raises no ghost.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::time::Time;
+use crate::wire::{
+    self, Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN,
+};
+
+/// What is remembered of an ended session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// Everything that was received: acknowledges late retransmissions.
+    pub una: u32,
+    /// The peer's FIN, if it came.
+    pub peer_fin: Option<u32>,
+    /// Nonce of the peer's HELLO: another one opens a new conversation.
+    pub nonce: Option<u32>,
+    /// The session did not end in agreement: late datagrams are answered with RST.
+    pub reset: bool,
+}
+
+/// The resting keys, in order of their end.
+#[derive(Debug)]
+pub(crate) struct TimeWait {
+    rests: BTreeMap<(u32, SocketAddr), (Time, Rest)>,
+    order: VecDeque<(Time, u32, SocketAddr)>,
+    /// How long a key rests.
+    span: Duration,
+    /// How many rest; the oldest makes room.
+    max: usize,
+}
+
+impl TimeWait {
+    pub(crate) fn new(span: Duration, max: usize) -> TimeWait {
+        TimeWait { rests: BTreeMap::new(), order: VecDeque::new(), span, max }
+    }
+
+    pub(crate) fn insert(&mut self, now: Time, conv: u32, peer: SocketAddr, rest: Rest) {
+        self.expire(now);
+        if self.order.len() >= self.max {
+            self.remove_oldest();
+        }
+        let until = now + self.span;
+        self.rests.insert((conv, peer), (until, rest));
+        self.order.push_back((until, conv, peer));
+    }
+
+    /// The rest under this key. Nothing wakes up for an entry whose time has passed; it goes when
+    /// somebody looks.
+    pub(crate) fn get(&mut self, now: Time, conv: u32, peer: SocketAddr) -> Option<Rest> {
+        self.expire(now);
+        self.rests.get(&(conv, peer)).map(|&(_, rest)| rest)
+    }
+
+    /// Ends a rest early, because its peer begins anew.
+    pub(crate) fn wake(&mut self, conv: u32, peer: SocketAddr) {
+        self.rests.remove(&(conv, peer));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rests.len()
+    }
+
+    fn expire(&mut self, now: Time) {
+        while self.order.front().is_some_and(|&(until, _, _)| until <= now) {
+            self.remove_oldest();
+        }
+    }
+
+    fn remove_oldest(&mut self) {
+        let Some((until, conv, peer)) = self.order.pop_front() else { return };
+        // A key that rests a second time has a later entry of its own.
+        if self.rests.get(&(conv, peer)).is_some_and(|&(of, _)| of == until) {
+            self.rests.remove(&(conv, peer));
+        }
+    }
+}
+
+impl Rest {
+    /// Does this datagram's HELLO open a new conversation under the old key?
+    pub(crate) fn is_succeeded_by(&self, datagram: &[u8]) -> bool {
+        hello(datagram).is_some_and(|nonce| Some(nonce) != self.nonce)
+    }
+
+    /// The answer to a late datagram, never longer than it.
+    pub(crate) fn answer(&self, datagram: &[u8]) -> Option<[u8; HEADER_LEN]> {
+        let first = Header::decode(datagram)?;
+        if self.reset {
+            return reset(datagram);
+        }
+        // `una` acknowledges retransmissions, the code a repeated FIN.
+        let sn = self.peer_fin.unwrap_or(self.una);
+        let due = wire::segments(datagram)
+            .flatten()
+            .any(|segment| matches!(segment.header.cmd, wire::CMD_PUSH | CMD_WASK));
+        due.then(|| {
+            Header {
+                conv: first.conv,
+                cmd: CMD_WINS,
+                frg: CODE_FIN,
+                wnd: QUIET_WINDOW,
+                ts: first.ts,
+                sn,
+                una: self.una,
+                len: 0,
+            }
+            .encode()
+        })
+    }
+}
+
+/// Window announced where there is no session: not 0, which would make a stock peer probe, and
+/// small.
+const QUIET_WINDOW: u16 = 32;
+
+/// The RST that answers `datagram`; `None` if it is one itself, or only an answer.
+pub(crate) fn reset(datagram: &[u8]) -> Option<[u8; HEADER_LEN]> {
+    let first = Header::decode(datagram)?;
+    let only_answers = wire::segments(datagram).flatten().all(|s| s.header.cmd == CMD_WINS);
+    (!only_answers).then(|| {
+        Header {
+            conv: first.conv,
+            cmd: CMD_WINS,
+            frg: CODE_RST,
+            wnd: QUIET_WINDOW,
+            ts: first.ts,
+            sn: first.sn,
+            una: 0,
+            len: 0,
+        }
+        .encode()
+    })
+}
+
+/// The nonce of the HELLO in a datagram.
+pub(crate) fn hello(datagram: &[u8]) -> Option<u32> {
+    wire::segments(datagram)
+        .flatten()
+        .find(|s| (s.header.cmd, s.header.frg) == (CMD_WASK, CODE_HELLO))
+        .map(|s| s.header.sn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REST: Rest = Rest { una: 7, peer_fin: Some(7), nonce: Some(1), reset: false };
+
+    fn peer(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    #[test]
+    fn a_key_rests_for_its_time_and_the_oldest_makes_room() {
+        let mut rests = TimeWait::new(Duration::from_secs(10), 2);
+        rests.insert(Time::ZERO, 1, peer(1), REST);
+        rests.insert(Time::from_millis(1000), 1, peer(2), REST);
+        assert_eq!(rests.get(Time::from_millis(9999), 1, peer(1)), Some(REST));
+        assert_eq!(rests.get(Time::from_millis(10_000), 1, peer(1)), None);
+        rests.insert(Time::from_millis(10_500), 1, peer(3), REST);
+        rests.insert(Time::from_millis(10_500), 1, peer(4), REST);
+        assert_eq!(rests.get(Time::from_millis(10_500), 1, peer(2)), None, "made room");
+        assert_eq!(rests.len(), 2);
+    }
+
+    #[test]
+    fn a_late_retransmission_is_acknowledged_and_an_answer_is_not_answered() {
+        let push = Header { conv: 9, cmd: wire::CMD_PUSH, sn: 6, ts: 5, ..Header::default() };
+        let answer = Header::decode(&REST.answer(&push.encode()).unwrap()).unwrap();
+        assert_eq!((answer.frg, answer.una, answer.sn), (CODE_FIN, 7, 7));
+        let wins = Header { cmd: CMD_WINS, ..push };
+        assert_eq!(REST.answer(&wins.encode()), None);
+        assert_eq!(reset(&wins.encode()), None);
+        let reset = Header::decode(&reset(&push.encode()).unwrap()).unwrap();
+        assert_eq!((reset.frg, reset.sn, reset.ts), (CODE_RST, 6, 5));
+    }
+}
