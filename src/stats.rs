@@ -115,6 +115,11 @@ pub struct EndpointStats {
     pub resets_sent: u64,
     /// Datagrams dropped because the transmit queue was full.
     pub transmit_dropped: u64,
+    /// Datagrams the transport dropped by itself: too long, or from an impossible sender.
+    pub receive_dropped: u64,
+    /// Bytes of the socket's send and receive buffers, as the system grants them; zero where the
+    /// transport is no socket.
+    pub socket_buffers: (usize, usize),
     /// Errors of the transport that were taken as weather.
     pub transport_errors: u64,
     /// Turns of the driver.

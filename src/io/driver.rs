@@ -1,0 +1,299 @@
+//! The one future behind a socket: it receives, lets time pass, sends.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_io::Timer;
+
+use super::clock;
+use super::shared::{Shared, State, Woken};
+use super::stream::KcpStream;
+use super::transport::{Datagrams, Transport};
+use crate::error::KcpError;
+use crate::layer::trunk::{Moment, Trunk};
+use crate::time::Time;
+
+/// Datagrams received before they are acted upon and answered.
+const RECEIVE_BATCH: usize = 32;
+
+/// Datagrams that wait for the transport at most; beyond, they are dropped and counted, and KCP
+/// repairs. One flush of the largest usual window fits.
+const TRANSMIT_QUEUE: usize = 4096;
+
+/// With more than this waiting, no session is asked for more.
+const TRANSMIT_ENOUGH: usize = 256;
+
+/// Turns before other tasks of the executor get theirs.
+const TURNS: usize = 16;
+
+/// Silence after which a client's socket is replaced by one with a fresh port, and the time between
+/// two such attempts.
+const REBIND_AFTER: Duration = Duration::from_secs(3);
+
+/// Does all the work of an endpoint: polls its transport, runs its timers, moves its data. Returns
+/// `Ok(())` when the last handle is gone and everything has been delivered or given up.
+///
+/// Dropped before that, every stream and every `accept` of the endpoint fails with
+/// [`KcpError::Closed`].
+///
+/// # Errors
+/// [`KcpError::Io`] when the transport has ended for good; every stream fails with the same.
+#[must_use = "an endpoint does nothing unless its driver is polled"]
+pub struct Driver {
+    shared: Arc<Shared>,
+    transport: Box<dyn Transport>,
+    trunk: Trunk,
+    received: Datagrams,
+    transmits: Datagrams,
+    timer: Timer,
+    armed: Option<Time>,
+    rebound: Time,
+    rebinds: bool,
+}
+
+impl Driver {
+    pub(super) fn new(shared: Arc<Shared>, transport: Box<dyn Transport>, trunk: Trunk) -> Driver {
+        Driver {
+            shared,
+            transport,
+            trunk,
+            received: Datagrams::new(RECEIVE_BATCH),
+            transmits: Datagrams::new(TRANSMIT_QUEUE),
+            timer: Timer::never(),
+            armed: None,
+            rebound: Time::ZERO,
+            rebinds: true,
+        }
+    }
+
+    /// One turn; `true` if there may be more to do at once.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn, KcpError> {
+        let mut errors = 0;
+        let mut refused = false;
+        let mut more = match self.transport.poll_recv(cx, &mut self.received) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(error)) => {
+                weather(error, &mut errors, &mut refused)?;
+                true
+            }
+        };
+        let mut woken = Woken::default();
+        let mut incoming = Vec::new();
+        let deadline = {
+            let shared = Arc::clone(&self.shared);
+            let now = shared.clock.now();
+            let mut state = shared.lock();
+            state.counters.transport_errors += errors;
+            if refused {
+                state.router.handle_refused(now);
+            }
+            self.receive(&mut state, now);
+            if state.router.poll_timeout().is_some_and(|at| at <= now) {
+                state.router.handle_timeout(now);
+            }
+            more |= self.transmit(&mut state, now);
+            while let Some(key) = state.router.pop_incoming() {
+                state.forget_wakers(key);
+                incoming.push(key);
+            }
+            state.collect(&mut woken);
+            let idle = self.transmits.is_empty() && self.trunk.poll_timeout().is_none();
+            if state.is_done() && idle && incoming.is_empty() {
+                state.ended = Some(KcpError::Closed);
+                return Ok(Turn::Done);
+            }
+            let deadline = earliest(state.router.poll_timeout(), self.trunk.poll_timeout());
+            state.armed = deadline;
+            state.set_driver(cx);
+            deadline
+        };
+        woken.wake();
+        more |= !incoming.is_empty();
+        for key in incoming {
+            let stream = KcpStream::from_key(&self.shared, key);
+            if self.shared.incoming.0.try_send(stream).is_err() {
+                // The stream was dropped with the error, outside of the lock.
+                log::trace!("an incoming stream was refused: the backlog is full");
+            }
+        }
+        more |= self.send(cx)?;
+        more |= self.poll_timer(cx, deadline);
+        more |= self.rebind();
+        Ok(if more { Turn::More } else { Turn::Idle })
+    }
+
+    fn receive(&mut self, state: &mut State, now: Time) {
+        let moment = moment(now, state);
+        let router = &mut state.router;
+        let mut into = |from, datagram: &[u8]| router.handle_datagram(now, from, datagram);
+        for (from, datagram) in self.received.iter() {
+            self.trunk.inward(moment, from, datagram, &mut into);
+        }
+        self.received.clear();
+        self.trunk.arrivals(moment, &mut into);
+    }
+
+    /// Fills the transmit queue; `true` if sessions have more although there is room.
+    fn transmit(&mut self, state: &mut State, now: Time) -> bool {
+        let moment = moment(now, state);
+        let (transmits, trunk) = (&mut self.transmits, &mut self.trunk);
+        let room = transmits.len() < TRANSMIT_ENOUGH;
+        let mut dropped = 0;
+        let mut queue = |to, datagram: &[u8]| {
+            if !transmits.push(to, datagram) {
+                dropped += 1;
+            }
+        };
+        trunk.departures(now, &mut queue);
+        let router = &mut state.router;
+        let more = room
+            && router
+                .transmit(now, &mut |to, datagram| trunk.outward(moment, to, datagram, &mut queue));
+        state.counters.transmit_dropped += dropped;
+        more
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>) -> Result<bool, KcpError> {
+        let (mut errors, mut refused) = (0, false);
+        let waiting = self.transmits.len();
+        if waiting > 0 {
+            if let Poll::Ready(Err(error)) = self.transport.poll_send(cx, &mut self.transmits) {
+                weather(error, &mut errors, &mut refused)?;
+            }
+        }
+        if errors > 0 {
+            self.shared.with(|state, now| {
+                state.counters.transport_errors += errors;
+                if refused {
+                    state.router.handle_refused(now);
+                }
+            });
+        }
+        Ok(self.transmits.len() < waiting)
+    }
+
+    /// Sets the timer if the deadline is another than before; `true` if it has passed.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Option<Time>) -> bool {
+        if deadline != self.armed {
+            self.armed = deadline;
+            match deadline.and_then(|at| self.shared.clock.instant(at)) {
+                Some(at) => self.timer.set_at(at),
+                None => self.timer = Timer::never(),
+            }
+        }
+        if Pin::new(&mut self.timer).poll(cx).is_ready() {
+            self.armed = None;
+            self.timer = Timer::never();
+            return true;
+        }
+        false
+    }
+
+    /// After a silence that may mean that the local address works no more, takes another.
+    fn rebind(&mut self) -> bool {
+        if !self.rebinds {
+            return false;
+        }
+        let now = self.shared.clock.now();
+        let since = now.since(self.rebound);
+        if since < REBIND_AFTER || !self.shared.lock().router.is_unheard(now, REBIND_AFTER) {
+            return false;
+        }
+        self.rebound = now;
+        match self.transport.rebind() {
+            Ok(true) => {
+                let local = self.transport.local_addr().ok();
+                log::debug!("no answer for {REBIND_AFTER:?}: rebound to {local:?}");
+                self.shared.with(|state, now| {
+                    state.local_addr = local.unwrap_or(state.local_addr);
+                    state.router.ping_all(now);
+                });
+                true
+            }
+            Ok(false) => {
+                self.rebinds = false;
+                false
+            }
+            Err(error) => {
+                log::debug!("cannot rebind: {error}");
+                false
+            }
+        }
+    }
+}
+
+/// How a turn ended.
+enum Turn {
+    Done,
+    More,
+    Idle,
+}
+
+impl Future for Driver {
+    type Output = Result<(), KcpError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let driver = self.get_mut();
+        driver.shared.lock().counters.polls += 1;
+        for _ in 0..TURNS {
+            match driver.turn(cx) {
+                Ok(Turn::More) => {}
+                Ok(Turn::Idle) => return Poll::Pending,
+                Ok(Turn::Done) => return Poll::Ready(Ok(())),
+                Err(error) => {
+                    end(&driver.shared, &error);
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        end(&self.shared, &KcpError::Closed);
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("armed", &self.armed).finish_non_exhaustive()
+    }
+}
+
+/// Nothing drives the endpoint any more: whoever waits learns why.
+fn end(shared: &Shared, cause: &KcpError) {
+    shared.with(|state, now| {
+        state.ended.get_or_insert_with(|| cause.clone());
+        state.router.fail_all(now, cause);
+    });
+    shared.incoming.0.close();
+}
+
+/// Sorts an error of the transport: the end, nobody there, or weather.
+fn weather(error: io::Error, errors: &mut u64, refused: &mut bool) -> Result<(), KcpError> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => return Err(error.into()),
+        io::ErrorKind::ConnectionRefused => *refused = true,
+        _ => log::trace!("transport: {error}"),
+    }
+    *errors += 1;
+    Ok(())
+}
+
+fn moment(now: Time, state: &State) -> Moment {
+    let unix_micros = if cfg!(feature = "pcap") { clock::unix_micros() } else { 0 };
+    Moment { now, unix_micros, local: state.local_addr }
+}
+
+fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    [a, b].into_iter().flatten().min()
+}

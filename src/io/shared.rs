@@ -1,0 +1,200 @@
+//! What the driver and the handles share: one lock, and the wakers.
+//!
+//! One lock for an endpoint, not one for each session: on the one-core machines this is for there
+//! is nobody to contend, and no order of locks to get wrong. It is never held across an await or a
+//! system call, and wakers are fired after it has been given back.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use async_channel::{Receiver, Sender};
+
+use super::clock::Clock;
+use super::stream::KcpStream;
+use crate::error::KcpError;
+use crate::proto::{Key, Router, READABLE, WRITABLE};
+use crate::stats::EndpointStats;
+use crate::time::Time;
+
+/// One endpoint, as seen by its driver and all its handles.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) clock: Clock,
+    state: Mutex<State>,
+    /// Streams that peers opened, up to the configured backlog.
+    pub(super) incoming: (Sender<KcpStream>, Receiver<KcpStream>),
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) router: Router,
+    /// By session key.
+    wakers: Vec<StreamWakers>,
+    driver: Option<Waker>,
+    /// What the driver's timer is set to.
+    pub(super) armed: Option<Time>,
+    /// Why there is no driver any more.
+    pub(super) ended: Option<KcpError>,
+    /// Endpoints and listeners; streams are counted by the router.
+    pub(super) handles: usize,
+    pub(super) local_addr: SocketAddr,
+    pub(super) counters: Counters,
+}
+
+/// What the driver counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counters {
+    pub(super) polls: u64,
+    pub(super) transport_errors: u64,
+    pub(super) transmit_dropped: u64,
+    pub(super) receive_dropped: u64,
+    pub(super) buffers: (usize, usize),
+}
+
+#[derive(Debug, Default)]
+struct StreamWakers {
+    read: Option<Waker>,
+    write: Option<Waker>,
+}
+
+impl Shared {
+    pub(super) fn new(router: Router, local_addr: SocketAddr) -> Arc<Shared> {
+        let incoming = async_channel::bounded(router.config().backlog);
+        Arc::new(Shared {
+            clock: Clock::new(),
+            state: Mutex::new(State {
+                router,
+                wakers: Vec::new(),
+                driver: None,
+                armed: None,
+                ended: None,
+                handles: 0,
+                local_addr,
+                counters: Counters::default(),
+            }),
+            incoming,
+        })
+    }
+
+    /// The bare lock, for looking.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // Whoever panicked left the state as a panic of the application's waker leaves it: whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something to the state; whoever has to act on it is woken after the lock is given back.
+    pub(super) fn with<R>(&self, act: impl FnOnce(&mut State, Time) -> R) -> R {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let result = act(&mut state, now);
+        let mut woken = Woken::default();
+        state.collect(&mut woken);
+        if state.needs_driver() {
+            woken.add(state.driver.take());
+        }
+        drop(state);
+        woken.wake();
+        result
+    }
+
+    /// What has been counted.
+    pub(super) fn stats(&self) -> EndpointStats {
+        let state = self.lock();
+        let counters = state.counters;
+        EndpointStats {
+            transmit_dropped: counters.transmit_dropped,
+            receive_dropped: counters.receive_dropped,
+            transport_errors: counters.transport_errors,
+            driver_polls: counters.polls,
+            socket_buffers: counters.buffers,
+            ..state.router.stats()
+        }
+    }
+}
+
+impl State {
+    /// Moves the wakers of sessions with news into `woken`.
+    pub(super) fn collect(&mut self, woken: &mut Woken) {
+        while let Some((key, ready)) = self.router.pop_ready() {
+            if let Some(wakers) = self.wakers.get_mut(key) {
+                if ready & READABLE != 0 {
+                    woken.add(wakers.read.take());
+                }
+                if ready & WRITABLE != 0 {
+                    woken.add(wakers.write.take());
+                }
+            }
+        }
+    }
+
+    /// Has the driver something to do that it does not know of?
+    fn needs_driver(&self) -> bool {
+        let sooner = match (self.router.poll_timeout(), self.armed) {
+            (Some(wanted), Some(armed)) => wanted < armed,
+            (wanted, None) => wanted.is_some(),
+            (None, Some(_)) => false,
+        };
+        sooner || self.router.has_transmits() || self.is_done()
+    }
+
+    /// Is nothing left to do, for anybody?
+    pub(super) fn is_done(&self) -> bool {
+        self.handles == 0 && self.router.is_empty()
+    }
+
+    pub(super) fn set_driver(&mut self, cx: &mut Context<'_>) {
+        store(&mut self.driver, cx);
+    }
+
+    pub(super) fn take_driver(&mut self) -> Option<Waker> {
+        self.driver.take()
+    }
+
+    pub(super) fn wait_readable(&mut self, key: Key, cx: &mut Context<'_>) {
+        store(&mut self.stream_wakers(key).read, cx);
+    }
+
+    pub(super) fn wait_writable(&mut self, key: Key, cx: &mut Context<'_>) {
+        store(&mut self.stream_wakers(key).write, cx);
+    }
+
+    /// The handle of `key` is new or gone: nobody waits.
+    pub(super) fn forget_wakers(&mut self, key: Key) {
+        *self.stream_wakers(key) = StreamWakers::default();
+    }
+
+    fn stream_wakers(&mut self, key: Key) -> &mut StreamWakers {
+        if self.wakers.len() <= key {
+            self.wakers.resize_with(key + 1, StreamWakers::default);
+        }
+        &mut self.wakers[key]
+    }
+}
+
+/// The last task to wait is the one that is woken, as with every AsyncRead.
+fn store(slot: &mut Option<Waker>, cx: &mut Context<'_>) {
+    match slot {
+        Some(waker) if waker.will_wake(cx.waker()) => {}
+        _ => *slot = Some(cx.waker().clone()),
+    }
+}
+
+/// Wakers to fire once the lock has been given back.
+#[derive(Debug, Default)]
+pub(super) struct Woken {
+    wakers: Vec<Waker>,
+}
+
+impl Woken {
+    pub(super) fn add(&mut self, waker: Option<Waker>) {
+        self.wakers.extend(waker);
+    }
+
+    pub(super) fn wake(&mut self) {
+        for waker in self.wakers.drain(..) {
+            waker.wake();
+        }
+    }
+}
