@@ -1,8 +1,10 @@
 //! The wall keeps in step with what it hides, and renews it unseen.
 
+use super::knobs::UPDATE_INTERVAL;
 use super::*;
-use crate::proto::engine::tests::{fast, messages, ms, pattern, setup, Make, Sim};
+use crate::proto::engine::tests::{fast, messages, ms, pattern, setup, Dice, Make, Sim};
 use crate::proto::engine::Engine;
+use crate::wire::CMD_ACK;
 
 /// A number out of the inner engine's own account of itself.
 #[track_caller]
@@ -34,7 +36,7 @@ impl KcpEngine {
         assert_eq!(inner("snd_queue.len"), self.unsent() as u64);
         assert_eq!(inner("rcv_nxt"), low(self.seen.rcv_nxt(), self.rx_base));
         assert_eq!(inner("rcv_queue.len"), u64::from(self.seen.queued()));
-        assert!(inner("acklist.len") == 0 || self.ack_due);
+        assert!(inner("acklist.len") == 0 || self.acks_due > 0);
         assert_eq!(self.seen.message().is_some(), self.inner.peeksize().is_ok());
         if inner("ts_flush") > u64::from(self.clock) {
             // The inner engine's answer to when it wants to be called next, if not by its interval.
@@ -189,5 +191,55 @@ fn an_idle_engine_gives_its_memory_back() {
         let mut reused = 0;
         engine.sink.lock().take(&mut |_| reused += 1);
         assert_eq!(reused, 0);
+    }
+}
+
+/// A mix of everything at once: loss, reordering, pauses of readers, renewal of one or both ends.
+fn mix(seed: u64) {
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut config = if dice.below(2) == 0 { fast() } else { messages() };
+    config.nodelay.nc = dice.below(2) == 0;
+    config.nodelay.nodelay = dice.below(2) == 0;
+    config.nodelay.resend = dice.below(4);
+    config.send_budget = 1000 * (1 + dice.below(300) as usize);
+    config.recv_budget = dice.below(100_000) as usize;
+    let mut sim = Sim::pair(PAIR, &config);
+    sim.delay = Duration::from_millis(u64::from(1 + dice.below(150)));
+    sim.jitter = Duration::from_millis(u64::from(dice.below(60)));
+    sim.loss_percent = dice.below(20);
+    for at in 0..2 {
+        if dice.below(3) > 0 {
+            kcp(sim.engine(at)).renew_at = 30 + dice.below(500);
+        }
+    }
+    let data: Vec<Vec<u8>> =
+        [0, 1].map(|_| pattern(100_000 * dice.below(4) as usize)).into_iter().collect();
+    let size = 1 + dice.below(12_000) as usize;
+    for (app, data) in sim.apps.iter_mut().zip(&data) {
+        app.to_write = data.chunks(size).map(<[u8]>::to_vec).collect();
+    }
+    for _ in 0..dice.below(60) {
+        for at in 0..2 {
+            sim.apps[at].paused = dice.below(3) == 0;
+            sim.turn(at);
+        }
+        let end = sim.now + Duration::from_millis(u64::from(dice.below(3000)));
+        while sim.now < end && sim.step() {}
+        sim.now = sim.now.max(end);
+    }
+    sim.apps.iter_mut().for_each(|app| app.paused = false);
+    sim.run_dry();
+    for at in 0..2 {
+        assert!(sim.apps[at].got == data[1 - at], "seed {seed}: {}", sim.apps[at].got.len());
+        assert!(config.stream || sim.apps[at].lens.iter().rev().skip(1).all(|&len| len == size));
+        assert_eq!(sim.engine(at).unacked(), 0);
+    }
+}
+
+#[test]
+fn any_mix_of_trouble_ends_well() {
+    let last = std::env::var("MIXES").map_or(60, |mixes| mixes.parse().unwrap());
+    for seed in 1..=last {
+        mix(seed);
     }
 }
