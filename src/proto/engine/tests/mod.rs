@@ -97,6 +97,11 @@ impl Ours {
     fn collect(&mut self) {
         self.engine.take_output(&mut |datagram| {
             assert!(datagram.len() <= MTU);
+            for segment in wire::segments(datagram) {
+                let header = segment.unwrap().header;
+                let plain = (header.frg, header.sn, header.len) == (CODE_PLAIN, 0, 0);
+                assert!(plain || ![CMD_WASK, CMD_WINS].contains(&header.cmd), "{header:?}");
+            }
             self.out.push(datagram.to_vec());
         });
     }
