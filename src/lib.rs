@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, rust_2018_idioms)]
-#![allow(dead_code)] // until the rooms are joined
 
 mod config;
 mod error;
@@ -17,6 +16,10 @@ pub use config::{KcpConfig, KcpNoDelayConfig};
 pub use error::KcpError;
 pub use io::transport::{
     Datagrams, FrameLength, FramedTransport, MemoryTransport, Transport, UdpTransport,
+};
+pub use io::{
+    AsyncToSocketAddrs, Driver, Incoming, KcpEndpoint, KcpListener, KcpStream, ReadHalf,
+    SessionInfo, WriteHalf,
 };
 #[cfg(feature = "netem")]
 pub use layer::netem::{BurstConfig, LinkConfig, NetemConfig, Probability};

@@ -1,3 +1,18 @@
 //! The async shell: the only room that touches sockets and clocks.
 
+mod clock;
+mod driver;
+mod endpoint;
+mod halves;
+mod listener;
+mod shared;
+mod spawn;
+mod stream;
 pub(crate) mod transport;
+
+pub use driver::Driver;
+pub use endpoint::{KcpEndpoint, SessionInfo};
+pub use halves::{ReadHalf, WriteHalf};
+pub use listener::{Incoming, KcpListener};
+pub use spawn::AsyncToSocketAddrs;
+pub use stream::KcpStream;

@@ -39,6 +39,8 @@ pub(super) struct State {
     pub(super) ended: Option<KcpError>,
     /// Endpoints and listeners; streams are counted by the router.
     pub(super) handles: usize,
+    /// Of these, the listeners.
+    pub(super) listeners: usize,
     pub(super) local_addr: SocketAddr,
     pub(super) counters: Counters,
 }
@@ -71,6 +73,7 @@ impl Shared {
                 armed: None,
                 ended: None,
                 handles: 0,
+                listeners: 0,
                 local_addr,
                 counters: Counters::default(),
             }),

@@ -83,11 +83,7 @@ impl Trunk {
     }
 
     /// Hands on what the layers held back until now, from outside.
-    pub(crate) fn arrivals(
-        &mut self,
-        moment: Moment,
-        into: &mut dyn FnMut(SocketAddr, &[u8]),
-    ) {
+    pub(crate) fn arrivals(&mut self, moment: Moment, into: &mut dyn FnMut(SocketAddr, &[u8])) {
         #[cfg(feature = "netem")]
         while let Some((from, datagram)) =
             self.netem.as_mut().and_then(|(_, receive)| receive.dequeue(moment.now))

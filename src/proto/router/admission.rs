@@ -72,7 +72,9 @@ impl Router {
     /// what it sends under 0 belongs to the same session.
     fn handle_asker(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
         let known = self.askers.get(&from).copied();
-        if known.is_none() && !(self.accepting && (hello(datagram).is_some() || self.is_opening(datagram))) {
+        if known.is_none()
+            && !(self.accepting && (hello(datagram).is_some() || self.is_opening(datagram)))
+        {
             self.stats.unknown = self.stats.unknown.wrapping_add(1);
             return;
         }
@@ -221,4 +223,3 @@ impl Router {
         true
     }
 }
-

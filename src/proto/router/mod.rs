@@ -149,11 +149,7 @@ impl Router {
 
     /// Hands the datagrams of sessions that have something to send to `out`, each session's
     /// together. `true`: call again, there is more.
-    pub(crate) fn transmit(
-        &mut self,
-        now: Time,
-        out: &mut dyn FnMut(SocketAddr, &[u8]),
-    ) -> bool {
+    pub(crate) fn transmit(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) -> bool {
         let (mut datagrams, mut bytes) = (0usize, 0u64);
         let mut out = |addr, datagram: &[u8]| {
             datagrams += 1;

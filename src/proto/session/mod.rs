@@ -235,8 +235,11 @@ impl Session {
 
     /// Has the peer been silent for `span` although something of ours is unanswered?
     pub(crate) fn is_unheard(&self, now: Time, span: Duration) -> bool {
-        let asked = self.engine.unacked() > 0 || self.pinged > self.heard || !self.established;
-        self.role == Role::Client && asked && now.since(self.heard.max(self.progress)) >= span
+        let asked = self.engine.unacked() > 0 || self.pinged > self.heard;
+        self.role == Role::Client
+            && self.established
+            && asked
+            && now.since(self.heard.max(self.progress)) >= span
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {
@@ -326,6 +329,10 @@ impl Session {
     /// The last handle is gone: nobody reads any more, what was written is delivered in the
     /// background.
     pub(crate) fn release(&mut self, now: Time) {
+        if self.is_connecting() && self.engine.unacked() == 0 {
+            // Never answered, and nothing written: there is nothing to deliver to anybody.
+            self.fail(KcpError::Closed);
+        }
         self.close(now);
         self.released = Some(now);
         self.drain();

@@ -95,12 +95,7 @@ impl Session {
             None => self.own_nonce(),
         };
         self.greeted = Some((header.sn, own));
-        self.push_control(Control {
-            cmd: CMD_WINS,
-            frg: CODE_HELLO,
-            sn: header.sn,
-            ts: Some(own),
-        });
+        self.push_control(Control { cmd: CMD_WINS, frg: CODE_HELLO, sn: header.sn, ts: Some(own) });
     }
 
     fn handle_hello_ack(&mut self, header: &Header) {

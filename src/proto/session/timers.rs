@@ -120,7 +120,8 @@ impl Session {
             return;
         }
         let wait = self.rto() * 2u32.saturating_pow(tries.min(8));
-        self.fin = Fin::Sent { sn, tries: tries.saturating_add(1), next: now + wait.min(FIN_LONGEST) };
+        self.fin =
+            Fin::Sent { sn, tries: tries.saturating_add(1), next: now + wait.min(FIN_LONGEST) };
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_FIN, sn, ts: None });
     }
 

@@ -1,0 +1,384 @@
+//! One conversation, as the application holds it.
+
+use std::fmt;
+use std::future::{poll_fn, Future};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::driver::Driver;
+use super::endpoint::KcpEndpoint;
+use super::shared::Shared;
+use super::spawn::{resolve, spawn, AsyncToSocketAddrs};
+use super::transport::{Transport, UdpTransport};
+use crate::config::KcpConfig;
+use crate::error::KcpError;
+use crate::proto::Key;
+use crate::stats::StreamStats;
+
+/// A reliable conversation with one peer.
+///
+/// [`AsyncRead`](futures_lite::AsyncRead) and [`AsyncWrite`](futures_lite::AsyncWrite) carry bytes;
+/// [`send`](KcpStream::send) and [`recv`](KcpStream::recv) carry messages, unless the configuration
+/// says [`stream`](KcpConfig::stream), where they carry bytes too. Dropped, the stream is closed in
+/// the background: what was written is delivered within [`linger`](KcpConfig::linger).
+///
+/// # Examples
+///
+/// ```no_run
+/// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+/// use smol_kcp::{KcpConfig, KcpStream};
+///
+/// # async fn run() -> std::io::Result<()> {
+/// let config = KcpConfig { stream: true, ..KcpConfig::wan() };
+/// let mut stream = KcpStream::connect(&config, "server.example:4000").await?;
+/// stream.write_all(b"hello").await?;
+/// stream.close().await?; // everything has arrived; reading goes on
+/// let mut answer = Vec::new();
+/// stream.read_to_end(&mut answer).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct KcpStream {
+    pub(super) handle: Arc<Handle>,
+}
+
+/// What the stream and its halves share. The session is released with the last of them.
+pub(super) struct Handle {
+    shared: Arc<Shared>,
+    key: Key,
+}
+
+impl KcpStream {
+    /// Connects to `addr` from a UDP socket of its own, on a port of the system's choice, and spawns
+    /// the [`Driver`] on smol's executor. Should the path fall silent, the socket is replaced and
+    /// the stream goes on. Of several addresses behind a name, they are tried in turn.
+    ///
+    /// # Errors
+    /// [`KcpError::Config`]; [`KcpError::TimedOut`] without an answer within
+    /// [`connect_timeout`](KcpConfig::connect_timeout); [`KcpError::Refused`]; [`KcpError::Io`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, the conversation ends.
+    pub async fn connect(
+        config: &KcpConfig,
+        addr: impl AsyncToSocketAddrs,
+    ) -> Result<KcpStream, KcpError> {
+        KcpStream::connect_any(config, None, addr).await
+    }
+
+    /// As [`connect`](KcpStream::connect), under a conversation number of the caller's choice; 0
+    /// asks the peer to allocate one, as `tokio_kcp` understands it.
+    ///
+    /// # Errors
+    /// As for [`connect`](KcpStream::connect).
+    ///
+    /// # Cancel safety
+    /// As for [`connect`](KcpStream::connect).
+    pub async fn connect_with_conv(
+        config: &KcpConfig,
+        conv: u32,
+        addr: impl AsyncToSocketAddrs,
+    ) -> Result<KcpStream, KcpError> {
+        KcpStream::connect_any(config, Some(conv), addr).await
+    }
+
+    async fn connect_any(
+        config: &KcpConfig,
+        conv: Option<u32>,
+        addr: impl AsyncToSocketAddrs,
+    ) -> Result<KcpStream, KcpError> {
+        config.check()?;
+        let mut failed = KcpError::Closed;
+        for addr in resolve(addr).await? {
+            let connected = match UdpTransport::connect(config, addr) {
+                Ok(transport) => {
+                    let peer = transport.peer_addr().unwrap_or(addr);
+                    let (endpoint, driver) = KcpEndpoint::with_driver(config.clone(), transport)?;
+                    spawn(driver);
+                    endpoint.connect_to(conv, peer).await
+                }
+                Err(error) => Err(error.into()),
+            };
+            match connected {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    /// Connects to `peer` from an existing socket, connected or not, and spawns the [`Driver`] on
+    /// smol's executor.
+    ///
+    /// # Errors
+    /// As for [`connect`](KcpStream::connect).
+    ///
+    /// # Cancel safety
+    /// As for [`connect`](KcpStream::connect).
+    pub async fn connect_with_socket(
+        config: &KcpConfig,
+        socket: UdpSocket,
+        peer: SocketAddr,
+    ) -> Result<KcpStream, KcpError> {
+        let transport = UdpTransport::from_socket(config, socket)?;
+        let peer = transport.peer_addr().unwrap_or(peer);
+        let (connect, driver) = KcpStream::connect_with_driver(config, transport, peer)?;
+        spawn(driver);
+        connect.await
+    }
+
+    /// Connects to `peer` over any transport and spawns nothing: the first future waits for the
+    /// connection while the caller polls the second, the [`Driver`], which goes on afterwards.
+    ///
+    /// # Errors
+    /// As for [`KcpEndpoint::with_driver`]; the future's as for [`connect`](KcpStream::connect).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use smol_kcp::{KcpConfig, KcpStream, UdpTransport};
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (config, peer) = (KcpConfig::lan(), "192.0.2.1:4000".parse()?);
+    /// let transport = UdpTransport::connect(&config, peer)?;
+    /// let (connect, driver) = KcpStream::connect_with_driver(&config, transport, peer)?;
+    /// let executor = smol::LocalExecutor::new();
+    /// executor.spawn(driver).detach();
+    /// let stream = executor.run(connect).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn connect_with_driver(
+        config: &KcpConfig,
+        transport: impl Transport,
+        peer: SocketAddr,
+    ) -> Result<(impl Future<Output = Result<KcpStream, KcpError>> + Send, Driver), KcpError> {
+        let (endpoint, driver) = KcpEndpoint::with_driver(config.clone(), transport)?;
+        Ok((async move { endpoint.connect_to(None, peer).await }, driver))
+    }
+
+    pub(super) fn from_key(shared: &Arc<Shared>, key: Key) -> KcpStream {
+        KcpStream { handle: Arc::new(Handle { shared: Arc::clone(shared), key }) }
+    }
+
+    /// Sends one message, or in stream mode as many bytes as there is room for; waits for room.
+    /// Returns the number of bytes taken, in message mode all of them. An empty message is not
+    /// sent: it could not be told from the end.
+    ///
+    /// # Errors
+    /// [`KcpError::MessageTooLarge`]; [`KcpError::Closed`] after a close; what ended the stream.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, nothing has been taken.
+    pub async fn send(&mut self, message: &[u8]) -> Result<usize, KcpError> {
+        poll_fn(|cx| self.handle.poll_write(cx, message)).await
+    }
+
+    /// Receives the next message, or in stream mode bytes, into `buf`; `Ok(0)`: the peer has closed
+    /// and everything has been read.
+    ///
+    /// # Errors
+    /// [`KcpError::BufferTooSmall`]: the message stays, and the error says how much it needs. What
+    /// ended the stream, once everything that had arrived has been read.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, nothing has been read.
+    pub async fn recv(&mut self, buf: &mut [u8]) -> Result<usize, KcpError> {
+        poll_fn(|cx| self.handle.poll_read(cx, buf, true)).await
+    }
+
+    /// As [`send`](KcpStream::send), without waiting.
+    ///
+    /// # Errors
+    /// [`KcpError::WouldBlock`] without room, and those of [`send`](KcpStream::send).
+    pub fn try_send(&mut self, message: &[u8]) -> Result<usize, KcpError> {
+        self.handle.try_write(message)
+    }
+
+    /// As [`recv`](KcpStream::recv), without waiting.
+    ///
+    /// # Errors
+    /// [`KcpError::WouldBlock`] when nothing is there, and those of [`recv`](KcpStream::recv).
+    pub fn try_recv(&mut self, buf: &mut [u8]) -> Result<usize, KcpError> {
+        self.handle.try_read(buf)
+    }
+
+    /// Lets small writes leave that wait for company (without
+    /// [`flush_write`](KcpConfig::flush_write)). It does not wait until they arrive:
+    /// [`close`](KcpStream::close) does.
+    ///
+    /// # Errors
+    /// What ended the stream.
+    ///
+    /// # Cancel safety
+    /// It never waits.
+    pub async fn flush(&mut self) -> Result<(), KcpError> {
+        self.handle.flush()
+    }
+
+    /// Closes the writing side and waits until the peer has acknowledged everything. Reading goes
+    /// on until the peer closes too.
+    ///
+    /// # Errors
+    /// What ended the stream before everything was acknowledged.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, the closing goes on.
+    pub async fn close(&mut self) -> Result<(), KcpError> {
+        poll_fn(|cx| self.handle.poll_close(cx)).await
+    }
+
+    /// Ends the stream at once, both ways, and what is on its way is lost. A peer of our kind
+    /// learns of it ([`KcpError::Reset`]); others by silence.
+    pub fn abort(self) {
+        self.handle.abort();
+    }
+
+    /// Two halves that different tasks may own. The writing half closes its side when dropped.
+    pub fn split(self) -> (super::ReadHalf, super::WriteHalf) {
+        super::halves::split(self)
+    }
+
+    /// The conversation number; 0 while the peer has not allocated one.
+    pub fn conv(&self) -> u32 {
+        self.handle.conv()
+    }
+
+    /// Where the peer is now; it may move.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.handle.peer_addr()
+    }
+
+    /// The address of the socket.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.handle.local_addr()
+    }
+
+    /// What the stream has done, and how its path looks.
+    pub fn stats(&self) -> StreamStats {
+        self.handle.stats()
+    }
+
+    /// The peer, unless the stream has failed.
+    pub(super) fn living_peer(&self) -> Option<SocketAddr> {
+        let state = self.handle.shared.lock();
+        state.router.is_connected(self.handle.key).ok()?;
+        state.router.peer(self.handle.key)
+    }
+}
+
+impl Handle {
+    pub(super) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize, KcpError>> {
+        self.shared.with(|state, now| match state.router.write(now, self.key, buf) {
+            Ok(Some(n)) => Poll::Ready(Ok(n)),
+            Ok(None) => {
+                state.wait_writable(self.key, cx);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        })
+    }
+
+    pub(super) fn try_write(&self, buf: &[u8]) -> Result<usize, KcpError> {
+        self.shared
+            .with(|state, now| state.router.write(now, self.key, buf))?
+            .ok_or(KcpError::WouldBlock)
+    }
+
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+        whole: bool,
+    ) -> Poll<Result<usize, KcpError>> {
+        self.shared.with(|state, now| match state.router.read(now, self.key, buf, whole) {
+            Ok(Some(n)) => Poll::Ready(Ok(n)),
+            Ok(None) => {
+                state.wait_readable(self.key, cx);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        })
+    }
+
+    pub(super) fn try_read(&self, buf: &mut [u8]) -> Result<usize, KcpError> {
+        self.shared
+            .with(|state, now| state.router.read(now, self.key, buf, true))?
+            .ok_or(KcpError::WouldBlock)
+    }
+
+    pub(super) fn flush(&self) -> Result<(), KcpError> {
+        self.shared.with(|state, now| state.router.flush_writes(now, self.key))
+    }
+
+    pub(super) fn poll_close(&self, cx: &mut Context<'_>) -> Poll<Result<(), KcpError>> {
+        self.shared.with(|state, now| {
+            state.router.close(now, self.key);
+            match state.router.is_delivered(self.key) {
+                Ok(true) => Poll::Ready(Ok(())),
+                Ok(false) => {
+                    state.wait_writable(self.key, cx);
+                    Poll::Pending
+                }
+                Err(error) => Poll::Ready(Err(error)),
+            }
+        })
+    }
+
+    /// Closes the writing side in the background.
+    pub(super) fn start_close(&self) {
+        self.shared.with(|state, now| state.router.close(now, self.key));
+    }
+
+    pub(super) fn abort(&self) {
+        self.shared.with(|state, now| state.router.abort(now, self.key));
+    }
+
+    pub(super) fn conv(&self) -> u32 {
+        self.shared.lock().router.conv(self.key)
+    }
+
+    pub(super) fn peer_addr(&self) -> SocketAddr {
+        let state = self.shared.lock();
+        // A session lives at least as long as its handle.
+        state.router.peer(self.key).unwrap_or(state.local_addr)
+    }
+
+    pub(super) fn local_addr(&self) -> SocketAddr {
+        self.shared.lock().local_addr
+    }
+
+    pub(super) fn stats(&self) -> StreamStats {
+        self.shared.lock().router.session_stats(self.key)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.with(|state, now| {
+            state.forget_wakers(self.key);
+            state.router.release(now, self.key);
+        });
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KcpStream")
+            .field("conv", &self.conv())
+            .field("peer_addr", &self.peer_addr())
+            .field("local_addr", &self.local_addr())
+            .finish()
+    }
+}
+
+impl fmt::Debug for KcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
+}
