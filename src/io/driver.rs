@@ -117,9 +117,8 @@ impl Driver {
         more |= !incoming.is_empty();
         for key in incoming {
             let stream = KcpStream::from_key(&self.shared, key);
-            if self.shared.incoming.0.try_send(stream).is_err() {
-                // The stream was dropped with the error, outside of the lock.
-                log::trace!("an incoming stream was refused: the backlog is full");
+            if let Err(full) = self.shared.incoming.0.try_send(stream) {
+                full.into_inner().refuse();
             }
         }
         more |= self.send(cx)?;

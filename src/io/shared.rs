@@ -151,10 +151,6 @@ impl State {
         store(&mut self.driver, cx);
     }
 
-    pub(super) fn take_driver(&mut self) -> Option<Waker> {
-        self.driver.take()
-    }
-
     pub(super) fn wait_readable(&mut self, key: Key, cx: &mut Context<'_>) {
         store(&mut self.stream_wakers(key).read, cx);
     }

@@ -109,11 +109,10 @@ impl Router {
         }
     }
 
-    /// Nobody wants the session that a peer opened.
+    /// Nobody wants the session that a peer opened. Its handle must still be released.
     pub(crate) fn refuse(&mut self, now: Time, key: Key) {
         self.stats.refused = self.stats.refused.wrapping_add(1);
         self.abort(now, key);
-        self.release(now, key);
     }
 
     pub(crate) fn conv(&self, key: Key) -> u32 {
