@@ -146,10 +146,10 @@ impl Engine {
         each!(self, engine => engine.handle_datagram(now, datagram))
     }
 
-    /// Has [`flush`](Engine::flush) something to send at once, apart from what
-    /// [`poll_timeout`](Engine::poll_timeout) announces? Never `false` when it has: ACKs, data that
-    /// the windows admit, a segment that later ones overtook, or the news that reading has reopened
-    /// a window that was closed.
+    /// Has something been written, heard or read since the last [`flush`](Engine::flush) that makes
+    /// the next one send: ACKs, data that the windows admit, a segment that later ones may have
+    /// overtaken, or the news that reading has reopened a closed window? What a flush leaves for
+    /// later is announced by [`poll_timeout`](Engine::poll_timeout).
     pub fn needs_flush(&self) -> bool {
         each!(self, engine => engine.needs_flush())
     }

@@ -2,8 +2,10 @@
 
 use std::mem;
 
+use super::knobs::INNER_CONV;
+use super::renew::LIMIT;
 use super::seen::{Place, FRG_MAX};
-use super::{KcpEngine, ALIAS, INNER_CONV, LIMIT};
+use super::{KcpEngine, ALIAS};
 use crate::proto::engine::{Handled, Refusal};
 use crate::time::Time;
 use crate::wire::{self, diff, Header, Segment, CMD_ACK, CMD_PUSH, CMD_WINS};
@@ -50,8 +52,8 @@ impl KcpEngine {
         if self.flight.una() != una_before {
             self.congestion.advanced(self.inner.rmt_wnd());
         }
+        self.stirred = true;
         handled.progress = self.flight.unacked() < unacked;
-        self.ack_due |= handled.pushed;
         self.overtaken |= handled.proven && self.knobs.resend > 0 && !self.flight.is_empty();
         self.renew();
         Ok(handled)
@@ -88,6 +90,11 @@ impl KcpEngine {
                 let sn = header.sn.wrapping_sub(self.rx_base);
                 if place == Place::Duplicate {
                     self.counters.duplicates += 1;
+                    if self.acks_due >= 2 * u32::from(self.knobs.rcv_wnd) {
+                        // Two windows of ACKs wait already: the peer repeats itself.
+                        return (announcement, &[]);
+                    }
+                    self.acks_due += 1;
                     handled.pushed = true;
                     return (Header { sn: sn.wrapping_sub(ALIAS), len: 0, ..header }, &[]);
                 }
@@ -101,6 +108,7 @@ impl KcpEngine {
                 }
                 self.seen.insert(header.sn, header.frg);
                 self.held += payload.len();
+                self.acks_due += 1;
                 handled.pushed = true;
                 (Header { sn, ..header }, payload)
             }

@@ -6,7 +6,7 @@
 //!
 //! - **Numbers and clock.** Inside, both begin at 0; on the wire they are shifted. When they have
 //!   grown large the clock is set back and the engine replaced by a fresh one, in a moment when
-//!   nothing is in flight or held: the wire shows nothing of it ([`RENEW_AT`]).
+//!   nothing is in flight or held: the wire shows nothing of it ([`renew`]).
 //! - **What comes in** is checked against what was sent ([`flight`]) and received ([`seen`]); a
 //!   segment that may not count is turned into a window announcement, so that its `una` and `wnd`
 //!   still do ([`input`]).
@@ -18,7 +18,10 @@
 
 mod flight;
 mod input;
+mod knobs;
 mod mirror;
+mod output;
+mod renew;
 mod seen;
 mod sink;
 #[cfg(test)]
@@ -28,138 +31,25 @@ use std::time::Duration;
 
 use ::kcp::Kcp;
 
-use self::flight::{Flight, Sent};
+use self::flight::Flight;
+use self::knobs::Knobs;
 use self::mirror::{Congestion, Rtt};
+use self::output::PROBE_FIRST;
+use self::renew::{LIMIT, RENEW_AT};
 use self::seen::Seen;
 use self::sink::Sink;
 use super::{EngineStats, Setup};
-use crate::config::KcpConfig;
 use crate::error::KcpError;
 use crate::time::Time;
-use crate::wire::{self, diff, Header, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS, HEADER_LEN};
-
-/// Age of the inner clock in milliseconds and height of an inner sequence number from which on they
-/// begin anew in the next quiet moment: 6 days, 700 GB at the usual MTU. Half as much again, and the
-/// quiet moment is forced. So neither reaches [`LIMIT`], and no sum of two of them reaches 2^31,
-/// where the inner engine's differences overflow.
-const RENEW_AT: u32 = 1 << 29;
-
-/// The inner clock stops here; that takes a segment that stays unacknowledged for half a week.
-const LIMIT: u32 = 1 << 30;
+use crate::wire::Header;
 
 /// By how much the number of a duplicate is lowered while it is inside. Far below the window the
 /// inner engine acknowledges it without searching its buffer; the ACK is raised again.
 const ALIAS: u32 = 1 << 30;
 
-/// The conversation inside; on the wire it is [`KcpEngine::conv`], which may change.
-const INNER_CONV: u32 = 0;
-
-/// While only `update` and not the round-trip arithmetic looks, the interval is the longest that the
-/// inner engine takes, in milliseconds: `update` is called for its clock, and flushes by itself once
-/// per interval.
-const UPDATE_INTERVAL: u32 = 5000;
-
-/// First and longest time between probes of a closed window: kcp-go begins at 500 ms; ikcp.c, at
-/// 7 s, would wait longest just when everything depends on the answer.
-const PROBE_FIRST: Duration = Duration::from_millis(500);
-const PROBE_LONGEST: Duration = Duration::from_secs(10);
-
-/// `IKCP_WND_RCV` of ikcp.c: no receive window is smaller.
-const WND_RCV_MIN: u16 = 128;
-
-/// `IKCP_RTO_NDL` and `IKCP_RTO_MIN` of ikcp.c: the smallest timeouts with and without nodelay, in
-/// milliseconds.
-const RTO_NODELAY: u32 = 30;
-const RTO_MIN: u32 = 100;
-
-/// Fragments of the longest message; the inner engine refuses 128.
-const FRAGMENTS_MAX: usize = 127;
-
 /// Segments handed to the inner engine at once in stream mode. From 128 on it would fail, after
 /// having taken a part.
 const STREAM_PART: usize = 64;
-
-/// The settings, as the inner engine takes them.
-#[derive(Clone, Copy, Debug)]
-struct Knobs {
-    mtu: usize,
-    mss: usize,
-    nodelay: bool,
-    interval: u32,
-    resend: u16,
-    nc: bool,
-    min_rto: u32,
-    snd_wnd: u16,
-    rcv_wnd: u16,
-    stream: bool,
-    /// Segments that may be unacknowledged, sent or not.
-    send_segments: usize,
-    /// Bytes that may be received and not read; see [`KcpEngine::has_room`].
-    recv_bytes: usize,
-    /// Bytes of the longest message.
-    max_message: usize,
-    /// Bound of the peer's window, so that a window of bytes fits 32 bits.
-    peer_wnd_max: u16,
-}
-
-impl Knobs {
-    fn new(config: &KcpConfig, mtu: usize) -> Result<Knobs, KcpError> {
-        // ikcp_setmtu refuses less, and a datagram carries no more.
-        if !(50..=65_507).contains(&mtu) {
-            return Err(KcpError::Config {
-                field: "mtu",
-                value: format!("{mtu} after the overhead of the layers"),
-                accepted: "50..=65507 after it".into(),
-            });
-        }
-        let mss = mtu - HEADER_LEN;
-        let longest = FRAGMENTS_MAX * mss;
-        let least_rto = if config.nodelay.nodelay { RTO_NODELAY } else { RTO_MIN };
-        let rcv_wnd = config.wnd_size.1.max(WND_RCV_MIN);
-        Ok(Knobs {
-            mtu,
-            mss,
-            nodelay: config.nodelay.nodelay,
-            interval: config.nodelay.interval.clamp(10, 5000),
-            resend: config.nodelay.resend.min(0x7fff) as u16,
-            nc: config.nodelay.nc,
-            min_rto: config.min_rto.map_or(least_rto, |least| least.as_millis().min(60_000) as u32),
-            snd_wnd: config.wnd_size.0.max(1),
-            rcv_wnd,
-            stream: config.stream,
-            // More than 2^27 segments would not fit between the forced renewal and LIMIT.
-            send_segments: (config.send_budget / mss).clamp(1, 1 << 27),
-            recv_bytes: config.recv_budget.saturating_add(usize::from(rcv_wnd) * mss),
-            max_message: config.max_message.map_or(longest, |max| max.min(longest)),
-            peer_wnd_max: u16::try_from((1 << 31) / mss).unwrap_or(u16::MAX),
-        })
-    }
-
-    /// A fresh inner engine whose clock shows `clock`.
-    fn fresh(&self, sink: &Sink, clock: u32) -> Kcp<Sink> {
-        let mut inner = match self.stream {
-            true => Kcp::new_stream(INNER_CONV, sink.clone()),
-            false => Kcp::new(INNER_CONV, sink.clone()),
-        };
-        let accepted = inner.set_mtu(self.mtu);
-        debug_assert!(accepted.is_ok(), "checked in new");
-        inner.set_wndsize(self.snd_wnd, self.rcv_wnd);
-        inner.set_nodelay(self.nodelay, self.interval as i32, i32::from(self.resend), self.nc);
-        inner.set_rx_minrto(self.min_rto);
-        inner.set_maximum_resend_times(u32::MAX); // the session judges by worst_transmits()
-        update(&mut inner, clock, self.interval); // only then it flushes, and has a window
-        inner
-    }
-}
-
-/// Sets the inner clock. The interval is the configured one at all other times, because `input`
-/// makes it a part of the timeout.
-fn update(inner: &mut Kcp<Sink>, clock: u32, interval: u32) {
-    inner.set_interval(UPDATE_INTERVAL);
-    let updated = inner.update(clock);
-    debug_assert!(updated.is_ok(), "the sink cannot fail");
-    inner.set_interval(interval);
-}
 
 /// An engine around one [`Kcp`].
 #[derive(Debug)]
@@ -189,10 +79,12 @@ pub(crate) struct KcpEngine {
     /// When a closed window is probed next, and how long after that the next time.
     probe_at: Option<Time>,
     probe_wait: Duration,
-    /// Reasons to flush: ACKs wait; the window has reopened; an ACK may have shown a loss.
-    ack_due: bool,
+    /// Reasons to flush: ACKs wait; the window has reopened; an ACK may have shown a loss; something
+    /// was written or heard since the last time, so that more may be sent.
+    acks_due: u32,
     reopened: bool,
     overtaken: bool,
+    stirred: bool,
     /// Where incoming datagrams are rewritten.
     scratch: Vec<u8>,
     renew_at: u32,
@@ -221,9 +113,10 @@ impl KcpEngine {
             peer_una: setup.sn_base,
             probe_at: None,
             probe_wait: PROBE_FIRST,
-            ack_due: false,
+            acks_due: 0,
             reopened: false,
             overtaken: false,
+            stirred: false,
             scratch: Vec::new(),
             renew_at: RENEW_AT,
             counters: EngineStats::default(),
@@ -243,6 +136,7 @@ impl KcpEngine {
         if buf.is_empty() || self.is_draining() {
             return Ok(0);
         }
+        self.stirred = true;
         if self.knobs.stream {
             return Ok(self.write_stream(buf));
         }
@@ -317,159 +211,14 @@ impl KcpEngine {
     }
 
     pub fn needs_flush(&self) -> bool {
+        let more = self.stirred && self.is_admitted();
+        self.acks_due > 0 || self.reopened || self.overtaken || more
+    }
+
+    /// Would the windows let something go that was never sent?
+    fn is_admitted(&self) -> bool {
         let limit = u32::from(self.congestion.limit(self.inner.rmt_wnd()));
-        self.ack_due
-            || self.reopened
-            || self.overtaken
-            || (self.unsent() > 0 && self.flight.span() < limit)
-    }
-
-    pub fn flush(&mut self, now: Time) {
-        self.tick(now);
-        self.flush_inner();
-        self.probe(now);
-        self.renew();
-    }
-
-    fn flush_inner(&mut self) {
-        let flushed = self.inner.flush();
-        debug_assert!(flushed.is_ok(), "the sink cannot fail");
-        self.collect();
-        self.ack_due = false;
-        self.reopened = false;
-        self.overtaken = false;
-    }
-
-    /// Brings the inner clock up to `now`. Before `input` it decides what round-trip time is
-    /// measured. Every five seconds `update` flushes on this occasion, which is early by no more
-    /// than the rest of the turn.
-    fn tick(&mut self, now: Time) {
-        let mut age = now.as_millis().saturating_sub(self.epoch);
-        if self.flight.is_empty() && age >= u64::from(self.renew_at) {
-            // With nothing in flight nothing inside remembers a clock, so that it can be set back,
-            // to just so late that `renew` can still make up an ACK of one round trip ago.
-            let back = age.saturating_sub(u64::from(self.rtt.srtt));
-            self.epoch += back;
-            self.ts_base = self.ts_base.wrapping_add(back as u32);
-            self.clock = 0;
-            age -= back;
-        }
-        self.clock = self.clock.max(age.min(u64::from(LIMIT)) as u32);
-        update(&mut self.inner, self.clock, self.knobs.interval);
-        self.collect();
-    }
-
-    /// Translates what the inner engine has just emitted in one flush, and learns from it.
-    fn collect(&mut self) {
-        let KcpEngine { flight, rtt, counters, .. } = self;
-        let rcv_nxt = self.seen.rcv_nxt().wrapping_sub(self.rx_base);
-        let (mut fast, mut timeout) = (false, false);
-        self.sink.lock().translate(|header| {
-            header.conv = self.conv;
-            header.una = header.una.wrapping_add(self.rx_base);
-            match header.cmd {
-                CMD_PUSH => {
-                    header.sn = header.sn.wrapping_add(self.tx_base);
-                    header.ts = header.ts.wrapping_add(self.ts_base);
-                    match flight.sent(header.sn, header.ts, rtt.rto, self.knobs.nodelay) {
-                        Sent::First => {}
-                        Sent::Timeout => {
-                            timeout = true;
-                            counters.timeout_retransmits += 1;
-                        }
-                        Sent::Fast => {
-                            fast = true;
-                            counters.fast_retransmits += 1;
-                        }
-                    }
-                    counters.segments_sent += 1;
-                }
-                CMD_ACK => {
-                    if diff(header.sn, rcv_nxt) < -(ALIAS as i32 / 2) {
-                        header.sn = header.sn.wrapping_add(ALIAS);
-                    }
-                    header.sn = header.sn.wrapping_add(self.rx_base);
-                }
-                _ => {
-                    // The inner engine leaves the last ACK's in them; ours mean something.
-                    header.sn = 0;
-                    header.ts = self.clock.wrapping_add(self.ts_base);
-                }
-            }
-        });
-        self.congestion.flushed(fast, timeout, self.flight.span(), self.inner.rmt_wnd());
-    }
-
-    /// Probes the peer's window while it is closed and nothing is in flight whose ACK would tell of
-    /// its opening. The inner engine probes too, from 7 s on, whenever it is flushed then; that does
-    /// no harm and is not counted on.
-    fn probe(&mut self, now: Time) {
-        if self.unsent() == 0 || self.inner.rmt_wnd() > 0 || !self.flight.is_empty() {
-            self.probe_at = None;
-            self.probe_wait = PROBE_FIRST;
-        } else if self.probe_at.is_none() {
-            self.probe_at = Some(now + self.probe_wait);
-        } else if self.probe_at.is_some_and(|at| at <= now) {
-            let wask = self.header(now, CMD_WASK, wire::CODE_PLAIN);
-            self.sink.lock().push(&wask.encode());
-            self.probe_wait = (self.probe_wait * 3 / 2).min(PROBE_LONGEST);
-            self.probe_at = Some(now + self.probe_wait);
-        }
-    }
-
-    /// Does the inner engine have to come to rest, to be replaced or to have its clock set back?
-    /// Meanwhile nothing is written.
-    fn is_draining(&self) -> bool {
-        let force_at = self.force_at();
-        self.highest_sn() >= force_at || (self.clock >= force_at && !self.flight.is_empty())
-    }
-
-    fn force_at(&self) -> u32 {
-        self.renew_at + self.renew_at / 2
-    }
-
-    /// The higher of both inner sequence numbers.
-    fn highest_sn(&self) -> u32 {
-        let sent = self.flight.next().wrapping_sub(self.tx_base);
-        let received = self.seen.contiguous().wrapping_sub(self.rx_base);
-        sent.max(received)
-    }
-
-    /// Replaces an inner engine that has counted high by a fresh one, if nothing is in flight or
-    /// held. What it knew of the path is handed on in a made-up ACK of nothing: the smoothed
-    /// round-trip time and the peer's window. Lost are the variation, which begins again at half the
-    /// round-trip time, and the congestion window, which opens from one segment as after a timeout.
-    fn renew(&mut self) {
-        if self.highest_sn() < self.renew_at || self.unacked() > 0 || !self.seen.is_quiet() {
-            return;
-        }
-        self.flush_inner(); // the ACKs that it owes
-        let knobs = self.knobs;
-        let rtt = self.rtt.srtt.min(self.clock);
-        let window = self.inner.rmt_wnd();
-        self.inner = knobs.fresh(&self.sink, self.clock);
-        self.tx_base = self.flight.next();
-        self.rx_base = self.seen.contiguous();
-        self.rtt = Rtt::new(knobs.min_rto, knobs.interval);
-        self.congestion = Congestion::new(knobs.mss, knobs.resend, knobs.snd_wnd, knobs.nc);
-        let cmd = if rtt > 0 { CMD_ACK } else { CMD_WINS };
-        let (ts, sn) = (self.clock - rtt, LIMIT);
-        let known = Header { conv: INNER_CONV, cmd, wnd: window, ts, sn, ..Header::default() };
-        let taken = self.inner.input(&known.encode());
-        debug_assert!(taken.is_ok(), "well formed");
-        if rtt > 0 {
-            self.rtt.sample(rtt);
-        }
-    }
-
-    pub fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
-        let mut batch = self.sink.lock();
-        batch.take(sink);
-        if self.inner.wait_snd() == 0 && self.seen.is_quiet() {
-            // Thousands of idle sessions shall not keep thousands of buffers.
-            batch.release(2 * self.knobs.mtu);
-            self.scratch = Vec::new();
-        }
+        self.unsent() > 0 && self.flight.span() < limit
     }
 
     pub fn poll_timeout(&self, _now: Time) -> Option<Time> {

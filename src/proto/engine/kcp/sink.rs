@@ -56,6 +56,12 @@ impl Batch {
         }
     }
 
+    /// Bytes of memory held.
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     fn append(&mut self, datagram: &[u8]) {
         self.bytes.extend_from_slice(datagram);
         self.ends.push(self.bytes.len());

@@ -154,21 +154,62 @@ fn a_duplicate_is_acknowledged_again_and_read_once() {
     for &make in ENGINES {
         let config = messages();
         let mut engine = engine(make, &config);
-        let mut acks = 0;
+        let second = SN_BASE.wrapping_add(1);
         for _ in 0..3 {
-            for ahead in [1, 0] {
-                let datagram = push(SN_BASE.wrapping_add(ahead), 0, b"once");
-                assert!(engine.handle_datagram(ms(1001), &datagram).unwrap().pushed);
+            for sn in [second, SN_BASE] {
+                assert!(engine.handle_datagram(ms(1001), &push(sn, 0, b"once")).unwrap().pushed);
             }
             engine.flush(ms(1001));
         }
-        engine.take_output(&mut |datagram| acks += wire::segments(datagram).count());
-        assert_eq!((acks, engine.stats().duplicates), (6, 4));
+        assert_eq!(acked(&mut engine), [second, SN_BASE].repeat(3));
+        assert_eq!(engine.stats().duplicates, 4);
         let mut got = Vec::new();
         while engine.read(&mut got).is_some() {}
         assert_eq!(got, b"onceonce");
         assert_eq!(engine.rcv_nxt(), SN_BASE.wrapping_add(2));
     }
+}
+
+#[test]
+fn a_peer_that_repeats_itself_without_end_fills_no_list() {
+    for &make in ENGINES {
+        let config = messages();
+        let mut engine = engine(make, &config);
+        for _ in 0..100 {
+            let datagram = push(SN_BASE, 0, b"").repeat(1000);
+            engine.handle_datagram(ms(1001), &datagram).unwrap();
+        }
+        engine.flush(ms(1001));
+        assert_eq!(acked(&mut engine).len(), 2 * 256, "two windows");
+    }
+}
+
+#[test]
+fn a_segment_that_two_later_ones_overtook_is_sent_again_at_once() {
+    for &make in ENGINES {
+        let config = fast();
+        let mut engine = engine(make, &config);
+        for later in [1, 2] {
+            let ack = ack(UNA.wrapping_add(later), ts(1000), UNA);
+            engine.handle_datagram(ms(1050), &ack).unwrap();
+            assert!(engine.needs_flush());
+        }
+        engine.flush(ms(1050));
+        let stats = engine.stats();
+        assert_eq!((stats.fast_retransmits, stats.timeout_retransmits), (1, 0));
+        assert_eq!((stats.in_flight, engine.worst_transmits()), (1, 2));
+        assert!(engine.in_flight(UNA, ts(1050)), "with its new clock");
+    }
+}
+
+/// The numbers of the ACKs that were emitted.
+fn acked(engine: &mut Engine) -> Vec<u32> {
+    let mut sns = Vec::new();
+    engine.take_output(&mut |datagram| {
+        let acks = wire::segments(datagram).flatten().filter(|s| s.header.cmd == CMD_ACK);
+        sns.extend(acks.map(|s| s.header.sn));
+    });
+    sns
 }
 
 #[test]

@@ -84,13 +84,26 @@ pub(super) trait Station {
 
 /// An engine with what its session would do for it: answer probes.
 pub(super) struct Ours {
-    pub engine: Engine,
-    answers: VecDeque<Header>,
+    engine: Engine,
+    out: Vec<Vec<u8>>,
 }
 
 impl Ours {
     pub fn new(engine: Engine) -> Ours {
-        Ours { engine, answers: VecDeque::new() }
+        Ours { engine, out: Vec::new() }
+    }
+
+    /// Takes what was emitted.
+    fn collect(&mut self) {
+        self.engine.take_output(&mut |datagram| {
+            assert!(datagram.len() <= MTU);
+            for segment in wire::segments(datagram) {
+                let header = segment.unwrap().header;
+                let plain = (header.frg, header.sn, header.len) == (CODE_PLAIN, 0, 0);
+                assert!(plain || ![CMD_WASK, CMD_WINS].contains(&header.cmd), "{header:?}");
+            }
+            self.out.push(datagram.to_vec());
+        });
     }
 }
 
@@ -99,7 +112,7 @@ impl Station for Ours {
         self.engine.handle_datagram(now, datagram).unwrap();
         let probed = wire::segments(datagram).flatten().any(|s| s.header.cmd == CMD_WASK);
         if probed {
-            self.answers.push_back(self.engine.header(now, CMD_WINS, CODE_PLAIN));
+            self.out.push(self.engine.header(now, CMD_WINS, CODE_PLAIN).encode().to_vec());
         }
         verify(&mut self.engine);
     }
@@ -113,7 +126,17 @@ impl Station for Ours {
     }
 
     fn flush(&mut self, now: Time) {
+        self.collect();
+        let due = self.engine.poll_timeout(now).is_some_and(|at| at <= now);
+        let announced = self.engine.needs_flush() || due;
+        let before = self.out.len();
         self.engine.flush(now);
+        self.collect();
+        if !announced {
+            // A flush may send something again a second time, as ikcp.c does, and nothing else.
+            let emitted = self.out[before..].iter().flat_map(|datagram| wire::segments(datagram));
+            assert!(emitted.flatten().all(|s| s.header.cmd == CMD_PUSH), "not announced");
+        }
         assert!(!self.engine.needs_flush());
         let deadline = self.engine.poll_timeout(now);
         assert!(deadline.is_none_or(|at| at > now), "{now:?} {deadline:?}: would spin");
@@ -121,12 +144,9 @@ impl Station for Ours {
     }
 
     fn take(&mut self, sink: &mut dyn FnMut(&[u8])) {
-        self.engine.take_output(&mut |datagram| {
-            assert!(datagram.len() <= MTU);
-            sink(datagram);
-        });
-        for answer in self.answers.drain(..) {
-            sink(&answer.encode());
+        self.collect();
+        for datagram in self.out.drain(..) {
+            sink(&datagram);
         }
     }
 

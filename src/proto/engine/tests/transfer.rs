@@ -108,6 +108,17 @@ fn a_true_path_of_50_ms_measures_50_ms() {
 }
 
 #[test]
+fn the_least_timeout_is_the_configured_one() {
+    each_pair(|makes| {
+        let config = KcpConfig { min_rto: Some(Duration::from_millis(333)), ..fast() };
+        let mut sim = Sim::pair(makes, &config);
+        sim.apps[0].to_write.push_back(pattern(MSS));
+        sim.run_dry();
+        assert_eq!(sim.engine(0).stats().rto_ms, 333);
+    });
+}
+
+#[test]
 fn a_message_of_127_fragments_passes_and_one_byte_more_is_refused() {
     each_pair(|makes| {
         let mut sim = Sim::pair(makes, &messages());

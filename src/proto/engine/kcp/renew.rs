@@ -1,0 +1,82 @@
+//! The inner clock, and the renewal of what has counted high.
+
+use super::knobs::{update, INNER_CONV};
+use super::mirror::{Congestion, Rtt};
+use super::KcpEngine;
+use crate::time::Time;
+use crate::wire::{Header, CMD_ACK, CMD_WINS};
+
+/// Age of the inner clock in milliseconds and height of an inner sequence number from which on they
+/// begin anew in the next quiet moment: 6 days, 700 GB at the usual MTU. Half as much again, and the
+/// quiet moment is forced. So neither reaches [`LIMIT`], and no sum of two of them reaches 2^31,
+/// where the inner engine's differences overflow.
+pub(super) const RENEW_AT: u32 = 1 << 29;
+
+/// The inner clock stops here; that takes a segment that stays unacknowledged for half a week.
+pub(super) const LIMIT: u32 = 1 << 30;
+
+impl KcpEngine {
+    /// Brings the inner clock up to `now`. Before `input` it decides what round-trip time is
+    /// measured. Every five seconds `update` flushes on this occasion, which is early by no more
+    /// than the rest of the turn.
+    pub(super) fn tick(&mut self, now: Time) {
+        let mut age = now.as_millis().saturating_sub(self.epoch);
+        if self.flight.is_empty() && age >= u64::from(self.renew_at) {
+            // With nothing in flight nothing inside remembers a clock, so that it can be set back,
+            // to just so late that `renew` can still make up an ACK of one round trip ago.
+            let back = age.saturating_sub(u64::from(self.rtt.srtt));
+            self.epoch += back;
+            self.ts_base = self.ts_base.wrapping_add(back as u32);
+            self.clock = 0;
+            age -= back;
+        }
+        self.clock = self.clock.max(age.min(u64::from(LIMIT)) as u32);
+        update(&mut self.inner, self.clock, self.knobs.interval);
+        self.collect();
+    }
+
+    /// Does the inner engine have to come to rest, to be replaced or to have its clock set back?
+    /// Meanwhile nothing is written.
+    pub(super) fn is_draining(&self) -> bool {
+        let force_at = self.force_at();
+        self.highest_sn() >= force_at || (self.clock >= force_at && !self.flight.is_empty())
+    }
+
+    pub(super) fn force_at(&self) -> u32 {
+        self.renew_at + self.renew_at / 2
+    }
+
+    /// The higher of both inner sequence numbers.
+    pub(super) fn highest_sn(&self) -> u32 {
+        let sent = self.flight.next().wrapping_sub(self.tx_base);
+        let received = self.seen.contiguous().wrapping_sub(self.rx_base);
+        sent.max(received)
+    }
+
+    /// Replaces an inner engine that has counted high by a fresh one, if nothing is in flight or
+    /// held. What it knew of the path is handed on in a made-up ACK of nothing: the smoothed
+    /// round-trip time and the peer's window. Lost are the variation, which begins again at half the
+    /// round-trip time, and the congestion window, which opens from one segment as after a timeout.
+    pub(super) fn renew(&mut self) {
+        if self.highest_sn() < self.renew_at || self.unacked() > 0 || !self.seen.is_quiet() {
+            return;
+        }
+        self.flush_inner(); // the ACKs that it owes
+        let knobs = self.knobs;
+        let rtt = self.rtt.srtt.min(self.clock);
+        let window = self.inner.rmt_wnd();
+        self.inner = knobs.fresh(&self.sink, self.clock);
+        self.tx_base = self.flight.next();
+        self.rx_base = self.seen.contiguous();
+        self.rtt = Rtt::new(knobs.min_rto, knobs.interval);
+        self.congestion = Congestion::new(knobs.mss, knobs.resend, knobs.snd_wnd, knobs.nc);
+        let cmd = if rtt > 0 { CMD_ACK } else { CMD_WINS };
+        let (ts, sn) = (self.clock - rtt, LIMIT);
+        let known = Header { conv: INNER_CONV, cmd, wnd: window, ts, sn, ..Header::default() };
+        let taken = self.inner.input(&known.encode());
+        debug_assert!(taken.is_ok(), "well formed");
+        if rtt > 0 {
+            self.rtt.sample(rtt);
+        }
+    }
+}
