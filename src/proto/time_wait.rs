@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::time::Time;
-use crate::wire::{
-    self, Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN,
-};
+use crate::wire::{self, Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN};
 
 /// What is remembered of an ended session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

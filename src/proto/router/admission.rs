@@ -72,7 +72,9 @@ impl Router {
     /// what it sends under 0 belongs to the same session.
     fn handle_asker(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
         let known = self.askers.get(&from).copied();
-        if known.is_none() && !(self.accepting && (hello(datagram).is_some() || self.is_opening(datagram))) {
+        if known.is_none()
+            && !(self.accepting && (hello(datagram).is_some() || self.is_opening(datagram)))
+        {
             self.stats.unknown = self.stats.unknown.wrapping_add(1);
             return;
         }
@@ -129,6 +131,9 @@ impl Router {
                 Foreign::Moved => {
                     self.routes.remove(&(conv, old));
                     self.routes.insert((conv, from), key);
+                    if std::mem::take(&mut session.slot.asked) {
+                        self.askers.remove(&old);
+                    }
                     if let Some(session) = self.sessions.get_mut(key) {
                         session.handle_datagram(now, datagram);
                     }
@@ -159,7 +164,8 @@ impl Router {
         self.births = self.births.wrapping_add(1);
         session.slot.unconfirmed = Some(self.births);
         self.unconfirmed.insert(self.births, key);
-        self.incoming.push_back(key);
+        session.slot.incoming = Some(self.births);
+        self.incoming.insert(self.births, key);
         session.handle_datagram(now, datagram);
         self.settle(now, key);
     }
@@ -221,4 +227,3 @@ impl Router {
         true
     }
 }
-
