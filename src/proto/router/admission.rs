@@ -131,6 +131,9 @@ impl Router {
                 Foreign::Moved => {
                     self.routes.remove(&(conv, old));
                     self.routes.insert((conv, from), key);
+                    if std::mem::take(&mut session.slot.asked) {
+                        self.askers.remove(&old);
+                    }
                     if let Some(session) = self.sessions.get_mut(key) {
                         session.handle_datagram(now, datagram);
                     }
@@ -161,7 +164,8 @@ impl Router {
         self.births = self.births.wrapping_add(1);
         session.slot.unconfirmed = Some(self.births);
         self.unconfirmed.insert(self.births, key);
-        self.incoming.push_back(key);
+        session.slot.incoming = Some(self.births);
+        self.incoming.insert(self.births, key);
         session.handle_datagram(now, datagram);
         self.settle(now, key);
     }

@@ -52,7 +52,7 @@ pub(crate) struct Router {
     /// Sessions with news for their handles.
     ready: Vec<Key>,
     /// Sessions that a peer opened and nobody has a handle to yet.
-    incoming: VecDeque<Key>,
+    incoming: BTreeMap<u64, Key>,
     /// Stateless answers.
     answers: Vec<(SocketAddr, [u8; HEADER_LEN])>,
     /// Second of the last answers, and how many there were in it.
@@ -80,7 +80,7 @@ impl Router {
             rests,
             poked: VecDeque::new(),
             ready: Vec::new(),
-            incoming: VecDeque::new(),
+            incoming: BTreeMap::new(),
             answers: Vec::new(),
             answered: (0, 0),
             accepting: false,
@@ -191,7 +191,11 @@ impl Router {
 
     /// A session that a peer opened; the caller owns a handle to it from here on.
     pub(crate) fn pop_incoming(&mut self) -> Option<Key> {
-        self.incoming.pop_front()
+        let (_, key) = self.incoming.pop_first()?;
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.slot.incoming = None;
+        }
+        Some(key)
     }
 
     /// Are all sessions gone, and all handles to them?
@@ -274,6 +278,10 @@ impl Router {
         if session.needs_flush() {
             Self::poke(&mut self.poked, key, session);
         }
+        if session.slot.poked {
+            // What is due now may be due until the flush: the deadline is set after it.
+            return;
+        }
         let wanted = session.poll_timeout(now);
         self.deadlines.want(key, &mut session.slot.deadline, wanted);
     }
@@ -303,6 +311,11 @@ impl Router {
             if !matches!(session.error(), Some(KcpError::Reset | KcpError::Refused)) {
                 self.rests.insert(now, conv, peer, session.rest());
             }
+        }
+        if let Some(birth) = session.slot.incoming.take() {
+            // It ended before anybody had a handle, so nobody will release it.
+            self.incoming.remove(&birth);
+            session.release(now);
         }
         if session.is_over() {
             self.sessions.remove(key);

@@ -31,7 +31,7 @@ pub(crate) const READABLE: u8 = 1;
 pub(crate) const WRITABLE: u8 = 2;
 
 /// Datagrams this side sent, of which the first segment is remembered to recognise an RST.
-const RECENT: usize = 8;
+const RECENT: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -80,6 +80,10 @@ pub(crate) struct Session {
     conv: u32,
     peer: SocketAddr,
     role: Role,
+    /// Bytes of the largest datagram, less the overhead of the layers.
+    mtu: usize,
+    /// Where the numbers of both directions begin.
+    sn_base: u32,
     engine: Engine,
     inbox: Inbox,
     code: Peer,
@@ -90,8 +94,8 @@ pub(crate) struct Session {
     established: bool,
     /// The peer has proved that it receives what we send.
     confirmed: bool,
-    /// A probe that would confirm an unconfirmed peer has been sent.
-    probed: bool,
+    /// When an unconfirmed peer was last asked for a proof.
+    probed: Option<Time>,
     fin: Fin,
     /// The peer's last sequence number, once it said so.
     peer_fin: Option<u32>,
@@ -109,7 +113,9 @@ pub(crate) struct Session {
     /// Control segments for the next flush: `cmd`, `frg`, `sn`, `ts`.
     control: Vec<Control>,
     challenges: Vec<Challenge>,
-    recent: [(u32, u32); RECENT],
+    /// `sn` and `ts` of the first segments of the latest datagrams sent: what an RST or the answer
+    /// to a probe echoes.
+    recent: [Option<(u32, u32)>; RECENT],
     recent_at: usize,
     /// `sn` and `ts` of the peer's last datagram, for an RST of ours.
     last: (u32, u32),
@@ -128,6 +134,8 @@ pub(super) struct Slot {
     pub(super) unconfirmed: Option<u64>,
     /// In the queue of sessions to flush.
     pub(super) poked: bool,
+    /// Place in the queue of sessions that nobody has a handle to yet.
+    pub(super) incoming: Option<u64>,
     /// In the list of sessions with news for their handles.
     pub(super) listed: bool,
     /// Reached by datagrams.
@@ -182,6 +190,8 @@ impl Session {
             conv,
             peer,
             role,
+            mtu,
+            sn_base,
             engine,
             inbox: Inbox::default(),
             code: Peer::Unknown,
@@ -189,7 +199,7 @@ impl Session {
             greeted: None,
             established: role == Role::Server,
             confirmed: role == Role::Client,
-            probed: false,
+            probed: None,
             fin: Fin::Open,
             peer_fin: None,
             released: None,
@@ -202,7 +212,7 @@ impl Session {
             flush_at: None,
             control: Vec::new(),
             challenges: Vec::new(),
-            recent: [(0, 0); RECENT],
+            recent: [None; RECENT],
             recent_at: 0,
             last: (0, 0),
             ready: 0,
@@ -273,9 +283,10 @@ impl Session {
             self.progress = now;
         }
         self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(taken as u64);
-        if !self.config.flush_write && self.engine.unsent() <= 1 && self.flush_at.is_none() {
+        if !self.config.flush_write {
             let interval = Duration::from_millis(u64::from(self.config.nodelay.interval));
-            self.flush_at = Some(now + interval);
+            let small = self.engine.unsent() <= 1;
+            self.flush_at = small.then(|| self.flush_at.unwrap_or(now + interval));
         }
         Ok(Some(taken))
     }
@@ -351,7 +362,9 @@ impl Session {
         self.released.is_some()
             && (self.error.is_some()
                 || (matches!(self.is_delivered(), Ok(true))
-                    && (self.peer_fin.is_some() || self.code == Peer::Stock)))
+                    && (self.at_end() || self.code == Peer::Stock)
+                    // The peer's last words wait to be acknowledged.
+                    && !self.needs_flush()))
     }
 
     /// What is remembered of the session after its end.
@@ -360,7 +373,7 @@ impl Session {
             una: self.engine.rcv_nxt(),
             peer_fin: self.peer_fin,
             nonce: self.greeted.map(|(peer, _)| peer),
-            reset: self.error.is_some() || self.peer_fin.is_none(),
+            reset: self.error.is_some() || !self.at_end(),
         }
     }
 

@@ -5,9 +5,12 @@ use crate::error::KcpError;
 use crate::proto::engine::Refusal;
 use crate::time::Time;
 use crate::wire::{
-    self, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_KNOWN, CODE_PLAIN,
+    self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_KNOWN, CODE_PLAIN,
     CODE_RST,
 };
+
+/// A FIN may be so far ahead of what has been received: the most that the window's 16 bits can say.
+const FIN_AHEAD: i32 = 65_535;
 
 impl Session {
     /// Acts on a well-formed datagram of this conversation that came from the peer's address.
@@ -17,6 +20,7 @@ impl Session {
         if self.error.is_some() {
             return;
         }
+        let full = self.peer_is_full();
         let handled = match self.engine.handle_datagram(now, datagram) {
             Ok(handled) => handled,
             Err(refusal) => {
@@ -43,8 +47,17 @@ impl Session {
                 return;
             }
         }
+        if handled.pushed {
+            // The ACK is company enough for a small write.
+            self.flush_at = None;
+        }
         if genuine {
             self.heard = now;
+            if full {
+                // With the peer's window closed a sign of life is progress enough: its reader is
+                // slow.
+                self.progress = now;
+            }
             if !self.established {
                 self.established = true;
                 self.ready |= WRITABLE;
@@ -79,7 +92,7 @@ impl Session {
             (CMD_WINS, CODE_HELLO) => self.handle_hello_ack(header),
             (CMD_WINS, CODE_FIN) => self.handle_fin_ack(header),
             (CMD_WINS, CODE_RST) => return self.handle_reset(header),
-            (CMD_WINS, _) => self.handle_wins(),
+            (CMD_WINS, _) => self.handle_wins(header),
             // ACKs and data are the engine's.
             (_, _) => return header.cmd == CMD_PUSH,
         }
@@ -120,6 +133,13 @@ impl Session {
 
     fn handle_fin(&mut self, header: &Header) {
         self.code = Peer::Ours;
+        // No peer sends beyond our window, or takes back what it has sent.
+        if !(0..=FIN_AHEAD).contains(&diff(header.sn, self.engine.rcv_nxt()))
+            && self.peer_fin.is_none()
+        {
+            self.stats.rejected.window = self.stats.rejected.window.wrapping_add(1);
+            return;
+        }
         // The first FIN stands: nothing of it may be taken back.
         let sn = *self.peer_fin.get_or_insert(header.sn);
         if sn == header.sn {
@@ -134,10 +154,10 @@ impl Session {
     }
 
     /// A plain WINS: to a HELLO, a FIN or a probe of ours, it is a stock peer's answer.
-    fn handle_wins(&mut self) {
-        if self.probed {
-            self.confirmed = true;
-        }
+    fn handle_wins(&mut self, header: &Header) {
+        // Our own code echoes the probe. A stock peer does not: what it sends could be forged
+        // blindly, and only its ACKs prove anything.
+        self.confirmed |= self.recent.contains(&Some((header.sn, header.ts)));
         if self.code != Peer::Ours {
             let asked = self.hello.is_some_and(|hello| hello.tries > 0)
                 || matches!(self.fin, Fin::Sent { .. });
@@ -158,7 +178,7 @@ impl Session {
 
     fn handle_reset(&mut self, header: &Header) -> bool {
         let echo = (header.sn, header.ts);
-        if !self.recent.contains(&echo) && !self.engine.in_flight(echo.0, echo.1) {
+        if !self.recent.contains(&Some(echo)) && !self.engine.in_flight(echo.0, echo.1) {
             self.stats.rejected.reset = self.stats.rejected.reset.wrapping_add(1);
             return false;
         }
@@ -208,7 +228,7 @@ impl Session {
     pub(crate) fn is_succeeded_by(&self, now: Time, header: &Header) -> bool {
         self.role == Role::Server
             && (header.cmd, header.frg) == (CMD_WASK, CODE_HELLO)
-            && self.greeted.map(|(nonce, _)| nonce) != Some(header.sn)
+            && self.greeted.is_some_and(|(nonce, _)| nonce != header.sn)
             && now.since(self.heard) >= super::timers::SILENCE
     }
 }

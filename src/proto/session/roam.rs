@@ -53,7 +53,9 @@ impl Session {
         let plausible = wire::segments(datagram).flatten().all(|segment| {
             let header = &segment.header;
             let opening = header.cmd == CMD_WASK && header.frg == CODE_HELLO
-                || header.cmd == CMD_PUSH && header.una == 0 && header.sn == 0;
+                || header.cmd == CMD_PUSH
+                    && header.una == self.sn_base
+                    && header.sn == self.sn_base;
             !opening && self.engine.plausible(header)
         });
         if !plausible {

@@ -128,30 +128,28 @@ impl Session {
     /// The client asks first; a server that hears nothing waits a little longer, so that one of
     /// them asks and not both.
     fn keep_alive_at(&self) -> Option<Time> {
-        let mut every = self.config.keep_alive?;
-        if self.role == Role::Server {
-            every += every / 4;
-        }
+        let mut every = match self.config.keep_alive {
+            Some(every) if self.role == Role::Server => Some(every + every / 4),
+            every => every,
+        };
         if self.peer_is_full() {
-            every = every.min(self.config.dead_link / 3);
+            // Only a sign of life tells a slow reader from a dead peer.
+            let often = self.config.dead_link / 3;
+            every = Some(every.map_or(often, |every| every.min(often)));
         }
+        let mut every = every?;
         if self.pinged > self.heard {
             every = every.min(ASK_AGAIN);
         }
         Some(self.heard.max(self.pinged) + every)
     }
 
-    /// Unacknowledged data and no progress. With the peer's window closed, a sign of life is
-    /// progress enough: its reader is slow.
+    /// Unacknowledged data and no progress.
     fn dead_at(&self) -> Option<Time> {
-        if self.engine.unacked() == 0 {
-            return None;
-        }
-        let since = if self.peer_is_full() { self.progress.max(self.heard) } else { self.progress };
-        Some(since + self.config.dead_link)
+        (self.engine.unacked() > 0).then(|| self.progress + self.config.dead_link)
     }
 
-    fn peer_is_full(&self) -> bool {
+    pub(super) fn peer_is_full(&self) -> bool {
         self.engine.unacked() > 0 && self.engine.stats().peer_window == 0
     }
 

@@ -3,16 +3,17 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Control, Fin, Peer, Session, RECENT, WRITABLE};
+use super::{Control, Fin, Peer, Role, Session, RECENT, WRITABLE};
 use crate::time::Time;
 use crate::wire::{
-    Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_KNOWN, CODE_PLAIN, CODE_RST,
-    HEADER_LEN,
+    Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PLAIN, CODE_RST, HEADER_LEN,
 };
 
-/// While the peer has been silent for longer than this and than its RTO, our datagrams begin with
-/// KNOWN, so that a restarted peer answers RST instead of taking them for a new conversation.
-const DOUBT: Duration = Duration::from_millis(200);
+/// An unconfirmed client is asked again for a proof that it receives after so long.
+const PROBE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Where `una` stands in a header.
+const UNA_AT: usize = 16;
 
 impl Session {
     /// Is there something to send at once?
@@ -22,7 +23,7 @@ impl Session {
         }
         !self.control.is_empty()
             || self.is_asking()
-            || self.fin == Fin::Wanted
+            || (self.fin == Fin::Wanted && self.conv != 0 && self.engine.unsent() == 0)
             || (self.flush_at.is_none() && self.conv != 0 && self.engine.needs_flush())
     }
 
@@ -48,21 +49,19 @@ impl Session {
             bytes.extend_from_slice(datagram);
             lengths.push(datagram.len());
         });
-        if !lengths.is_empty() {
-            self.voice_doubt(now);
-        }
-        self.probe_unconfirmed(bytes.len());
-        let mut head = Vec::new();
-        for control in std::mem::take(&mut self.control) {
-            head.extend_from_slice(&self.control_header(now, control).encode());
-        }
+        self.mark_known(&mut bytes);
+        self.probe_unconfirmed(now, bytes.len());
         let mut rest = &bytes[..];
-        let mut lengths = lengths.into_iter();
-        if !head.is_empty() {
-            let first = lengths.as_slice().first().copied().unwrap_or(0);
-            if head.len() + first <= self.config.mtu {
-                lengths.next();
-                let (datagram, behind) = rest.split_at(first);
+        let mut lengths = lengths.into_iter().peekable();
+        let controls = std::mem::take(&mut self.control);
+        for some in controls.chunks((self.mtu / HEADER_LEN).max(1)) {
+            let mut head = Vec::new();
+            for &control in some {
+                head.extend_from_slice(&self.control_header(now, control).encode());
+            }
+            // Control segments come first, so what an RST echoes is remembered.
+            if let Some(len) = lengths.next_if(|len| head.len() + len <= self.mtu) {
+                let (datagram, behind) = rest.split_at(len);
                 head.extend_from_slice(datagram);
                 rest = behind;
             }
@@ -101,19 +100,34 @@ impl Session {
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_FIN, sn, ts: None });
     }
 
-    fn voice_doubt(&mut self, now: Time) {
-        if self.code == Peer::Ours && now.since(self.heard) > self.rto().max(DOUBT) {
-            let sn = self.engine.snd_nxt();
-            self.push_control(Control { cmd: CMD_WASK, frg: CODE_KNOWN, sn, ts: None });
+    /// A first flight under way says `una` = the beginning, and so does a stock peer's that opens a
+    /// conversation. Once our kind of peer has answered, a client that has received nothing yet says
+    /// "one before the beginning" instead. To this peer it is as good as any old `una`; a restarted
+    /// one takes it for no opening and answers RST.
+    fn mark_known(&self, bytes: &mut [u8]) {
+        if self.role == Role::Client
+            && self.code == Peer::Ours
+            && self.engine.rcv_nxt() == self.sn_base
+        {
+            let known = self.sn_base.wrapping_sub(1).to_le_bytes();
+            let mut at = 0;
+            while let Some(header) = bytes.get(at..).and_then(Header::decode) {
+                if let Some(una) = bytes.get_mut(at + UNA_AT..at + UNA_AT + 4) {
+                    una.copy_from_slice(&known);
+                }
+                at += HEADER_LEN + header.len as usize;
+            }
         }
     }
 
-    /// Asks a peer that only ever sent for a sign that it receives; not before it has sent more
+    /// Asks a client that only ever sent for a sign that it receives; not before it has sent more
     /// than it got.
-    fn probe_unconfirmed(&mut self, about_to_send: usize) {
-        let sent = self.stats.wire_sent.saturating_add((about_to_send + HEADER_LEN) as u64);
-        if !self.confirmed && !self.probed && sent <= self.stats.wire_received {
-            self.probed = true;
+    fn probe_unconfirmed(&mut self, now: Time, about_to_send: usize) {
+        let about_to_send = about_to_send + (self.control.len() + 1) * HEADER_LEN;
+        let sent = self.stats.wire_sent.saturating_add(about_to_send as u64);
+        let due = self.probed.is_none_or(|at| now.since(at) >= PROBE_AGAIN);
+        if !self.confirmed && self.code == Peer::Ours && due && sent <= self.stats.wire_received {
+            self.probed = Some(now);
             let sn = self.engine.snd_nxt();
             self.push_control(Control { cmd: CMD_WASK, frg: CODE_PLAIN, sn, ts: None });
         }
@@ -132,11 +146,11 @@ impl Session {
         out: &mut dyn FnMut(SocketAddr, &[u8]),
     ) {
         if let Some(first) = Header::decode(datagram) {
-            // The engine remembers PUSHes while they are in flight, in any number.
-            if first.cmd != CMD_PUSH {
-                self.recent[self.recent_at] = (first.sn, first.ts);
-                self.recent_at = (self.recent_at + 1) % RECENT;
+            // The engine remembers PUSHes too, in any number, but only while they are in flight.
+            if let Some(slot) = self.recent.get_mut(self.recent_at % RECENT) {
+                *slot = Some((first.sn, first.ts));
             }
+            self.recent_at = self.recent_at.wrapping_add(1);
         }
         self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(1);
         self.stats.wire_sent = self.stats.wire_sent.wrapping_add(datagram.len() as u64);

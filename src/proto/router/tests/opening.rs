@@ -1,0 +1,160 @@
+//! How conversations begin.
+
+use super::*;
+use crate::wire::{CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO};
+
+/// A filter that loses the first `n` datagrams in which `which` finds something.
+fn losing(n: usize, which: fn(&[u8]) -> bool) -> Box<dyn FnMut(&world::Sent) -> bool> {
+    let mut left = n;
+    Box::new(move |sent| {
+        let hit = left > 0 && which(&sent.bytes);
+        left -= usize::from(hit);
+        !hit
+    })
+}
+
+#[test]
+fn a_hello_is_answered_and_the_third_leg_confirms_the_client() {
+    let mut world = World::pair(&config(), link(100, 0), 1);
+    world.log = Some(Vec::new());
+    let app = world.connect(CLIENT, SERVER, None);
+    world.run(ms(60));
+    let stats = world.hosts[SERVER].router.stats();
+    assert_eq!((stats.accepted, stats.unconfirmed), (1, 1));
+    world.run(ms(60));
+    assert_eq!(world.app(CLIENT, app).connected, Some(Time::from_millis(100)));
+    assert_eq!(world.hosts[SERVER].router.stats().unconfirmed, 1);
+    world.run(ms(60));
+    assert_eq!(world.hosts[SERVER].router.stats().unconfirmed, 0);
+    assert_eq!(world.hosts[SERVER].router.stats().sessions, 1);
+    let log = world.log.take().unwrap();
+    assert_eq!(log.len(), 3, "{log:#?}");
+    assert!(log.iter().all(|sent| sent.bytes.len() == 24));
+    assert_eq!(codes(&log[0].bytes), [(CMD_WASK, CODE_HELLO)]);
+    assert_eq!(codes(&log[1].bytes), [(CMD_WINS, CODE_HELLO)]);
+}
+
+#[test]
+fn a_lost_hello_is_repeated_until_the_timeout() {
+    for n in 1..=4 {
+        let mut world = World::pair(&config(), link(20, 0), 2);
+        world.filter = losing(n, |datagram| has(datagram, CMD_WASK, CODE_HELLO));
+        let app = world.connect(CLIENT, SERVER, None);
+        world.run(secs(6));
+        // 0, 250, 750, 1750, 3750 ms: twice as long each time, at most 2 s.
+        let at = [0, 250, 750, 1750, 3750][n] + 20;
+        assert_eq!(world.app(CLIENT, app).connected, Some(Time::from_millis(at)));
+        assert_eq!(world.hosts[SERVER].router.stats().accepted, 1);
+    }
+}
+
+#[test]
+fn a_lost_answer_leaves_one_session() {
+    let mut world = World::pair(&config(), link(20, 0), 3);
+    world.filter = losing(2, |datagram| has(datagram, CMD_WINS, CODE_HELLO));
+    let app = world.connect(CLIENT, SERVER, None);
+    world.run(secs(3));
+    assert!(world.app(CLIENT, app).connected.is_some());
+    let stats = world.hosts[SERVER].router.stats();
+    assert_eq!((stats.accepted, stats.sessions, stats.unconfirmed), (1, 1, 0));
+}
+
+#[test]
+fn nobody_answers_until_the_timeout_and_not_a_microsecond_longer() {
+    let mut world = World::pair(&config(), link(20, 100), 4);
+    world.now = Time::from_micros(123_457);
+    let app = world.connect(CLIENT, SERVER, None);
+    world.run(secs(60));
+    let (at, cause) = world.app(CLIENT, app).failed.clone().unwrap();
+    assert_eq!(at, Time::from_micros(5_123_457));
+    assert!(matches!(cause, KcpError::TimedOut));
+    world.release(CLIENT, app);
+    assert!(world.hosts[CLIENT].router.is_empty());
+    world.run_dry();
+}
+
+#[test]
+fn without_a_timeout_the_first_datagram_carries_data() {
+    let config = KcpConfig { connect_timeout: None, ..config() };
+    let mut world = World::pair(&config, link(100, 0), 5);
+    world.log = Some(Vec::new());
+    let app = world.connect(CLIENT, SERVER, None);
+    world.app(CLIENT, app).to_write = b"first words".to_vec();
+    world.run(ms(50));
+    assert_eq!(world.app(CLIENT, app).connected, Some(Time::ZERO));
+    assert_eq!(world.app(SERVER, 0).read, b"first words", "half a round trip");
+    let log = world.log.as_ref().unwrap();
+    assert_eq!(codes(&log[0].bytes), [(CMD_WASK, CODE_HELLO), (CMD_PUSH, 0)]);
+}
+
+#[test]
+fn early_data_arrives_when_the_hello_does_not() {
+    // 3,000 bytes: the HELLO travels alone, before full datagrams.
+    for lost in [0, 1, 3] {
+        let config = KcpConfig { connect_timeout: None, ..config() };
+        let mut world = World::pair(&config, link(100, 0), 6);
+        world.filter = losing(lost, |datagram| has(datagram, CMD_WASK, CODE_HELLO));
+        let app = world.connect(CLIENT, SERVER, None);
+        let bytes = data(3000);
+        world.app(CLIENT, app).to_write = bytes.clone();
+        world.run(ms(60));
+        assert_eq!(world.app(SERVER, 0).read, bytes);
+        world.app(CLIENT, app).closes = true;
+        world.run_until(secs(20), |world| world.app(CLIENT, app).released);
+        assert_eq!(world.hosts[SERVER].router.stats().accepted, 1);
+        assert!(world.app(SERVER, 0).at_end);
+    }
+}
+
+#[test]
+fn early_data_in_the_lost_datagram_arrives_with_its_retransmission() {
+    let config = KcpConfig { connect_timeout: None, ..config() };
+    let mut world = World::pair(&config, link(100, 0), 7);
+    world.filter = losing(1, |datagram| has(datagram, CMD_PUSH, 0));
+    let app = world.connect(CLIENT, SERVER, None);
+    world.app(CLIENT, app).to_write = b"first words".to_vec();
+    world.run(secs(1));
+    assert_eq!(world.app(SERVER, 0).read, b"first words");
+    assert_eq!(world.hosts[SERVER].router.stats().accepted, 1);
+}
+
+#[test]
+fn a_lost_third_leg_is_made_good_by_a_probe() {
+    let mut world = World::pair(&config(), link(20, 0), 8);
+    let app = world.connect(CLIENT, SERVER, None);
+    world.filter = Box::new(|sent| {
+        let third = sent.from == addr(CLIENT) && has(&sent.bytes, CMD_WINS, CODE_HELLO);
+        !third
+    });
+    world.run(secs(1));
+    assert_eq!(world.hosts[SERVER].router.stats().unconfirmed, 1);
+    // It only ever sends, and gets nothing but ACKs.
+    world.app(CLIENT, app).to_write = data(1000);
+    world.run(secs(1));
+    assert_eq!(world.hosts[SERVER].router.stats().unconfirmed, 0);
+}
+
+#[test]
+fn a_listener_that_accepts_nobody_refuses_at_once() {
+    let mut world = World::pair(&config(), link(40, 0), 9);
+    world.hosts[SERVER].router.set_accepting(false);
+    let app = world.connect(CLIENT, SERVER, None);
+    world.run(secs(1));
+    let (at, cause) = world.app(CLIENT, app).failed.clone().unwrap();
+    assert!(matches!(cause, KcpError::Reset));
+    assert_eq!(at, Time::from_millis(40));
+}
+
+#[test]
+fn a_number_in_use_is_refused_and_so_are_too_many_sessions() {
+    let config = KcpConfig { max_sessions: 2, max_unconfirmed: 2, ..config() };
+    let mut world = World::pair(&config, link(40, 0), 10);
+    let now = world.now;
+    let router = &mut world.hosts[CLIENT].router;
+    router.connect(now, addr(SERVER), Some(7)).unwrap();
+    let again = router.connect(now, addr(SERVER), Some(7));
+    assert!(matches!(again, Err(KcpError::ConvInUse { conv: 7 })));
+    router.connect(now, addr(2), Some(7)).unwrap();
+    let third = router.connect(now, addr(SERVER), None);
+    assert!(matches!(third, Err(KcpError::TooManySessions { limit: 2 })));
+}

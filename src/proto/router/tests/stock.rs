@@ -1,0 +1,95 @@
+//! A peer that is ikcp.c and knows nothing of our codes.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use kcp_io::core::Kcp;
+
+use crate::config::KcpConfig;
+use crate::time::Time;
+
+/// ikcp.c, ticked every 10 ms while it is wanted to be.
+pub(super) struct Stock {
+    kcp: Kcp,
+    out: Rc<RefCell<Vec<Vec<u8>>>>,
+    peer: SocketAddr,
+    next: Option<Time>,
+    pub read: Vec<u8>,
+    pub echoes: bool,
+}
+
+impl std::fmt::Debug for Stock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stock").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+impl Stock {
+    pub fn new(config: &KcpConfig, conv: u32, peer: SocketAddr) -> Stock {
+        let out = Rc::new(RefCell::new(Vec::new()));
+        let sink = Rc::clone(&out);
+        let mut kcp = Kcp::new(conv, move |datagram: &[u8]| {
+            sink.borrow_mut().push(datagram.to_vec());
+            Ok(datagram.len())
+        })
+        .unwrap();
+        kcp.set_nodelay(true, 10, 2, true);
+        kcp.set_mtu(config.mtu as u32).unwrap();
+        kcp.set_wndsize(u32::from(config.wnd_size.0), u32::from(config.wnd_size.1));
+        kcp.set_stream_mode(true);
+        kcp.update(0);
+        Stock { kcp, out, peer, next: Some(Time::ZERO), read: Vec::new(), echoes: false }
+    }
+
+    pub fn write(&mut self, buf: &[u8]) {
+        for part in buf.chunks(32 * 1024) {
+            self.kcp.send(part).unwrap();
+        }
+    }
+
+    /// Segments that are not acknowledged.
+    pub fn waits(&self) -> u32 {
+        self.kcp.waitsnd()
+    }
+
+    /// It is switched off.
+    pub fn stop(&mut self) {
+        self.next = None;
+    }
+
+    pub fn input(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
+        if self.next.is_none() {
+            return;
+        }
+        assert_eq!(from, self.peer);
+        self.kcp.update(now.as_wire_millis());
+        let _ = self.kcp.input(datagram);
+        let mut buf = vec![0; 256 * 1024];
+        while let Ok(n) = self.kcp.recv(&mut buf) {
+            self.read.extend_from_slice(&buf[..n]);
+            if self.echoes {
+                self.kcp.send(&buf[..n]).unwrap();
+            }
+        }
+    }
+
+    pub fn update(&mut self, now: Time) {
+        if let Some(next) = self.next {
+            if now >= next {
+                self.kcp.update(now.as_wire_millis());
+                self.next = Some(Time::from_millis(now.as_millis() / 10 * 10 + 10));
+            }
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.next
+    }
+
+    pub fn transmit(&mut self, out: &mut dyn FnMut(SocketAddr, &[u8])) {
+        for datagram in self.out.borrow_mut().drain(..) {
+            out(self.peer, &datagram);
+        }
+    }
+}
