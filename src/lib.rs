@@ -1,4 +1,60 @@
-//! KCP (reliable UDP) for the smol runtime.
+//! KCP (reliable UDP) for the smol runtime, made for OpenWrt routers and good enough for everyone
+//! else.
+//!
+//! [`KcpListener`] and [`KcpStream`] are used as `TcpListener` and `TcpStream` of `async-net` are.
+//! [`KcpEndpoint`] carries many streams, in both directions, over one socket. [`KcpConfig`] has
+//! ready-made profiles for kinds of paths: `lan`, `wan`, `high_latency`, `low_bandwidth` and more.
+//!
+//! ```
+//! use futures_lite::{AsyncReadExt, AsyncWriteExt};
+//! use smol_kcp::{KcpConfig, KcpListener, KcpStream};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! smol::block_on(async {
+//!     let config = KcpConfig { stream: true, ..KcpConfig::lan() };
+//!     let listener = KcpListener::bind(config.clone(), "127.0.0.1:0").await?;
+//!     let addr = listener.local_addr();
+//!     smol::spawn(async move {
+//!         let (mut stream, _peer) = listener.accept().await?;
+//!         let mut question = Vec::new();
+//!         stream.read_to_end(&mut question).await?;
+//!         stream.write_all(b"42").await
+//!     })
+//!     .detach();
+//!
+//!     let mut stream = KcpStream::connect(&config, addr).await?;
+//!     stream.write_all(b"what is six times seven?").await?;
+//!     stream.close().await?; // everything has arrived; reading goes on
+//!     let mut answer = Vec::new();
+//!     stream.read_to_end(&mut answer).await?;
+//!     assert_eq!(answer, b"42");
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! # Who does the work
+//!
+//! Each socket has one [`Driver`], a future that receives, keeps the deadlines and sends. `bind` and
+//! `connect` spawn it on smol's executor; the `with_driver` forms hand it to the caller, for any
+//! other executor or none. An endpoint at rest costs no wake-ups.
+//!
+//! # Cancel safety
+//!
+//! A future that is dropped before it is done loses no data and leaves no stream wedged. Each method
+//! says what that means for it.
+//!
+//! # Features
+//!
+//! - `kcp` (default): the `kcp` crate as the engine.
+//! - `netem`: `KcpConfig::netem`, a seeded bad network between an endpoint and its socket.
+//! - `pcap`: `KcpConfig::pcap`, captures that Wireshark and tshark open.
+//!
+//! # The rooms
+//!
+//! `wire` knows the 24 bytes of a header. `proto` is the protocol without sockets and clocks: the
+//! engine, the life of a session, the way of datagrams to sessions. `layer` transforms datagrams.
+//! `io` is the only room that touches sockets, clocks and wakers.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, rust_2018_idioms)]
@@ -23,4 +79,7 @@ pub use io::{
 };
 #[cfg(feature = "netem")]
 pub use layer::netem::{BurstConfig, LinkConfig, NetemConfig, Probability};
+#[cfg(all(feature = "_internals", feature = "kcp"))]
+#[doc(hidden)]
+pub use proto::fuzz as internals;
 pub use stats::{EndpointStats, Rejected, StreamStats};

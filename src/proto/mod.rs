@@ -2,6 +2,8 @@
 
 mod deadlines;
 pub(crate) mod engine;
+#[cfg(all(any(test, feature = "_internals"), feature = "kcp"))]
+pub mod fuzz;
 mod random;
 mod router;
 mod session;

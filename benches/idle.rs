@@ -1,0 +1,97 @@
+//! What an idle session costs: heap and wake-ups. `cargo bench --bench idle`
+//!
+//! A counting allocator weighs the heap of 1,000 sessions of one listener, before and after each
+//! has echoed 100,000 bytes, and the listener's driver counts how often it is polled in 5 seconds of
+//! silence. The limits are those of the README; above them the bench fails.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
+use smol_kcp::{KcpConfig, KcpEndpoint, KcpListener, KcpStream};
+
+const SESSIONS: usize = 1000;
+
+/// Heap of an idle session that has not carried data: 4.2 KB of it is a buffer of the `kcp` crate.
+const LIMIT: usize = 8 * 1024;
+
+static HEAP: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: everything is handed on to the system's allocator; counting touches no memory of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        HEAP.fetch_add(layout.size(), Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        HEAP.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn main() {
+    smol::block_on(async {
+        let config = KcpConfig {
+            stream: true,
+            keep_alive: None,
+            max_unconfirmed: SESSIONS,
+            backlog: SESSIONS,
+            socket_buffers: (Some(4 << 20), Some(4 << 20)),
+            ..KcpConfig::lan()
+        };
+        let client = KcpEndpoint::bind(config.clone(), "127.0.0.1:0").await.unwrap();
+        let listener = KcpListener::bind(config, "127.0.0.1:0").await.unwrap();
+        // The server alone is weighed: its part is the difference of two weighings that differ by
+        // the server's sessions only, as both sides keep the same kind of session.
+        let before = HEAP.load(Relaxed);
+        let mut pairs = Vec::with_capacity(SESSIONS);
+        for _ in 0..SESSIONS {
+            pairs.push(connect(&client, &listener).await);
+        }
+        let fresh = weigh(before);
+        for (ours, theirs) in &mut pairs {
+            echo(ours, theirs).await;
+        }
+        let used = weigh(before);
+        let polls = listener.stats().driver_polls;
+        smol::Timer::after(Duration::from_secs(5)).await;
+        let polls = listener.stats().driver_polls - polls;
+        println!("sessions on one socket                {SESSIONS}");
+        println!("heap of an idle session, fresh        {fresh} bytes (limit {LIMIT})");
+        println!("heap of an idle session, after use    {used} bytes");
+        println!("driver polls in 5 s of silence        {polls} (limit 0)");
+        assert!(fresh <= LIMIT && polls == 0, "above the limit");
+    });
+}
+
+/// Half of what was added: client and server keep the same.
+fn weigh(before: usize) -> usize {
+    HEAP.load(Relaxed).saturating_sub(before) / SESSIONS / 2
+}
+
+async fn connect(client: &KcpEndpoint, listener: &KcpListener) -> (KcpStream, KcpStream) {
+    let accept = async { listener.accept().await.unwrap().0 };
+    let connect = async { client.connect(listener.local_addr()).await.unwrap() };
+    future::zip(connect, accept).await
+}
+
+async fn echo(ours: &mut KcpStream, theirs: &mut KcpStream) {
+    let there = async {
+        ours.write_all(&[7; 100_000]).await.unwrap();
+        let mut back = vec![0; 100_000];
+        ours.read_exact(&mut back).await.unwrap();
+    };
+    let back = async {
+        let mut bytes = vec![0; 100_000];
+        theirs.read_exact(&mut bytes).await.unwrap();
+        theirs.write_all(&bytes).await.unwrap();
+    };
+    future::zip(there, back).await;
+}
