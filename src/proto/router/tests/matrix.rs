@@ -52,9 +52,8 @@ fn transfer(config: &KcpConfig, rtt: u64, loss: u32, len: usize) -> (Duration, S
 
 #[test]
 fn every_profile_delivers_over_every_path() {
-    let mut table = String::from(
-        "profile        RTT ms  loss %    took ms  datagrams  again  wire/payload\n",
-    );
+    let mut table =
+        String::from("profile        RTT ms  loss %    took ms  datagrams  again  wire/payload\n");
     for (name, profile) in profiles() {
         let config = KcpConfig { stream: true, keep_alive: None, session_expire: None, ..profile };
         for rtt in [5, 50, 300] {
