@@ -100,7 +100,7 @@ impl Session {
 
     fn repeat_hello(&mut self, now: Time) {
         let Some(hello) = &mut self.hello else { return };
-        if !hello.next.is_some_and(|next| next <= now) {
+        if hello.next.is_none_or(|next| next > now) {
             return;
         }
         let nonce = hello.nonce;
