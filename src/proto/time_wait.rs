@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::time::Time;
-use crate::wire::{self, Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN};
+use crate::wire::{
+    self, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN,
+};
 
 /// What is remembered of an ended session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +95,7 @@ impl Rest {
         let sn = self.peer_fin.unwrap_or(self.una);
         let due = wire::segments(datagram)
             .flatten()
-            .any(|segment| matches!(segment.header.cmd, wire::CMD_PUSH | CMD_WASK));
+            .any(|segment| matches!(segment.header.cmd, CMD_PUSH | CMD_WASK));
         due.then(|| {
             Header {
                 conv: first.conv,
@@ -114,23 +116,21 @@ impl Rest {
 /// small.
 const QUIET_WINDOW: u16 = 32;
 
-/// The RST that answers `datagram`; `None` if it is one itself, or only an answer.
-pub(crate) fn reset(datagram: &[u8]) -> Option<[u8; HEADER_LEN]> {
-    let first = Header::decode(datagram)?;
-    let only_answers = wire::segments(datagram).flatten().all(|s| s.header.cmd == CMD_WINS);
-    (!only_answers).then(|| {
-        Header {
-            conv: first.conv,
-            cmd: CMD_WINS,
-            frg: CODE_RST,
-            wnd: QUIET_WINDOW,
-            ts: first.ts,
-            sn: first.sn,
-            una: 0,
-            len: 0,
-        }
-        .encode()
+/// The first segment of a datagram with a clock or nonce of its sender's own, which nobody guesses.
+/// ACKs, and the answers to probes, repeat what they were sent: an echo of them proves nothing.
+pub(crate) fn provoker(datagram: &[u8]) -> Option<Header> {
+    wire::segments(datagram).flatten().map(|segment| segment.header).find(|header| {
+        matches!(header.cmd, CMD_PUSH | CMD_WASK)
+            || (header.cmd, header.frg) == (CMD_WINS, CODE_HELLO)
     })
+}
+
+/// The RST that answers `datagram`; `None` if that only answers something itself.
+pub(crate) fn reset(datagram: &[u8]) -> Option<[u8; HEADER_LEN]> {
+    let Header { conv, sn, ts, .. } = provoker(datagram)?;
+    let reset =
+        Header { conv, cmd: CMD_WINS, frg: CODE_RST, wnd: QUIET_WINDOW, ts, sn, una: 0, len: 0 };
+    Some(reset.encode())
 }
 
 /// The nonce of the HELLO in a datagram.
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_late_retransmission_is_acknowledged_and_an_answer_is_not_answered() {
-        let push = Header { conv: 9, cmd: wire::CMD_PUSH, sn: 6, ts: 5, ..Header::default() };
+        let push = Header { conv: 9, cmd: CMD_PUSH, sn: 6, ts: 5, ..Header::default() };
         let answer = Header::decode(&REST.answer(&push.encode()).unwrap()).unwrap();
         assert_eq!((answer.frg, answer.una, answer.sn), (CODE_FIN, 7, 7));
         let wins = Header { cmd: CMD_WINS, ..push };

@@ -113,12 +113,12 @@ pub(crate) struct Session {
     /// Control segments for the next flush: `cmd`, `frg`, `sn`, `ts`.
     control: Vec<Control>,
     challenges: Vec<Challenge>,
-    /// `sn` and `ts` of the first segments of the latest datagrams sent: what an RST or the answer
-    /// to a probe echoes.
+    /// What RSTs and the answers to probes echo of the latest datagrams sent: `sn` and `ts` of
+    /// their [provokers](provoker).
     recent: [Option<(u32, u32)>; RECENT],
     recent_at: usize,
-    /// `sn` and `ts` of the peer's last datagram, for an RST of ours.
-    last: (u32, u32),
+    /// `sn` and `ts` of the peer's last words that an RST can echo.
+    last: Option<(u32, u32)>,
     ready: u8,
     stats: Counters,
     /// The router's bookkeeping.
@@ -214,7 +214,7 @@ impl Session {
             challenges: Vec::new(),
             recent: [None; RECENT],
             recent_at: 0,
-            last: (0, 0),
+            last: None,
             ready: 0,
             stats: Counters::default(),
             slot: Slot::default(),

@@ -3,6 +3,7 @@
 use super::{Control, Fin, Peer, Role, Session, READABLE, WRITABLE};
 use crate::error::KcpError;
 use crate::proto::engine::Refusal;
+use crate::proto::time_wait::provoker;
 use crate::time::Time;
 use crate::wire::{
     self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_KNOWN, CODE_PLAIN,
@@ -38,8 +39,8 @@ impl Session {
             self.ready |= WRITABLE;
         }
         let mut genuine = handled.proven || handled.progress || handled.pushed;
-        if let Some(first) = Header::decode(datagram) {
-            self.last = (first.sn, first.ts);
+        if let Some(own) = provoker(datagram) {
+            self.last = Some((own.sn, own.ts));
         }
         for segment in wire::segments(datagram).flatten() {
             genuine |= self.handle_control(&segment.header);

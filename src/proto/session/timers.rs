@@ -16,7 +16,7 @@ const HELLO_LONGEST: Duration = Duration::from_secs(2);
 const HELLO_TRIES: u32 = 6;
 
 /// A sign of life that does not come is asked for again after so long.
-const ASK_AGAIN: Duration = Duration::from_secs(3);
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Longest time between two FINs.
 const FIN_LONGEST: Duration = Duration::from_secs(2);
@@ -100,7 +100,7 @@ impl Session {
 
     fn repeat_hello(&mut self, now: Time) {
         let Some(hello) = &mut self.hello else { return };
-        if !hello.next.is_some_and(|next| next <= now) {
+        if hello.next.is_none_or(|next| next > now) {
             return;
         }
         let nonce = hello.nonce;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Control, Fin, Peer, Role, Session, RECENT, WRITABLE};
+use crate::proto::time_wait::provoker;
 use crate::time::Time;
 use crate::wire::{
     Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PLAIN, CODE_RST, HEADER_LEN,
@@ -77,8 +78,8 @@ impl Session {
     /// Tells the peer at once that the conversation is over, if anything was ever heard from it.
     /// Should this get lost, its next datagram is answered in the same way.
     pub(crate) fn transmit_reset(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) {
-        if self.established && self.code != Peer::Stock {
-            let (sn, ts) = self.last;
+        let Some((sn, ts)) = self.last else { return };
+        if self.code != Peer::Stock {
             let reset = Control { cmd: CMD_WINS, frg: CODE_RST, sn, ts: Some(ts) };
             let header = self.control_header(now, reset);
             self.emit(self.peer, &header.encode(), out);
@@ -145,10 +146,10 @@ impl Session {
         datagram: &[u8],
         out: &mut dyn FnMut(SocketAddr, &[u8]),
     ) {
-        if let Some(first) = Header::decode(datagram) {
+        if let Some(own) = provoker(datagram) {
             // The engine remembers PUSHes too, in any number, but only while they are in flight.
             if let Some(slot) = self.recent.get_mut(self.recent_at % RECENT) {
-                *slot = Some((first.sn, first.ts));
+                *slot = Some((own.sn, own.ts));
             }
             self.recent_at = self.recent_at.wrapping_add(1);
         }

@@ -149,6 +149,14 @@ impl World {
         }
     }
 
+    /// From here on whoever comes is sent away.
+    pub fn accept_none(&mut self) {
+        for host in &mut self.hosts {
+            host.router.set_accepting(false);
+            host.accept = None;
+        }
+    }
+
     /// Puts a datagram before a host, as if it came from `from`.
     pub fn inject(&mut self, to: usize, from: SocketAddr, bytes: &[u8]) {
         let now = self.now;
