@@ -80,6 +80,9 @@ impl Session {
 
     /// Asks the peer for a sign of life.
     pub(crate) fn ping(&mut self, now: Time) {
+        if self.pinged <= self.heard {
+            self.asked = now;
+        }
         self.pinged = now;
         let frg = if self.code == Peer::Ours { CODE_KNOWN } else { CODE_PLAIN };
         let sn = self.engine.snd_nxt();
