@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use common::relay::Relay;
-use common::{cause, chat, ms, now, pattern, stream, story, within, ANY};
+use common::{cause, chat, ms, now, pattern, story, stream, within, ANY};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream, UdpTransport};
 
@@ -75,12 +75,7 @@ fn a_restarted_server_resets_the_stream_at_its_next_datagram() {
 }
 
 fn impatient() -> KcpConfig {
-    KcpConfig {
-        dead_link: ms(700),
-        session_expire: Some(ms(900)),
-        keep_alive: None,
-        ..stream()
-    }
+    KcpConfig { dead_link: ms(700), session_expire: Some(ms(900)), keep_alive: None, ..stream() }
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{chat, ms, stream, story, until, ANY};
+use common::{chat, ms, story, stream, until, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol::Timer;
 use smol_kcp::{KcpConfig, KcpEndpoint, KcpListener};
@@ -61,8 +61,7 @@ fn a_thousand_idle_sessions_cost_no_turn_of_any_driver() {
 
 #[test]
 fn keepalives_keep_an_idle_stream_alive_where_its_session_would_expire() {
-    let config =
-        KcpConfig { keep_alive: Some(ms(100)), session_expire: Some(ms(400)), ..stream() };
+    let config = KcpConfig { keep_alive: Some(ms(100)), session_expire: Some(ms(400)), ..stream() };
     story(async {
         let addr = common::echo(KcpListener::bind(config.clone(), ANY).await.unwrap());
         let mut stream = smol_kcp::KcpStream::connect(&config, addr).await.unwrap();

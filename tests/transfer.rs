@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{connected, lossy, pattern, read_pattern, stream, story};
+use common::{connected, lossy, pattern, read_pattern, story, stream};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol_kcp::{KcpConfig, KcpListener, KcpStream};
 
