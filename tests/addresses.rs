@@ -4,7 +4,7 @@ mod common;
 
 use std::net::{Ipv6Addr, UdpSocket};
 
-use common::{chat, story, stream, until, ANY};
+use common::{chat, story, stream, ANY};
 use futures_lite::{AsyncReadExt, StreamExt};
 use smol_kcp::{
     KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream, LinkConfig, MemoryTransport,

@@ -2,10 +2,13 @@
 
 mod common;
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use common::{lossy, messages, pattern, story, stream, within, ANY};
-use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
+use common::{lossy, messages, ms, pattern, story, stream, within, ANY};
+use futures_lite::{future, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::LocalExecutor;
 use smol_kcp::{
     Driver, FramedTransport, KcpConfig, KcpListener, KcpStream, MemoryTransport, Transport,
@@ -141,6 +144,70 @@ fn over_memory() {
             future::pending().await
         }));
     }
+}
+
+/// Takes a few bytes at a time, and lets the task wait in between: as a serial line does.
+struct Trickle<S> {
+    inner: S,
+    rests: bool,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Trickle<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Trickle<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.rests = !self.rests;
+        if self.rests {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let some = buf.len().min(1000);
+        Pin::new(&mut self.inner).poll_write(cx, &buf[..some])
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_close(cx)
+    }
+}
+
+#[test]
+fn over_a_line_that_takes_its_time_nothing_is_left_lying() {
+    // Whatever the driver leaves lying leaves at the next timeout only: too late for this story.
+    let config = stream().with_min_rto(Some(ms(9000)));
+    story(async {
+        let tcp = smol::net::TcpListener::bind(ANY).await.unwrap();
+        let addr = tcp.local_addr().unwrap();
+        let (client, accepted) =
+            future::zip(smol::net::TcpStream::connect(addr), tcp.accept()).await;
+        let (client, (server, peer)) = (client.unwrap(), accepted.unwrap());
+        let line = |inner| Trickle { inner, rests: false };
+        let server = FramedTransport::new(&config, line(server), addr, peer);
+        let client = FramedTransport::new(&config, line(client), peer, addr);
+        let ((listener, driver), (connecting, other)) = sides(&config, server, client, addr);
+        let talk = future::zip(answer(listener), async { ask(connecting.await.unwrap()).await });
+        let drivers = future::zip(driver, other);
+        let talk_first = future::or(async { drop(talk.await) }, async {
+            drop(drivers.await);
+            future::pending().await
+        });
+        within(ms(5000), talk_first).await;
+    });
 }
 
 #[test]
