@@ -97,8 +97,9 @@ fn a_slow_reader_stalls_its_own_stream_only_and_its_memory_is_bounded() {
         })
         .detach();
 
+        let data = pattern(3_000_000);
         let pushing = smol::spawn(async move {
-            pushing.write_all(&pattern(3_000_000)).await.unwrap();
+            pushing.write_all(&data).await.unwrap();
             pushing.close().await.unwrap();
         });
         // One segment may lie on top of the budget; a window waits beneath.
@@ -131,16 +132,17 @@ fn a_slow_reader_stalls_its_own_stream_only_and_its_memory_is_bounded() {
 
 #[test]
 fn a_slow_reader_is_not_taken_for_a_dead_one() {
-    let config = KcpConfig { recv_budget: 4000, dead_link: ms(400), ..stream() };
+    let config = KcpConfig { recv_budget: 4000, dead_link: ms(800), ..stream() };
+    let data = pattern(2_000_000);
     story(async {
         let (mut server, mut client) = connected(&config).await;
         let writing = smol::spawn(async move {
-            client.write_all(&pattern(2_000_000)).await?;
+            client.write_all(&data).await?;
             client.close().await?;
             std::io::Result::Ok(())
         });
         until(|| server.stats().receive_queue >= 4000).await;
-        Timer::after(ms(1200)).await; // three times the dead link: the point of the story
+        Timer::after(ms(2000)).await; // longer than the dead link: the point of the story
         assert_eq!(read_pattern(&mut server).await, 2_000_000);
         writing.await.unwrap();
     });
