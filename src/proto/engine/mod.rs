@@ -172,6 +172,18 @@ impl Engine {
         each!(self, engine => engine.poll_timeout(now))
     }
 
+    /// Is there memory to [`shrink`](Engine::shrink)? Only in a quiescent engine that has carried
+    /// a good deal since it last did.
+    pub fn can_shrink(&self) -> bool {
+        each!(self, engine => engine.can_shrink())
+    }
+
+    /// Gives back the memory that a quiescent engine needs only when it carries data again. What it
+    /// has learnt of the path may go with it, as after a long silence it should (RFC 5681, 4.1).
+    pub fn shrink(&mut self) {
+        each!(self, engine => engine.shrink())
+    }
+
     /// A header of this conversation with the current `wnd`, `una` and clock, `sn` and `len` 0.
     pub fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
         each!(self, engine => engine.header(now, cmd, frg))

@@ -12,6 +12,9 @@ use crate::wire::{Header, CMD_ACK, CMD_WINS};
 /// where the inner engine's differences overflow.
 pub(super) const RENEW_AT: u32 = 1 << 29;
 
+/// Segments either way after which the inner queues are worth being given back.
+const WORTH_SHRINKING: u32 = 32;
+
 /// The inner clock stops here; that takes a segment that stays unacknowledged for half a week.
 pub(super) const LIMIT: u32 = 1 << 30;
 
@@ -53,14 +56,34 @@ impl KcpEngine {
         sent.max(received)
     }
 
-    /// Replaces an inner engine that has counted high by a fresh one, if nothing is in flight or
-    /// held. What it knew of the path is handed on in a made-up ACK of nothing: the smoothed
+    /// The queues inside keep the memory of their fullest moment, and grow with the first segments.
+    pub fn can_shrink(&self) -> bool {
+        self.highest_sn() > WORTH_SHRINKING && self.is_quiet()
+    }
+
+    pub fn shrink(&mut self) {
+        if self.is_quiet() {
+            self.replace();
+            self.scratch = Vec::new();
+            self.sink.lock().release(0);
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.unacked() == 0 && self.seen.is_quiet()
+    }
+
+    /// Replaces an inner engine that has counted high.
+    pub(super) fn renew(&mut self) {
+        if self.highest_sn() >= self.renew_at && self.is_quiet() {
+            self.replace();
+        }
+    }
+
+    /// Replaces the inner engine by a fresh one, with nothing in flight or held. What it knew of the path is handed on in a made-up ACK of nothing: the smoothed
     /// round-trip time and the peer's window. Lost are the variation, which begins again at half the
     /// round-trip time, and the congestion window, which opens from one segment as after a timeout.
-    pub(super) fn renew(&mut self) {
-        if self.highest_sn() < self.renew_at || self.unacked() > 0 || !self.seen.is_quiet() {
-            return;
-        }
+    fn replace(&mut self) {
         self.flush_inner(); // the ACKs that it owes
         let knobs = self.knobs;
         let rtt = self.rtt.srtt.min(self.clock);
