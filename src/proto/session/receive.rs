@@ -165,12 +165,6 @@ impl Session {
             if asked {
                 self.code = Peer::Stock;
             }
-            if let Some(hello) = &mut self.hello {
-                // Our own code sends a plain WINS too, when a window reopens: ask more than once.
-                if hello.tries >= 3 {
-                    hello.next = None;
-                }
-            }
             if matches!(self.fin, Fin::Sent { .. }) {
                 self.fin = Fin::Done;
             }

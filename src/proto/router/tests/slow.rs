@@ -1,6 +1,7 @@
 //! Readers that do not read.
 
 use super::*;
+use crate::wire::{CMD_ACK, CMD_PUSH};
 
 #[test]
 fn a_slow_reader_stalls_its_own_stream_only_and_within_its_budget() {
@@ -111,4 +112,22 @@ fn small_writes_wait_for_company_and_large_ones_do_not() {
     world.turn();
     let sent: usize = world.sent(addr(CLIENT), addr(SERVER)).map(|s| s.bytes.len()).sum();
     assert!(sent > 10_000, "at once at {began:?}: {sent}");
+}
+
+#[test]
+fn an_acknowledgement_is_company_enough() {
+    let config = KcpConfig { flush_write: false, ..config() };
+    let mut world = World::pair(&config, link(40, 0), 6);
+    let app = world.connect(CLIENT, SERVER, None);
+    world.run(secs(1));
+    world.app(SERVER, 0).to_write = data(2000);
+    world.turn();
+    let began = world.now;
+    world.run(ms(18));
+    world.log = Some(Vec::new());
+    world.app(CLIENT, app).to_write = data(10);
+    world.run(secs(1));
+    let first = world.sent(addr(CLIENT), addr(SERVER)).next().unwrap();
+    assert!(has(&first.bytes, CMD_ACK, 0) && has(&first.bytes, CMD_PUSH, 0), "{first:?}");
+    assert!(first.at.since(began) <= ms(40));
 }
