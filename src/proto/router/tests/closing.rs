@@ -323,3 +323,19 @@ fn a_successor_that_was_turned_out_is_not_answered_in_its_predecessors_name() {
     let answer = &world.sent(addr(SERVER), addr(CLIENT)).next().unwrap().bytes;
     assert_eq!(codes(answer), [(CMD_WINS, CODE_RST)], "its data was never received");
 }
+
+#[test]
+fn a_fin_that_nobody_answers_is_given_up_when_linger_ends() {
+    let config = KcpConfig { linger: secs(3), ..config() };
+    let (mut world, app) = connected(&config, link(40, 0), 18);
+    world.filter = Box::new(|sent| !has(&sent.bytes, CMD_WINS, wire::CODE_FIN));
+    world.app(SERVER, 0).closes_at_end = false;
+    world.app(CLIENT, app).to_write = data(1000);
+    world.app(CLIENT, app).closes = true;
+    let began = world.now;
+    world.run(secs(10));
+    // Since the data was acknowledged; those that travel with an answer get lost with it.
+    let took = world.hosts[CLIENT].apps[app].delivered.unwrap().since(began);
+    assert!(took > secs(3) && took < secs(4), "{took:?}");
+    assert!(world.app(CLIENT, app).failed.is_none());
+}

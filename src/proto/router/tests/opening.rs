@@ -168,6 +168,7 @@ fn a_hello_that_comes_late_after_early_data_is_no_new_beginning() {
     world.filter = Box::new(|sent| !has(&sent.bytes, CMD_WASK, CODE_HELLO));
     world.run(secs(5));
     world.filter = Box::new(|_| true);
+    world.run(secs(5));
     world.app(CLIENT, app).to_write = data(3000);
     world.run(secs(5));
     assert!(world.app(SERVER, 0).failed.is_none());

@@ -273,7 +273,14 @@ impl World {
     pub fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut World) -> bool) {
         let end = self.now + span;
         self.turn();
-        while !done(self) {
+        loop {
+            // To look is not to wake.
+            let awake: Vec<u8> = self.apps().map(|app| app.awake).collect();
+            let end_reached = done(self);
+            self.apps().zip(awake).for_each(|(app, awake)| app.awake = awake);
+            if end_reached {
+                break;
+            }
             assert!(self.step(end), "not done within {span:?}: {:?}", self.summary());
         }
     }
@@ -281,6 +288,10 @@ impl World {
     /// Runs until nothing is ever going to happen again.
     pub fn run_dry(&mut self) {
         while self.step(Time::from_micros(u64::MAX)) {}
+    }
+
+    fn apps(&mut self) -> impl Iterator<Item = &mut App> {
+        self.hosts.iter_mut().flat_map(|host| &mut host.apps)
     }
 
     /// What every application has come to.
