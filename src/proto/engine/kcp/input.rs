@@ -134,7 +134,7 @@ impl KcpEngine {
     fn has_room(&self, place: Place, len: usize) -> bool {
         let held = self.held.saturating_add(len);
         let bound = self.knobs.recv_bytes;
-        let stuck = place == Place::Next && self.seen.message().is_none();
+        let stuck = place == Place::Next && !self.seen.has_message();
         held <= bound || (stuck && held <= bound.saturating_mul(2))
     }
 

@@ -110,20 +110,18 @@ impl Seen {
         self.fill_queue();
     }
 
-    /// Segments of the message at the front of the queue, if it is complete, by the rule of the
-    /// inner engine: as many as the first fragment announces are there, and the first one with the
-    /// number 0 ends it.
+    /// Is the message at the front of the queue complete? By the rule of the inner engine that means
+    /// that as many segments as its first fragment announces are there.
+    pub fn has_message(&self) -> bool {
+        self.row.front().is_some_and(|&frg| frg != MISSING && self.queued > u32::from(frg))
+    }
+
+    /// Segments of the message at the front of the queue, if it is complete: up to the first one
+    /// with the number 0, whatever the first fragment said.
     pub fn message(&self) -> Option<u32> {
-        let first = if self.queued > 0 { self.row.front() } else { None };
-        match *first? {
-            0 => Some(1),
-            frg if self.queued <= u32::from(frg) => None,
-            _ => {
-                let queue = self.row.iter().take(self.queued as usize);
-                Some(queue.take_while(|&&frg| frg != 0).count() as u32 + 1)
-                    .map(|n| n.min(self.queued))
-            }
-        }
+        let queue = self.row.iter().take(self.queued as usize);
+        let before_end = || queue.take_while(|&&frg| frg != 0).count() as u32;
+        self.has_message().then(|| (before_end() + 1).min(self.queued))
     }
 
     /// Notes that the message of `count` segments was read. Returns whether the window was closed

@@ -145,6 +145,34 @@ fn what_is_owed_and_known_survives_the_renewal() {
 }
 
 #[test]
+fn a_congestion_window_that_a_flush_has_opened_is_used_at_once() {
+    let mut config = fast();
+    config.nodelay.nc = false;
+    config.nodelay.resend = 3;
+    let mut engine = KcpEngine::new(setup(&config)).unwrap();
+    engine.write(&pattern(100_000)).unwrap();
+    let heard = Header { conv: CONV, wnd: 128, ..Header::default() };
+    engine.flush(ms(0));
+    while engine.flight.span() < 4 {
+        let all = Header { cmd: CMD_WINS, una: engine.flight.next(), ..heard };
+        engine.handle_datagram(ms(0), &all.encode()).unwrap();
+        engine.flush(ms(0));
+    }
+    assert_eq!((engine.stats().cwnd, engine.flight.span()), (4, 4));
+    let una = engine.flight.una();
+    for later in [1, 2, 3] {
+        let sn = una.wrapping_add(later);
+        let ack = Header { cmd: CMD_ACK, una, sn, ts: setup(&config).ts_base, ..heard };
+        assert!(engine.handle_datagram(ms(1), &ack.encode()).unwrap().proven);
+    }
+    engine.flush(ms(1));
+    assert_eq!(engine.stats().fast_retransmits, 1);
+    assert_eq!((engine.stats().cwnd, engine.flight.span()), (5, 5), "half, and the ACKs it took");
+    assert!(!engine.needs_flush());
+    engine.assert_in_step();
+}
+
+#[test]
 fn windows_and_counts_stay_within_what_the_inner_engine_can_multiply() {
     let mut config = fast();
     config.nodelay.resend = 1_000_000;

@@ -108,6 +108,19 @@ fn a_true_path_of_50_ms_measures_50_ms() {
 }
 
 #[test]
+fn a_window_goes_out_every_round_trip() {
+    each_pair(|makes| {
+        let mut sim = Sim::pair(makes, &KcpConfig { wnd_size: (256, 256), ..fast() });
+        sim.apps[0].to_write.push_back(pattern(4 << 20));
+        sim.run_until(ms(10_000), |sim| sim.apps[1].got.len() == 4 << 20);
+        // 3,049 segments: 128 while nobody has announced a window, then twelve windows, the last one
+        // in part; twelve round trips of 50 ms, and half of one for the last.
+        assert_eq!(sim.now, ms(12 * 50 + 25));
+        assert_eq!(sim.engine(0).stats().segments_sent, 3049);
+    });
+}
+
+#[test]
 fn the_least_timeout_is_the_configured_one() {
     each_pair(|makes| {
         let config = KcpConfig { min_rto: Some(Duration::from_millis(333)), ..fast() };
