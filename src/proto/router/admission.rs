@@ -38,7 +38,7 @@ impl Router {
             self.rests.wake(conv, from);
         }
         let greets = hello(datagram).is_some();
-        if !greets && self.move_session(now, from, conv, datagram) {
+        if self.move_session(now, from, conv, datagram) {
             return;
         }
         if self.accepting && (greets || self.is_opening(datagram)) {

@@ -161,7 +161,11 @@ impl Router {
         for (addr, answer) in self.answers.drain(..) {
             sent = out(addr, &answer);
         }
-        while sent < TRANSMIT_BATCH {
+        // Each session once: who has more waits until the others had their turn.
+        for _ in 0..self.poked.len() {
+            if sent >= TRANSMIT_BATCH {
+                break;
+            }
             let Some(key) = self.poked.pop_front() else { break };
             let Some(session) = self.sessions.get_mut(key) else { continue };
             session.slot.poked = false;

@@ -96,6 +96,8 @@ pub(crate) struct Session {
     confirmed: bool,
     /// When an unconfirmed peer was last asked for a proof.
     probed: Option<Time>,
+    /// A write found no room.
+    blocked: bool,
     fin: Fin,
     /// The peer's last sequence number, once it said so.
     peer_fin: Option<u32>,
@@ -200,6 +202,7 @@ impl Session {
             established: role == Role::Server,
             confirmed: role == Role::Client,
             probed: None,
+            blocked: false,
             fin: Fin::Open,
             peer_fin: None,
             released: None,
@@ -277,7 +280,8 @@ impl Session {
         let quiet = self.engine.unacked() == 0;
         let taken = self.engine.write(buf)?;
         if taken == 0 {
-            return Ok(if buf.is_empty() { Some(0) } else { None });
+            self.blocked = !buf.is_empty();
+            return Ok(buf.is_empty().then_some(0));
         }
         if quiet {
             self.progress = now;
@@ -289,6 +293,14 @@ impl Session {
             self.flush_at = small.then(|| self.flush_at.unwrap_or(now + interval));
         }
         Ok(Some(taken))
+    }
+
+    /// After anything that may have made room.
+    fn wake_writer(&mut self) {
+        if self.blocked && self.engine.writable() {
+            self.blocked = false;
+            self.ready |= WRITABLE;
+        }
     }
 
     /// Ends the wait of small writes for company.
@@ -303,6 +315,7 @@ impl Session {
             let n = if whole { self.inbox.receive(buf)? } else { self.inbox.read(buf) };
             self.stats.bytes_received = self.stats.bytes_received.wrapping_add(n as u64);
             self.drain();
+            self.wake_writer();
             return Ok(Some(n));
         }
         if self.at_end() {

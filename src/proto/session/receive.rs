@@ -36,7 +36,6 @@ impl Session {
         self.confirmed |= handled.proven;
         if handled.progress {
             self.progress = now;
-            self.ready |= WRITABLE;
         }
         let mut genuine = handled.proven || handled.progress || handled.pushed;
         if let Some(own) = provoker(datagram) {
@@ -65,6 +64,7 @@ impl Session {
             }
         }
         self.drain();
+        self.wake_writer();
         if self.at_end() || self.fin == Fin::Done {
             self.ready |= READABLE | WRITABLE;
         }
@@ -164,12 +164,6 @@ impl Session {
                 || matches!(self.fin, Fin::Sent { .. });
             if asked {
                 self.code = Peer::Stock;
-            }
-            if let Some(hello) = &mut self.hello {
-                // Our own code sends a plain WINS too, when a window reopens: ask more than once.
-                if hello.tries >= 3 {
-                    hello.next = None;
-                }
             }
             if matches!(self.fin, Fin::Sent { .. }) {
                 self.fin = Fin::Done;

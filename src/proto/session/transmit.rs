@@ -36,12 +36,9 @@ impl Session {
         self.transmit_challenges(now, out);
         // Without a number the conversation cannot carry data: HELLO asks for one.
         if self.conv != 0 {
-            let unsent = self.engine.unsent();
             self.flush_at = None;
             self.engine.flush(now);
-            if self.engine.unsent() < unsent {
-                self.ready |= WRITABLE;
-            }
+            self.wake_writer();
             self.announce_end(now);
         }
         let mut bytes = Vec::new();
