@@ -119,7 +119,8 @@ fn their_client_drops_and_our_idle_stream_expires() {
         let ours = impatient();
         let listener = KcpListener::bind(ours.clone(), "127.0.0.1:0").await.unwrap();
         let their = theirs(&ours);
-        let mut client = tokio_kcp::KcpStream::connect(&their, listener.local_addr()).await.unwrap();
+        let mut client =
+            tokio_kcp::KcpStream::connect(&their, listener.local_addr()).await.unwrap();
         client.send(b"hello").await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut buf = [0; 16];
@@ -136,7 +137,8 @@ fn their_client_drops_and_our_busy_stream_finds_the_link_dead() {
         let ours = KcpConfig { keep_alive: None, session_expire: None, ..impatient() };
         let listener = KcpListener::bind(ours.clone(), "127.0.0.1:0").await.unwrap();
         let their = theirs(&ours);
-        let mut client = tokio_kcp::KcpStream::connect(&their, listener.local_addr()).await.unwrap();
+        let mut client =
+            tokio_kcp::KcpStream::connect(&their, listener.local_addr()).await.unwrap();
         client.send(b"hello").await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
         drop(client);
@@ -171,5 +173,25 @@ fn their_listener_goes_and_our_client_ends() {
             }
             assert_timed_out(stream.recv(&mut buf).await);
         }
+    });
+}
+
+#[test]
+fn a_successor_that_knows_nothing_of_us_does_not_keep_us_alive() {
+    told(|| async {
+        let ours = impatient();
+        let (mut listener, addr) = their_listener(&ours).await;
+        let mut stream = KcpStream::connect(&ours, addr).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let mut buf = [0; 16];
+        stream.send(b"hello").await.unwrap();
+        assert_eq!(server.recv(&mut buf).await.unwrap(), 5);
+        server.send(b"hi").await.unwrap();
+        assert_eq!(stream.recv(&mut buf).await.unwrap(), 2);
+        // Their listener takes our next datagram, whatever it is, for a new conversation, and that
+        // answers our probes for as long as we send any.
+        drop(server);
+        let (end, _successor) = zip(stream.recv(&mut buf), listener.accept()).await;
+        assert_timed_out(end);
     });
 }
