@@ -87,6 +87,6 @@ mod tests {
         assert_eq!(figures(KcpNoDelayConfig::fast()), (false, 30, 2, true));
         assert_eq!(figures(KcpNoDelayConfig::fast2()), (true, 20, 2, true));
         assert_eq!(figures(KcpNoDelayConfig::fastest()), (true, 10, 2, true));
-        assert_eq!(figures(KcpNoDelayConfig::default()), (true, 20, 2, false));
+        assert_eq!(figures(KcpNoDelayConfig::default()), (true, 20, 2, true));
     }
 }

@@ -159,7 +159,7 @@ impl KcpConfig {
     /// | | |
     /// |---|---|
     /// | `mtu` | 1350 |
-    /// | `nodelay` | false, 30, 2, true ([`fast`](KcpNoDelayConfig::fast)) |
+    /// | `nodelay` | false, 30, 2, true |
     /// | `wnd_size` | 96, 128 |
     /// | `keep_alive`, `session_expire` | 25 s, 180 s |
     /// | `connect_timeout`, `dead_link`, `linger` | 10 s, 60 s, 10 s |
@@ -261,7 +261,7 @@ impl KcpConfig {
     /// | | |
     /// |---|---|
     /// | `mtu` | 1400 |
-    /// | `nodelay` | false, 30, 2, true ([`fast`](KcpNoDelayConfig::fast)) |
+    /// | `nodelay` | false, 30, 2, true |
     /// | `wnd_size` | 2048, 2048 |
     /// | `flush_write` | false |
     /// | `stream` | true |
