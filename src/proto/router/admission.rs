@@ -7,7 +7,7 @@ use crate::error::KcpError;
 use crate::proto::session::{Birth, Foreign, Role, Session};
 use crate::proto::time_wait::{hello, reset};
 use crate::time::Time;
-use crate::wire::{self, diff, CMD_PUSH, CMD_WASK, CODE_KNOWN, HEADER_LEN};
+use crate::wire::{self, diff, CMD_PUSH, CMD_WASK, HEADER_LEN};
 
 /// Sessions of one conversation number that are asked whether a datagram from elsewhere is theirs.
 const MAX_CANDIDATES: usize = 8;
@@ -61,7 +61,7 @@ impl Router {
             let early = (0..EARLY).contains(&diff(header.sn, self.sn_base));
             match header.cmd {
                 CMD_PUSH if header.una == self.sn_base && early => pushes += 1,
-                CMD_WASK if header.frg != CODE_KNOWN => {}
+                CMD_WASK => {}
                 _ => return false,
             }
         }

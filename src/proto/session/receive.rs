@@ -1,17 +1,21 @@
 //! What arrives from the peer's address.
 
+use std::time::Duration;
+
 use super::{Control, Fin, Peer, Role, Session, READABLE, WRITABLE};
 use crate::error::KcpError;
 use crate::proto::engine::Refusal;
 use crate::proto::time_wait::provoker;
 use crate::time::Time;
 use crate::wire::{
-    self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_KNOWN, CODE_PLAIN,
-    CODE_RST,
+    self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PLAIN, CODE_RST,
 };
 
 /// A FIN may be so far ahead of what has been received: the most that the window's 16 bits can say.
 const FIN_AHEAD: i32 = 65_535;
+
+/// A longer opening says more of losses than of the path.
+const SEED_MAX: Duration = Duration::from_secs(1);
 
 impl Session {
     /// Acts on a well-formed datagram of this conversation that came from the peer's address.
@@ -43,7 +47,7 @@ impl Session {
             self.last = Some((own.sn, own.ts));
         }
         for segment in wire::segments(datagram).flatten() {
-            genuine |= self.handle_control(&segment.header);
+            genuine |= self.handle_control(now, &segment.header);
             if self.error.is_some() {
                 return;
             }
@@ -97,17 +101,13 @@ impl Session {
 
     /// Acts on a probe, an answer or one of our codes; `false` where it proves nothing about the
     /// peer.
-    fn handle_control(&mut self, header: &Header) -> bool {
+    fn handle_control(&mut self, now: Time, header: &Header) -> bool {
         match (header.cmd, header.frg) {
             (CMD_WASK, CODE_HELLO) => self.handle_hello(header),
             (CMD_WASK, CODE_FIN) => self.handle_fin(header),
-            (CMD_WASK, CODE_KNOWN) => {
-                self.code = Peer::Ours;
-                self.answer(CODE_PLAIN, header.sn, Some(header.ts));
-            }
             // Only the plain code and those of the future: answered as stock peers do.
             (CMD_WASK, _) => self.answer(CODE_PLAIN, header.sn, Some(header.ts)),
-            (CMD_WINS, CODE_HELLO) => self.handle_hello_ack(header),
+            (CMD_WINS, CODE_HELLO) => self.handle_hello_ack(now, header),
             (CMD_WINS, CODE_FIN) => self.handle_fin_ack(header),
             (CMD_WINS, CODE_RST) => return self.handle_reset(header),
             (CMD_WINS, _) => self.handle_wins(header),
@@ -129,10 +129,11 @@ impl Session {
         self.push_control(Control { cmd: CMD_WINS, frg: CODE_HELLO, sn: header.sn, ts: Some(own) });
     }
 
-    fn handle_hello_ack(&mut self, header: &Header) {
+    fn handle_hello_ack(&mut self, now: Time, header: &Header) {
         // The client's answer to our HELLO_ACK echoes our nonce: it receives what we send.
         if self.greeted.is_some_and(|(_, own)| own == header.sn) {
             self.confirmed = true;
+            self.seed_rtt(now);
             return;
         }
         let Some(hello) = &mut self.hello else { return };
@@ -141,12 +142,22 @@ impl Session {
         }
         hello.next = None;
         self.code = Peer::Ours;
+        self.seed_rtt(now);
         self.push_control(Control {
             cmd: CMD_WINS,
             frg: CODE_HELLO,
             sn: header.ts,
             ts: Some(header.sn),
         });
+    }
+
+    /// The time since the first HELLO, or the first HELLO_ACK, is the path's round trip, or more if
+    /// one was lost: within reason, a better guess than one that is the same for every path.
+    fn seed_rtt(&mut self, now: Time) {
+        let rtt = now.since(self.opened);
+        if rtt <= SEED_MAX {
+            self.engine.seed_rtt(now, rtt);
+        }
     }
 
     fn handle_fin(&mut self, header: &Header) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Control, Fin, Peer, Role, Session};
 use crate::error::KcpError;
 use crate::time::Time;
-use crate::wire::{CMD_WASK, CODE_FIN, CODE_KNOWN, CODE_PLAIN};
+use crate::wire::{CMD_WASK, CODE_FIN, CODE_PLAIN};
 
 /// First and longest time between two HELLOs. The first is well above most round trips, as
 /// nothing is known of this one.
@@ -19,7 +19,7 @@ const HELLO_TRIES: u32 = 6;
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Longest time between two FINs.
-const FIN_LONGEST: Duration = Duration::from_secs(2);
+pub(super) const FIN_LONGEST: Duration = Duration::from_secs(2);
 
 /// Silence after which a session gives its memory back: long enough not to forget the path between
 /// two requests of a person.
@@ -91,9 +91,8 @@ impl Session {
     /// Asks the peer for a sign of life.
     pub(crate) fn ping(&mut self, now: Time) {
         self.pinged = now;
-        let frg = if self.code == Peer::Ours { CODE_KNOWN } else { CODE_PLAIN };
         let sn = self.engine.snd_nxt();
-        self.push_control(Control { cmd: CMD_WASK, frg, sn, ts: None });
+        self.push_control(Control { cmd: CMD_WASK, frg: CODE_PLAIN, sn, ts: None });
     }
 
     /// Does the deadline that came up need a flush of the engine?

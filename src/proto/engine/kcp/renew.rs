@@ -1,5 +1,7 @@
 //! The inner clock, and the renewal of what has counted high.
 
+use std::time::Duration;
+
 use super::knobs::{update, INNER_CONV};
 use super::mirror::{Congestion, Rtt};
 use super::KcpEngine;
@@ -93,13 +95,28 @@ impl KcpEngine {
         self.rx_base = self.seen.contiguous();
         self.rtt = Rtt::new(knobs.min_rto, knobs.interval);
         self.congestion = Congestion::new(knobs.mss, knobs.resend, knobs.snd_wnd, knobs.nc);
+        self.teach(rtt, window, 0);
+    }
+
+    pub fn seed_rtt(&mut self, now: Time, rtt: Duration) {
+        if self.rtt.srtt > 0 {
+            return;
+        }
+        self.tick(now);
+        let rtt = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX).clamp(1, self.clock.max(1));
+        let una = self.flight.una().wrapping_sub(self.tx_base);
+        self.teach(rtt, self.inner.rmt_wnd(), una);
+    }
+
+    /// Tells the inner engine a round-trip time (0: none) and the peer's window by an ACK of nothing.
+    fn teach(&mut self, rtt: u32, wnd: u16, una: u32) {
         let cmd = if rtt > 0 { CMD_ACK } else { CMD_WINS };
-        let (ts, sn) = (self.clock - rtt, LIMIT);
-        let known = Header { conv: INNER_CONV, cmd, wnd: window, ts, sn, ..Header::default() };
+        let ts = self.clock.saturating_sub(rtt);
+        let known = Header { conv: INNER_CONV, cmd, wnd, ts, sn: LIMIT, una, ..Header::default() };
         let taken = self.inner.input(&known.encode());
         debug_assert!(taken.is_ok(), "well formed");
         if rtt > 0 {
-            self.rtt.sample(rtt);
+            self.rtt.sample(self.clock - ts);
         }
     }
 }
