@@ -164,11 +164,8 @@ impl Drop for KcpListener {
             }
             state.listeners == 0
         });
-        // Nobody will accept what waits: dropped, the streams close.
-        while last {
-            if self.incoming.try_recv().is_err() {
-                break;
-            }
+        if last {
+            self.shared.turn_away();
         }
     }
 }

@@ -260,11 +260,6 @@ impl KcpStream {
         self.handle.stats()
     }
 
-    /// Nobody accepts the stream: the backlog is full.
-    pub(super) fn refuse(self) {
-        self.handle.shared.with(|state, now| state.router.refuse(now, self.handle.key));
-    }
-
     /// The peer, unless the stream has failed.
     pub(super) fn living_peer(&self) -> Option<SocketAddr> {
         let state = self.handle.shared.lock();

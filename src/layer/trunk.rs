@@ -45,6 +45,14 @@ impl Trunk {
         })
     }
 
+    /// Is there a capture, so that the time of day matters?
+    pub(crate) fn captures(&self) -> bool {
+        #[cfg(feature = "pcap")]
+        return self.capture.is_some();
+        #[cfg(not(feature = "pcap"))]
+        false
+    }
+
     /// Takes a datagram that leaves, and hands on what leaves now.
     pub(crate) fn outward(
         &mut self,
@@ -110,6 +118,17 @@ impl Trunk {
             return [send.poll_timeout(), receive.poll_timeout()].into_iter().flatten().min();
         }
         None
+    }
+
+    /// Nothing more is to come soon: what was captured becomes readable.
+    pub(crate) fn flush(&mut self) {
+        #[cfg(feature = "pcap")]
+        if let Some(capture) = &mut self.capture {
+            if let Err(error) = capture.flush() {
+                log::warn!("the capture ends here: {error}");
+                self.capture = None;
+            }
+        }
     }
 
     fn record(&mut self, moment: Moment, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {

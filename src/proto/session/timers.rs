@@ -90,6 +90,9 @@ impl Session {
 
     /// Asks the peer for a sign of life.
     pub(crate) fn ping(&mut self, now: Time) {
+        if self.pinged <= self.heard {
+            self.asked = now;
+        }
         self.pinged = now;
         let sn = self.engine.snd_nxt();
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_PLAIN, sn, ts: None });
