@@ -88,6 +88,8 @@ pub(crate) struct Session {
     inbox: Inbox,
     code: Peer,
     hello: Option<Hello>,
+    /// The most that the peer has acknowledged without a gap.
+    peer_una: u32,
     /// Nonce of the peer's HELLO, and the one it was answered with.
     greeted: Option<(u32, u32)>,
     /// Something has been heard from the peer.
@@ -200,6 +202,7 @@ impl Session {
             inbox: Inbox::default(),
             code: Peer::Unknown,
             hello,
+            peer_una: sn_base,
             greeted: None,
             established: role == Role::Server,
             confirmed: role == Role::Client,

@@ -38,7 +38,8 @@ impl Session {
             }
         };
         self.confirmed |= handled.proven;
-        if handled.progress {
+        let forgetful = self.is_forgetful(datagram);
+        if handled.progress && !forgetful {
             self.progress = now;
         }
         let mut genuine = handled.proven || handled.progress || handled.pushed;
@@ -55,7 +56,7 @@ impl Session {
             // The ACK is company enough for a small write.
             self.flush_at = None;
         }
-        if genuine {
+        if genuine && !forgetful {
             self.heard = now;
             if full {
                 // With the peer's window closed a sign of life is progress enough: its reader is
@@ -80,6 +81,22 @@ impl Session {
             // Nobody will read what the peer goes on sending: as TCP does, say so.
             self.fail(KcpError::Closed);
         }
+    }
+
+    /// Does the peer take back what it has acknowledged? A restarted stock peer that knows nothing
+    /// of the conversation does, in all that it says: it may acknowledge what is out of order for
+    /// it, and answer probes, but it is not the one that was there. A datagram overtaken on its way
+    /// looks the same, and is followed by others. Our own code says RST instead, and may say "one
+    /// before the beginning".
+    fn is_forgetful(&mut self, datagram: &[u8]) -> bool {
+        let mut forgetful = self.code != Peer::Ours;
+        for segment in wire::segments(datagram).flatten() {
+            if diff(segment.header.una, self.peer_una) >= 0 {
+                self.peer_una = segment.header.una;
+                forgetful = false;
+            }
+        }
+        forgetful
     }
 
     /// Acts on a probe, an answer or one of our codes; `false` where it proves nothing about the
