@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let (addr, message) = match &args[..] {
-        [addr] => (addr, "Hello, KCP!"),
+        [addr] if !addr.starts_with('-') => (addr, "Hello, KCP!"),
         [addr, message] if !message.is_empty() => (addr, message.as_str()),
         _ => {
             eprintln!("{USAGE}");
@@ -70,7 +70,10 @@ async fn run(addr: &str, message: &str) -> io::Result<()> {
 
     let stats = stream.stats();
     println!();
-    println!("round-trip time  {:?}, smoothed", stats.srtt);
+    match stats.srtt.as_millis() {
+        0 => println!("round-trip time  below 1 ms, smoothed"), // KCP's clock ticks in ms
+        ms => println!("round-trip time  {ms} ms, smoothed"),
+    }
     println!("payload          {} bytes sent, {} received", stats.bytes_sent, stats.bytes_received);
     println!(
         "on the wire      {} bytes in {} datagrams sent, {} in {} received",

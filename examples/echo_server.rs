@@ -20,9 +20,12 @@ usage: echo_server ADDR
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
-    let [addr] = &args[..] else {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
+    let addr = match &args[..] {
+        [addr] if !addr.starts_with('-') => addr,
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
     };
     match smol::block_on(serve(addr)) {
         Ok(()) => ExitCode::SUCCESS,
