@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Control, Fin, Peer, Role, Session};
+use super::{Control, Fin, Role, Session};
 use crate::error::KcpError;
 use crate::time::Time;
 use crate::wire::{CMD_WASK, CODE_FIN, CODE_PLAIN};
