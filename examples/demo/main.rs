@@ -2,7 +2,7 @@
 //!
 //! A client and a server in one process talk over real UDP sockets, through a network that loses 5 %
 //! of all datagrams and takes 20 ms each way. It is made by `KcpConfig::netem`, on the client's side
-//! for both directions. Three configurations take their turn; a table shows them side by side.
+//! for both directions. Three profiles take their turn; a table shows them side by side.
 //!
 //! ```sh
 //! cargo run --release --example demo
@@ -27,9 +27,7 @@ use std::time::{Duration, Instant};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use sha2::{Digest, Sha256};
 use smol::Timer;
-use smol_kcp::{
-    KcpConfig, KcpListener, KcpNoDelayConfig, KcpStream, LinkConfig, NetemConfig, Probability,
-};
+use smol_kcp::{KcpConfig, KcpListener, KcpStream, LinkConfig, NetemConfig, Probability};
 use table::Column;
 
 const USAGE: &str = "\
@@ -111,12 +109,10 @@ async fn run(options: &Options) -> io::Result<()> {
     println!("SHA-256  {hash}");
     println!("network  {loss_percent} % loss, {delay_ms} ms of delay each way, seed {seed}\n");
 
-    let polite = KcpConfig { stream: true, ..KcpConfig::wan() };
-    let keen = KcpNoDelayConfig { nc: true, ..polite.nodelay };
-    let configs = [
-        ("wan", polite.clone()),
-        ("wan, nc", polite.with_nodelay(keen)),
-        ("high_latency", KcpConfig { stream: true, ..KcpConfig::high_latency() }),
+    let profiles = [
+        ("wan", KcpConfig::wan()),
+        ("high_latency", KcpConfig::high_latency()),
+        ("file_transfer", KcpConfig::file_transfer()),
     ];
     let link = LinkConfig {
         loss: Probability::per_million((loss_percent * 10_000.0).round() as u32),
@@ -125,9 +121,10 @@ async fn run(options: &Options) -> io::Result<()> {
     };
     let network = NetemConfig { seed, send: link.clone(), receive: link };
     let mut columns = Vec::new();
-    for (name, config) in configs {
+    for (name, profile) in profiles {
         eprintln!("sending with {name} ...");
-        columns.push((name, transfer(config, &network, &file).await?));
+        columns
+            .push((name, transfer(KcpConfig { stream: true, ..profile }, &network, &file).await?));
     }
     println!();
     table::print(&columns, loss_percent, 2 * delay_ms);
