@@ -4,7 +4,7 @@
 //! the sender still sends), files without blocking the executor, and a progress bar.
 //!
 //! ```sh
-//! cargo run --release --example file_send receive 127.0.0.1:4000 /tmp/inbox
+//! cargo run --release --example file_send receive 127.0.0.1:4000 inbox
 //! cargo run --release --example file_send send 127.0.0.1:4000 photo.jpg    # in another terminal
 //! ```
 //!
