@@ -2,7 +2,7 @@
 //!
 //! A client and a server in one process talk over real UDP sockets, through a network that loses 5 %
 //! of all datagrams and takes 20 ms each way. It is made by `KcpConfig::netem`, on the client's side
-//! for both directions. Three configurations take their turn; a table shows them side by side.
+//! for both directions. Three profiles take their turn; a table shows them side by side.
 //!
 //! ```sh
 //! cargo run --release --example demo
@@ -12,6 +12,8 @@
 //! The same seed draws the same row of losses. Which datagram meets which of them depends on when it
 //! leaves, so the figures differ a little from run to run.
 #![allow(clippy::disallowed_methods)] // the library itself reads clocks in one place only
+
+mod table;
 
 use std::env;
 use std::fmt::Display;
@@ -25,10 +27,8 @@ use std::time::{Duration, Instant};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use sha2::{Digest, Sha256};
 use smol::Timer;
-use smol_kcp::{
-    KcpConfig, KcpListener, KcpNoDelayConfig, KcpStream, LinkConfig, NetemConfig, Probability,
-    StreamStats,
-};
+use smol_kcp::{KcpConfig, KcpListener, KcpStream, LinkConfig, NetemConfig, Probability};
+use table::Column;
 
 const USAGE: &str = "\
 usage: demo [FILE] [--loss PERCENT] [--delay MS] [--seed N]
@@ -36,23 +36,6 @@ usage: demo [FILE] [--loss PERCENT] [--delay MS] [--seed N]
   --loss PERCENT  datagrams lost, in each direction: 0 to 50, such as 0.5; default 5
   --delay MS      milliseconds on the way, in each direction: 0 to 1000; default 20
   --seed N        what the losses are drawn from; default 1";
-
-const LEGEND: &str = "\
-congestion window   on: a loss counts as a sign of a full line, so KCP slows down;
-                    off: only the window limits, for a lossy line of one's own
-window              segments (a datagram's payload) that may be on their way
-arrived, SHA-256    how much came out, and whether it is what went in;
-                    what takes longer than 5 s is stopped, and shown as far as it came
-goodput             payload a second, from connecting to the last byte
-RTT                 round-trip time: twice the delay; seen: as KCP measured it
-loss                datagrams sent by one side that the other side never saw
-sent again          segments: their time was up, or ACKs of later ones overtook them
-duplicates          segments that arrived twice: sent again, but not lost
-wire / payload      bytes in all datagrams from client to server, for a byte of file";
-
-const NOT_TCP: &str = "\
-Kernel TCP is left out: no program can make it lose segments, and a relay that only delays
-bytes would end the connection on either side, so that TCP itself never met the delay.";
 
 /// Bytes of the default file.
 const ENOUGH: usize = 4 << 20;
@@ -126,12 +109,10 @@ async fn run(options: &Options) -> io::Result<()> {
     println!("SHA-256  {hash}");
     println!("network  {loss_percent} % loss, {delay_ms} ms of delay each way, seed {seed}\n");
 
-    let polite = KcpConfig { stream: true, ..KcpConfig::wan() };
-    let keen = KcpNoDelayConfig { nc: true, ..polite.nodelay };
-    let configs = [
-        ("wan", polite.clone()),
-        ("wan, nc", polite.with_nodelay(keen)),
-        ("high_latency", KcpConfig { stream: true, ..KcpConfig::high_latency() }),
+    let profiles = [
+        ("wan", KcpConfig::wan()),
+        ("high_latency", KcpConfig::high_latency()),
+        ("file_transfer", KcpConfig::file_transfer()),
     ];
     let link = LinkConfig {
         loss: Probability::per_million((loss_percent * 10_000.0).round() as u32),
@@ -140,32 +121,17 @@ async fn run(options: &Options) -> io::Result<()> {
     };
     let network = NetemConfig { seed, send: link.clone(), receive: link };
     let mut columns = Vec::new();
-    for (name, config) in configs {
+    for (name, profile) in profiles {
         eprintln!("sending with {name} ...");
-        columns.push((name, transfer(config, &network, &file).await?));
+        columns
+            .push((name, transfer(KcpConfig { stream: true, ..profile }, &network, &file).await?));
     }
     println!();
-    print_table(&columns, options);
-    println!("\n{LEGEND}\n");
-    println!("{NOT_TCP}");
+    table::print(&columns, loss_percent, 2 * delay_ms);
     if columns.iter().any(|(_, column)| column.intact) {
         return Ok(());
     }
     Err(io::Error::new(io::ErrorKind::TimedOut, format!("none was done in {PATIENCE:?}")))
-}
-
-/// What is shown of a transfer.
-struct Column {
-    config: KcpConfig,
-    len: usize,
-    /// Has all of it arrived, and as it was sent?
-    intact: bool,
-    /// From the first datagram to the last byte, or until it was stopped.
-    time: Duration,
-    client: StreamStats,
-    server: StreamStats,
-    /// Per cent of the datagrams, to the server and back.
-    lost: (f64, f64),
 }
 
 async fn transfer(config: KcpConfig, network: &NetemConfig, file: &[u8]) -> io::Result<Column> {
@@ -228,39 +194,6 @@ async fn receive(stream: &mut KcpStream) -> io::Result<Instant> {
     stream.write_all(&hash.finalize()).await?;
     stream.close().await?;
     Ok(end)
-}
-
-fn print_table(columns: &[(&str, Column)], options: &Options) {
-    let (loss, rtt) = (options.loss_percent, 2 * options.delay_ms);
-    let names: String = columns.iter().map(|(name, _)| format!("{name:>15}")).collect();
-    println!("{:<32}{names}", "");
-    let row = |label: &str, cell: &dyn Fn(&Column) -> String| {
-        let cells: String = columns.iter().map(|(_, c)| format!("{:>15}", cell(c))).collect();
-        println!("{label:<32}{cells}");
-    };
-    let on_off = |nc| if nc { "off" } else { "on" };
-    let yes_no = |intact| if intact { "equal" } else { "stopped" };
-    let ratio = |c: &Column| c.client.wire_bytes_sent as f64 / c.server.bytes_received as f64;
-    row("congestion window", &|c| on_off(c.config.nodelay.nc).into());
-    row("window", &|c| c.config.wnd_size.0.to_string());
-    row("arrived", &|c| format!("{:.0} %", percent(c.server.bytes_received, c.len as u64).floor()));
-    row("SHA-256", &|c| yes_no(c.intact).into());
-    row("time", &|c| format!("{:.2} s", c.time.as_secs_f64()));
-    row("goodput", &|c| {
-        format!("{:.1} Mbit/s", c.server.bytes_received as f64 * 8e-6 / c.time.as_secs_f64())
-    });
-    row(&format!("RTT: asked {rtt} ms, seen"), &|c| format!("{} ms", c.client.srtt.as_millis()));
-    row(&format!("loss: asked {loss} %, seen going"), &|c| format!("{:.1} %", c.lost.0));
-    row("      and coming back", &|c| format!("{:.1} %", c.lost.1));
-    row("segments sent", &|c| c.client.segments_sent.to_string());
-    row("sent again: timeout", &|c| c.client.timeout_retransmits.to_string());
-    row("            overtaken", &|c| c.client.fast_retransmits.to_string());
-    row("duplicates", &|c| c.server.duplicates.to_string());
-    row("wire / payload", &|c| format!("{:.3}", ratio(c)));
-}
-
-fn percent(part: u64, whole: u64) -> f64 {
-    100.0 * part as f64 / whole.max(1) as f64
 }
 
 /// Cargo.lock and everything below src/, repeated to `len` bytes.
