@@ -203,6 +203,15 @@ impl World {
 mod tests {
     use proptest::prelude::*;
 
+    /// The client gave up and said so; a segment of its that was late opened a second session, with
+    /// the same bytes.
+    #[test]
+    fn a_reset_leaves_no_room_for_a_ghost() {
+        let found =
+            b"\xfc\xff\xc8\xce\xce\xce\xce\xce\x3f\x02\xf9\xfc\xfc\xfc\xff\xff\xff\xff\xff\x01\x01";
+        super::operations(found);
+    }
+
     proptest! {
         #[test]
         fn any_row_of_datagrams_is_survived(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {

@@ -146,6 +146,8 @@ pub(super) struct Slot {
     pub(super) listed: bool,
     /// Reached by datagrams.
     pub(super) routed: bool,
+    /// It made room for another.
+    pub(super) evicted: bool,
     /// Known to its client as conversation 0, which asks for a number.
     pub(super) asked: bool,
 }
