@@ -4,11 +4,10 @@ mod common;
 
 use std::future::Future;
 use std::pin::{pin, Pin};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Waker};
 
-use common::{chat, ms, pattern, read_pattern, story, stream, until, within, ANY};
+use common::{chat, ms, pattern, read_pattern, story, stream, until, within, Count, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt, StreamExt};
 use smol_kcp::{Driver, KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream, MemoryTransport};
 
@@ -19,15 +18,6 @@ fn in_memory(config: &KcpConfig) -> ((KcpEndpoint, Driver), (KcpEndpoint, Driver
         KcpEndpoint::with_driver(config.clone(), here).unwrap(),
         KcpEndpoint::with_driver(config.clone(), there).unwrap(),
     )
-}
-
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
 }
 
 /// Polls once; the waker tells how often it was fired.
@@ -147,7 +137,7 @@ fn without_its_driver_everything_fails_and_every_waiter_learns_it() {
         ];
         driving.cancel().await;
         for (waiter, count) in counts.iter().enumerate() {
-            assert!(count.0.load(Ordering::SeqCst) > 0, "waiter {waiter} was not woken");
+            assert!(count.get() > 0, "waiter {waiter} was not woken");
         }
         assert!(matches!(reading.await, Err(KcpError::Closed)));
         assert!(matches!(writing.await, Err(KcpError::Closed)));

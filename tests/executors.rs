@@ -2,14 +2,19 @@
 
 mod common;
 
+use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{ready, Context, Poll, Waker};
 
-use common::{lossy, messages, pattern, story, stream, within, ANY};
+use common::{lossy, messages, pattern, story, stream, within, Count, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol::LocalExecutor;
 use smol_kcp::{
-    Driver, FramedTransport, KcpConfig, KcpListener, KcpStream, MemoryTransport, Transport,
-    UdpTransport,
+    Datagrams, Driver, FramedTransport, KcpConfig, KcpListener, KcpStream, MemoryTransport,
+    Transport, UdpTransport,
 };
 
 const LEN: usize = 300_000;
@@ -32,6 +37,15 @@ async fn answer(listener: KcpListener) {
     stream.close().await.unwrap();
 }
 
+/// Drives until the talk is over: who is done first takes the transport along.
+async fn until_over(talk: impl Future, drivers: impl Future) {
+    future::or(async { drop(talk.await) }, async {
+        drop(drivers.await);
+        future::pending().await
+    })
+    .await
+}
+
 type Sides<C> = ((KcpListener, Driver), (C, Driver));
 
 /// Both sides over transports, not yet driven.
@@ -40,14 +54,14 @@ fn sides(
     server: impl Transport,
     client: impl Transport,
     peer: SocketAddr,
-) -> Sides<impl std::future::Future<Output = Result<KcpStream, smol_kcp::KcpError>> + Send> {
+) -> Sides<impl Future<Output = Result<KcpStream, smol_kcp::KcpError>> + Send> {
     let server = KcpListener::with_driver(config.clone(), server).unwrap();
     (server, KcpStream::connect_with_driver(config, client, peer).unwrap())
 }
 
 fn over_udp(
     config: &KcpConfig,
-) -> Sides<impl std::future::Future<Output = Result<KcpStream, smol_kcp::KcpError>> + Send> {
+) -> Sides<impl Future<Output = Result<KcpStream, smol_kcp::KcpError>> + Send> {
     let server = UdpTransport::bind(config, ANY.parse().unwrap()).unwrap();
     let addr = server.local_addr().unwrap();
     let client = UdpTransport::connect(config, addr).unwrap();
@@ -57,7 +71,7 @@ fn over_udp(
 /// Plain futures, polled together; done when both sides and both drivers are.
 async fn zipped<C>(((listener, driver), (connecting, other)): Sides<C>)
 where
-    C: std::future::Future<Output = Result<KcpStream, smol_kcp::KcpError>>,
+    C: Future<Output = Result<KcpStream, smol_kcp::KcpError>>,
 {
     let asking = async { ask(connecting.await.unwrap()).await };
     let talking = future::zip(answer(listener), asking);
@@ -102,18 +116,9 @@ fn without_any_executor_as_futures_polled_together() {
 #[test]
 fn without_any_executor_raced_until_the_talk_is_over() {
     let ((listener, driver), (connecting, other)) = over_udp(&stream());
-    // A foreign block_on: nothing here needs smol's.
     let talk = future::zip(answer(listener), async { ask(connecting.await.unwrap()).await });
-    let drivers = future::zip(driver, other);
-    let talk_first = future::or(
-        async {
-            talk.await;
-        },
-        async {
-            drivers.await.0.unwrap();
-            future::pending().await
-        },
-    );
+    // A foreign block_on: nothing here needs smol's.
+    let talk_first = until_over(talk, future::zip(driver, other));
     future::block_on(within(std::time::Duration::from_secs(60), talk_first));
 }
 
@@ -133,14 +138,82 @@ fn over_memory() {
     for config in [stream(), lossy(stream(), 3, 5)] {
         let (client, server) = MemoryTransport::pair();
         let ((listener, driver), (connecting, other)) = sides(&config, server, client, there);
-        // Who is done first takes the transport along, so only the talk is waited for.
         let talk = future::zip(answer(listener), async { ask(connecting.await.unwrap()).await });
-        let drivers = future::zip(driver, other);
-        story(future::or(async { drop(talk.await) }, async {
-            drop(drivers.await);
-            future::pending().await
-        }));
+        story(until_over(talk, future::zip(driver, other)));
     }
+}
+
+/// Takes datagrams at one call and sends them at the next, as a slow line does.
+struct Holding {
+    inner: MemoryTransport,
+    held: Datagrams,
+}
+
+impl Holding {
+    fn pair() -> (Holding, Holding) {
+        let (here, there) = MemoryTransport::pair();
+        let holding = |inner| Holding { inner, held: Datagrams::new(1000) };
+        (holding(here), holding(there))
+    }
+}
+
+impl Transport for Holding {
+    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        self.inner.poll_recv(cx, batch)
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        if !self.held.is_empty() {
+            ready!(self.inner.poll_send(cx, &mut self.held))?;
+        }
+        while let Some((to, datagram)) = batch.front() {
+            if !self.held.push(to, datagram) {
+                break;
+            }
+            batch.pop_front();
+        }
+        if self.held.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+}
+
+#[test]
+fn what_a_transport_holds_is_asked_for_again() {
+    let (here, Holding { inner: mut peer, .. }) = Holding::pair();
+    let there = MemoryTransport::ADDRS[1];
+    let (connecting, driver) = KcpStream::connect_with_driver(&stream(), here, there).unwrap();
+    let (mut connecting, mut driver) = (pin!(connecting), pin!(driver));
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert!(connecting.as_mut().poll(&mut cx).is_pending());
+    // The driver is polled as often as it asks for, and no timer is waited for.
+    loop {
+        let before = count.get();
+        assert!(driver.as_mut().poll(&mut cx).is_pending());
+        if count.get() == before {
+            break;
+        }
+    }
+    let mut hello = Datagrams::new(9);
+    assert!(peer.poll_recv(&mut cx, &mut hello).is_ready(), "the first words were left lying");
+    assert_eq!(hello.len(), 1);
+}
+
+#[test]
+fn over_a_transport_that_holds_on() {
+    let (client, server) = Holding::pair();
+    let there = MemoryTransport::ADDRS[1];
+    let ((listener, driver), (connecting, other)) = sides(&stream(), server, client, there);
+    let talk = future::zip(answer(listener), async { ask(connecting.await.unwrap()).await });
+    story(until_over(talk, future::zip(driver, other)));
 }
 
 #[test]
@@ -171,7 +244,7 @@ fn over_tcp_with_a_length_before_each_datagram() {
 /// One message over a transport that has taken it and still has to write it.
 async fn one_message<C>(listener: KcpListener, driver: Driver, connecting: C, other: Driver)
 where
-    C: std::future::Future<Output = Result<KcpStream, smol_kcp::KcpError>>,
+    C: Future<Output = Result<KcpStream, smol_kcp::KcpError>>,
 {
     let asking = async {
         let mut stream = connecting.await.unwrap();

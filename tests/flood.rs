@@ -33,7 +33,6 @@ fn ten_thousand_forged_newcomers_neither_fill_the_server_nor_disturb_who_is_ther
 
         // As many numbers as datagrams, from a few sockets that never answer.
         let sockets: Vec<_> = (0..10).map(|_| UdpSocket::bind(ANY).unwrap()).collect();
-        let received = endpoint.stats().datagrams_received;
         for at in 0..FORGED {
             let socket = &sockets[at as usize % sockets.len()];
             socket.send_to(&first_words(1_000_000 + at), addr).unwrap();
@@ -44,7 +43,7 @@ fn ten_thousand_forged_newcomers_neither_fill_the_server_nor_disturb_who_is_ther
                 assert!(stats.sessions <= 65, "{stats:?}");
             }
         }
-        until(|| endpoint.stats().datagrams_received >= received + u64::from(FORGED)).await;
+        until(|| endpoint.stats().accepted > u64::from(FORGED)).await;
         let stats = endpoint.stats();
         assert!(stats.unconfirmed <= 64, "{stats:?}");
         assert!(stats.evicted >= u64::from(FORGED) - 100, "{stats:?}");

@@ -119,6 +119,8 @@ impl Driver {
             }
             deadline
         };
+        // What the application learns of is in the capture by then, even if it exits at once.
+        self.trunk.flush();
         woken.wake();
         more |= self.hand_over(incoming);
         more |= self.send(cx)?;
@@ -215,7 +217,6 @@ impl Driver {
 
     /// Nothing is to be done until somebody wakes the driver.
     fn rest(&mut self) {
-        self.trunk.flush();
         if self.swollen && self.transmits.is_empty() {
             self.swollen = false;
             self.transmits.release();

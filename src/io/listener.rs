@@ -69,6 +69,7 @@ impl KcpListener {
     /// # Errors
     /// [`KcpError::Config`]; whatever the system says.
     pub fn from_socket(config: KcpConfig, socket: UdpSocket) -> Result<KcpListener, KcpError> {
+        config.check()?;
         let transport = UdpTransport::from_socket(&config, socket)?;
         let (listener, driver) = KcpListener::with_driver(config, transport)?;
         spawn(driver);

@@ -121,6 +121,7 @@ impl KcpStream {
         socket: UdpSocket,
         peer: SocketAddr,
     ) -> Result<KcpStream, KcpError> {
+        config.check()?;
         let transport = UdpTransport::from_socket(config, socket)?;
         let peer = transport.peer_addr().unwrap_or(peer);
         let (connect, driver) = KcpStream::connect_with_driver(config, transport, peer)?;

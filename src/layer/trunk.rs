@@ -128,7 +128,7 @@ impl Trunk {
         None
     }
 
-    /// Nothing more is to come soon: what was captured becomes readable.
+    /// Makes what was captured readable for others.
     pub(crate) fn flush(&mut self) {
         #[cfg(feature = "pcap")]
         if let Some(capture) = &mut self.capture {

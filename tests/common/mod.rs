@@ -6,6 +6,9 @@ pub mod relay;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::task::Wake;
 use std::time::{Duration, Instant};
 
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
@@ -129,4 +132,20 @@ pub async fn chat(stream: &mut KcpStream, word: &[u8]) {
 pub fn cause(error: &std::io::Error) -> &KcpError {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     inner.unwrap_or_else(|| panic!("not a cause of ours: {error:?}"))
+}
+
+/// A waker that counts how often it is fired.
+#[derive(Default)]
+pub struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Count {
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
 }
