@@ -7,7 +7,7 @@ use smol_kcp::{KcpConfig, KcpListener, KcpStream};
 
 use crate::ikcp_peer::{Event, Ikcp, Manner};
 use crate::support::{assert_same, config, lossy, messages, pattern, told};
-use crate::talk::{hear, say_all, Peer};
+use crate::talk::{hear, say_all};
 
 /// Bytes of a full segment at the MTU of both sides.
 const MSS: usize = 1376;
@@ -92,7 +92,7 @@ fn we_open_and_send_messages_to_ikcp() {
 fn ikcp_may_stop_reading_for_longer_than_a_dead_link_and_then_go_on() {
     told(|| async {
         for stream in [true, false] {
-            let ours = KcpConfig { dead_link: Duration::from_millis(300), ..config(stream) };
+            let ours = KcpConfig { dead_link: Duration::from_millis(600), ..config(stream) };
             let manner = Manner { stream, paused: true, ..Manner::default() };
             let (stream, ikcp) = connected(&ours, true, manner).await;
             let (_reader, mut writer) = stream.split();
