@@ -124,4 +124,8 @@ pub struct EndpointStats {
     pub transport_errors: u64,
     /// Turns of the driver.
     pub driver_polls: u64,
+    /// What the emulated bad network did to what was sent and to what was received, where the
+    /// configuration has one.
+    #[cfg(feature = "netem")]
+    pub netem: Option<(crate::LinkStats, crate::LinkStats)>,
 }

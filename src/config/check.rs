@@ -71,6 +71,10 @@ impl KcpConfig {
         self.check_times()?;
         self.check_limits()?;
         within_or_none("dscp", self.dscp, DSCP)?;
+        #[cfg(feature = "netem")]
+        if let Some(netem) = &self.netem {
+            netem.check()?;
+        }
         #[cfg(feature = "pcap")]
         if self.pcap.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
             return Err(refused("pcap", "an empty path", "the path of a file, or none".into()));

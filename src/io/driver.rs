@@ -16,6 +16,7 @@ use super::stream::KcpStream;
 use super::transport::{Datagrams, Transport};
 use crate::error::KcpError;
 use crate::layer::trunk::{Moment, Trunk};
+use crate::proto::Key;
 use crate::time::Time;
 
 /// Datagrams received before they are acted upon and answered.
@@ -50,6 +51,10 @@ pub struct Driver {
     trunk: Trunk,
     received: Datagrams,
     transmits: Datagrams,
+    /// Something that the transport has taken is still on its way out.
+    sending: bool,
+    /// The transmit queue has grown beyond what it usually needs.
+    swollen: bool,
     timer: Timer,
     armed: Option<Time>,
     rebound: Time,
@@ -58,12 +63,15 @@ pub struct Driver {
 
 impl Driver {
     pub(super) fn new(shared: Arc<Shared>, transport: Box<dyn Transport>, trunk: Trunk) -> Driver {
+        shared.lock().counters.buffers = transport.socket_buffers();
         Driver {
             shared,
             transport,
             trunk,
             received: Datagrams::new(RECEIVE_BATCH),
             transmits: Datagrams::new(TRANSMIT_QUEUE),
+            sending: false,
+            swollen: false,
             timer: Timer::never(),
             armed: None,
             rebound: Time::ZERO,
@@ -71,15 +79,13 @@ impl Driver {
         }
     }
 
-    /// One turn; `true` if there may be more to do at once.
+    /// One turn: receives a batch, acts on it and on the time, sends what came of it.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn, KcpError> {
-        let mut errors = 0;
-        let mut refused = false;
+        let mut weather = Weather::default();
         let mut more = match self.transport.poll_recv(cx, &mut self.received) {
             Poll::Pending => false,
-            Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(error)) => {
-                weather(error, &mut errors, &mut refused)?;
+            Poll::Ready(received) => {
+                received.or_else(|error| weather.add(error))?;
                 true
             }
         };
@@ -89,48 +95,48 @@ impl Driver {
             let shared = Arc::clone(&self.shared);
             let now = shared.clock.now();
             let mut state = shared.lock();
-            state.counters.transport_errors += errors;
-            if refused {
-                state.router.handle_refused(now);
+            let moment = self.moment(now, &state);
+            weather.report(&mut state, now);
+            state.counters.receive_dropped = self.transport.dropped();
+            #[cfg(feature = "netem")]
+            {
+                state.counters.netem = self.trunk.netem_stats();
             }
-            self.receive(&mut state, now);
+            self.receive(&mut state, moment);
             if state.router.poll_timeout().is_some_and(|at| at <= now) {
                 state.router.handle_timeout(now);
             }
-            more |= self.transmit(&mut state, now);
-            while let Some(key) = state.router.pop_incoming() {
-                state.forget_wakers(key);
-                incoming.push(key);
-            }
-            state.collect(&mut woken);
-            let idle = self.transmits.is_empty() && self.trunk.poll_timeout().is_none();
-            if state.is_done() && idle && incoming.is_empty() {
-                state.ended = Some(KcpError::Closed);
-                return Ok(Turn::Done);
-            }
+            self.admit(&mut state, now, &mut incoming);
+            more |= self.transmit(&mut state, moment);
             let deadline = earliest(state.router.poll_timeout(), self.trunk.poll_timeout());
             state.armed = deadline;
             state.set_driver(cx);
+            state.collect(&mut woken);
+            let idle = self.transmits.is_empty() && !self.sending;
+            if state.is_done() && idle && self.trunk.poll_timeout().is_none() {
+                state.ended = Some(KcpError::Closed);
+                return Ok(Turn::Done);
+            }
             deadline
         };
+        // What the application learns of is in the capture by then, even if it exits at once.
+        self.trunk.flush();
         woken.wake();
-        more |= !incoming.is_empty();
-        for key in incoming {
-            let stream = KcpStream::from_key(&self.shared, key);
-            if let Err(full) = self.shared.incoming.0.try_send(stream) {
-                full.into_inner().refuse();
-            }
-        }
+        more |= self.hand_over(incoming);
         more |= self.send(cx)?;
         more |= self.poll_timer(cx, deadline);
         more |= self.rebind();
         Ok(if more { Turn::More } else { Turn::Idle })
     }
 
-    fn receive(&mut self, state: &mut State, now: Time) {
-        let moment = moment(now, state);
+    fn moment(&self, now: Time, state: &State) -> Moment {
+        let unix_micros = if self.trunk.captures() { clock::unix_micros() } else { 0 };
+        Moment { now, unix_micros, local: state.local_addr }
+    }
+
+    fn receive(&mut self, state: &mut State, moment: Moment) {
         let router = &mut state.router;
-        let mut into = |from, datagram: &[u8]| router.handle_datagram(now, from, datagram);
+        let mut into = |from, datagram: &[u8]| router.handle_datagram(moment.now, from, datagram);
         for (from, datagram) in self.received.iter() {
             self.trunk.inward(moment, from, datagram, &mut into);
         }
@@ -138,9 +144,41 @@ impl Driver {
         self.trunk.arrivals(moment, &mut into);
     }
 
+    /// Collects the sessions that peers have opened, as far as the backlog has room. The others are
+    /// refused before anything was answered, so that their peers' connecting fails.
+    fn admit(&self, state: &mut State, now: Time, incoming: &mut Vec<Key>) {
+        let backlog = state.router.config().backlog;
+        // Nobody else fills the queue, so the room cannot become less.
+        let room = backlog.saturating_sub(self.shared.incoming.0.len());
+        while let Some(key) = state.router.pop_incoming() {
+            if incoming.len() < room {
+                state.forget_wakers(key);
+                incoming.push(key);
+            } else {
+                state.router.refuse(now, key);
+                state.router.release(now, key);
+            }
+        }
+    }
+
+    /// Queues streams for `accept`; `true` if there were any.
+    fn hand_over(&self, incoming: Vec<Key>) -> bool {
+        let any = !incoming.is_empty();
+        for key in incoming {
+            let stream = KcpStream::from_key(&self.shared, key);
+            if let Err(full) = self.shared.incoming.0.try_send(stream) {
+                full.into_inner().abort();
+            }
+        }
+        // The last listener may have gone in between.
+        if any && self.shared.lock().listeners == 0 {
+            self.shared.turn_away();
+        }
+        any
+    }
+
     /// Fills the transmit queue; `true` if sessions have more although there is room.
-    fn transmit(&mut self, state: &mut State, now: Time) -> bool {
-        let moment = moment(now, state);
+    fn transmit(&mut self, state: &mut State, moment: Moment) -> bool {
         let (transmits, trunk) = (&mut self.transmits, &mut self.trunk);
         let room = transmits.len() < TRANSMIT_ENOUGH;
         let mut dropped = 0;
@@ -149,32 +187,40 @@ impl Driver {
                 dropped += 1;
             }
         };
-        trunk.departures(now, &mut queue);
+        trunk.departures(moment.now, &mut queue);
         let router = &mut state.router;
-        let more = room
-            && router
-                .transmit(now, &mut |to, datagram| trunk.outward(moment, to, datagram, &mut queue));
+        let mut out = |to, datagram: &[u8]| trunk.outward(moment, to, datagram, &mut queue);
+        let more = room && router.transmit(moment.now, &mut out);
         state.counters.transmit_dropped += dropped;
         more
     }
 
+    /// Hands the transmit queue to the transport; `true` if it took something.
     fn send(&mut self, cx: &mut Context<'_>) -> Result<bool, KcpError> {
-        let (mut errors, mut refused) = (0, false);
         let waiting = self.transmits.len();
-        if waiting > 0 {
-            if let Poll::Ready(Err(error)) = self.transport.poll_send(cx, &mut self.transmits) {
-                weather(error, &mut errors, &mut refused)?;
+        let was_sending = std::mem::take(&mut self.sending);
+        if waiting == 0 && !was_sending {
+            return Ok(false);
+        }
+        self.swollen |= waiting > TRANSMIT_ENOUGH;
+        match self.transport.poll_send(cx, &mut self.transmits) {
+            Poll::Pending => self.sending = true,
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => {
+                let mut weather = Weather::default();
+                weather.add(error)?;
+                self.shared.with(|state, now| weather.report(state, now));
             }
         }
-        if errors > 0 {
-            self.shared.with(|state, now| {
-                state.counters.transport_errors += errors;
-                if refused {
-                    state.router.handle_refused(now);
-                }
-            });
+        Ok(self.transmits.len() < waiting || (was_sending && !self.sending))
+    }
+
+    /// Nothing is to be done until somebody wakes the driver.
+    fn rest(&mut self) {
+        if self.swollen && self.transmits.is_empty() {
+            self.swollen = false;
+            self.transmits.release();
         }
-        Ok(self.transmits.len() < waiting)
     }
 
     /// Sets the timer if the deadline is another than before; `true` if it has passed.
@@ -209,7 +255,9 @@ impl Driver {
             Ok(true) => {
                 let local = self.transport.local_addr().ok();
                 log::debug!("no answer for {REBIND_AFTER:?}: rebound to {local:?}");
+                let buffers = self.transport.socket_buffers();
                 self.shared.with(|state, now| {
+                    state.counters.buffers = buffers;
                     state.local_addr = local.unwrap_or(state.local_addr);
                     state.router.ping_all(now);
                 });
@@ -229,8 +277,11 @@ impl Driver {
 
 /// How a turn ended.
 enum Turn {
+    /// Nobody needs the driver any more.
     Done,
+    /// There may be more to do at once.
     More,
+    /// Somebody will wake the driver.
     Idle,
 }
 
@@ -243,7 +294,10 @@ impl Future for Driver {
         for _ in 0..TURNS {
             match driver.turn(cx) {
                 Ok(Turn::More) => {}
-                Ok(Turn::Idle) => return Poll::Pending,
+                Ok(Turn::Idle) => {
+                    driver.rest();
+                    return Poll::Pending;
+                }
                 Ok(Turn::Done) => return Poll::Ready(Ok(())),
                 Err(error) => {
                     end(&driver.shared, &error);
@@ -275,22 +329,38 @@ fn end(shared: &Shared, cause: &KcpError) {
         state.router.fail_all(now, cause);
     });
     shared.incoming.0.close();
+    shared.turn_away();
 }
 
-/// Sorts an error of the transport: the end, nobody there, or weather.
-fn weather(error: io::Error, errors: &mut u64, refused: &mut bool) -> Result<(), KcpError> {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => return Err(error.into()),
-        io::ErrorKind::ConnectionRefused => *refused = true,
-        _ => log::trace!("transport: {error}"),
+/// Errors of the transport that do not end it.
+#[derive(Debug, Default)]
+struct Weather {
+    errors: u64,
+    /// Nobody listens at the peer's address.
+    refused: bool,
+}
+
+impl Weather {
+    /// Sorts an error of the transport.
+    ///
+    /// # Errors
+    /// The end of the transport.
+    fn add(&mut self, error: io::Error) -> Result<(), KcpError> {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => return Err(error.into()),
+            io::ErrorKind::ConnectionRefused => self.refused = true,
+            _ => log::trace!("transport: {error}"),
+        }
+        self.errors += 1;
+        Ok(())
     }
-    *errors += 1;
-    Ok(())
-}
 
-fn moment(now: Time, state: &State) -> Moment {
-    let unix_micros = if cfg!(feature = "pcap") { clock::unix_micros() } else { 0 };
-    Moment { now, unix_micros, local: state.local_addr }
+    fn report(&self, state: &mut State, now: Time) {
+        state.counters.transport_errors += self.errors;
+        if self.refused {
+            state.router.handle_refused(now);
+        }
+    }
 }
 
 fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {

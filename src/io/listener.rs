@@ -69,6 +69,7 @@ impl KcpListener {
     /// # Errors
     /// [`KcpError::Config`]; whatever the system says.
     pub fn from_socket(config: KcpConfig, socket: UdpSocket) -> Result<KcpListener, KcpError> {
+        config.check()?;
         let transport = UdpTransport::from_socket(&config, socket)?;
         let (listener, driver) = KcpListener::with_driver(config, transport)?;
         spawn(driver);
@@ -164,11 +165,8 @@ impl Drop for KcpListener {
             }
             state.listeners == 0
         });
-        // Nobody will accept what waits: dropped, the streams close.
-        while last {
-            if self.incoming.try_recv().is_err() {
-                break;
-            }
+        if last {
+            self.shared.turn_away();
         }
     }
 }

@@ -33,6 +33,9 @@ pub(super) struct State {
     /// By session key.
     wakers: Vec<StreamWakers>,
     driver: Option<Waker>,
+    /// Wakers that were replaced or forgotten. They are somebody else's code, even when dropped: they
+    /// wait until the lock has been given back.
+    former: Vec<Waker>,
     /// What the driver's timer is set to.
     pub(super) armed: Option<Time>,
     /// Why there is no driver any more.
@@ -53,6 +56,8 @@ pub(super) struct Counters {
     pub(super) transmit_dropped: u64,
     pub(super) receive_dropped: u64,
     pub(super) buffers: (usize, usize),
+    #[cfg(feature = "netem")]
+    pub(super) netem: Option<(crate::LinkStats, crate::LinkStats)>,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +75,7 @@ impl Shared {
                 router,
                 wakers: Vec::new(),
                 driver: None,
+                former: Vec::new(),
                 armed: None,
                 ended: None,
                 handles: 0,
@@ -102,6 +108,13 @@ impl Shared {
         result
     }
 
+    /// Nobody is going to accept the streams that wait for it.
+    pub(super) fn turn_away(&self) {
+        while let Ok(stream) = self.incoming.1.try_recv() {
+            stream.abort();
+        }
+    }
+
     /// What has been counted.
     pub(super) fn stats(&self) -> EndpointStats {
         let state = self.lock();
@@ -112,14 +125,17 @@ impl Shared {
             transport_errors: counters.transport_errors,
             driver_polls: counters.polls,
             socket_buffers: counters.buffers,
+            #[cfg(feature = "netem")]
+            netem: counters.netem,
             ..state.router.stats()
         }
     }
 }
 
 impl State {
-    /// Moves the wakers of sessions with news into `woken`.
+    /// Moves the wakers of sessions with news, and the former ones, into `woken`.
     pub(super) fn collect(&mut self, woken: &mut Woken) {
+        woken.former.append(&mut self.former);
         while let Some((key, ready)) = self.router.pop_ready() {
             if let Some(wakers) = self.wakers.get_mut(key) {
                 if ready & READABLE != 0 {
@@ -148,20 +164,23 @@ impl State {
     }
 
     pub(super) fn set_driver(&mut self, cx: &mut Context<'_>) {
-        store(&mut self.driver, cx);
+        self.former.extend(replace(&mut self.driver, cx));
     }
 
     pub(super) fn wait_readable(&mut self, key: Key, cx: &mut Context<'_>) {
-        store(&mut self.stream_wakers(key).read, cx);
+        let former = replace(&mut self.stream_wakers(key).read, cx);
+        self.former.extend(former);
     }
 
     pub(super) fn wait_writable(&mut self, key: Key, cx: &mut Context<'_>) {
-        store(&mut self.stream_wakers(key).write, cx);
+        let former = replace(&mut self.stream_wakers(key).write, cx);
+        self.former.extend(former);
     }
 
     /// The handle of `key` is new or gone: nobody waits.
     pub(super) fn forget_wakers(&mut self, key: Key) {
-        *self.stream_wakers(key) = StreamWakers::default();
+        let StreamWakers { read, write } = std::mem::take(self.stream_wakers(key));
+        self.former.extend(read.into_iter().chain(write));
     }
 
     fn stream_wakers(&mut self, key: Key) -> &mut StreamWakers {
@@ -172,18 +191,20 @@ impl State {
     }
 }
 
-/// The last task to wait is the one that is woken, as with every AsyncRead.
-fn store(slot: &mut Option<Waker>, cx: &mut Context<'_>) {
+/// The last task to wait is the one that is woken, as with every AsyncRead. The waker of the one
+/// before is given back.
+fn replace(slot: &mut Option<Waker>, cx: &mut Context<'_>) -> Option<Waker> {
     match slot {
-        Some(waker) if waker.will_wake(cx.waker()) => {}
-        _ => *slot = Some(cx.waker().clone()),
+        Some(waker) if waker.will_wake(cx.waker()) => None,
+        _ => slot.replace(cx.waker().clone()),
     }
 }
 
-/// Wakers to fire once the lock has been given back.
+/// Wakers to fire, or to drop, once the lock has been given back.
 #[derive(Debug, Default)]
 pub(super) struct Woken {
     wakers: Vec<Waker>,
+    former: Vec<Waker>,
 }
 
 impl Woken {
@@ -191,8 +212,8 @@ impl Woken {
         self.wakers.extend(waker);
     }
 
-    pub(super) fn wake(&mut self) {
-        for waker in self.wakers.drain(..) {
+    pub(super) fn wake(self) {
+        for waker in self.wakers {
             waker.wake();
         }
     }

@@ -121,6 +121,7 @@ impl KcpStream {
         socket: UdpSocket,
         peer: SocketAddr,
     ) -> Result<KcpStream, KcpError> {
+        config.check()?;
         let transport = UdpTransport::from_socket(config, socket)?;
         let peer = transport.peer_addr().unwrap_or(peer);
         let (connect, driver) = KcpStream::connect_with_driver(config, transport, peer)?;
@@ -258,11 +259,6 @@ impl KcpStream {
     /// What the stream has done, and how its path looks.
     pub fn stats(&self) -> StreamStats {
         self.handle.stats()
-    }
-
-    /// Nobody accepts the stream: the backlog is full.
-    pub(super) fn refuse(self) {
-        self.handle.shared.with(|state, now| state.router.refuse(now, self.handle.key));
     }
 
     /// The peer, unless the stream has failed.

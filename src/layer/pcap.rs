@@ -117,6 +117,14 @@ impl<W: io::Write> Capture<W> {
         self.writer.write_all(&head[..RECORD_LEN + headers])?;
         self.writer.write_all(kept)
     }
+
+    /// Lets what the writer holds back through to the file.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
 }
 
 /// A header of 20 bytes (RFC 791).

@@ -21,6 +21,7 @@ pub(crate) struct Trunk {
 }
 
 /// When and where something happens, for the layers that want to know.
+#[cfg_attr(not(feature = "pcap"), allow(dead_code))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub now: Time,
@@ -30,7 +31,8 @@ pub(crate) struct Moment {
     pub local: SocketAddr,
 }
 
-#[cfg_attr(not(any(feature = "netem", feature = "pcap")), allow(unused_variables))]
+// A layer that is off has no use for what only it looks at.
+#[cfg_attr(not(all(feature = "netem", feature = "pcap")), allow(unused_variables))]
 impl Trunk {
     /// `capture` is given where the configuration asks for one.
     ///
@@ -43,6 +45,14 @@ impl Trunk {
             #[cfg(feature = "pcap")]
             capture: capture.map(super::pcap::Capture::new).transpose()?,
         })
+    }
+
+    /// Is there a capture, so that the time of day matters?
+    pub(crate) fn captures(&self) -> bool {
+        #[cfg(feature = "pcap")]
+        return self.capture.is_some();
+        #[cfg(not(feature = "pcap"))]
+        false
     }
 
     /// Takes a datagram that leaves, and hands on what leaves now.
@@ -103,6 +113,12 @@ impl Trunk {
         }
     }
 
+    /// What the bad network did to what was sent and to what was received.
+    #[cfg(feature = "netem")]
+    pub(crate) fn netem_stats(&self) -> Option<(crate::LinkStats, crate::LinkStats)> {
+        self.netem.as_ref().map(|(send, receive)| (send.stats(), receive.stats()))
+    }
+
     /// When [`arrivals`](Trunk::arrivals) and [`departures`](Trunk::departures) must be called.
     pub(crate) fn poll_timeout(&self) -> Option<Time> {
         #[cfg(feature = "netem")]
@@ -110,6 +126,17 @@ impl Trunk {
             return [send.poll_timeout(), receive.poll_timeout()].into_iter().flatten().min();
         }
         None
+    }
+
+    /// Makes what was captured readable for others.
+    pub(crate) fn flush(&mut self) {
+        #[cfg(feature = "pcap")]
+        if let Some(capture) = &mut self.capture {
+            if let Err(error) = capture.flush() {
+                log::warn!("the capture ends here: {error}");
+                self.capture = None;
+            }
+        }
     }
 
     fn record(&mut self, moment: Moment, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {

@@ -290,6 +290,10 @@ impl Transport for UdpTransport {
     fn dropped(&self) -> u64 {
         self.dropped
     }
+
+    fn socket_buffers(&self) -> (usize, usize) {
+        self.granted
+    }
 }
 
 /// Windows tells of a cut datagram by an error (WSAEMSGSIZE), all others by a full slot.

@@ -174,6 +174,7 @@ impl Router {
     fn evict(&mut self, now: Time) {
         let Some((_, &key)) = self.unconfirmed.first_key_value() else { return };
         if let Some(session) = self.sessions.get_mut(key) {
+            session.slot.evicted = true;
             session.fail(KcpError::Reset);
             self.stats.evicted = self.stats.evicted.wrapping_add(1);
             self.settle(now, key);

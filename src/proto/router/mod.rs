@@ -312,7 +312,8 @@ impl Router {
                     }
                 });
             }
-            if !matches!(session.error(), Some(KcpError::Reset | KcpError::Refused)) {
+            // Who is evicted may come back; who was refused was never there.
+            if !session.slot.evicted && !matches!(session.error(), Some(KcpError::Refused)) {
                 self.rests.insert(now, conv, peer, session.rest());
             }
         }

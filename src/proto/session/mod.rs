@@ -112,6 +112,8 @@ pub(crate) struct Session {
     heard: Time,
     progress: Time,
     pinged: Time,
+    /// The first sign of life asked for since the last one came.
+    asked: Time,
     /// When a small write that waits for company must leave.
     flush_at: Option<Time>,
     /// Control segments for the next flush: `cmd`, `frg`, `sn`, `ts`.
@@ -144,6 +146,8 @@ pub(super) struct Slot {
     pub(super) listed: bool,
     /// Reached by datagrams.
     pub(super) routed: bool,
+    /// It made room for another.
+    pub(super) evicted: bool,
     /// Known to its client as conversation 0, which asks for a number.
     pub(super) asked: bool,
 }
@@ -215,6 +219,7 @@ impl Session {
             heard: now,
             progress: now,
             pinged: now,
+            asked: now,
             flush_at: None,
             control: Vec::new(),
             challenges: Vec::new(),
@@ -251,11 +256,11 @@ impl Session {
 
     /// Has the peer been silent for `span` although something of ours is unanswered?
     pub(crate) fn is_unheard(&self, now: Time, span: Duration) -> bool {
-        let asked = self.engine.unacked() > 0 || self.pinged > self.heard;
+        let data = (self.engine.unacked() > 0).then(|| self.heard.max(self.progress));
+        let ping = (self.pinged > self.heard).then_some(self.asked);
         self.role == Role::Client
             && self.established
-            && asked
-            && now.since(self.heard.max(self.progress)) >= span
+            && [data, ping].into_iter().flatten().any(|since| now.since(since) >= span)
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {

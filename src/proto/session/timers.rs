@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Control, Fin, Peer, Role, Session};
+use super::{Control, Fin, Role, Session};
 use crate::error::KcpError;
 use crate::time::Time;
 use crate::wire::{CMD_WASK, CODE_FIN, CODE_PLAIN};
@@ -90,6 +90,9 @@ impl Session {
 
     /// Asks the peer for a sign of life.
     pub(crate) fn ping(&mut self, now: Time) {
+        if self.pinged <= self.heard {
+            self.asked = now;
+        }
         self.pinged = now;
         let sn = self.engine.snd_nxt();
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_PLAIN, sn, ts: None });

@@ -48,11 +48,6 @@ impl Stock {
         }
     }
 
-    /// Segments that are not acknowledged.
-    pub fn waits(&self) -> u32 {
-        self.kcp.waitsnd()
-    }
-
     /// It is switched off.
     pub fn stop(&mut self) {
         self.next = None;

@@ -1,0 +1,140 @@
+//! Messages with their boundaries, and what does not wait.
+
+mod common;
+
+use common::{connected, messages, pattern, story, stream, until};
+use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
+use smol_kcp::KcpError;
+
+#[test]
+fn messages_of_all_lengths_keep_their_boundaries() {
+    let config = messages();
+    let longest = 127 * (config.mtu - 24);
+    story(async {
+        let (mut server, mut client) = connected(&config).await;
+        let lengths = [1, 2, config.mtu - 24, config.mtu - 23, 10_000, longest, 7];
+        let sending = async {
+            for len in lengths {
+                assert_eq!(client.send(&pattern(len)).await.unwrap(), len);
+            }
+            client.close().await.unwrap();
+        };
+        let receiving = async {
+            let mut buf = vec![0; longest];
+            for len in lengths {
+                assert_eq!(server.recv(&mut buf).await.unwrap(), len);
+                assert!(buf[..len] == pattern(len));
+            }
+            assert_eq!(server.recv(&mut buf).await.unwrap(), 0);
+        };
+        future::zip(sending, receiving).await;
+    });
+}
+
+#[test]
+fn a_message_beyond_the_limit_is_refused_whole() {
+    story(async {
+        let (mut server, mut client) = connected(&messages().with_max_message(Some(1000))).await;
+        let refused = client.send(&[1; 1001]).await;
+        assert!(matches!(refused, Err(KcpError::MessageTooLarge { len: 1001, max: 1000 })));
+        let refused = client.try_send(&[1; 1001]);
+        assert!(matches!(refused, Err(KcpError::MessageTooLarge { len: 1001, max: 1000 })));
+        let refused = client.write(&[1; 1001]).await.unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
+        client.send(&[2; 1000]).await.unwrap();
+        let mut buf = [0; 1000];
+        assert_eq!(server.recv(&mut buf).await.unwrap(), 1000);
+        assert_eq!(buf, [2; 1000], "nothing of the refused ones");
+    });
+}
+
+#[test]
+fn a_short_buffer_leaves_the_message_where_it_is() {
+    story(async {
+        let (mut server, mut client) = connected(&messages()).await;
+        client.send(b"hello there").await.unwrap();
+        client.send(b"again").await.unwrap();
+        let mut buf = [0; 11];
+        let refused = server.recv(&mut buf[..4]).await;
+        assert!(matches!(refused, Err(KcpError::BufferTooSmall { needed: 11, len: 4 })));
+        let refused = server.try_recv(&mut buf[..4]);
+        assert!(matches!(refused, Err(KcpError::BufferTooSmall { needed: 11, len: 4 })));
+        assert_eq!(server.recv(&mut buf).await.unwrap(), 11);
+        assert_eq!(&buf, b"hello there");
+
+        // Bytes may be read out of messages; the rest of one is a message.
+        server.read_exact(&mut buf[..2]).await.unwrap();
+        assert_eq!(server.recv(&mut buf).await.unwrap(), 3);
+        assert_eq!(&buf[..3], b"ain");
+    });
+}
+
+#[test]
+fn an_empty_message_is_not_mistaken_for_the_end() {
+    story(async {
+        let (mut server, mut client) = connected(&messages()).await;
+        assert_eq!(client.send(b"").await.unwrap(), 0);
+        client.send(b"after nothing").await.unwrap();
+        let mut buf = [0; 64];
+        assert_eq!(server.recv(&mut buf).await.unwrap(), 13);
+    });
+}
+
+#[test]
+fn what_does_not_wait_says_that_it_would_have_to() {
+    let config = messages().with_send_budget(20_000).with_recv_budget(20_000);
+    story(async {
+        let (mut server, mut client) = connected(&config).await;
+        let mut buf = vec![0; 10_000];
+        assert!(matches!(server.try_recv(&mut buf), Err(KcpError::WouldBlock)));
+
+        // Fills what lies between the two, until nothing fits for good.
+        let (mut sent, mut full) = (0usize, 0);
+        while full < 50 {
+            match client.try_send(&pattern(10_000)) {
+                Ok(len) => {
+                    assert_eq!(len, 10_000, "whole or not at all");
+                    sent += 1;
+                    full = 0;
+                }
+                Err(KcpError::WouldBlock) => {
+                    full += 1;
+                    smol::Timer::after(common::ms(2)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let (mut read, mut write) = server.split();
+        assert!(write.try_send(b"the other way is free").is_ok());
+        for _ in 0..sent {
+            until(|| match read.try_recv(&mut buf) {
+                Ok(len) => {
+                    assert!(buf[..len] == pattern(10_000));
+                    true
+                }
+                Err(KcpError::WouldBlock) => false,
+                Err(error) => panic!("{error}"),
+            })
+            .await;
+        }
+        assert!(matches!(read.try_recv(&mut buf), Err(KcpError::WouldBlock)));
+    });
+}
+
+#[test]
+fn in_stream_mode_send_and_recv_carry_bytes() {
+    story(async {
+        let (mut server, mut client) = connected(&stream()).await;
+        client.send(b"abc").await.unwrap();
+        client.send(b"def").await.unwrap();
+        client.close().await.unwrap();
+        let (mut heard, mut buf) = (Vec::new(), [0; 2]);
+        loop {
+            match server.recv(&mut buf).await.unwrap() {
+                0 => break,
+                n => heard.extend_from_slice(&buf[..n]),
+            }
+        }
+        assert_eq!(heard, b"abcdef");
+    });
+}
