@@ -9,6 +9,7 @@ use std::task::{Context, Waker};
 
 use common::{chat, ms, pattern, read_pattern, story, stream, until, within, Count, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt, StreamExt};
+use smol::LocalExecutor;
 use smol_kcp::{Driver, KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream, MemoryTransport};
 
 /// Two endpoints with one transport between them, and nobody driving them yet.
@@ -99,9 +100,11 @@ fn streams_outlive_their_endpoint() {
 #[test]
 fn without_its_driver_everything_fails_and_every_waiter_learns_it() {
     let config = stream().with_send_budget(2000).with_recv_budget(2000);
-    story(async {
+    // The drivers run only where the story waits, so that what is full stays full.
+    let local = LocalExecutor::new();
+    story(local.run(async {
         let ((here, driver), (there, other)) = in_memory(&config);
-        let (driving, _other) = (smol::spawn(driver), smol::spawn(other));
+        let (driving, _other) = (local.spawn(driver), local.spawn(other));
         let (door, other_door) = (here.listen(), there.listen());
         let peer = there.local_addr();
         let (stream, _accepted) = future::zip(here.connect(peer), other_door.accept()).await;
@@ -150,7 +153,7 @@ fn without_its_driver_everything_fails_and_every_waiter_learns_it() {
         // And whoever comes later.
         assert!(matches!(here.connect(peer).await, Err(KcpError::Closed)));
         assert!(matches!(here.listen().accept().await, Err(KcpError::Closed)));
-    });
+    }));
 }
 
 #[test]
