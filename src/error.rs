@@ -56,7 +56,7 @@ pub enum KcpError {
         /// What would be accepted.
         accepted: String,
     },
-    /// The socket, or another transport, failed.
+    /// The socket or another transport failed, a name could not be resolved, or a file not written.
     Io(Arc<io::Error>),
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for KcpError {
             KcpError::Config { field, value, accepted } => {
                 write!(f, "configuration: {field} = {value}, accepted: {accepted}")
             }
-            KcpError::Io(error) => write!(f, "transport: {error}"),
+            KcpError::Io(error) => error.fmt(f),
         }
     }
 }

@@ -57,7 +57,14 @@
 //! `io` is the only room that touches sockets, clocks and wakers.
 
 #![forbid(unsafe_code)]
+// Without an engine everything compiles and nothing runs.
+#![cfg_attr(not(feature = "kcp"), allow(dead_code, clippy::ptr_arg))]
 #![warn(missing_docs, missing_debug_implementations, rust_2018_idioms)]
+
+/// The examples of the README are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod config;
 mod error;
@@ -78,7 +85,7 @@ pub use io::{
     SessionInfo, WriteHalf,
 };
 #[cfg(feature = "netem")]
-pub use layer::netem::{BurstConfig, LinkConfig, NetemConfig, Probability};
+pub use layer::netem::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};
 #[cfg(all(feature = "_internals", feature = "kcp"))]
 #[doc(hidden)]
 pub use proto::fuzz as internals;

@@ -57,7 +57,8 @@ pub struct StreamStats {
     pub duplicates: u64,
     /// Datagrams or segments that were not acted upon.
     pub rejected: Rejected,
-    /// Smoothed round-trip time; zero before the first sample.
+    /// Smoothed round-trip time, in whole milliseconds as KCP measures it; zero before the first
+    /// sample, and on paths faster than a millisecond.
     pub srtt: Duration,
     /// Variation of the round-trip time.
     pub rttvar: Duration,
@@ -124,4 +125,8 @@ pub struct EndpointStats {
     pub transport_errors: u64,
     /// Turns of the driver.
     pub driver_polls: u64,
+    /// What the emulated bad network did to what was sent and to what was received, where the
+    /// configuration has one.
+    #[cfg(feature = "netem")]
+    pub netem: Option<(crate::LinkStats, crate::LinkStats)>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Microseconds since the endpoint began.
 ///
 /// 64 bits of microseconds last 584,000 years, so ordinary comparison is safe; what travels on the
-/// wire is derived from it as wrapping 32-bit milliseconds ([`Time::as_wire_millis`]).
+/// wire is derived from it as wrapping 32-bit milliseconds by the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
@@ -32,11 +32,6 @@ impl Time {
     /// Whole milliseconds since the beginning.
     pub const fn as_millis(self) -> u64 {
         self.0 / 1000
-    }
-
-    /// The low 32 bits of the milliseconds: the unit of KCP's `ts`.
-    pub const fn as_wire_millis(self) -> u32 {
-        (self.0 / 1000) as u32
     }
 
     /// How long `self` is after `earlier`; zero where it is not.
@@ -75,10 +70,5 @@ mod tests {
         assert_eq!(Time::from_micros(u64::MAX) + Duration::MAX, Time::from_micros(u64::MAX));
         assert_eq!(Time::from_millis(3).since(Time::from_millis(5)), Duration::ZERO);
         assert_eq!(Time::from_millis(5).since(Time::from_millis(3)), Duration::from_millis(2));
-    }
-
-    #[test]
-    fn wire_milliseconds_wrap_after_49_days() {
-        assert_eq!(Time::from_millis(u64::from(u32::MAX) + 3).as_wire_millis(), 2);
     }
 }

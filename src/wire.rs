@@ -17,7 +17,8 @@ pub const CMD_WASK: u8 = 83;
 /// `cmd`: window announcement ("tell"), the answer to a probe.
 pub const CMD_WINS: u8 = 84;
 
-/// `frg` of WASK and WINS as every implementation sends them; of our WASK: the keepalive.
+/// `frg` of WASK and WINS as every implementation sends them. Our WASK is the keepalive too, and our
+/// WINS echoes the `sn` and `ts` of what it answers.
 pub const CODE_PLAIN: u8 = 0;
 /// `frg` of WASK: HELLO, the first segment of a client, `sn` a nonce. Of WINS: HELLO_ACK, which
 /// echoes that nonce in `sn` and carries the answerer's own nonce in `ts`.
@@ -26,9 +27,6 @@ pub const CODE_HELLO: u8 = 1;
 pub const CODE_FIN: u8 = 2;
 /// `frg` of WINS: RST, no such conversation; `sn` and `ts` echo the segment that provoked it.
 pub const CODE_RST: u8 = 3;
-/// `frg` of WASK: KNOWN, a probe of a conversation that was already established. Whoever does not
-/// know the conversation answers RST; whoever does answers WINS with `sn` and `ts` echoed.
-pub const CODE_KNOWN: u8 = 4;
 
 /// A segment header without its payload; `len` is the length of that payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

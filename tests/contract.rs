@@ -101,7 +101,9 @@ fn cancelled_accepts_and_connects_wedge_nothing() {
         for said_hello in 1..=5 {
             let mut connecting = pin!(KcpStream::connect(&config, addr));
             while listener.stats().accepted < said_hello {
-                assert!(future::poll_once(&mut connecting).await.is_none());
+                if future::poll_once(&mut connecting).await.is_some() {
+                    break; // it was quicker
+                }
                 Timer::after(ms(1)).await;
             }
         }

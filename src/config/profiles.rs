@@ -51,14 +51,14 @@ impl KcpConfig {
 
     /// Long-lived connections over the Internet: 50 Mbit/s × 100 ms = 625,000 bytes, 472 segments.
     ///
-    /// 1350 bytes, as kcptun: passes PPPoE, mobile networks and one tunnel on the way. The line is
-    /// shared, so the congestion window is on; a lossy line of one's own is faster with
-    /// `nodelay.nc`. Streams survive a redial or a reboot of a modem of up to a minute.
+    /// 1350 bytes, as kcptun: passes PPPoE, mobile networks and one tunnel on the way. The window
+    /// bounds the rate: on a slower line make it smaller, or others on it suffer. Streams survive a
+    /// redial or a reboot of a modem of up to a minute.
     ///
     /// | | |
     /// |---|---|
     /// | `mtu` | 1350 |
-    /// | `nodelay` | true, 20, 2, false |
+    /// | `nodelay` | true, 20, 2, true ([`fast2`](KcpNoDelayConfig::fast2)) |
     /// | `wnd_size` | 512, 512 |
     /// | `keep_alive`, `session_expire` | 25 s, 180 s |
     /// | `connect_timeout`, `dead_link`, `linger` | 10 s, 60 s, 30 s |
@@ -159,7 +159,7 @@ impl KcpConfig {
     /// | | |
     /// |---|---|
     /// | `mtu` | 1350 |
-    /// | `nodelay` | false, 30, 2, false |
+    /// | `nodelay` | false, 30, 2, true |
     /// | `wnd_size` | 96, 128 |
     /// | `keep_alive`, `session_expire` | 25 s, 180 s |
     /// | `connect_timeout`, `dead_link`, `linger` | 10 s, 60 s, 10 s |
@@ -170,7 +170,7 @@ impl KcpConfig {
     pub fn low_memory() -> KcpConfig {
         KcpConfig {
             mtu: 1350,
-            nodelay: KcpNoDelayConfig { nc: false, ..KcpNoDelayConfig::fast() },
+            nodelay: KcpNoDelayConfig::fast(),
             wnd_size: (96, 128),
             session_expire: Some(secs(180)),
             connect_timeout: Some(secs(10)),
@@ -255,13 +255,13 @@ impl KcpConfig {
     /// segments.
     ///
     /// A stream whose small writes wait up to 30 ms for company: full segments, fewest packets.
-    /// It would fill the line for hours, so the congestion window is on; a lossy line of one's own
-    /// is faster with `nodelay.nc`. The end of a file has a minute to arrive.
+    /// On a slower line make the window smaller: it alone bounds the rate. The end of a file has a
+    /// minute to arrive.
     ///
     /// | | |
     /// |---|---|
     /// | `mtu` | 1400 |
-    /// | `nodelay` | false, 30, 2, false |
+    /// | `nodelay` | false, 30, 2, true |
     /// | `wnd_size` | 2048, 2048 |
     /// | `flush_write` | false |
     /// | `stream` | true |
@@ -272,7 +272,7 @@ impl KcpConfig {
     pub fn file_transfer() -> KcpConfig {
         KcpConfig {
             mtu: 1400,
-            nodelay: KcpNoDelayConfig { nc: false, ..KcpNoDelayConfig::fast() },
+            nodelay: KcpNoDelayConfig::fast(),
             wnd_size: (2048, 2048),
             flush_write: false,
             stream: true,

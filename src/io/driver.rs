@@ -98,6 +98,10 @@ impl Driver {
             let moment = self.moment(now, &state);
             weather.report(&mut state, now);
             state.counters.receive_dropped = self.transport.dropped();
+            #[cfg(feature = "netem")]
+            {
+                state.counters.netem = self.trunk.netem_stats();
+            }
             self.receive(&mut state, moment);
             if state.router.poll_timeout().is_some_and(|at| at <= now) {
                 state.router.handle_timeout(now);

@@ -56,6 +56,8 @@ pub(super) struct Counters {
     pub(super) transmit_dropped: u64,
     pub(super) receive_dropped: u64,
     pub(super) buffers: (usize, usize),
+    #[cfg(feature = "netem")]
+    pub(super) netem: Option<(crate::LinkStats, crate::LinkStats)>,
 }
 
 #[derive(Debug, Default)]
@@ -123,6 +125,8 @@ impl Shared {
             transport_errors: counters.transport_errors,
             driver_polls: counters.polls,
             socket_buffers: counters.buffers,
+            #[cfg(feature = "netem")]
+            netem: counters.netem,
             ..state.router.stats()
         }
     }

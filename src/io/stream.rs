@@ -21,7 +21,8 @@ use crate::stats::StreamStats;
 /// [`AsyncRead`](futures_lite::AsyncRead) and [`AsyncWrite`](futures_lite::AsyncWrite) carry bytes;
 /// [`send`](KcpStream::send) and [`recv`](KcpStream::recv) carry messages, unless the configuration
 /// says [`stream`](KcpConfig::stream), where they carry bytes too. Dropped, the stream is closed in
-/// the background: what was written is delivered within [`linger`](KcpConfig::linger).
+/// the background: what was written is delivered within [`linger`](KcpConfig::linger). A program
+/// that ends takes its background with it: [`close`](KcpStream::close) before.
 ///
 /// # Examples
 ///

@@ -21,6 +21,7 @@ pub(crate) struct Trunk {
 }
 
 /// When and where something happens, for the layers that want to know.
+#[cfg_attr(not(feature = "pcap"), allow(dead_code))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub now: Time,
@@ -30,7 +31,8 @@ pub(crate) struct Moment {
     pub local: SocketAddr,
 }
 
-#[cfg_attr(not(any(feature = "netem", feature = "pcap")), allow(unused_variables))]
+// A layer that is off has no use for what only it looks at.
+#[cfg_attr(not(all(feature = "netem", feature = "pcap")), allow(unused_variables))]
 impl Trunk {
     /// `capture` is given where the configuration asks for one.
     ///
@@ -109,6 +111,12 @@ impl Trunk {
                 out(to, &datagram);
             }
         }
+    }
+
+    /// What the bad network did to what was sent and to what was received.
+    #[cfg(feature = "netem")]
+    pub(crate) fn netem_stats(&self) -> Option<(crate::LinkStats, crate::LinkStats)> {
+        self.netem.as_ref().map(|(send, receive)| (send.stats(), receive.stats()))
     }
 
     /// When [`arrivals`](Trunk::arrivals) and [`departures`](Trunk::departures) must be called.

@@ -18,6 +18,9 @@ const B: SocketAddr = addr(2);
 /// Datagrams under way; the oldest makes room.
 const UNDER_WAY: usize = 64;
 
+/// A datagram older than this is lost: keys rest a little longer.
+const LIFETIME: Duration = Duration::from_secs(10);
+
 const fn addr(host: u8) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, host)), 4000)
 }
@@ -79,7 +82,7 @@ struct World {
     b: Router,
     client: Option<Key>,
     servers: Vec<Key>,
-    wire: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
+    wire: VecDeque<(Time, SocketAddr, SocketAddr, Vec<u8>)>,
     written: u8,
     read: u8,
     /// A byte was altered or invented: what arrives proves nothing any more.
@@ -140,7 +143,7 @@ impl World {
                 if wire.len() >= UNDER_WAY {
                     wire.pop_front();
                 }
-                wire.push_back((own, to, datagram.to_vec()));
+                wire.push_back((now, own, to, datagram.to_vec()));
             });
             while router.pop_ready().is_some() {}
         }
@@ -179,7 +182,10 @@ impl World {
 
     fn deliver(&mut self, at: usize, alter: impl FnOnce(&mut Vec<u8>)) {
         let at = at % self.wire.len().max(1);
-        let Some((from, to, mut datagram)) = self.wire.remove(at) else { return };
+        let Some((sent, from, to, mut datagram)) = self.wire.remove(at) else { return };
+        if self.now.since(sent) > LIFETIME {
+            return;
+        }
         alter(&mut datagram);
         let router = if to == A { &mut self.a } else { &mut self.b };
         router.handle_datagram(self.now, from, &datagram);
@@ -202,6 +208,15 @@ impl World {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    /// The client gave up and said so; a segment of its that was late opened a second session, with
+    /// the same bytes.
+    #[test]
+    fn a_reset_leaves_no_room_for_a_ghost() {
+        let found =
+            b"\xfc\xff\xc8\xce\xce\xce\xce\xce\x3f\x02\xf9\xfc\xfc\xfc\xff\xff\xff\xff\xff\x01\x01";
+        super::operations(found);
+    }
 
     proptest! {
         #[test]

@@ -20,10 +20,11 @@ const MAX_HELD: usize = 32_768;
 /// Bytes that a link holds at most.
 const MAX_HELD_BYTES: usize = 32 << 20;
 
-/// What a link did to its datagrams. `enqueued + duplicated` = `lost + queue_dropped + delivered`
-/// and those still held.
+/// What one direction of the bad network did to its datagrams. `enqueued + duplicated` = `lost +
+/// queue_dropped + delivered` and those still held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LinkStats {
+#[non_exhaustive]
+pub struct LinkStats {
     /// Datagrams that came in.
     pub enqueued: u64,
     /// Lost by chance, in bursts or between them.

@@ -13,6 +13,8 @@
 #[cfg(feature = "kcp")]
 mod kcp;
 
+use std::time::Duration;
+
 use crate::config::KcpConfig;
 use crate::error::KcpError;
 use crate::time::Time;
@@ -170,6 +172,24 @@ impl Engine {
     /// the deadline lies after `now`.
     pub fn poll_timeout(&self, now: Time) -> Option<Time> {
         each!(self, engine => engine.poll_timeout(now))
+    }
+
+    /// Takes a round-trip time that the conversation's opening took, if none is known yet: so the
+    /// first timeout is that of the path, and not 200 ms on every path.
+    pub fn seed_rtt(&mut self, now: Time, rtt: Duration) {
+        each!(self, engine => engine.seed_rtt(now, rtt))
+    }
+
+    /// Is there memory to [`shrink`](Engine::shrink)? Only in a quiescent engine that has carried
+    /// a good deal since it last did.
+    pub fn can_shrink(&self) -> bool {
+        each!(self, engine => engine.can_shrink())
+    }
+
+    /// Gives back the memory that a quiescent engine needs only when it carries data again. What it
+    /// has learnt of the path may go with it, as after a long silence it should (RFC 5681, 4.1).
+    pub fn shrink(&mut self) {
+        each!(self, engine => engine.shrink())
     }
 
     /// A header of this conversation with the current `wnd`, `una` and clock, `sn` and `len` 0.

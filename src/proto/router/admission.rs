@@ -7,7 +7,7 @@ use crate::error::KcpError;
 use crate::proto::session::{Birth, Foreign, Role, Session};
 use crate::proto::time_wait::{hello, reset};
 use crate::time::Time;
-use crate::wire::{self, diff, CMD_PUSH, CMD_WASK, CODE_KNOWN, HEADER_LEN};
+use crate::wire::{self, diff, CMD_PUSH, CMD_WASK, HEADER_LEN};
 
 /// Sessions of one conversation number that are asked whether a datagram from elsewhere is theirs.
 const MAX_CANDIDATES: usize = 8;
@@ -38,7 +38,7 @@ impl Router {
             self.rests.wake(conv, from);
         }
         let greets = hello(datagram).is_some();
-        if !greets && self.move_session(now, from, conv, datagram) {
+        if self.move_session(now, from, conv, datagram) {
             return;
         }
         if self.accepting && (greets || self.is_opening(datagram)) {
@@ -61,7 +61,7 @@ impl Router {
             let early = (0..EARLY).contains(&diff(header.sn, self.sn_base));
             match header.cmd {
                 CMD_PUSH if header.una == self.sn_base && early => pushes += 1,
-                CMD_WASK if header.frg != CODE_KNOWN => {}
+                CMD_WASK => {}
                 _ => return false,
             }
         }
@@ -174,6 +174,7 @@ impl Router {
     fn evict(&mut self, now: Time) {
         let Some((_, &key)) = self.unconfirmed.first_key_value() else { return };
         if let Some(session) = self.sessions.get_mut(key) {
+            session.slot.evicted = true;
             session.fail(KcpError::Reset);
             self.stats.evicted = self.stats.evicted.wrapping_add(1);
             self.settle(now, key);

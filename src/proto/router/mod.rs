@@ -161,7 +161,11 @@ impl Router {
         for (addr, answer) in self.answers.drain(..) {
             sent = out(addr, &answer);
         }
-        while sent < TRANSMIT_BATCH {
+        // Each session once: who has more waits until the others had their turn.
+        for _ in 0..self.poked.len() {
+            if sent >= TRANSMIT_BATCH {
+                break;
+            }
             let Some(key) = self.poked.pop_front() else { break };
             let Some(session) = self.sessions.get_mut(key) else { continue };
             session.slot.poked = false;
@@ -308,7 +312,8 @@ impl Router {
                     }
                 });
             }
-            if !matches!(session.error(), Some(KcpError::Reset | KcpError::Refused)) {
+            // Who is evicted may come back; who was refused was never there.
+            if !session.slot.evicted && !matches!(session.error(), Some(KcpError::Refused)) {
                 self.rests.insert(now, conv, peer, session.rest());
             }
         }

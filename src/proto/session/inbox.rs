@@ -70,6 +70,13 @@ impl Inbox {
         }
     }
 
+    /// Gives back the memory that an empty inbox keeps for the next arrival.
+    pub(crate) fn shrink(&mut self) {
+        if self.is_empty() {
+            self.clear();
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Inbox::default();
     }

@@ -88,6 +88,8 @@ pub(crate) struct Session {
     inbox: Inbox,
     code: Peer,
     hello: Option<Hello>,
+    /// The most that the peer has acknowledged without a gap.
+    peer_una: u32,
     /// Nonce of the peer's HELLO, and the one it was answered with.
     greeted: Option<(u32, u32)>,
     /// Something has been heard from the peer.
@@ -96,6 +98,8 @@ pub(crate) struct Session {
     confirmed: bool,
     /// When an unconfirmed peer was last asked for a proof.
     probed: Option<Time>,
+    /// A write found no room.
+    blocked: bool,
     fin: Fin,
     /// The peer's last sequence number, once it said so.
     peer_fin: Option<u32>,
@@ -142,6 +146,8 @@ pub(super) struct Slot {
     pub(super) listed: bool,
     /// Reached by datagrams.
     pub(super) routed: bool,
+    /// It made room for another.
+    pub(super) evicted: bool,
     /// Known to its client as conversation 0, which asks for a number.
     pub(super) asked: bool,
 }
@@ -198,10 +204,12 @@ impl Session {
             inbox: Inbox::default(),
             code: Peer::Unknown,
             hello,
+            peer_una: sn_base,
             greeted: None,
             established: role == Role::Server,
             confirmed: role == Role::Client,
             probed: None,
+            blocked: false,
             fin: Fin::Open,
             peer_fin: None,
             released: None,
@@ -280,7 +288,8 @@ impl Session {
         let quiet = self.engine.unacked() == 0;
         let taken = self.engine.write(buf)?;
         if taken == 0 {
-            return Ok(if buf.is_empty() { Some(0) } else { None });
+            self.blocked = !buf.is_empty();
+            return Ok(buf.is_empty().then_some(0));
         }
         if quiet {
             self.progress = now;
@@ -292,6 +301,14 @@ impl Session {
             self.flush_at = small.then(|| self.flush_at.unwrap_or(now + interval));
         }
         Ok(Some(taken))
+    }
+
+    /// After anything that may have made room.
+    fn wake_writer(&mut self) {
+        if self.blocked && self.engine.writable() {
+            self.blocked = false;
+            self.ready |= WRITABLE;
+        }
     }
 
     /// Ends the wait of small writes for company.
@@ -306,6 +323,7 @@ impl Session {
             let n = if whole { self.inbox.receive(buf)? } else { self.inbox.read(buf) };
             self.stats.bytes_received = self.stats.bytes_received.wrapping_add(n as u64);
             self.drain();
+            self.wake_writer();
             return Ok(Some(n));
         }
         if self.at_end() {

@@ -1,17 +1,21 @@
 //! What arrives from the peer's address.
 
+use std::time::Duration;
+
 use super::{Control, Fin, Peer, Role, Session, READABLE, WRITABLE};
 use crate::error::KcpError;
 use crate::proto::engine::Refusal;
 use crate::proto::time_wait::provoker;
 use crate::time::Time;
 use crate::wire::{
-    self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_KNOWN, CODE_PLAIN,
-    CODE_RST,
+    self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PLAIN, CODE_RST,
 };
 
 /// A FIN may be so far ahead of what has been received: the most that the window's 16 bits can say.
 const FIN_AHEAD: i32 = 65_535;
+
+/// A longer opening says more of losses than of the path.
+const SEED_MAX: Duration = Duration::from_secs(1);
 
 impl Session {
     /// Acts on a well-formed datagram of this conversation that came from the peer's address.
@@ -34,16 +38,16 @@ impl Session {
             }
         };
         self.confirmed |= handled.proven;
-        if handled.progress {
+        let forgetful = self.is_forgetful(datagram);
+        if handled.progress && !forgetful {
             self.progress = now;
-            self.ready |= WRITABLE;
         }
         let mut genuine = handled.proven || handled.progress || handled.pushed;
         if let Some(own) = provoker(datagram) {
             self.last = Some((own.sn, own.ts));
         }
         for segment in wire::segments(datagram).flatten() {
-            genuine |= self.handle_control(&segment.header);
+            genuine |= self.handle_control(now, &segment.header);
             if self.error.is_some() {
                 return;
             }
@@ -52,7 +56,7 @@ impl Session {
             // The ACK is company enough for a small write.
             self.flush_at = None;
         }
-        if genuine {
+        if genuine && !forgetful {
             self.heard = now;
             if full {
                 // With the peer's window closed a sign of life is progress enough: its reader is
@@ -65,6 +69,7 @@ impl Session {
             }
         }
         self.drain();
+        self.wake_writer();
         if self.at_end() || self.fin == Fin::Done {
             self.ready |= READABLE | WRITABLE;
         }
@@ -78,19 +83,31 @@ impl Session {
         }
     }
 
+    /// Does the peer take back what it has acknowledged? A restarted stock peer that knows nothing
+    /// of the conversation does, in all that it says: it may acknowledge what is out of order for
+    /// it, and answer probes, but it is not the one that was there. A datagram overtaken on its way
+    /// looks the same, and is followed by others. Our own code says RST instead, and may say "one
+    /// before the beginning".
+    fn is_forgetful(&mut self, datagram: &[u8]) -> bool {
+        let mut forgetful = self.code != Peer::Ours;
+        for segment in wire::segments(datagram).flatten() {
+            if diff(segment.header.una, self.peer_una) >= 0 {
+                self.peer_una = segment.header.una;
+                forgetful = false;
+            }
+        }
+        forgetful
+    }
+
     /// Acts on a probe, an answer or one of our codes; `false` where it proves nothing about the
     /// peer.
-    fn handle_control(&mut self, header: &Header) -> bool {
+    fn handle_control(&mut self, now: Time, header: &Header) -> bool {
         match (header.cmd, header.frg) {
             (CMD_WASK, CODE_HELLO) => self.handle_hello(header),
             (CMD_WASK, CODE_FIN) => self.handle_fin(header),
-            (CMD_WASK, CODE_KNOWN) => {
-                self.code = Peer::Ours;
-                self.answer(CODE_PLAIN, header.sn, Some(header.ts));
-            }
             // Only the plain code and those of the future: answered as stock peers do.
             (CMD_WASK, _) => self.answer(CODE_PLAIN, header.sn, Some(header.ts)),
-            (CMD_WINS, CODE_HELLO) => self.handle_hello_ack(header),
+            (CMD_WINS, CODE_HELLO) => self.handle_hello_ack(now, header),
             (CMD_WINS, CODE_FIN) => self.handle_fin_ack(header),
             (CMD_WINS, CODE_RST) => return self.handle_reset(header),
             (CMD_WINS, _) => self.handle_wins(header),
@@ -112,10 +129,11 @@ impl Session {
         self.push_control(Control { cmd: CMD_WINS, frg: CODE_HELLO, sn: header.sn, ts: Some(own) });
     }
 
-    fn handle_hello_ack(&mut self, header: &Header) {
+    fn handle_hello_ack(&mut self, now: Time, header: &Header) {
         // The client's answer to our HELLO_ACK echoes our nonce: it receives what we send.
         if self.greeted.is_some_and(|(_, own)| own == header.sn) {
             self.confirmed = true;
+            self.seed_rtt(now);
             return;
         }
         let Some(hello) = &mut self.hello else { return };
@@ -124,12 +142,22 @@ impl Session {
         }
         hello.next = None;
         self.code = Peer::Ours;
+        self.seed_rtt(now);
         self.push_control(Control {
             cmd: CMD_WINS,
             frg: CODE_HELLO,
             sn: header.ts,
             ts: Some(header.sn),
         });
+    }
+
+    /// The time since the first HELLO, or the first HELLO_ACK, is the path's round trip, or more if
+    /// one was lost: within reason, a better guess than one that is the same for every path.
+    fn seed_rtt(&mut self, now: Time) {
+        let rtt = now.since(self.opened);
+        if rtt <= SEED_MAX {
+            self.engine.seed_rtt(now, rtt);
+        }
     }
 
     fn handle_fin(&mut self, header: &Header) {
@@ -164,12 +192,6 @@ impl Session {
                 || matches!(self.fin, Fin::Sent { .. });
             if asked {
                 self.code = Peer::Stock;
-            }
-            if let Some(hello) = &mut self.hello {
-                // Our own code sends a plain WINS too, when a window reopens: ask more than once.
-                if hello.tries >= 3 {
-                    hello.next = None;
-                }
             }
             if matches!(self.fin, Fin::Sent { .. }) {
                 self.fin = Fin::Done;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Control, Peer, Session};
 use crate::time::Time;
-use crate::wire::{self, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, CODE_KNOWN, CODE_PLAIN};
+use crate::wire::{self, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, CODE_PLAIN};
 
 /// Addresses that are asked at a time: more than a peer has, and no gift to who invents them.
 const MAX_CHALLENGES: usize = 4;
@@ -107,11 +107,10 @@ impl Session {
         now: Time,
         out: &mut dyn FnMut(SocketAddr, &[u8]),
     ) {
-        let code = if self.code == Peer::Ours { CODE_KNOWN } else { CODE_PLAIN };
         for at in 0..self.challenges.len() {
             let challenge = self.challenges[at];
             if std::mem::take(&mut self.challenges[at].due) {
-                let ask = Control { cmd: CMD_WASK, frg: code, sn: challenge.token, ts: None };
+                let ask = Control { cmd: CMD_WASK, frg: CODE_PLAIN, sn: challenge.token, ts: None };
                 let header = self.control_header(now, ask);
                 self.emit(challenge.addr, &header.encode(), out);
             }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Control, Fin, Peer, Role, Session};
+use super::{Control, Fin, Role, Session};
 use crate::error::KcpError;
 use crate::time::Time;
-use crate::wire::{CMD_WASK, CODE_FIN, CODE_KNOWN, CODE_PLAIN};
+use crate::wire::{CMD_WASK, CODE_FIN, CODE_PLAIN};
 
 /// First and longest time between two HELLOs. The first is well above most round trips, as
 /// nothing is known of this one.
@@ -19,7 +19,11 @@ const HELLO_TRIES: u32 = 6;
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Longest time between two FINs.
-const FIN_LONGEST: Duration = Duration::from_secs(2);
+pub(super) const FIN_LONGEST: Duration = Duration::from_secs(2);
+
+/// Silence after which a session gives its memory back: long enough not to forget the path between
+/// two requests of a person.
+const SHRINK_AFTER: Duration = Duration::from_secs(10);
 
 /// A session silent for so long gives way to a new HELLO of the same number and address.
 pub(super) const SILENCE: Duration = Duration::from_secs(3);
@@ -46,6 +50,7 @@ impl Session {
             self.config.session_expire.map(|expire| self.heard + expire),
             self.dead_at(),
             self.linger_at(),
+            self.shrink_at(),
         ]
         .into_iter()
         .flatten()
@@ -73,6 +78,11 @@ impl Session {
         }
         self.repeat_hello(now);
         self.repeat_fin(now);
+        if is_due(self.shrink_at()) {
+            self.engine.shrink();
+            self.inbox.shrink();
+            self.control = Vec::new();
+        }
         if is_due(self.keep_alive_at()) {
             self.ping(now);
         }
@@ -84,9 +94,8 @@ impl Session {
             self.asked = now;
         }
         self.pinged = now;
-        let frg = if self.code == Peer::Ours { CODE_KNOWN } else { CODE_PLAIN };
         let sn = self.engine.snd_nxt();
-        self.push_control(Control { cmd: CMD_WASK, frg, sn, ts: None });
+        self.push_control(Control { cmd: CMD_WASK, frg: CODE_PLAIN, sn, ts: None });
     }
 
     /// Does the deadline that came up need a flush of the engine?
@@ -94,6 +103,11 @@ impl Session {
         self.error.is_none()
             && self.conv != 0
             && self.engine.poll_timeout(now).is_some_and(|at| at <= now)
+    }
+
+    /// A session that has carried data and fallen silent gives its memory back.
+    fn shrink_at(&self) -> Option<Time> {
+        self.engine.can_shrink().then(|| self.heard.max(self.progress) + SHRINK_AFTER)
     }
 
     fn connect_deadline(&self) -> Option<Time> {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::timers::FIN_LONGEST;
 use super::{Control, Fin, Peer, Role, Session, RECENT, WRITABLE};
 use crate::proto::time_wait::provoker;
 use crate::time::Time;
@@ -36,12 +37,9 @@ impl Session {
         self.transmit_challenges(now, out);
         // Without a number the conversation cannot carry data: HELLO asks for one.
         if self.conv != 0 {
-            let unsent = self.engine.unsent();
             self.flush_at = None;
             self.engine.flush(now);
-            if self.engine.unsent() < unsent {
-                self.ready |= WRITABLE;
-            }
+            self.wake_writer();
             self.announce_end(now);
         }
         let mut bytes = Vec::new();
@@ -97,7 +95,7 @@ impl Session {
             return;
         }
         let sn = self.engine.snd_nxt();
-        self.fin = Fin::Sent { sn, tries: 1, next: now + self.rto() };
+        self.fin = Fin::Sent { sn, tries: 1, next: now + self.rto().min(FIN_LONGEST) };
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_FIN, sn, ts: None });
     }
 

@@ -1,5 +1,7 @@
 //! The inner clock, and the renewal of what has counted high.
 
+use std::time::Duration;
+
 use super::knobs::{update, INNER_CONV};
 use super::mirror::{Congestion, Rtt};
 use super::KcpEngine;
@@ -11,6 +13,9 @@ use crate::wire::{Header, CMD_ACK, CMD_WINS};
 /// quiet moment is forced. So neither reaches [`LIMIT`], and no sum of two of them reaches 2^31,
 /// where the inner engine's differences overflow.
 pub(super) const RENEW_AT: u32 = 1 << 29;
+
+/// Segments either way after which the inner queues are worth being given back.
+const WORTH_SHRINKING: u32 = 32;
 
 /// The inner clock stops here; that takes a segment that stays unacknowledged for half a week.
 pub(super) const LIMIT: u32 = 1 << 30;
@@ -53,14 +58,34 @@ impl KcpEngine {
         sent.max(received)
     }
 
-    /// Replaces an inner engine that has counted high by a fresh one, if nothing is in flight or
-    /// held. What it knew of the path is handed on in a made-up ACK of nothing: the smoothed
+    /// The queues inside keep the memory of their fullest moment, and grow with the first segments.
+    pub fn can_shrink(&self) -> bool {
+        self.highest_sn() > WORTH_SHRINKING && self.is_quiet()
+    }
+
+    pub fn shrink(&mut self) {
+        if self.is_quiet() {
+            self.replace();
+            self.scratch = Vec::new();
+            self.sink.lock().release(0);
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.unacked() == 0 && self.seen.is_quiet()
+    }
+
+    /// Replaces an inner engine that has counted high.
+    pub(super) fn renew(&mut self) {
+        if self.highest_sn() >= self.renew_at && self.is_quiet() {
+            self.replace();
+        }
+    }
+
+    /// Replaces the inner engine by a fresh one, with nothing in flight or held. What it knew of the path is handed on in a made-up ACK of nothing: the smoothed
     /// round-trip time and the peer's window. Lost are the variation, which begins again at half the
     /// round-trip time, and the congestion window, which opens from one segment as after a timeout.
-    pub(super) fn renew(&mut self) {
-        if self.highest_sn() < self.renew_at || self.unacked() > 0 || !self.seen.is_quiet() {
-            return;
-        }
+    fn replace(&mut self) {
         self.flush_inner(); // the ACKs that it owes
         let knobs = self.knobs;
         let rtt = self.rtt.srtt.min(self.clock);
@@ -70,13 +95,28 @@ impl KcpEngine {
         self.rx_base = self.seen.contiguous();
         self.rtt = Rtt::new(knobs.min_rto, knobs.interval);
         self.congestion = Congestion::new(knobs.mss, knobs.resend, knobs.snd_wnd, knobs.nc);
+        self.teach(rtt, window, 0);
+    }
+
+    pub fn seed_rtt(&mut self, now: Time, rtt: Duration) {
+        if self.rtt.srtt > 0 {
+            return;
+        }
+        self.tick(now);
+        let rtt = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX).clamp(1, self.clock.max(1));
+        let una = self.flight.una().wrapping_sub(self.tx_base);
+        self.teach(rtt, self.inner.rmt_wnd(), una);
+    }
+
+    /// Tells the inner engine a round-trip time (0: none) and the peer's window by an ACK of nothing.
+    fn teach(&mut self, rtt: u32, wnd: u16, una: u32) {
         let cmd = if rtt > 0 { CMD_ACK } else { CMD_WINS };
-        let (ts, sn) = (self.clock - rtt, LIMIT);
-        let known = Header { conv: INNER_CONV, cmd, wnd: window, ts, sn, ..Header::default() };
+        let ts = self.clock.saturating_sub(rtt);
+        let known = Header { conv: INNER_CONV, cmd, wnd, ts, sn: LIMIT, una, ..Header::default() };
         let taken = self.inner.input(&known.encode());
         debug_assert!(taken.is_ok(), "well formed");
         if rtt > 0 {
-            self.rtt.sample(rtt);
+            self.rtt.sample(self.clock - ts);
         }
     }
 }

@@ -38,7 +38,7 @@ impl Reference {
 
 impl Station for Reference {
     fn input(&mut self, now: Time, datagram: &[u8]) {
-        self.kcp.update(now.as_wire_millis());
+        self.kcp.update(now.as_millis() as u32);
         self.kcp.input(datagram).unwrap();
     }
 
@@ -63,7 +63,7 @@ impl Station for Reference {
     }
 
     fn flush(&mut self, now: Time) {
-        self.kcp.update(now.as_wire_millis());
+        self.kcp.update(now.as_millis() as u32);
         self.next_tick = ms(now.as_millis() / 10 * 10 + 10);
     }
 

@@ -2,12 +2,15 @@
 
 use crate::error::KcpError;
 use crate::proto::router::{Key, Router};
+use crate::proto::{READABLE, WRITABLE};
 use crate::time::Time;
 
 /// What the application does with its session, and what came of it.
 #[derive(Debug)]
 pub(super) struct App {
     pub key: Key,
+    /// What the router has announced; nothing else is tried.
+    pub awake: u8,
     /// What is still to be written.
     pub to_write: Vec<u8>,
     /// Closes its writing side when everything is written.
@@ -35,6 +38,7 @@ impl App {
     pub fn new(key: Key) -> App {
         App {
             key,
+            awake: READABLE | WRITABLE,
             to_write: Vec::new(),
             closes: false,
             closes_at_end: false,
@@ -59,7 +63,7 @@ impl App {
 
     /// Does what can be done now.
     pub fn pump(&mut self, now: Time, router: &mut Router) {
-        if self.released || self.failed.is_some() {
+        if self.released || self.failed.is_some() || self.awake == 0 {
             return;
         }
         if let Err(error) = self.try_pump(now, router) {
@@ -70,7 +74,8 @@ impl App {
     fn try_pump(&mut self, now: Time, router: &mut Router) -> Result<(), KcpError> {
         // What was received comes before the cause of the end.
         let mut buf = [0; 4096];
-        while self.reads && !self.at_end {
+        let readable = std::mem::take(&mut self.awake) & READABLE != 0;
+        while readable && self.reads && !self.at_end {
             match router.read(now, self.key, &mut buf, false)? {
                 None => break,
                 Some(0) => {

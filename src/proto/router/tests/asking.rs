@@ -1,7 +1,7 @@
 //! Conversation 0: "give me a number".
 
 use super::*;
-use crate::wire::{CMD_ACK, CMD_PUSH};
+use crate::wire::{CMD_ACK, CMD_PUSH, CMD_WINS};
 
 /// What tokio_kcp's client sends first: data under conversation 0.
 fn question(n: u32) -> Vec<u8> {
@@ -86,4 +86,22 @@ fn asking_a_peer_that_is_not_there_ends_with_the_timeout() {
     assert!(matches!(world.app(CLIENT, app).cause(), Some(KcpError::TimedOut)));
     world.release(CLIENT, app);
     assert!(world.hosts[CLIENT].router.is_empty());
+}
+
+#[test]
+fn who_moves_with_a_number_does_not_leave_its_question_behind() {
+    let mut world = World::pair(&config(), link(40, 0), 6);
+    world.log = Some(Vec::new());
+    world.inject(SERVER, addr(5), &question(0));
+    let answer = world.sent(addr(SERVER), addr(5)).next().map(|s| headers(&s.bytes)[0]).unwrap();
+    let push = Header { conv: answer.conv, cmd: CMD_PUSH, sn: 1, ..Header::default() };
+    world.inject(SERVER, addr(6), &push.encode());
+    let asked = world.sent(addr(SERVER), addr(6)).next().map(|s| headers(&s.bytes)[0]).unwrap();
+    let told = Header { cmd: CMD_WINS, frg: 0, sn: asked.sn, una: 0, ..asked };
+    world.inject(SERVER, addr(6), &told.encode());
+    let key = world.app(SERVER, 0).key;
+    assert_eq!(world.hosts[SERVER].router.peer(key), Some(addr(6)));
+    world.inject(SERVER, addr(5), &question(1));
+    assert_eq!(world.hosts[SERVER].router.stats().accepted, 2, "somebody new asks");
+    assert_eq!(world.app(SERVER, 1).read, b"who");
 }

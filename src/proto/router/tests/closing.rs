@@ -1,7 +1,7 @@
 //! How conversations end.
 
 use super::*;
-use crate::wire::{CMD_PUSH, CMD_WINS, CODE_RST};
+use crate::wire::{CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, CODE_RST};
 
 /// A pair with a session that both sides know of; the client's application.
 fn connected(config: &KcpConfig, link: LinkConfig, seed: u64) -> (World, usize) {
@@ -282,4 +282,60 @@ fn acknowledgements_of_the_last_data_leave_before_the_session_does() {
     world.run_until(secs(2), |world| world.app(CLIENT, app).released);
     let again = world.sent(addr(CLIENT), addr(SERVER)).filter(|s| has(&s.bytes, CMD_PUSH, 0));
     assert_eq!(again.count(), 1, "nothing had to be sent again");
+}
+
+#[test]
+fn a_dropped_reader_waits_for_what_a_finished_writer_has_lost() {
+    // The FIN overtakes a segment that has to be sent again.
+    let (mut world, app) = connected(&config(), link(100, 0), 16);
+    let mut pushes = 0;
+    world.filter = Box::new(move |sent| {
+        pushes += usize::from(has(&sent.bytes, CMD_PUSH, 0));
+        pushes != 3
+    });
+    world.app(CLIENT, app).to_write = data(20_000);
+    world.app(CLIENT, app).closes = true;
+    world.app(SERVER, 0).closes = true;
+    world.turn();
+    world.release(SERVER, 0);
+    world.run_until(secs(5), |world| world.app(CLIENT, app).released);
+    assert!(world.app(CLIENT, app).failed.is_none());
+    world.run_dry();
+    assert_forgotten(&world);
+}
+
+#[test]
+fn a_successor_that_was_turned_out_is_not_answered_in_its_predecessors_name() {
+    let config = KcpConfig { max_unconfirmed: 1, ..config() };
+    let mut world = World::pair(&config, link(40, 0), 17);
+    let app = world.connect(CLIENT, SERVER, Some(7));
+    world.app(CLIENT, app).to_write = data(20_000);
+    world.app(CLIENT, app).closes = true;
+    world.run(secs(2));
+    assert_eq!(world.hosts[SERVER].router.stats().time_wait, 1);
+    let hello = Header { conv: 7, cmd: CMD_WASK, frg: CODE_HELLO, sn: 99, ..Header::default() };
+    world.inject(SERVER, addr(CLIENT), &hello.encode());
+    world.inject(SERVER, addr(5), &Header { conv: 8, ..hello }.encode());
+    assert_eq!(world.hosts[SERVER].router.stats().evicted, 1);
+    world.log = Some(Vec::new());
+    let push = Header { conv: 7, cmd: CMD_PUSH, sn: 1, una: u32::MAX, ..Header::default() };
+    world.inject(SERVER, addr(CLIENT), &push.encode());
+    let answer = &world.sent(addr(SERVER), addr(CLIENT)).next().unwrap().bytes;
+    assert_eq!(codes(answer), [(CMD_WINS, CODE_RST)], "its data was never received");
+}
+
+#[test]
+fn a_fin_that_nobody_answers_is_given_up_when_linger_ends() {
+    let config = KcpConfig { linger: secs(3), ..config() };
+    let (mut world, app) = connected(&config, link(40, 0), 18);
+    world.filter = Box::new(|sent| !has(&sent.bytes, CMD_WINS, wire::CODE_FIN));
+    world.app(SERVER, 0).closes_at_end = false;
+    world.app(CLIENT, app).to_write = data(1000);
+    world.app(CLIENT, app).closes = true;
+    let began = world.now;
+    world.run(secs(10));
+    // Since the data was acknowledged; those that travel with an answer get lost with it.
+    let took = world.hosts[CLIENT].apps[app].delivered.unwrap().since(began);
+    assert!(took > secs(3) && took < secs(4), "{took:?}");
+    assert!(world.app(CLIENT, app).failed.is_none());
 }

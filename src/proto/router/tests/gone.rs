@@ -1,6 +1,7 @@
 //! The peer is gone, or only silent.
 
 use super::*;
+use crate::wire::{CMD_WASK, CODE_PLAIN};
 
 fn pair(config: &KcpConfig, seed: u64) -> (World, usize) {
     let mut world = World::pair(config, link(40, 0), seed);
@@ -64,6 +65,8 @@ fn an_idle_peer_that_is_there_is_never_given_up_and_costs_little() {
     let log = world.log.take().unwrap();
     let bytes: usize = log.iter().map(|sent| sent.bytes.len() + 28).sum();
     assert!(!log.is_empty());
+    let asks = |sent: &&world::Sent| has(&sent.bytes, CMD_WASK, CODE_PLAIN);
+    assert!(log.iter().filter(asks).all(|sent| sent.from == addr(CLIENT)), "one asks, not both");
     assert!(bytes <= 500, "{bytes} bytes of IP in two minutes: {log:#?}");
     world.run(secs(24 * 3600));
     assert!(world.app(CLIENT, app).failed.is_none() && world.app(SERVER, 0).failed.is_none());

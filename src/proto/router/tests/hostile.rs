@@ -184,6 +184,7 @@ fn perform(world: &mut World, op: Op) {
 
 fn with(world: &mut World, host: usize, app: usize, act: impl FnOnce(&mut App)) {
     if let Some(app) = world.hosts[host].apps.get_mut(app) {
+        app.awake = u8::MAX;
         act(app);
     }
 }

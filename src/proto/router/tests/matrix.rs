@@ -25,6 +25,8 @@ fn profiles() -> [(&'static str, KcpConfig); 8] {
 fn transfer(config: &KcpConfig, rtt: u64, loss: u32, len: usize) -> (Duration, StreamStats) {
     let mut world = World::pair(config, link(rtt, loss), rtt << 8 | u64::from(loss));
     let app = world.connect(CLIENT, SERVER, None);
+    let is_connected = |world: &mut World| world.app(CLIENT, app).connected.is_some();
+    world.run_until(config.connect_timeout.unwrap_or_default(), is_connected);
     let bytes = data(len);
     *world.app(CLIENT, app) =
         App { to_write: bytes.clone(), closes: true, ..App::new(world.app(CLIENT, app).key) };

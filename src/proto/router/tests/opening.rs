@@ -158,3 +158,35 @@ fn a_number_in_use_is_refused_and_so_are_too_many_sessions() {
     let third = router.connect(now, addr(SERVER), None);
     assert!(matches!(third, Err(KcpError::TooManySessions { limit: 2 })));
 }
+
+#[test]
+fn a_hello_that_comes_late_after_early_data_is_no_new_beginning() {
+    let config = KcpConfig { connect_timeout: None, ..config() };
+    let mut world = World::pair(&config, link(40, 0), 11);
+    let app = world.connect(CLIENT, SERVER, None);
+    world.app(CLIENT, app).to_write = data(3000);
+    world.filter = Box::new(|sent| !has(&sent.bytes, CMD_WASK, CODE_HELLO));
+    world.run(secs(5));
+    world.filter = Box::new(|_| true);
+    world.run(secs(5));
+    world.app(CLIENT, app).to_write = data(3000);
+    world.run(secs(5));
+    assert!(world.app(SERVER, 0).failed.is_none());
+    assert_eq!(world.app(SERVER, 0).read.len(), 6000);
+    assert_eq!(world.hosts[SERVER].router.stats().accepted, 1);
+}
+
+#[test]
+fn a_stock_server_is_greeted_a_few_times_and_then_left_in_peace() {
+    let mut world = World::new(link(40, 0), 12);
+    world.add_stock(&config(), 7, addr(CLIENT));
+    world.add(&config());
+    world.log = Some(Vec::new());
+    let app = world.connect(CLIENT, SERVER, Some(7));
+    world.app(CLIENT, app).to_write = data(1000);
+    world.run(secs(60));
+    assert!(world.app(CLIENT, app).connected.is_some());
+    assert_eq!(world.stock(SERVER).read.len(), 1000);
+    let hellos = world.log.iter().flatten().filter(|s| has(&s.bytes, CMD_WASK, CODE_HELLO));
+    assert_eq!(hellos.count(), 6);
+}

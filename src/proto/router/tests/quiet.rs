@@ -1,6 +1,9 @@
 //! Sessions that have nothing to do cost nothing.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::proto::router::Router;
 
 #[test]
 fn a_thousand_idle_sessions_wake_nobody_before_they_expire() {
@@ -56,4 +59,31 @@ fn a_deadline_in_the_past_is_dealt_with_once() {
     assert!(world.hosts[CLIENT].router.poll_timeout().unwrap() > now);
     world.run(secs(5));
     assert_eq!(world.app(SERVER, 0).read.len(), 10_000);
+}
+
+#[test]
+fn no_datagram_is_longer_than_the_layers_leave_room_for() {
+    // 50 is the smallest MTU: two headers and two bytes, fewer than a busy session's codes.
+    for (mtu, overhead) in [(50, 0), (1400, 40), (90, 40)] {
+        let config = KcpConfig { mtu, wnd_size: (128, 128), connect_timeout: None, ..config() };
+        let mut world = World::pair(&config, link(40, 5), 4);
+        for host in [SERVER, CLIENT] {
+            let router = Router::new(Arc::new(config.clone()), overhead, [4, host as u64]);
+            world.hosts[host].router = router;
+        }
+        world.hosts[SERVER].router.set_accepting(true);
+        world.log = Some(Vec::new());
+        let app = world.connect(CLIENT, SERVER, None);
+        world.app(CLIENT, app).to_write = data(10_000);
+        for _ in 0..50 {
+            let now = world.now;
+            world.hosts.iter_mut().for_each(|host| host.router.ping_all(now));
+            world.run(ms(10));
+        }
+        world.app(CLIENT, app).closes = true;
+        world.run_until(secs(30), |world| world.app(CLIENT, app).released);
+        assert_eq!(world.app(SERVER, 0).read, data(10_000));
+        let longest = world.log.iter().flatten().map(|sent| sent.bytes.len()).max().unwrap();
+        assert!(longest <= mtu - overhead && longest + 24 > mtu - overhead, "{longest}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Readers that do not read.
 
 use super::*;
+use crate::wire::{CMD_ACK, CMD_PUSH};
 
 #[test]
 fn a_slow_reader_stalls_its_own_stream_only_and_within_its_budget() {
@@ -111,4 +112,38 @@ fn small_writes_wait_for_company_and_large_ones_do_not() {
     world.turn();
     let sent: usize = world.sent(addr(CLIENT), addr(SERVER)).map(|s| s.bytes.len()).sum();
     assert!(sent > 10_000, "at once at {began:?}: {sent}");
+}
+
+#[test]
+fn an_acknowledgement_is_company_enough() {
+    let config = KcpConfig { flush_write: false, ..config() };
+    let mut world = World::pair(&config, link(40, 0), 6);
+    let app = world.connect(CLIENT, SERVER, None);
+    world.run(secs(1));
+    world.app(SERVER, 0).to_write = data(2000);
+    world.turn();
+    let began = world.now;
+    world.run(ms(18));
+    world.log = Some(Vec::new());
+    world.app(CLIENT, app).to_write = data(10);
+    world.run(secs(1));
+    let first = world.sent(addr(CLIENT), addr(SERVER)).next().unwrap();
+    assert!(has(&first.bytes, CMD_ACK, 0) && has(&first.bytes, CMD_PUSH, 0), "{first:?}");
+    assert_eq!(first.at.since(began), ms(20), "when what it acknowledges arrives");
+}
+
+#[test]
+fn a_writer_with_a_small_budget_is_woken_by_every_acknowledgement() {
+    for stream in [true, false] {
+        let config =
+            KcpConfig { send_budget: 20_000, max_message: Some(16_384), stream, ..config() };
+        let mut world = World::pair(&config, link(40, 1), 7);
+        let app = world.connect(CLIENT, SERVER, None);
+        world.run(secs(1));
+        let bytes = data(400_000);
+        world.app(CLIENT, app).to_write = bytes.clone();
+        world.app(CLIENT, app).closes = true;
+        world.run_until(secs(20), |world| world.hosts[CLIENT].apps[app].released);
+        assert!(world.app(SERVER, 0).read == bytes);
+    }
 }

@@ -48,11 +48,6 @@ impl Stock {
         }
     }
 
-    /// Segments that are not acknowledged.
-    pub fn waits(&self) -> u32 {
-        self.kcp.waitsnd()
-    }
-
     /// It is switched off.
     pub fn stop(&mut self) {
         self.next = None;
@@ -63,7 +58,7 @@ impl Stock {
             return;
         }
         assert_eq!(from, self.peer);
-        self.kcp.update(now.as_wire_millis());
+        self.kcp.update(now.as_millis() as u32);
         let _ = self.kcp.input(datagram);
         let mut buf = vec![0; 256 * 1024];
         while let Ok(n) = self.kcp.recv(&mut buf) {
@@ -77,7 +72,7 @@ impl Stock {
     pub fn update(&mut self, now: Time) {
         if let Some(next) = self.next {
             if now >= next {
-                self.kcp.update(now.as_wire_millis());
+                self.kcp.update(now.as_millis() as u32);
                 self.next = Some(Time::from_millis(now.as_millis() / 10 * 10 + 10));
             }
         }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::app::App;
 use super::stock::Stock;
 use crate::config::KcpConfig;
-use crate::error::KcpError;
 use crate::layer::netem::{LinkConfig, Netem};
 use crate::proto::router::{Key, Router};
+use crate::proto::{READABLE, WRITABLE};
 use crate::time::Time;
 
 /// The hosts of [`World::pair`].
@@ -127,8 +127,11 @@ impl World {
         apps.len() - 1
     }
 
+    /// An application, which may be told to do something else.
     pub fn app(&mut self, host: usize, app: usize) -> &mut App {
-        &mut self.hosts[host].apps[app]
+        let app = &mut self.hosts[host].apps[app];
+        app.awake = READABLE | WRITABLE;
+        app
     }
 
     pub fn release(&mut self, host: usize, app: usize) {
@@ -218,7 +221,12 @@ impl World {
             if let Some(stock) = &mut host.stock {
                 stock.transmit(&mut out);
             } else {
-                while host.router.pop_ready().is_some() {}
+                while let Some((key, bits)) = host.router.pop_ready() {
+                    let live = |app: &&mut App| app.key == key && !app.released;
+                    if let Some(app) = host.apps.iter_mut().find(live) {
+                        app.awake |= bits;
+                    }
+                }
                 if let Some(accept) = host.accept {
                     while let Some(key) = host.router.pop_incoming() {
                         host.apps.push(accept(key));
@@ -265,7 +273,14 @@ impl World {
     pub fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut World) -> bool) {
         let end = self.now + span;
         self.turn();
-        while !done(self) {
+        loop {
+            // To look is not to wake.
+            let awake: Vec<u8> = self.apps().map(|app| app.awake).collect();
+            let end_reached = done(self);
+            self.apps().zip(awake).for_each(|(app, awake)| app.awake = awake);
+            if end_reached {
+                break;
+            }
             assert!(self.step(end), "not done within {span:?}: {:?}", self.summary());
         }
     }
@@ -275,15 +290,20 @@ impl World {
         while self.step(Time::from_micros(u64::MAX)) {}
     }
 
+    fn apps(&mut self) -> impl Iterator<Item = &mut App> {
+        self.hosts.iter_mut().flat_map(|host| &mut host.apps)
+    }
+
     /// What every application has come to.
-    pub fn summary(&self) -> Vec<(usize, usize, bool, Option<Time>, Option<KcpError>)> {
+    pub fn summary(&self) -> Vec<String> {
         let apps = self
             .hosts
             .iter()
             .enumerate()
             .flat_map(|(host, of)| of.apps.iter().map(move |app| (host, app)));
         apps.map(|(host, app)| {
-            (host, app.read.len(), app.at_end, app.delivered, app.cause().cloned())
+            let (read, at_end) = (app.read.len(), app.at_end);
+            format!("{host}: {read} {at_end} {:?} {:?}", app.delivered, app.failed)
         })
         .collect()
     }

@@ -1,0 +1,13 @@
+//! Conversations with what others wrote: tokio_kcp and ikcp.c over real sockets, and the recorded
+//! words of kcptun.
+
+mod codes;
+mod ikcp;
+mod ikcp_peer;
+mod recorded;
+mod relay;
+mod roaming;
+mod support;
+mod talk;
+mod tokio_kcp_ends;
+mod tokio_kcp_talks;
