@@ -31,6 +31,12 @@ const TRANSMIT_ENOUGH: usize = 256;
 /// Turns before other tasks of the executor get theirs.
 const TURNS: usize = 16;
 
+/// Bytes of memory for datagrams that a quiet driver may keep.
+const KEEP: usize = 16 * 1024;
+
+/// Time without traffic after which a driver gives back what it holds beyond that.
+const QUIET_AFTER: Duration = Duration::from_secs(1);
+
 /// Silence after which a client's socket is replaced by one with a fresh port, and the time between
 /// two such attempts.
 const REBIND_AFTER: Duration = Duration::from_secs(3);
@@ -52,12 +58,17 @@ pub struct Driver {
     transmits: Datagrams,
     timer: Timer,
     armed: Option<Time>,
+    /// When to look whether the memory for datagrams is still of use.
+    tidy_at: Option<Time>,
+    /// Since that time was set, it was.
+    moved: bool,
     rebound: Time,
     rebinds: bool,
 }
 
 impl Driver {
     pub(super) fn new(shared: Arc<Shared>, transport: Box<dyn Transport>, trunk: Trunk) -> Driver {
+        shared.lock().counters.buffers = transport.buffers();
         Driver {
             shared,
             transport,
@@ -66,6 +77,8 @@ impl Driver {
             transmits: Datagrams::new(TRANSMIT_QUEUE),
             timer: Timer::never(),
             armed: None,
+            tidy_at: None,
+            moved: false,
             rebound: Time::ZERO,
             rebinds: true,
         }
@@ -90,6 +103,7 @@ impl Driver {
             let now = shared.clock.now();
             let mut state = shared.lock();
             state.counters.transport_errors += errors;
+            state.counters.receive_dropped = self.transport.dropped();
             if refused {
                 state.router.handle_refused(now);
             }
@@ -109,6 +123,7 @@ impl Driver {
                 return Ok(Turn::Done);
             }
             let deadline = earliest(state.router.poll_timeout(), self.trunk.poll_timeout());
+            let deadline = earliest(deadline, self.tidy(now));
             state.armed = deadline;
             state.set_driver(cx);
             deadline
@@ -127,7 +142,26 @@ impl Driver {
         Ok(if more { Turn::More } else { Turn::Idle })
     }
 
+    /// Gives memory back when there has been no traffic for a while; not at once, since to take it
+    /// anew for each burst costs more than the burst. Returns when to look again.
+    fn tidy(&mut self, now: Time) -> Option<Time> {
+        let held = self.received.capacity().max(self.transmits.capacity());
+        match self.tidy_at {
+            None if held > KEEP => self.tidy_at = Some(now + QUIET_AFTER),
+            Some(at) if at <= now && self.moved => self.tidy_at = Some(now + QUIET_AFTER),
+            Some(at) if at <= now => {
+                self.tidy_at = None;
+                self.received.release();
+                self.transmits.release();
+            }
+            _ => return self.tidy_at,
+        }
+        self.moved = false;
+        self.tidy_at
+    }
+
     fn receive(&mut self, state: &mut State, now: Time) {
+        self.moved |= !self.received.is_empty();
         let moment = moment(now, state);
         let router = &mut state.router;
         let mut into = |from, datagram: &[u8]| router.handle_datagram(now, from, datagram);
@@ -155,6 +189,7 @@ impl Driver {
             && router
                 .transmit(now, &mut |to, datagram| trunk.outward(moment, to, datagram, &mut queue));
         state.counters.transmit_dropped += dropped;
+        self.moved |= !self.transmits.is_empty();
         more
     }
 
@@ -208,9 +243,11 @@ impl Driver {
         match self.transport.rebind() {
             Ok(true) => {
                 let local = self.transport.local_addr().ok();
+                let buffers = self.transport.buffers();
                 log::debug!("no answer for {REBIND_AFTER:?}: rebound to {local:?}");
                 self.shared.with(|state, now| {
                     state.local_addr = local.unwrap_or(state.local_addr);
+                    state.counters.buffers = buffers;
                     state.router.ping_all(now);
                 });
                 true

@@ -63,6 +63,12 @@ pub trait Transport: Send + 'static {
     fn dropped(&self) -> u64 {
         0
     }
+
+    /// Bytes of the send and the receive buffer as the system grants them; zero where there are
+    /// none, or it does not say.
+    fn buffers(&self) -> (usize, usize) {
+        (0, 0)
+    }
 }
 
 /// Bytes of the longest datagram that is received under `mtu`: every peer may use an MTU of its
