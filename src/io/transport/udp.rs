@@ -175,11 +175,9 @@ impl UdpTransport {
         offload.receive(socket.get_ref(), &mut |from, datagram| {
             count += 1;
             let from = canonical(from);
-            if datagram.len() > options.longest {
-                *dropped += 1;
-            } else if !batch.push(from, datagram) && !rest.push(from, datagram) {
-                *dropped += 1;
-            }
+            let kept = datagram.len() <= options.longest
+                && (batch.push(from, datagram) || rest.push(from, datagram));
+            *dropped += u64::from(!kept);
         })?;
         Ok(count)
     }
