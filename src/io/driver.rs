@@ -18,8 +18,9 @@ use crate::error::KcpError;
 use crate::layer::trunk::{Moment, Trunk};
 use crate::time::Time;
 
-/// Datagrams received before they are acted upon and answered.
-const RECEIVE_BATCH: usize = 32;
+/// Datagrams received before they are acted upon and answered: nearly three full trains. Bulk over
+/// loopback cost 2.2 CPU seconds per GB with 32, 1.8 with 64, 1.65 with 128, 1.6 with 256.
+const RECEIVE_BATCH: usize = 128;
 
 /// Datagrams that wait for the transport at most; beyond, they are dropped and counted, and KCP
 /// repairs. One flush of the largest usual window fits.
