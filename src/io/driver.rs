@@ -334,3 +334,36 @@ fn moment(now: Time, state: &State) -> Moment {
 fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
     [a, b].into_iter().flatten().min()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::KcpConfig;
+    use crate::io::transport::MemoryTransport;
+    use crate::io::KcpEndpoint;
+
+    #[test]
+    fn memory_for_datagrams_stays_while_there_is_traffic_and_goes_a_second_later() {
+        let (transport, _other) = MemoryTransport::pair();
+        let to = MemoryTransport::ADDRS[1];
+        let (_endpoint, mut driver) =
+            KcpEndpoint::with_driver(KcpConfig::default(), transport).unwrap();
+        let second = |n: u64| Time::from_millis(1000 * n);
+        let burst = |driver: &mut Driver, count| {
+            assert!((0..count).all(|_| driver.transmits.push(to, &[0; 1400])));
+            driver.transmits.clear();
+            driver.moved = true;
+        };
+        burst(&mut driver, 2);
+        assert_eq!(driver.tidy(second(0)), None, "a little may stay for good");
+        burst(&mut driver, 50);
+        assert_eq!(driver.tidy(second(0)), Some(second(1)));
+        burst(&mut driver, 50);
+        assert_eq!(driver.tidy(second(0)), Some(second(1)));
+        assert_eq!(driver.tidy(second(1)), Some(second(2)), "there was traffic since");
+        assert!(driver.transmits.capacity() >= 50 * 1400);
+        assert_eq!(driver.tidy(second(2)), None);
+        assert_eq!(driver.transmits.capacity(), 0);
+        assert_eq!(driver.tidy(second(3)), None);
+    }
+}
