@@ -19,8 +19,9 @@ use crate::layer::trunk::{Moment, Trunk};
 use crate::proto::Key;
 use crate::time::Time;
 
-/// Datagrams received before they are acted upon and answered.
-const RECEIVE_BATCH: usize = 32;
+/// Datagrams received before they are acted upon and answered: nearly three full trains. Bulk over
+/// loopback cost 2.2 CPU seconds per GB with 32, 1.8 with 64, 1.65 with 128, 1.6 with 256.
+const RECEIVE_BATCH: usize = 128;
 
 /// Datagrams that wait for the transport at most; beyond, they are dropped and counted, and KCP
 /// repairs. One flush of the largest usual window fits.
@@ -31,6 +32,12 @@ const TRANSMIT_ENOUGH: usize = 256;
 
 /// Turns before other tasks of the executor get theirs.
 const TURNS: usize = 16;
+
+/// Bytes of memory for datagrams that a quiet driver may keep.
+const KEEP: usize = 16 * 1024;
+
+/// Time without traffic after which a driver gives back what it holds beyond that.
+const QUIET_AFTER: Duration = Duration::from_secs(1);
 
 /// Silence after which a client's socket is replaced by one with a fresh port, and the time between
 /// two such attempts.
@@ -53,10 +60,12 @@ pub struct Driver {
     transmits: Datagrams,
     /// Something that the transport has taken is still on its way out.
     sending: bool,
-    /// The transmit queue has grown beyond what it usually needs.
-    swollen: bool,
     timer: Timer,
     armed: Option<Time>,
+    /// When to look whether the memory for datagrams is still of use.
+    tidy_at: Option<Time>,
+    /// Since that time was set, it was.
+    moved: bool,
     rebound: Time,
     rebinds: bool,
 }
@@ -71,9 +80,10 @@ impl Driver {
             received: Datagrams::new(RECEIVE_BATCH),
             transmits: Datagrams::new(TRANSMIT_QUEUE),
             sending: false,
-            swollen: false,
             timer: Timer::never(),
             armed: None,
+            tidy_at: None,
+            moved: false,
             rebound: Time::ZERO,
             rebinds: true,
         }
@@ -109,6 +119,7 @@ impl Driver {
             self.admit(&mut state, now, &mut incoming);
             more |= self.transmit(&mut state, moment);
             let deadline = earliest(state.router.poll_timeout(), self.trunk.poll_timeout());
+            let deadline = earliest(deadline, self.tidy(now));
             state.armed = deadline;
             state.set_driver(cx);
             state.collect(&mut woken);
@@ -134,7 +145,26 @@ impl Driver {
         Moment { now, unix_micros, local: state.local_addr }
     }
 
+    /// Gives memory back when there has been no traffic for a while; not at once, since to take it
+    /// anew for each burst costs more than the burst. Returns when to look again.
+    fn tidy(&mut self, now: Time) -> Option<Time> {
+        let held = self.received.capacity().max(self.transmits.capacity());
+        match self.tidy_at {
+            None if held > KEEP => self.tidy_at = Some(now + QUIET_AFTER),
+            Some(at) if at <= now && self.moved => self.tidy_at = Some(now + QUIET_AFTER),
+            Some(at) if at <= now => {
+                self.tidy_at = None;
+                self.received.release();
+                self.transmits.release();
+            }
+            _ => return self.tidy_at,
+        }
+        self.moved = false;
+        self.tidy_at
+    }
+
     fn receive(&mut self, state: &mut State, moment: Moment) {
+        self.moved |= !self.received.is_empty();
         let router = &mut state.router;
         let mut into = |from, datagram: &[u8]| router.handle_datagram(moment.now, from, datagram);
         for (from, datagram) in self.received.iter() {
@@ -192,6 +222,7 @@ impl Driver {
         let mut out = |to, datagram: &[u8]| trunk.outward(moment, to, datagram, &mut queue);
         let more = room && router.transmit(moment.now, &mut out);
         state.counters.transmit_dropped += dropped;
+        self.moved |= !self.transmits.is_empty();
         more
     }
 
@@ -202,7 +233,6 @@ impl Driver {
         if waiting == 0 && !was_sending {
             return Ok(false);
         }
-        self.swollen |= waiting > TRANSMIT_ENOUGH;
         match self.transport.poll_send(cx, &mut self.transmits) {
             Poll::Pending => self.sending = true,
             Poll::Ready(Ok(())) => {}
@@ -213,14 +243,6 @@ impl Driver {
             }
         }
         Ok(self.transmits.len() < waiting || (was_sending && !self.sending))
-    }
-
-    /// Nothing is to be done until somebody wakes the driver.
-    fn rest(&mut self) {
-        if self.swollen && self.transmits.is_empty() {
-            self.swollen = false;
-            self.transmits.release();
-        }
     }
 
     /// Sets the timer if the deadline is another than before; `true` if it has passed.
@@ -295,7 +317,6 @@ impl Future for Driver {
             match driver.turn(cx) {
                 Ok(Turn::More) => {}
                 Ok(Turn::Idle) => {
-                    driver.rest();
                     return Poll::Pending;
                 }
                 Ok(Turn::Done) => return Poll::Ready(Ok(())),
@@ -365,4 +386,37 @@ impl Weather {
 
 fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
     [a, b].into_iter().flatten().min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::KcpConfig;
+    use crate::io::transport::MemoryTransport;
+    use crate::io::KcpEndpoint;
+
+    #[test]
+    fn memory_for_datagrams_stays_while_there_is_traffic_and_goes_a_second_later() {
+        let (transport, _other) = MemoryTransport::pair();
+        let to = MemoryTransport::ADDRS[1];
+        let (_endpoint, mut driver) =
+            KcpEndpoint::with_driver(KcpConfig::default(), transport).unwrap();
+        let second = |n: u64| Time::from_millis(1000 * n);
+        let burst = |driver: &mut Driver, count| {
+            assert!((0..count).all(|_| driver.transmits.push(to, &[0; 1400])));
+            driver.transmits.clear();
+            driver.moved = true;
+        };
+        burst(&mut driver, 2);
+        assert_eq!(driver.tidy(second(0)), None, "a little may stay for good");
+        burst(&mut driver, 50);
+        assert_eq!(driver.tidy(second(0)), Some(second(1)));
+        burst(&mut driver, 50);
+        assert_eq!(driver.tidy(second(0)), Some(second(1)));
+        assert_eq!(driver.tidy(second(1)), Some(second(2)), "there was traffic since");
+        assert!(driver.transmits.capacity() >= 50 * 1400);
+        assert_eq!(driver.tidy(second(2)), None);
+        assert_eq!(driver.transmits.capacity(), 0);
+        assert_eq!(driver.tidy(second(3)), None);
+    }
 }

@@ -34,6 +34,17 @@ pub struct Datagrams {
     max: usize,
 }
 
+/// Datagrams to one address that lie end to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Train<'a> {
+    pub addr: SocketAddr,
+    pub bytes: &'a [u8],
+    /// Bytes of each datagram; the last may have fewer.
+    pub segment: usize,
+    /// Datagrams.
+    pub count: usize,
+}
+
 impl Datagrams {
     /// An empty batch for up to `max` datagrams. Memory is taken when it is first needed.
     pub fn new(max: usize) -> Datagrams {
@@ -97,6 +108,38 @@ impl Datagrams {
     /// The first datagram and its address.
     pub fn front(&self) -> Option<(SocketAddr, &[u8])> {
         self.iter().next()
+    }
+
+    /// The longest train at the front: neighbours to one address, all as long as the first except
+    /// a shorter last one, of at most `max` datagrams and `max_bytes` bytes together. The first
+    /// datagram belongs to it however long it is; an empty one travels alone.
+    pub(crate) fn front_train(&self, max: usize, max_bytes: usize) -> Option<Train<'_>> {
+        let &(addr, segment) = self.spans.front()?;
+        let (mut bytes, mut count) = (segment, 1);
+        for &(next, len) in self.spans.iter().take(max).skip(1) {
+            if next != addr || len > segment || len == 0 || bytes + len > max_bytes {
+                break;
+            }
+            bytes += len;
+            count += 1;
+            if len < segment {
+                break;
+            }
+        }
+        let bytes = self.bytes.get(self.start..self.start + bytes)?;
+        Some(Train { addr, bytes, segment, count })
+    }
+
+    /// Removes the first `count` datagrams.
+    pub(crate) fn pop_train(&mut self, count: usize) {
+        for _ in 0..count {
+            self.pop_front();
+        }
+    }
+
+    /// Bytes of memory held for datagrams.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// Removes the first datagram.
@@ -232,6 +275,46 @@ mod tests {
         assert!(batch.bytes.len() <= 2 * 6 * 1400 + 1500, "{}", batch.bytes.len());
         assert!(batch.bytes.capacity() <= 2 * (2 * 6 * 1400 + 1500));
         assert!(batch.spans.capacity() <= 16);
+    }
+
+    /// Lengths of the trains that a batch of such datagrams leaves in.
+    fn trains(datagrams: &[(u16, usize)], max: usize, max_bytes: usize) -> Vec<usize> {
+        let mut batch = Datagrams::new(datagrams.len());
+        for (i, &(port, len)) in datagrams.iter().enumerate() {
+            assert!(batch.push(addr(port), &vec![i as u8; len]));
+        }
+        let mut counts = Vec::new();
+        while let Some(train) = batch.front_train(max, max_bytes) {
+            let singles: Vec<_> = contents(&batch).into_iter().take(train.count).collect();
+            let cut: Vec<_> = match train.bytes {
+                [] => vec![(train.addr, Vec::new())],
+                bytes => bytes.chunks(train.segment).map(|d| (train.addr, d.to_vec())).collect(),
+            };
+            assert_eq!(cut, singles, "what the system cuts is what was queued");
+            counts.push(train.count);
+            batch.pop_train(counts[counts.len() - 1]);
+        }
+        counts
+    }
+
+    #[test]
+    fn neighbours_of_one_length_to_one_peer_are_a_train() {
+        assert_eq!(trains(&[(1, 9); 5], 64, 1000), [5]);
+        assert_eq!(trains(&[(1, 9), (1, 9), (2, 9), (1, 9)], 64, 1000), [2, 1, 1]);
+        // A shorter one ends a train, a longer one begins the next.
+        assert_eq!(trains(&[(1, 9), (1, 9), (1, 4), (1, 9), (1, 9)], 64, 1000), [3, 2]);
+        assert_eq!(trains(&[(1, 4), (1, 9), (1, 9), (1, 10)], 64, 1000), [1, 2, 1]);
+        assert_eq!(trains(&[(1, 0), (1, 0), (1, 9), (1, 0), (1, 9)], 64, 1000), [1; 5]);
+    }
+
+    #[test]
+    fn a_train_has_bounds() {
+        assert_eq!(trains(&[(1, 9); 7], 3, 1000), [3, 3, 1]);
+        assert_eq!(trains(&[(1, 9); 7], 1, 1000), [1; 7]);
+        assert_eq!(trains(&[(1, 9); 7], 64, 20), [2, 2, 2, 1]);
+        assert_eq!(trains(&[(1, 9), (1, 9), (1, 2), (1, 9)], 64, 20), [3, 1]);
+        assert_eq!(trains(&[(1, 90), (1, 90)], 64, 20), [1, 1], "it cannot be made shorter");
+        assert_eq!(trains(&[], 64, 20), [0; 0]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Datagrams over UDP.
 
+mod offload;
+
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
 use std::task::{ready, Context, Poll};
@@ -7,10 +9,16 @@ use std::task::{ready, Context, Poll};
 use async_io::Async;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use self::offload::Offload;
+use super::datagrams::Train;
 use super::{canonical, receive_limit, Datagrams, Transport};
 use crate::config::KcpConfig;
 
 /// A UDP socket.
+///
+/// On Linux, neighbours in a batch that go to one peer and are of one length leave in one system
+/// call, and what arrived together is received in one (UDP GSO and GRO). Where the system or the
+/// network card cannot, which may show only on sending, there is one call for each datagram.
 ///
 /// Addresses are given in one form: IPv4 as such also on an IPv6 socket that carries both, IPv6
 /// without flow label and with its scope. Datagrams longer than
@@ -42,6 +50,9 @@ pub struct UdpTransport {
     /// The socket is replaceable: nobody else has chosen its port.
     rebinds: bool,
     granted: (usize, usize),
+    offload: Offload,
+    /// Datagrams of a received train that found no room in a batch.
+    rest: Datagrams,
     /// The last receive found nothing more, so the next begins with asking the reactor.
     dry: bool,
     /// An error that came behind datagrams that had to be delivered first.
@@ -52,8 +63,8 @@ pub struct UdpTransport {
 /// What a configuration says about sockets.
 #[derive(Clone, Copy, Debug)]
 struct Options {
-    /// Bytes per receive: one more than the longest datagram, so that a cut one fills it.
-    slot: usize,
+    /// Bytes of the longest datagram that is delivered.
+    longest: usize,
     buffers: (Option<usize>, Option<usize>),
     dscp: Option<u8>,
 }
@@ -62,7 +73,7 @@ impl Options {
     fn new(config: &KcpConfig) -> io::Result<Options> {
         config.check()?;
         Ok(Options {
-            slot: receive_limit(config.mtu) + 1,
+            longest: receive_limit(config.mtu),
             buffers: config.socket_buffers,
             dscp: config.dscp,
         })
@@ -136,6 +147,7 @@ impl UdpTransport {
             (socket.send_buffer_size()?, socket.recv_buffer_size()?)
         };
         let peer = socket.peer_addr().ok().map(canonical);
+        let offload = Offload::new(&socket);
         Ok(UdpTransport {
             socket: Async::new(socket)?,
             options,
@@ -143,47 +155,86 @@ impl UdpTransport {
             peer,
             rebinds: false,
             granted,
+            offload,
+            // One train at most lies in it.
+            rest: Datagrams::new(offload::MAX_ARRIVALS),
             dry: false,
             held: None,
             dropped: 0,
         })
     }
 
-    /// Reads one datagram; one that was cut is dropped.
-    fn read(&mut self, batch: &mut Datagrams) -> io::Result<()> {
-        let slot = self.options.slot;
+    /// Reads once, and says how many datagrams there were. Those that are too long are dropped,
+    /// those that find no room are kept.
+    fn read(&mut self, batch: &mut Datagrams) -> io::Result<usize> {
+        if !self.offload.receives {
+            return self.read_one(batch);
+        }
+        let UdpTransport { socket, options, offload, rest, dropped, .. } = self;
+        let mut count = 0;
+        offload.receive(socket.get_ref(), &mut |from, datagram| {
+            count += 1;
+            let from = canonical(from);
+            let kept = datagram.len() <= options.longest
+                && (batch.push(from, datagram) || rest.push(from, datagram));
+            *dropped += u64::from(!kept);
+        })?;
+        Ok(count)
+    }
+
+    fn read_one(&mut self, batch: &mut Datagrams) -> io::Result<usize> {
+        // A datagram that fills the slot is longer than allowed, or was cut.
+        let slot = self.options.longest + 1;
         let socket = self.socket.get_ref();
         let read = batch.push_with(slot, |room| {
             let (len, from) = socket.recv_from(room)?;
-            // A datagram that fills the slot is longer than allowed; what is beyond the room is
-            // not appended.
+            // What is beyond the room is not appended.
             Ok((if len < slot { len } else { slot + 1 }, canonical(from)))
         });
         match read {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => {
-                self.dropped += 1;
-                Ok(())
+            Ok(Some(_)) => {}
+            Ok(None) => self.dropped += 1,
+            Err(error) if is_cut(&error) => self.dropped += 1,
+            Err(error) => return Err(error),
+        }
+        Ok(1)
+    }
+
+    /// Delivers what an earlier train left.
+    fn deliver_rest(&mut self, batch: &mut Datagrams) {
+        while let Some((from, datagram)) = self.rest.front() {
+            if !batch.push(from, datagram) {
+                return;
             }
-            Err(error) if is_cut(&error) => {
-                self.dropped += 1;
-                Ok(())
-            }
-            Err(error) => Err(error),
+            self.rest.pop_front();
         }
     }
 
     fn write(&self, addr: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         let socket = self.socket.get_ref();
-        match canonical(addr) {
-            addr if Some(addr) == self.peer => socket.send(datagram)?,
-            SocketAddr::V4(v4) if self.v6 => {
-                let mapped = SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0);
-                socket.send_to(datagram, mapped)?
-            }
-            addr => socket.send_to(datagram, addr)?,
+        match self.target(addr) {
+            None => socket.send(datagram)?,
+            Some(addr) => socket.send_to(datagram, addr)?,
         };
         Ok(())
+    }
+
+    fn write_train(&self, train: &Train<'_>) -> io::Result<()> {
+        match train.count {
+            1 => self.write(train.addr, train.bytes),
+            _ => self.offload.send(self.socket.get_ref(), self.target(train.addr), train),
+        }
+    }
+
+    /// How the system wants to have the address; `None`: it is the one it is connected to.
+    fn target(&self, addr: SocketAddr) -> Option<SocketAddr> {
+        match canonical(addr) {
+            addr if Some(addr) == self.peer => None,
+            SocketAddr::V4(v4) if self.v6 => {
+                Some(SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into())
+            }
+            addr => Some(addr),
+        }
     }
 
     /// UDP has no resets: Windows calls the ICMP message so that others call a refusal.
@@ -215,12 +266,15 @@ impl Transport for UdpTransport {
             }
         }
         let before = batch.len();
+        self.deliver_rest(batch);
+        reads -= batch.len() - before;
         // Dropped datagrams count as reads: a flood of them must not hold the caller for ever.
         while reads > 0 {
             match self.read(batch) {
-                Ok(()) => reads -= 1,
+                Ok(count) => reads = reads.saturating_sub(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.rest.release();
                     if batch.len() > before {
                         self.dry = true;
                         return Poll::Ready(Ok(()));
@@ -245,10 +299,22 @@ impl Transport for UdpTransport {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        while let Some((addr, datagram)) = batch.front() {
-            let error = match self.write(addr, datagram) {
+        // Datagrams at the front that must travel alone, because as a train they failed; and whether
+        // that may mean that every train will.
+        let (mut alone, mut suspicion) = (0_usize, None);
+        loop {
+            let max = if alone > 0 { 1 } else { self.offload.max_segments };
+            let Some(train) = batch.front_train(max, offload::MAX_BYTES) else {
+                return Poll::Ready(Ok(()));
+            };
+            let error = match self.write_train(&train) {
                 Ok(()) => {
-                    batch.pop_front();
+                    if let Some(error) = suspicion.take() {
+                        log::debug!("UDP without trains from now on: {error}");
+                        self.offload.max_segments = 1;
+                    }
+                    alone = alone.saturating_sub(1);
+                    batch.pop_train(train.count);
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -258,11 +324,18 @@ impl Transport for UdpTransport {
                         Err(error) => error,
                     }
                 }
+                Err(error) if train.count > 1 && offload::is_about_trains(&error) => {
+                    alone = train.count;
+                    // Should the first fail alone too, then the address is at fault.
+                    suspicion = Some(error).filter(offload::is_unsupported);
+                    continue;
+                }
                 Err(error) => {
                     // Where the error came by ICMP, it was reported instead of sending, and is
                     // now gone. Where it is about this datagram, it just fails again.
                     if self.peer.is_some() {
-                        let _ = self.write(addr, datagram);
+                        let first = train.bytes.get(..train.segment).unwrap_or_default();
+                        let _ = self.write(train.addr, first);
                     }
                     error
                 }
@@ -270,7 +343,6 @@ impl Transport for UdpTransport {
             batch.pop_front();
             return Poll::Ready(Err(self.cause(error)));
         }
-        Poll::Ready(Ok(()))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

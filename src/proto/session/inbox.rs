@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::error::KcpError;
 
-/// Memory that an empty inbox may keep for the next arrival.
+/// Memory that an empty inbox may keep while its session is idle.
 const KEEP: usize = 4096;
 
 /// Bytes in order, and where messages end in them when messages count.
@@ -70,6 +70,11 @@ impl Inbox {
         }
     }
 
+    /// Is there memory to [`shrink`](Inbox::shrink)?
+    pub(crate) fn can_shrink(&self) -> bool {
+        self.is_empty() && self.bytes.capacity() + 8 * self.messages.capacity() > KEEP
+    }
+
     /// Gives back the memory that an empty inbox keeps for the next arrival.
     pub(crate) fn shrink(&mut self) {
         if self.is_empty() {
@@ -85,12 +90,9 @@ impl Inbox {
         if !self.is_empty() {
             return;
         }
+        // The memory stays: in the midst of traffic the next batch needs it again.
         self.read = 0;
         self.bytes.clear();
-        self.bytes.shrink_to(KEEP);
-        if self.messages.capacity() > KEEP / 8 {
-            self.messages = VecDeque::new();
-        }
     }
 }
 
@@ -144,6 +146,8 @@ mod tests {
         }
         assert!(inbox.bytes.capacity() < 32_000, "{}", inbox.bytes.capacity());
         while inbox.read(&mut buf) > 0 {}
-        assert!(inbox.bytes.capacity() <= KEEP);
+        assert!(inbox.can_shrink());
+        inbox.shrink();
+        assert_eq!(inbox.bytes.capacity(), 0);
     }
 }

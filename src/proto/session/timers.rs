@@ -107,7 +107,8 @@ impl Session {
 
     /// A session that has carried data and fallen silent gives its memory back.
     fn shrink_at(&self) -> Option<Time> {
-        self.engine.can_shrink().then(|| self.heard.max(self.progress) + SHRINK_AFTER)
+        (self.engine.can_shrink() || self.inbox.can_shrink())
+            .then(|| self.heard.max(self.progress) + SHRINK_AFTER)
     }
 
     fn connect_deadline(&self) -> Option<Time> {

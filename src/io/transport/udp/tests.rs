@@ -1,3 +1,5 @@
+mod trains;
+
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
