@@ -57,8 +57,6 @@ pub(super) struct Knobs {
     pub recv_bytes: usize,
     /// Bytes of the longest message.
     pub max_message: usize,
-    /// Bound of the peer's window, so that a window of bytes fits 32 bits.
-    pub peer_wnd_max: u16,
 }
 
 impl Knobs {
@@ -91,7 +89,6 @@ impl Knobs {
             send_segments: (config.send_budget / mss).clamp(1, 1 << 27),
             recv_bytes: config.recv_budget.saturating_add(usize::from(rcv_wnd) * mss),
             max_message: config.max_message.map_or(longest, |max| max.min(longest)),
-            peer_wnd_max: u16::try_from((1 << 31) / mss).unwrap_or(u16::MAX),
         })
     }
 }

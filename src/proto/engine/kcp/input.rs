@@ -57,7 +57,7 @@ impl KcpEngine {
     /// written below, or a window announcement instead of what may not count.
     fn admit<'a>(&mut self, segment: &Segment<'a>, handled: &mut Handled) -> (Header, &'a [u8]) {
         let Segment { mut header, payload } = *segment;
-        header.wnd = header.wnd.min(self.knobs.peer_wnd_max);
+        header.wnd = header.wnd.min(self.knobs.peer_wnd_max());
         if diff(header.una, self.peer_una) < 0 {
             // Overtaken by a newer one on the way: its window is out of date.
             header.wnd = self.inner.rmt_wnd();

@@ -3,6 +3,7 @@
 
 mod hostile;
 mod interop;
+mod measure;
 mod transfer;
 mod windows;
 
