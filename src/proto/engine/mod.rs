@@ -15,6 +15,7 @@ mod kcp;
 mod knobs;
 mod ring;
 
+pub(crate) use self::ring::Pool;
 use crate::config::{EngineKind, KcpConfig};
 use crate::error::KcpError;
 use crate::time::Time;
@@ -117,6 +118,16 @@ impl Engine {
             #[cfg(feature = "kcp")]
             EngineKind::Kcp => Engine::Kcp(Box::new(kcp::KcpEngine::new(setup)?)),
         })
+    }
+
+    /// Lets the engine fetch its payload memory from, and give it back to, an endpoint's pool. The
+    /// `kcp` crate has no use for it.
+    pub fn share(&mut self, pool: &Pool) {
+        match self {
+            Engine::Ring(engine) => engine.share(pool),
+            #[cfg(feature = "kcp")]
+            Engine::Kcp(_) => {}
+        }
     }
 
     /// Adopts the conversation number that the peer allocated.

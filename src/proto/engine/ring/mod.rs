@@ -32,6 +32,8 @@ mod write;
 
 use std::time::Duration;
 
+pub(crate) use self::blocks::Pool;
+
 use self::blocks::Blocks;
 use self::congestion::{Congestion, Path};
 use self::flight::{Cause, Flight, Moment, Slot};
@@ -46,7 +48,7 @@ use crate::wire::{Header, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_PLAIN};
 
 /// What an engine at rest keeps, so that small talk does not allocate: places of each ring, and
 /// bytes of output.
-const KEEP_PLACES: usize = 16;
+const KEEP_PLACES: usize = 32;
 const KEEP_OUTPUT: usize = 512;
 
 /// Window that a peer is believed to have before it says so (`IKCP_WND_RCV` of ikcp.c).
@@ -110,6 +112,10 @@ impl RingEngine {
         self.conv = conv;
     }
 
+    pub fn share(&mut self, pool: &Pool) {
+        self.blocks.share(pool);
+    }
+
     pub fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
         let len = self.inbox.read(into, &mut self.blocks);
         self.check_sound();
@@ -135,7 +141,7 @@ impl RingEngine {
         self.out.take(sink);
         if self.unacked() == 0 && self.inbox.is_quiet() {
             // Thousands of idle sessions shall not keep thousands of buffers.
-            self.blocks.release();
+            self.blocks.release(KEEP_PLACES);
             self.out.release(KEEP_OUTPUT);
             self.flight.release(KEEP_PLACES);
             self.inbox.release(KEEP_PLACES);

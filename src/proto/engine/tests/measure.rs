@@ -15,6 +15,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use super::*;
+use crate::proto::engine::Pool;
 use crate::wire::CMD_ACK;
 
 /// One end, and what is on its way to it.
@@ -73,8 +74,14 @@ fn transfer(make: Make, window: u16, loss: u32, bytes: usize) -> Figures {
         send_budget: 2 * usize::from(window) * MSS,
         ..fast()
     };
+    let pool = Pool::new(1 << 14);
+    let shared = || {
+        let mut engine = make(setup(&config)).unwrap();
+        engine.share(&pool);
+        engine
+    };
     let end = || End {
-        engine: make(setup(&config)).unwrap(),
+        engine: shared(),
         incoming: VecDeque::new(),
         got: Vec::new(),
         received: 0,
