@@ -147,7 +147,13 @@ impl Flight {
 
     /// Adds a segment that waits to be sent.
     pub fn push(&mut self, block: Vec<u8>, frg: u8) {
-        self.slots.push(Slot { block, frg, ..Slot::default() });
+        if let Some(slot) = self.slots.push() {
+            debug_assert!(!slot.flying && slot.line == Line::None, "has landed");
+            slot.block = block;
+            slot.frg = frg;
+            slot.transmits = 0;
+            slot.skips = 0;
+        }
     }
 
     /// The payload of the last segment, if that was not sent yet.
@@ -245,7 +251,7 @@ impl Flight {
                 }
                 self.land(head, blocks);
             }
-            self.slots.pop();
+            self.slots.advance();
         }
     }
 

@@ -1,5 +1,7 @@
 //! The receive window: what has arrived and was not read, and the ACKs that are owed for it.
 
+use std::mem;
+
 use super::blocks::Blocks;
 use super::window::Window;
 use crate::proto::engine::knobs::{Knobs, PAST};
@@ -170,14 +172,17 @@ impl Inbox {
             let closed = self.free() == 0;
             let at = into.len();
             for _ in 0..self.queued() {
-                let Some(place) = self.row.pop() else { break };
+                let Some(place) = self.row.get_mut(self.row.head()) else { break };
+                let (block, frg) = (mem::take(&mut place.block), place.frg);
+                place.here = false;
+                self.row.advance();
                 self.run -= 1;
-                if !place.block.is_empty() {
-                    into.extend_from_slice(&place.block);
-                    self.held = self.held.saturating_sub(blocks.cost(place.block.len()));
-                    blocks.put(place.block);
+                if !block.is_empty() {
+                    into.extend_from_slice(&block);
+                    self.held = self.held.saturating_sub(blocks.cost(block.len()));
+                    blocks.put(block);
                 }
-                if place.frg == 0 {
+                if frg == 0 {
                     break;
                 }
             }

@@ -6,7 +6,7 @@ use super::RingEngine;
 use crate::proto::engine::knobs::{FRG_MAX, PAST, RTT_MAX};
 use crate::proto::engine::{Handled, Refusal};
 use crate::time::Time;
-use crate::wire::{self, diff, Header, Segment, CMD_ACK, CMD_PUSH};
+use crate::wire::{diff, Header, CMD_ACK, CMD_PUSH, CMD_WINS, HEADER_LEN};
 
 impl RingEngine {
     pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
@@ -16,8 +16,9 @@ impl RingEngine {
         let head = self.flight.una();
         let mut handled = Handled::default();
         let mut newest = Newest::default();
-        for segment in wire::segments(datagram).flatten() {
-            let header = &segment.header;
+        let mut rest = datagram;
+        while let Some((header, payload)) = next_segment(&mut rest) {
+            let header = &header;
             // One that was overtaken by a newer one on the way is out of date.
             if diff(header.una, self.peer_una) >= 0 {
                 self.peer_una = header.una;
@@ -27,7 +28,7 @@ impl RingEngine {
                 // ACKs are judged by what was in flight before the datagram: the `una` beside them
                 // often covers their segment already, and they measure the round trip all the same.
                 CMD_ACK => handled.proven |= self.acknowledge(header, &mut newest),
-                CMD_PUSH => handled.pushed |= self.receive(&segment),
+                CMD_PUSH => handled.pushed |= self.receive(header, payload),
                 // Plain probes are answered, and codes understood, by the session.
                 _ => {}
             }
@@ -56,22 +57,23 @@ impl RingEngine {
         let (head, nxt) = (self.flight.una(), self.flight.next());
         let mut una = head;
         let mut is_known = true;
-        let mut is_empty = true;
-        for segment in wire::segments(datagram) {
-            let header = segment.map_err(|_| Refusal::Malformed)?.header;
-            if header.conv != self.conv {
+        let mut rest = datagram;
+        while let Some((header, _)) = next_segment(&mut rest) {
+            if header.conv != self.conv || !(CMD_PUSH..=CMD_WINS).contains(&header.cmd) {
                 return Err(Refusal::Malformed);
             }
-            is_empty = false;
             is_known &= diff(header.una, nxt) <= 0;
             if diff(header.una, una) > 0 {
                 una = header.una;
             }
         }
-        match (is_empty, is_known) {
-            (true, _) => Err(Refusal::Malformed),
-            (_, false) => Err(Refusal::Una),
-            _ => Ok(una),
+        // What is left is padding, unless it is all there was or claims more payload than it has.
+        if rest.len() >= HEADER_LEN || datagram.len() < HEADER_LEN {
+            return Err(Refusal::Malformed);
+        }
+        match is_known {
+            true => Ok(una),
+            false => Err(Refusal::Una),
         }
     }
 
@@ -92,8 +94,7 @@ impl RingEngine {
     }
 
     /// Returns whether an ACK is due.
-    fn receive(&mut self, segment: &Segment<'_>) -> bool {
-        let Segment { header, payload } = segment;
+    fn receive(&mut self, header: &Header, payload: &[u8]) -> bool {
         self.counters.segments_received += 1;
         let position = self.inbox.position(header.sn);
         if position == Position::Duplicate {
@@ -111,4 +112,14 @@ impl RingEngine {
         self.inbox.insert(header.sn, header.frg, payload, &mut self.blocks);
         self.inbox.owe(header.sn, header.ts, false)
     }
+}
+
+/// Takes the next segment off the front of `rest`; `None` at the end of what is well formed. Says no
+/// more than that: [`RingEngine::check`] has told faults apart before anything is applied.
+#[inline(always)]
+fn next_segment<'a>(rest: &mut &'a [u8]) -> Option<(Header, &'a [u8])> {
+    let header = Header::decode(rest)?;
+    let (payload, after) = rest.get(HEADER_LEN..)?.split_at_checked(header.len as usize)?;
+    *rest = after;
+    Some((header, payload))
 }

@@ -257,9 +257,7 @@ impl RingEngine {
             return;
         }
         let base = self.header(self.now, CMD_ACK, 0);
-        for &(sn, ts) in self.inbox.acks() {
-            self.out.segment(&Header { sn, ts, ..base }, &[]);
-        }
+        self.out.acks(&base, self.inbox.acks());
         if self.inbox.reopened() {
             self.out.segment(&Header { cmd: CMD_WINS, frg: CODE_PLAIN, ..base }, &[]);
         }

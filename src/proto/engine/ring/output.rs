@@ -18,7 +18,22 @@ impl Output {
         Output { bytes: Vec::new(), ends: Vec::new(), open: 0, mtu }
     }
 
+    /// Adds ACKs, each of which is `base` with a number and a clock of its own.
+    pub fn acks(&mut self, base: &Header, acks: &[(u32, u32)]) {
+        let mut bytes = base.encode();
+        self.bytes.reserve(acks.len() * HEADER_LEN);
+        for &(sn, ts) in acks {
+            if self.bytes.len() - self.open + HEADER_LEN > self.mtu {
+                self.finish();
+            }
+            bytes[8..12].copy_from_slice(&ts.to_le_bytes());
+            bytes[12..16].copy_from_slice(&sn.to_le_bytes());
+            self.bytes.extend_from_slice(&bytes);
+        }
+    }
+
     /// Adds a segment to the unfinished datagram, or to a new one if it does not fit.
+    #[inline]
     pub fn segment(&mut self, header: &Header, payload: &[u8]) {
         let len = HEADER_LEN + payload.len();
         if self.bytes.len() - self.open + len > self.mtu {
@@ -26,10 +41,13 @@ impl Output {
         }
         self.bytes.reserve(len);
         self.bytes.extend_from_slice(&header.encode());
-        self.bytes.extend_from_slice(payload);
+        if !payload.is_empty() {
+            self.bytes.extend_from_slice(payload);
+        }
     }
 
     /// What follows begins a new datagram.
+    #[inline]
     pub fn finish(&mut self) {
         if self.bytes.len() > self.open {
             self.open = self.bytes.len();
@@ -87,6 +105,19 @@ mod tests {
         output.segment(&header, &[]);
         assert_eq!(lens(&mut output), [100, 100, 24, 77, 25, 24]);
         assert_eq!(lens(&mut output), [0; 0]);
+    }
+
+    #[test]
+    fn acks_travel_as_single_segments_would() {
+        let [mut output, mut single] = [Output::new(100), Output::new(100)];
+        let base = Header { conv: 1, cmd: 82, wnd: 3, una: 4, ..Header::default() };
+        let acks = [(5, 6), (7, 8), (u32::MAX, 9), (10, u32::MAX), (11, 12)];
+        output.acks(&base, &acks);
+        for (sn, ts) in acks {
+            single.segment(&Header { sn, ts, ..base }, &[]);
+        }
+        assert_eq!(output.bytes, single.bytes);
+        assert_eq!(lens(&mut output), [96, 24]);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::mem;
 /// Places for the numbers from `head` up to `end`, in a ring whose capacity is a power of two, so
 /// that a number is an index after masking, across the wrap of 32 bits too.
 ///
-/// It grows by doubling when it is full. Places outside of the row hold `T::default()`.
+/// It grows by doubling when it is full. Places outside of the row hold what their users left in
+/// them, at first `T::default()`.
 #[derive(Debug)]
 pub(super) struct Window<T> {
     slots: Vec<T>,
@@ -20,23 +21,28 @@ impl<T: Default> Window<T> {
     }
 
     /// The lowest number, or the next one if there is none.
+    #[inline]
     pub fn head(&self) -> u32 {
         self.head
     }
 
     /// The number after the highest.
+    #[inline]
     pub fn end(&self) -> u32 {
         self.head.wrapping_add(self.len)
     }
 
+    #[inline]
     pub fn len(&self) -> u32 {
         self.len
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
+    #[inline]
     pub fn get(&self, sn: u32) -> Option<&T> {
         if sn.wrapping_sub(self.head) < self.len {
             self.slots.get(self.index(sn))
@@ -45,6 +51,7 @@ impl<T: Default> Window<T> {
         }
     }
 
+    #[inline]
     pub fn get_mut(&mut self, sn: u32) -> Option<&mut T> {
         if sn.wrapping_sub(self.head) < self.len {
             let at = self.index(sn);
@@ -54,15 +61,15 @@ impl<T: Default> Window<T> {
         }
     }
 
-    /// Adds a place at the end.
-    pub fn push(&mut self, value: T) {
+    /// Adds a place at the end and returns it, with whatever its last user left in it.
+    #[inline]
+    pub fn push(&mut self) -> Option<&mut T> {
         self.extend_to(self.len + 1);
-        if let Some(slot) = self.get_mut(self.end().wrapping_sub(1)) {
-            *slot = value;
-        }
+        self.get_mut(self.end().wrapping_sub(1))
     }
 
-    /// Adds empty places until there are `len`.
+    /// Adds places until there are `len`.
+    #[inline]
     pub fn extend_to(&mut self, len: u32) {
         if len as usize > self.slots.len() {
             self.grow(len);
@@ -70,12 +77,13 @@ impl<T: Default> Window<T> {
         self.len = self.len.max(len);
     }
 
-    /// Takes the lowest place.
-    pub fn pop(&mut self) -> Option<T> {
-        let value = mem::take(self.get_mut(self.head)?);
-        self.head = self.head.wrapping_add(1);
-        self.len -= 1;
-        Some(value)
+    /// Leaves the lowest place behind.
+    #[inline]
+    pub fn advance(&mut self) {
+        if self.len > 0 {
+            self.head = self.head.wrapping_add(1);
+            self.len -= 1;
+        }
     }
 
     /// Gives the memory back if the row is empty and more than `keep` places are held.
@@ -91,6 +99,7 @@ impl<T: Default> Window<T> {
         self.slots.len()
     }
 
+    #[inline]
     fn index(&self, sn: u32) -> usize {
         sn as usize & self.slots.len().wrapping_sub(1)
     }
@@ -123,12 +132,11 @@ mod tests {
         let mut next = 0u32;
         for round in 0..50 {
             for _ in 0..=round {
-                window.push(next);
+                *window.push().unwrap() = next;
                 next += 1;
             }
             for _ in 0..round {
-                let (head, value) = (window.head(), window.pop());
-                assert_eq!(value, Some(head.wrapping_sub(u32::MAX - 20)));
+                window.advance();
             }
             for at in 0..window.len() {
                 let sn = window.head().wrapping_add(at);
@@ -146,13 +154,12 @@ mod tests {
         window.extend_to(100);
         window.release(8);
         assert_eq!(window.capacity(), 128, "in use");
-        while window.pop().is_some() {}
+        (0..200).for_each(|_| window.advance());
         assert_eq!((window.head(), window.end()), (105, 105));
         window.release(128);
         assert_eq!(window.capacity(), 128);
         window.release(127);
         assert_eq!(window.capacity(), 0);
         assert_eq!(window.get(105), None);
-        assert_eq!(window.pop(), None);
     }
 }
