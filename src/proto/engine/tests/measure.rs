@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use super::*;
-use crate::proto::engine::Pool;
+use crate::proto::engine::{EngineStats, Pool};
 use crate::wire::CMD_ACK;
 
 /// One end, and what is on its way to it.
@@ -65,6 +65,8 @@ struct Figures {
     goodput: f64,
     overhead: f64,
     nanos_per_kib: f64,
+    stats: EngineStats,
+    duplicates: u64,
 }
 
 /// Sends `bytes` one way over 25 ms each way, and loses datagrams both ways.
@@ -124,6 +126,8 @@ fn transfer(make: Make, window: u16, loss: u32, bytes: usize) -> Figures {
         segments: ends[1].received / MSS,
         goodput: received / now.as_micros() as f64,
         overhead: (ends[0].wire + ends[1].wire) as f64 / received,
+        stats: ends[0].engine.stats(),
+        duplicates: ends[1].engine.stats().duplicates,
         nanos_per_kib: spent.as_nanos() as f64 / (received / 1024.0),
     }
 }
@@ -151,9 +155,15 @@ fn measure_transfer() {
             for (name, make) in engines() {
                 let f = transfer(make, window, loss, bytes);
                 println!(
-                    "{name:4} window {window:4} loss {loss:2} %: {} segments, {:.1} MB/s in virtual time, \
-                     wire/payload {:.3}, {:.0} ns/KiB",
-                    f.segments, f.goodput, f.overhead, f.nanos_per_kib
+                    "{name:4} window {window:4} loss {loss:2} %: {} segments, {:.1} MB/s in virtual \
+                     time, wire/payload {:.3}, {:.0} ns/KiB; timeouts {}, fast {}, received twice {}",
+                    f.segments,
+                    f.goodput,
+                    f.overhead,
+                    f.nanos_per_kib,
+                    f.stats.timeout_retransmits,
+                    f.stats.fast_retransmits,
+                    f.duplicates,
                 );
             }
         }
