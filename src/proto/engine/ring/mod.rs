@@ -20,6 +20,8 @@ mod deadlines;
 mod flight;
 mod inbox;
 mod input;
+#[cfg(test)]
+mod model;
 mod output;
 mod overtaken;
 mod rtt;
