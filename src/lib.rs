@@ -75,7 +75,7 @@ mod stats;
 mod time;
 mod wire;
 
-pub use config::{KcpConfig, KcpNoDelayConfig};
+pub use config::{EngineKind, KcpConfig, KcpNoDelayConfig};
 pub use error::KcpError;
 pub use io::transport::{
     Datagrams, FrameLength, FramedTransport, MemoryTransport, Transport, UdpTransport,

@@ -20,6 +20,21 @@ const MIN_RECEIVE_WINDOW: u16 = 128;
 /// engine, the list of due ACKs, its places in the endpoint's tables.
 const SESSION_RECORDS: usize = 8 * 1024;
 
+/// Which ARQ carries the data. Both speak the same protocol, with each other and with every other
+/// implementation of KCP, so that the ends may choose differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EngineKind {
+    /// This crate's own: constant work per segment whatever the window, no allocation per segment.
+    #[cfg_attr(not(feature = "kcp"), default)]
+    Ring,
+    /// The `kcp` crate, guarded against what it believes too easily; the default where it is
+    /// compiled in.
+    #[cfg(feature = "kcp")]
+    #[default]
+    Kcp,
+}
+
 /// Everything that can be set, as a value: change fields of a default or of a profile, pass it to
 /// what is opened. It is [checked](KcpConfig::check) there, once.
 ///
@@ -145,6 +160,8 @@ pub struct KcpConfig {
     /// Differentiated services code point of what is sent, 0 to 63 (RFC 2474); `None`: the
     /// system's. Default `None`: only who runs the network knows which ones it honours.
     pub dscp: Option<u8>,
+    /// The ARQ. Default: the `kcp` crate where it is compiled in, else this crate's own.
+    pub engine: EngineKind,
     /// A bad network between this endpoint and its socket. Default `None`.
     #[cfg(feature = "netem")]
     pub netem: Option<crate::NetemConfig>,
@@ -177,6 +194,7 @@ impl Default for KcpConfig {
             backlog: 128,
             socket_buffers: (None, Some(512 * 1024)),
             dscp: None,
+            engine: EngineKind::default(),
             #[cfg(feature = "netem")]
             netem: None,
             #[cfg(feature = "pcap")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{KcpConfig, KcpNoDelayConfig};
+use super::{EngineKind, KcpConfig, KcpNoDelayConfig};
 
 macro_rules! setters {
     ($($(#[$only:meta])* $setter:ident, $field:ident: $kind:ty;)*) => {
@@ -43,6 +43,7 @@ setters! {
     with_backlog, backlog: usize;
     with_socket_buffers, socket_buffers: (Option<usize>, Option<usize>);
     with_dscp, dscp: Option<u8>;
+    with_engine, engine: EngineKind;
     #[cfg(feature = "netem")]
     with_netem, netem: Option<crate::NetemConfig>;
     #[cfg(feature = "pcap")]
@@ -77,6 +78,7 @@ mod tests {
             backlog: 16,
             socket_buffers: (Some(17), Some(18)),
             dscp: Some(19),
+            engine: EngineKind::Ring,
             #[cfg(feature = "netem")]
             netem: None,
             #[cfg(feature = "pcap")]
@@ -102,7 +104,8 @@ mod tests {
             .with_max_unconfirmed(15)
             .with_backlog(16)
             .with_socket_buffers((Some(17), Some(18)))
-            .with_dscp(Some(19));
+            .with_dscp(Some(19))
+            .with_engine(EngineKind::Ring);
         assert_eq!(chained, literal);
     }
 }

@@ -12,10 +12,13 @@
 
 #[cfg(feature = "kcp")]
 mod kcp;
+mod knobs;
+mod ring;
 
 use std::time::Duration;
 
-use crate::config::KcpConfig;
+pub(crate) use self::ring::Pool;
+use crate::config::{EngineKind, KcpConfig};
 use crate::error::KcpError;
 use crate::time::Time;
 use crate::wire::Header;
@@ -75,6 +78,11 @@ pub(crate) struct EngineStats {
     pub srtt_ms: u32,
     pub rttvar_ms: u32,
     pub rto_ms: u32,
+    /// The shortest round trip measured; 0 before the first one, and where it is not known.
+    pub min_rtt_ms: u32,
+    /// Segments sent again whose earlier transmission turned out to have arrived, as far as ACKs
+    /// tell; 0 where it is not known.
+    pub spurious_retransmits: u64,
     pub cwnd: u32,
     pub peer_window: u32,
     pub in_flight: usize,
@@ -84,41 +92,44 @@ pub(crate) struct EngineStats {
 /// The engine of one session.
 #[derive(Debug)]
 pub(crate) enum Engine {
+    /// Our own.
+    Ring(Box<ring::RingEngine>),
     /// The `kcp` crate behind its wall.
     #[cfg(feature = "kcp")]
     Kcp(Box<kcp::KcpEngine>),
-    /// No engine is compiled in: there is no value of this.
-    #[cfg(not(feature = "kcp"))]
-    None(std::convert::Infallible),
 }
 
 macro_rules! each {
     ($self:ident, $engine:ident => $call:expr) => {
         match $self {
+            Engine::Ring($engine) => $call,
             #[cfg(feature = "kcp")]
             Engine::Kcp($engine) => $call,
-            #[cfg(not(feature = "kcp"))]
-            Engine::None(never) => match *never {},
         }
     };
 }
 
-// Without an engine no argument is used.
-#[cfg_attr(not(feature = "kcp"), allow(unused_variables))]
 impl Engine {
-    /// A fresh engine.
+    /// A fresh engine of the configured kind.
     ///
     /// # Errors
     /// [`KcpError::Config`] if the layers leave less than 50 bytes of the MTU.
     pub fn new(setup: Setup<'_>) -> Result<Engine, KcpError> {
-        #[cfg(feature = "kcp")]
-        return Ok(Engine::Kcp(Box::new(kcp::KcpEngine::new(setup)?)));
-        #[cfg(not(feature = "kcp"))]
-        Err(KcpError::Config {
-            field: "engine",
-            value: "none".into(),
-            accepted: "a build with the feature \"kcp\"".into(),
+        Ok(match setup.config.engine {
+            EngineKind::Ring => Engine::Ring(Box::new(ring::RingEngine::new(setup)?)),
+            #[cfg(feature = "kcp")]
+            EngineKind::Kcp => Engine::Kcp(Box::new(kcp::KcpEngine::new(setup)?)),
         })
+    }
+
+    /// Lets the engine fetch its payload memory from, and give it back to, an endpoint's pool. The
+    /// `kcp` crate has no use for it.
+    pub fn share(&mut self, pool: &Pool) {
+        match self {
+            Engine::Ring(engine) => engine.share(pool),
+            #[cfg(feature = "kcp")]
+            Engine::Kcp(_) => {}
+        }
     }
 
     /// Adopts the conversation number that the peer allocated.
@@ -241,5 +252,5 @@ impl Engine {
     }
 }
 
-#[cfg(all(test, feature = "kcp"))]
+#[cfg(test)]
 mod tests;

@@ -4,18 +4,12 @@ use std::mem;
 
 use super::knobs::INNER_CONV;
 use super::renew::LIMIT;
-use super::seen::{Place, FRG_MAX};
+use super::seen::Place;
 use super::{KcpEngine, ALIAS};
+use crate::proto::engine::knobs::{FRG_MAX, PAST, RTT_MAX};
 use crate::proto::engine::{Handled, Refusal};
 use crate::time::Time;
 use crate::wire::{self, diff, Header, Segment, CMD_ACK, CMD_PUSH, CMD_WINS};
-
-/// How far behind the oldest unacknowledged segment the `una` of a [plausible](KcpEngine::plausible)
-/// header may be: more than any window.
-const UNA_PAST: i32 = 1 << 16;
-
-/// Longest round-trip time that is believed, in milliseconds: the inner engine multiplies it by 7.
-const RTT_MAX: u32 = 600_000;
 
 impl KcpEngine {
     pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
@@ -63,7 +57,7 @@ impl KcpEngine {
     /// written below, or a window announcement instead of what may not count.
     fn admit<'a>(&mut self, segment: &Segment<'a>, handled: &mut Handled) -> (Header, &'a [u8]) {
         let Segment { mut header, payload } = *segment;
-        header.wnd = header.wnd.min(self.knobs.peer_wnd_max);
+        header.wnd = header.wnd.min(self.knobs.peer_wnd_max());
         if diff(header.una, self.peer_una) < 0 {
             // Overtaken by a newer one on the way: its window is out of date.
             header.wnd = self.inner.rmt_wnd();
@@ -149,7 +143,7 @@ impl KcpEngine {
 
     pub fn plausible(&self, header: &Header) -> bool {
         let heard = diff(header.una, self.flight.next()) <= 0
-            && diff(header.una, self.flight.una()) >= -UNA_PAST;
+            && diff(header.una, self.flight.una()) >= -PAST;
         let expected = header.cmd != CMD_PUSH
             || diff(header.sn, self.seen.rcv_nxt()).unsigned_abs() < u32::from(self.knobs.rcv_wnd);
         heard && expected

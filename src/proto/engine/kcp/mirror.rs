@@ -1,9 +1,7 @@
 //! What the inner engine computes and does not tell: its round-trip and congestion arithmetic, kept
 //! in step with it. Tests compare every number with the engine's own.
 
-/// `IKCP_RTO_DEF` and `IKCP_RTO_MAX` of ikcp.c, in milliseconds.
-const RTO_DEFAULT: u32 = 200;
-const RTO_MAX: u32 = 60_000;
+use crate::proto::engine::knobs::{RTO_DEFAULT, RTO_MAX};
 
 /// `IKCP_THRESH_INIT` and `IKCP_THRESH_MIN` of ikcp.c, in segments.
 const THRESH: u16 = 2;

@@ -32,12 +32,11 @@ use std::time::Duration;
 use ::kcp::Kcp;
 
 use self::flight::Flight;
-use self::knobs::Knobs;
 use self::mirror::{Congestion, Rtt};
-use self::output::PROBE_FIRST;
 use self::renew::{LIMIT, RENEW_AT};
 use self::seen::Seen;
 use self::sink::Sink;
+use super::knobs::{Knobs, PROBE_FIRST};
 use super::{EngineStats, Setup};
 use crate::error::KcpError;
 use crate::time::Time;

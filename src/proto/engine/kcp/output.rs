@@ -1,16 +1,10 @@
 //! What goes out: flushed, translated, and learnt from.
 
-use std::time::Duration;
-
 use super::flight::Sent;
 use super::{KcpEngine, ALIAS};
+use crate::proto::engine::knobs::{PROBE_FIRST, PROBE_LONGEST};
 use crate::time::Time;
 use crate::wire::{self, diff, CMD_ACK, CMD_PUSH, CMD_WASK};
-
-/// First and longest time between probes of a closed window: kcp-go begins at 500 ms; ikcp.c, at
-/// 7 s, would wait longest just when everything depends on the answer.
-pub(super) const PROBE_FIRST: Duration = Duration::from_millis(500);
-const PROBE_LONGEST: Duration = Duration::from_secs(10);
 
 impl KcpEngine {
     pub fn flush(&mut self, now: Time) {

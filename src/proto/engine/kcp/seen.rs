@@ -2,15 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::proto::engine::knobs::PAST;
 use crate::wire::diff;
-
-/// Largest fragment number of a PUSH. 128 fragments are a message that the inner engine can hold,
-/// because its receive window is never smaller; from 255 it computes a count that does not fit.
-pub(super) const FRG_MAX: u8 = 127;
-
-/// How far behind the expected number a PUSH may be and still be acknowledged once more: more than
-/// any window, so that a peer that missed all our ACKs hears one.
-const PAST: i32 = 1 << 16;
 
 /// A place in the row where nothing was received yet.
 const MISSING: u8 = u8::MAX;

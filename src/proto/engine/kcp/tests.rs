@@ -3,7 +3,9 @@
 use super::knobs::UPDATE_INTERVAL;
 use super::*;
 use crate::config::KcpConfig;
-use crate::proto::engine::tests::{fast, messages, ms, pattern, setup, Dice, Make, Sim, CONV};
+use crate::proto::engine::tests::{
+    self, fast, messages, ms, pattern, setup, Dice, Make, Sim, CONV,
+};
 use crate::proto::engine::Engine;
 use crate::wire::{self, CMD_ACK, CMD_PUSH, CMD_WINS};
 
@@ -56,19 +58,20 @@ impl KcpEngine {
 fn kcp(engine: &mut Engine) -> &mut KcpEngine {
     match engine {
         Engine::Kcp(engine) => engine,
+        other => panic!("not the wall: {other:?}"),
     }
 }
 
-const PAIR: [Make; 2] = [Engine::new; 2];
+const PAIR: [Make; 2] = [tests::kcp; 2];
 
 #[test]
 fn numbers_that_cannot_be_configured_are_refused() {
     let config = fast();
     for mtu in [0, 24, 49, 65_508] {
-        let error = Engine::new(Setup { mtu, ..setup(&config) }).unwrap_err();
+        let error = tests::kcp(Setup { mtu, ..setup(&config) }).unwrap_err();
         assert!(matches!(error, KcpError::Config { field: "mtu", .. }), "{error}");
     }
-    assert!(Engine::new(Setup { mtu: 50, ..setup(&config) }).is_ok());
+    assert!(tests::kcp(Setup { mtu: 50, ..setup(&config) }).is_ok());
 }
 
 #[test]

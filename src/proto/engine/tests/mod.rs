@@ -3,6 +3,7 @@
 
 mod hostile;
 mod interop;
+mod measure;
 mod transfer;
 mod windows;
 
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::{Engine, Setup};
-use crate::config::{KcpConfig, KcpNoDelayConfig};
+use crate::config::{EngineKind, KcpConfig, KcpNoDelayConfig};
 use crate::error::KcpError;
 use crate::time::Time;
 use crate::wire::{self, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_PLAIN};
@@ -24,7 +25,22 @@ pub(super) type Make = fn(Setup<'_>) -> Result<Engine, KcpError>;
 
 /// Every engine there is; a second one is added here and runs through all tests, against itself and
 /// against the others.
-pub(super) const ENGINES: &[Make] = &[Engine::new];
+pub(super) const ENGINES: &[Make] = &[
+    ring,
+    #[cfg(feature = "kcp")]
+    kcp,
+];
+
+pub(super) fn ring(setup: Setup<'_>) -> Result<Engine, KcpError> {
+    let config = setup.config.clone().with_engine(EngineKind::Ring);
+    Engine::new(Setup { config: &config, ..setup })
+}
+
+#[cfg(feature = "kcp")]
+pub(super) fn kcp(setup: Setup<'_>) -> Result<Engine, KcpError> {
+    let config = setup.config.clone().with_engine(EngineKind::Kcp);
+    Engine::new(Setup { config: &config, ..setup })
+}
 
 /// Where numbers and clocks begin in most tests: the clock wraps after a second, and the numbers do
 /// after three segments.
@@ -162,6 +178,8 @@ impl Station for Ours {
 /// What an engine can check about itself.
 fn verify(engine: &mut Engine) {
     match engine {
+        Engine::Ring(engine) => engine.assert_sound(),
+        #[cfg(feature = "kcp")]
         Engine::Kcp(engine) => engine.assert_in_step(),
     }
 }

@@ -1,0 +1,94 @@
+//! The settings as an engine takes them, and bounds that all engines share.
+
+use std::time::Duration;
+
+use crate::config::KcpConfig;
+use crate::error::KcpError;
+use crate::wire::HEADER_LEN;
+
+/// `IKCP_WND_RCV` of ikcp.c: no receive window is smaller.
+const WND_RCV_MIN: u16 = 128;
+
+/// `IKCP_RTO_NDL` and `IKCP_RTO_MIN` of ikcp.c: the smallest timeouts with and without nodelay, in
+/// milliseconds.
+const RTO_NODELAY: u32 = 30;
+const RTO_MIN: u32 = 100;
+
+/// `IKCP_RTO_DEF` and `IKCP_RTO_MAX` of ikcp.c, in milliseconds.
+pub(super) const RTO_DEFAULT: u32 = 200;
+pub(super) const RTO_MAX: u32 = 60_000;
+
+/// Longest round-trip time that is believed, in milliseconds: engines multiply it by 7.
+pub(super) const RTT_MAX: u32 = 600_000;
+
+/// Fragments of the longest message; `ikcp_send` refuses 128.
+const FRAGMENTS_MAX: usize = 127;
+
+/// Largest fragment number of a PUSH. 128 fragments are a message that every engine can hold,
+/// because its receive window is never smaller.
+pub(super) const FRG_MAX: u8 = 127;
+
+/// How far behind the expected number a PUSH may be and still be acknowledged once more, and how far
+/// behind the oldest unacknowledged segment a plausible `una` may be: more than any window, so that
+/// a peer that missed all our ACKs hears one.
+pub(super) const PAST: i32 = 1 << 16;
+
+/// First and longest time between probes of a closed window: kcp-go begins at 500 ms; ikcp.c, at
+/// 7 s, would wait longest just when everything depends on the answer.
+pub(super) const PROBE_FIRST: Duration = Duration::from_millis(500);
+pub(super) const PROBE_LONGEST: Duration = Duration::from_secs(10);
+
+/// The settings as an engine takes them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Knobs {
+    pub mtu: usize,
+    pub mss: usize,
+    pub nodelay: bool,
+    pub interval: u32,
+    pub resend: u16,
+    pub nc: bool,
+    pub min_rto: u32,
+    pub snd_wnd: u16,
+    pub rcv_wnd: u16,
+    pub stream: bool,
+    /// Segments that may be unacknowledged, sent or not.
+    pub send_segments: usize,
+    /// Bytes that may be received and not read; the receive budget and one receive window.
+    pub recv_bytes: usize,
+    /// Bytes of the longest message.
+    pub max_message: usize,
+}
+
+impl Knobs {
+    pub fn new(config: &KcpConfig, mtu: usize) -> Result<Knobs, KcpError> {
+        // ikcp_setmtu refuses less, and a datagram carries no more.
+        if !(50..=65_507).contains(&mtu) {
+            return Err(KcpError::Config {
+                field: "mtu",
+                value: format!("{mtu} after the overhead of the layers"),
+                accepted: "50..=65507 after it".into(),
+            });
+        }
+        let mss = mtu - HEADER_LEN;
+        let longest = FRAGMENTS_MAX * mss;
+        let least_rto = if config.nodelay.nodelay { RTO_NODELAY } else { RTO_MIN };
+        let rcv_wnd = config.wnd_size.1.max(WND_RCV_MIN);
+        Ok(Knobs {
+            mtu,
+            mss,
+            nodelay: config.nodelay.nodelay,
+            interval: config.nodelay.interval.clamp(10, 5000),
+            // Added to half a window, which has 16 bits.
+            resend: config.nodelay.resend.min(255) as u16,
+            nc: config.nodelay.nc,
+            min_rto: config.min_rto.map_or(least_rto, |least| least.as_millis().min(60_000) as u32),
+            snd_wnd: config.wnd_size.0.max(1),
+            rcv_wnd,
+            stream: config.stream,
+            // More than 2^27 segments would not fit between the wall's forced renewal and its limit.
+            send_segments: (config.send_budget / mss).clamp(1, 1 << 27),
+            recv_bytes: config.recv_budget.saturating_add(usize::from(rcv_wnd) * mss),
+            max_message: config.max_message.map_or(longest, |max| max.min(longest)),
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! Memory for payload.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Blocks that are fetched from the pool at once.
+const BATCH: usize = 32;
+
+/// Free blocks of all sessions of an endpoint, so that a session that comes to rest keeps none and
+/// the next one that wakes up need not ask the system.
+///
+/// Sessions live under one lock as it is; the one in here makes the pool `Sync` without unsafe code,
+/// is taken once per turn and some dozen blocks, and never held while another one is waited for.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    free: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Blocks that it holds at most.
+    limit: usize,
+}
+
+impl Pool {
+    /// An empty pool that will hold at most `limit` blocks.
+    pub fn new(limit: usize) -> Pool {
+        Pool { free: Arc::default(), limit }
+    }
+
+    fn fetch(&self, into: &mut Vec<Vec<u8>>) {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = free.len().saturating_sub(BATCH);
+        into.extend(free.drain(at..));
+    }
+
+    fn put(&self, blocks: &mut Vec<Vec<u8>>) {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = self.limit.saturating_sub(free.len());
+        free.extend(blocks.drain(blocks.len().saturating_sub(room)..));
+    }
+}
+
+/// Blocks of one segment's payload each, and a list of free ones.
+///
+/// The list never holds more than were in use at one time, which the budgets of the session bound,
+/// and [`release`](Blocks::release) empties it when the session comes to rest: into the endpoint's
+/// [`Pool`] if there is one.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    free: Vec<Vec<u8>>,
+    /// Bytes of a block.
+    size: usize,
+    pool: Option<Pool>,
+    /// Blocks that had to be asked of the system.
+    #[cfg(test)]
+    pub fresh: usize,
+}
+
+impl Blocks {
+    /// No blocks yet; each will have `size` bytes.
+    pub fn new(size: usize) -> Blocks {
+        Blocks {
+            free: Vec::new(),
+            size,
+            pool: None,
+            #[cfg(test)]
+            fresh: 0,
+        }
+    }
+
+    /// Uses the endpoint's pool from now on.
+    pub fn share(&mut self, pool: &Pool) {
+        self.pool = Some(pool.clone());
+    }
+
+    /// An empty block for `len` bytes. A peer with a larger MTU may send more than a block holds:
+    /// that gets memory of its own.
+    #[inline]
+    pub fn take(&mut self, len: usize) -> Vec<u8> {
+        match self.free.pop() {
+            Some(block) if len <= self.size => block,
+            other => self.take_elsewhere(other, len),
+        }
+    }
+
+    #[cold]
+    fn take_elsewhere(&mut self, unfit: Option<Vec<u8>>, len: usize) -> Vec<u8> {
+        self.free.extend(unfit);
+        if len > self.size {
+            return Vec::with_capacity(len);
+        }
+        if let Some(pool) = &self.pool {
+            pool.fetch(&mut self.free);
+        }
+        // Sessions of one endpoint have blocks of one size; whatever differs is not for us.
+        while let Some(block) = self.free.pop() {
+            if block.capacity() == self.size {
+                return block;
+            }
+        }
+        #[cfg(test)]
+        {
+            self.fresh += 1;
+        }
+        Vec::with_capacity(self.size)
+    }
+
+    /// Bytes of memory that [`take`](Blocks::take) hands out for `len` bytes.
+    pub fn cost(&self, len: usize) -> usize {
+        len.max(self.size)
+    }
+
+    /// Takes a block back.
+    #[inline]
+    pub fn put(&mut self, mut block: Vec<u8>) {
+        // `with_capacity` is exact for bytes; anything else is not one of ours.
+        if block.capacity() == self.size {
+            block.clear();
+            self.free.push(block);
+        }
+    }
+
+    /// Gives the free blocks away; keeps the list itself if that is not longer than `keep`.
+    pub fn release(&mut self, keep: usize) {
+        if self.free.is_empty() && self.free.capacity() <= keep {
+            return;
+        }
+        if let Some(pool) = &self.pool {
+            pool.put(&mut self.free);
+        }
+        self.free.clear();
+        if self.free.capacity() > keep {
+            self.free = Vec::new();
+        }
+    }
+
+    /// Free blocks.
+    #[cfg(test)]
+    pub fn free(&self) -> usize {
+        self.free.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_used_again_and_foreign_memory_is_not_kept() {
+        let mut blocks = Blocks::new(1376);
+        let mut first = blocks.take(100);
+        first.extend_from_slice(&[7; 100]);
+        let address = first.as_ptr();
+        blocks.put(first);
+        assert_eq!(blocks.free(), 1);
+        let again = blocks.take(1376);
+        assert_eq!((again.as_ptr(), again.len(), blocks.free()), (address, 0, 0));
+
+        let long = blocks.take(9000);
+        assert!(long.capacity() >= 9000);
+        blocks.put(long);
+        blocks.put(Vec::new());
+        assert_eq!(blocks.free(), 0);
+
+        blocks.put(again);
+        blocks.release(0);
+        assert_eq!(blocks.free(), 0);
+    }
+
+    #[test]
+    fn what_one_session_gives_back_another_one_uses_up_to_the_limit_of_the_pool() {
+        let pool = Pool::new(40);
+        let [mut one, mut two] = [Blocks::new(100), Blocks::new(100)];
+        one.share(&pool);
+        two.share(&pool);
+        let taken: Vec<_> = (0..50).map(|_| one.take(100)).collect();
+        taken.into_iter().for_each(|block| one.put(block));
+        one.release(0);
+        assert_eq!((one.fresh, one.free()), (50, 0));
+        let taken: Vec<_> = (0..41).map(|_| two.take(1)).collect();
+        assert_eq!((two.fresh, taken.len()), (1, 41));
+
+        let mut other = Blocks::new(200);
+        other.share(&pool);
+        taken.into_iter().for_each(|block| two.put(block));
+        two.release(0);
+        assert_eq!(other.take(200).capacity(), 200, "not one of another size");
+    }
+}

@@ -1,0 +1,315 @@
+//! The send window: what was written and is not yet acknowledged, sent or not.
+//!
+//! One row of slots, indexed by `sn`: from the oldest unacknowledged segment over the last one sent
+//! to the last one written. Whatever happens to a segment costs O(1); what a flush has to do is
+//! found through [deadlines](super::deadlines) and [lists](super::overtaken), never by a scan.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::mem;
+
+use super::blocks::Blocks;
+use super::overtaken::{Line, Lines};
+use super::window::Window;
+use crate::proto::engine::knobs::{Knobs, RTO_MAX};
+use crate::wire::diff;
+
+/// One segment.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// The payload; given back when the segment is acknowledged.
+    pub block: Vec<u8>,
+    /// Clock at which its timeout passes.
+    pub due: u64,
+    /// Wire clock of the first and of the latest transmission.
+    pub first: u32,
+    pub ts: u32,
+    /// Its own timeout in milliseconds, which grows with every time it passes.
+    pub rto: u32,
+    /// When it was sent latest, counted in transmissions.
+    pub turn: u32,
+    /// Neighbours on its line.
+    pub prev: u32,
+    pub next: u32,
+    pub transmits: u16,
+    /// Datagrams of ACKs that have overtaken its latest transmission.
+    pub skips: u8,
+    /// Fragments of the message still to come.
+    pub frg: u8,
+    pub line: Line,
+    /// Sent and not acknowledged.
+    pub flying: bool,
+    /// Its deadline is found by the cursor and not by the heap.
+    pub in_order: bool,
+}
+
+impl Slot {
+    /// Was it sent at this wire clock? Of more than two transmissions only the first and the latest
+    /// are remembered, and any clock between them counts.
+    fn was_sent_at(&self, ts: u32) -> bool {
+        let between = || self.transmits > 2 && diff(ts, self.first) >= 0 && diff(self.ts, ts) >= 0;
+        self.flying && (ts == self.ts || ts == self.first || between())
+    }
+}
+
+/// The time of a transmission: the clock, and what the wire shows then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub clock: u64,
+    pub ts: u32,
+}
+
+/// Why a segment is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Its timeout has passed.
+    Timeout,
+    /// Later transmissions were acknowledged before it.
+    Overtaken,
+}
+
+/// What an ACK tells beside that its segment has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Echo {
+    /// Its clock is that of a transmission of ours, and the round trip can be measured.
+    pub measures: bool,
+    /// The segment had been sent again meanwhile, although this transmission arrived.
+    pub spurious: bool,
+}
+
+/// The send window.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) slots: Window<Slot>,
+    /// Number of the next segment sent for the first time.
+    pub(super) nxt: u32,
+    /// Segments sent and not acknowledged.
+    flying: usize,
+    /// Of these, how many were sent twice, three times, and so on.
+    repeated: Vec<u32>,
+    /// Transmissions so far.
+    turn: u32,
+    /// Deadlines; see [`deadlines`](super::deadlines).
+    pub(super) cursor: u32,
+    pub(super) latest: u64,
+    pub(super) late: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Loss detection; see [`overtaken`](super::overtaken).
+    pub(super) lines: Lines,
+    pub(super) passed: u32,
+    pub(super) resend: u8,
+    nodelay: bool,
+}
+
+impl Flight {
+    /// Nothing written; the first segment will be `sn`.
+    pub fn new(sn: u32, knobs: &Knobs) -> Flight {
+        Flight {
+            slots: Window::new(sn),
+            nxt: sn,
+            flying: 0,
+            repeated: Vec::new(),
+            turn: 0,
+            cursor: sn,
+            latest: 0,
+            late: BinaryHeap::new(),
+            lines: Lines::default(),
+            passed: sn,
+            resend: knobs.resend.min(u16::from(u8::MAX)) as u8,
+            nodelay: knobs.nodelay,
+        }
+    }
+
+    /// The oldest number that is not acknowledged.
+    pub fn una(&self) -> u32 {
+        self.slots.head()
+    }
+
+    /// The number that the next segment sent for the first time gets.
+    pub fn next(&self) -> u32 {
+        self.nxt
+    }
+
+    /// Numbers from [`una`](Flight::una) to [`next`](Flight::next), acknowledged between or not:
+    /// what the windows limit.
+    pub fn span(&self) -> u32 {
+        self.nxt.wrapping_sub(self.slots.head())
+    }
+
+    /// Segments sent and not acknowledged.
+    pub fn flying(&self) -> usize {
+        self.flying
+    }
+
+    /// Segments written and not sent.
+    pub fn unsent(&self) -> usize {
+        self.slots.end().wrapping_sub(self.nxt) as usize
+    }
+
+    /// Adds a segment that waits to be sent.
+    pub fn push(&mut self, block: Vec<u8>, frg: u8) {
+        if let Some(slot) = self.slots.push() {
+            debug_assert!(!slot.flying && slot.line == Line::None, "has landed");
+            slot.block = block;
+            slot.frg = frg;
+            slot.transmits = 0;
+            slot.skips = 0;
+        }
+    }
+
+    /// The payload of the last segment, if that was not sent yet.
+    pub fn tail(&mut self) -> Option<&mut Vec<u8>> {
+        if self.unsent() == 0 {
+            return None;
+        }
+        let last = self.slots.end().wrapping_sub(1);
+        self.slots.get_mut(last).map(|slot| &mut slot.block)
+    }
+
+    /// Bytes in the last segment, if that was not sent yet.
+    pub fn tail_len(&self) -> Option<usize> {
+        let last = self.slots.end().wrapping_sub(1);
+        self.slots.get(last).filter(|_| self.unsent() > 0).map(|slot| slot.block.len())
+    }
+
+    /// Notes that the next segment is sent for the first time, and returns it.
+    pub fn send(&mut self, now: Moment, rto: u32) -> Option<(u32, &Slot)> {
+        let sn = self.nxt;
+        // Without nodelay the first timeout has an eighth of grace.
+        let grace = if self.nodelay { 0 } else { rto >> 3 };
+        let due = now.clock + u64::from(rto + grace);
+        let in_order = self.follows(due);
+        let turn = self.next_turn();
+        let slot = self.slots.get_mut(sn)?;
+        slot.first = now.ts;
+        slot.ts = now.ts;
+        slot.rto = rto;
+        slot.due = due;
+        slot.turn = turn;
+        slot.transmits = 1;
+        slot.flying = true;
+        slot.in_order = in_order;
+        self.nxt = sn.wrapping_add(1);
+        self.flying += 1;
+        if in_order {
+            self.latest = due;
+        } else {
+            self.late.push(Reverse((due, sn)));
+        }
+        self.slots.get(sn).map(|slot| (sn, slot))
+    }
+
+    /// Notes that `sn`, which is in flight, is sent again, and returns it.
+    ///
+    /// Unlike ikcp.c, a timeout forgets by how many ACKs the segment was overtaken, so that it is
+    /// not sent a second time at once, and no timeout grows beyond the longest of all.
+    pub fn send_again(&mut self, sn: u32, now: Moment, cause: Cause, rto: u32) -> Option<&Slot> {
+        self.unlink(sn);
+        let turn = self.next_turn();
+        let slot = self.slots.get_mut(sn).filter(|slot| slot.flying)?;
+        if cause == Cause::Timeout {
+            let step = if self.nodelay { slot.rto / 2 } else { slot.rto.max(rto) };
+            slot.rto = slot.rto.saturating_add(step).min(RTO_MAX);
+        }
+        slot.ts = now.ts;
+        slot.due = now.clock + u64::from(slot.rto);
+        slot.turn = turn;
+        slot.skips = 0;
+        slot.in_order = false;
+        let before = slot.transmits;
+        slot.transmits = before.saturating_add(1);
+        let (due, after) = (slot.due, slot.transmits);
+        self.late.push(Reverse((due, sn)));
+        self.recount(before, after);
+        self.await_overtaking(sn, after);
+        self.slots.get(sn)
+    }
+
+    /// Is `sn` in flight, and was it sent at wire clock `ts`?
+    pub fn holds(&self, sn: u32, ts: u32) -> bool {
+        self.slots.get(sn).is_some_and(|slot| slot.was_sent_at(ts))
+    }
+
+    /// Marks `sn` as acknowledged if it [is held](Flight::holds) with that clock, and gives its
+    /// payload back. It keeps its place until [`settle`](Flight::settle).
+    pub fn ack(&mut self, sn: u32, ts: u32, blocks: &mut Blocks) -> Option<(Echo, Option<u32>)> {
+        let slot = self.slots.get_mut(sn).filter(|slot| slot.was_sent_at(ts))?;
+        let latest = slot.ts == ts;
+        let echo = Echo { measures: latest || slot.first == ts, spurious: !latest };
+        let turn = latest.then_some(slot.turn);
+        self.land(sn, blocks);
+        Some((echo, turn))
+    }
+
+    /// Drops what lies below `una` and what is acknowledged at the front.
+    pub fn settle(&mut self, una: u32, blocks: &mut Blocks) {
+        while self.slots.head() != self.nxt {
+            let head = self.slots.head();
+            let flying = self.slots.get(head).is_some_and(|slot| slot.flying);
+            if flying {
+                if diff(una, head) <= 0 {
+                    break;
+                }
+                self.land(head, blocks);
+            }
+            self.slots.advance();
+        }
+    }
+
+    /// The most often a segment in flight has been sent.
+    pub fn worst_transmits(&self) -> u32 {
+        match self.repeated.len() {
+            0 => u32::from(self.flying > 0),
+            more => more as u32 + 1,
+        }
+    }
+
+    /// Gives memory back when nothing is left.
+    pub fn release(&mut self, keep: usize) {
+        self.slots.release(keep);
+        if self.late.capacity() > keep {
+            self.late = BinaryHeap::new();
+        }
+        if self.repeated.capacity() > keep {
+            self.repeated = Vec::new();
+        }
+    }
+
+    /// A segment in flight has arrived.
+    fn land(&mut self, sn: u32, blocks: &mut Blocks) {
+        let Some(slot) = self.slots.get_mut(sn) else { return };
+        slot.flying = false;
+        let transmits = slot.transmits;
+        blocks.put(mem::take(&mut slot.block));
+        if slot.line != Line::None {
+            self.unlink(sn);
+        }
+        self.flying -= 1;
+        self.recount(transmits, 0);
+    }
+
+    /// Counts a segment among those sent `after` times and no more among those sent `before` times.
+    fn recount(&mut self, before: u16, after: u16) {
+        if after >= 2 {
+            let at = usize::from(after - 2);
+            if at >= self.repeated.len() {
+                self.repeated.resize(at + 1, 0);
+            }
+            if let Some(count) = self.repeated.get_mut(at) {
+                *count += 1;
+            }
+        }
+        if before >= 2 {
+            if let Some(count) = self.repeated.get_mut(usize::from(before - 2)) {
+                *count -= 1;
+            }
+            while self.repeated.last() == Some(&0) {
+                self.repeated.pop();
+            }
+        }
+    }
+
+    fn next_turn(&mut self) -> u32 {
+        self.turn = self.turn.wrapping_add(1);
+        self.turn
+    }
+}

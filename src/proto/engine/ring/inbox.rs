@@ -1,0 +1,204 @@
+//! The receive window: what has arrived and was not read, and the ACKs that are owed for it.
+
+use std::mem;
+
+use super::blocks::Blocks;
+use super::window::Window;
+use crate::proto::engine::knobs::{Knobs, PAST};
+use crate::wire::diff;
+
+/// A place in the row.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    pub block: Vec<u8>,
+    frg: u8,
+    /// Has it been received?
+    pub here: bool,
+}
+
+/// Where a PUSH belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Position {
+    /// Received before.
+    Duplicate,
+    /// The next one without a gap.
+    Next,
+    /// New, but there is a gap before it.
+    Ahead,
+    /// Beyond the receive window or absurdly far behind.
+    Outside,
+}
+
+/// The row of segments from the oldest unread one to the newest received.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) row: Window<Place>,
+    /// Places at the front without a gap.
+    pub(super) run: u32,
+    pub(super) window: u32,
+    /// Bytes of memory held, and how many may be.
+    pub(super) held: usize,
+    held_max: usize,
+    /// Numbers and clocks to acknowledge.
+    acks: Vec<(u32, u32)>,
+    /// Reading has opened a closed window.
+    reopened: bool,
+}
+
+impl Inbox {
+    /// Nothing received; the first segment will be `sn`.
+    pub fn new(sn: u32, knobs: &Knobs) -> Inbox {
+        Inbox {
+            row: Window::new(sn),
+            run: 0,
+            window: u32::from(knobs.rcv_wnd),
+            held: 0,
+            held_max: knobs.recv_bytes,
+            acks: Vec::new(),
+            reopened: false,
+        }
+    }
+
+    /// Everything below it has been received.
+    pub fn contiguous(&self) -> u32 {
+        self.row.head().wrapping_add(self.run)
+    }
+
+    /// ikcp.c's `rcv_nxt`, which travels as `una`. It stands still while its receive queue, the
+    /// first window of what can be read, is full, and so does the window, which begins there.
+    pub fn rcv_nxt(&self) -> u32 {
+        self.row.head().wrapping_add(self.queued())
+    }
+
+    /// Free places of that queue, which travel as `wnd`.
+    pub fn free(&self) -> u16 {
+        (self.window - self.queued()) as u16
+    }
+
+    pub(super) fn queued(&self) -> u32 {
+        self.run.min(self.window)
+    }
+
+    /// Is nothing held, neither readable nor ahead of a gap, and nothing owed?
+    pub fn is_quiet(&self) -> bool {
+        self.row.is_empty() && !self.has_news()
+    }
+
+    /// Are there ACKs, or is there a reopened window, to tell the peer?
+    pub fn has_news(&self) -> bool {
+        !self.acks.is_empty() || self.reopened
+    }
+
+    /// Where a PUSH with this number belongs.
+    pub fn position(&self, sn: u32) -> Position {
+        let ahead = diff(sn, self.rcv_nxt());
+        if ahead < -PAST || ahead >= self.window as i32 {
+            return Position::Outside;
+        }
+        if ahead < 0 || self.row.get(sn).is_some_and(|place| place.here) {
+            return Position::Duplicate;
+        }
+        match sn == self.contiguous() {
+            true => Position::Next,
+            false => Position::Ahead,
+        }
+    }
+
+    /// Is there room for a segment of `len` bytes? The bound is the receive budget and a window of
+    /// our own segments, which a peer with the same MTU cannot fill with more than its reader's
+    /// backlog. One with larger segments could fill it with what lies ahead of a gap; so the next
+    /// segment is still taken up to twice the bound, as long as there is nothing to read that would
+    /// make room.
+    pub fn has_room(&self, position: Position, len: usize, blocks: &Blocks) -> bool {
+        let cost = if len == 0 { 0 } else { blocks.cost(len) };
+        let held = self.held.saturating_add(cost);
+        let stuck = || position == Position::Next && !self.has_message();
+        held <= self.held_max || (held <= self.held_max.saturating_mul(2) && stuck())
+    }
+
+    /// Takes a new segment, whose [position](Inbox::position) must be within the window.
+    pub fn insert(&mut self, sn: u32, frg: u8, payload: &[u8], blocks: &mut Blocks) {
+        self.row.extend_to(sn.wrapping_sub(self.row.head()).wrapping_add(1));
+        let Some(place) = self.row.get_mut(sn) else { return };
+        place.here = true;
+        place.frg = frg;
+        if !payload.is_empty() {
+            place.block = blocks.take(payload.len());
+            place.block.extend_from_slice(payload);
+            self.held += blocks.cost(payload.len());
+        }
+        while self.row.get(self.contiguous()).is_some_and(|place| place.here) {
+            self.run += 1;
+        }
+    }
+
+    /// Owes the peer an ACK. Returns `false` for a duplicate if two windows of them wait already:
+    /// the peer repeats itself.
+    pub fn owe(&mut self, sn: u32, ts: u32, duplicate: bool) -> bool {
+        if duplicate && self.acks.len() >= 2 * self.window as usize {
+            return false;
+        }
+        self.acks.push((sn, ts));
+        true
+    }
+
+    /// The ACKs owed; [`told`](Inbox::told) must follow when they are sent.
+    pub fn acks(&self) -> &[(u32, u32)] {
+        &self.acks
+    }
+
+    /// Has reading opened a closed window?
+    pub fn reopened(&self) -> bool {
+        self.reopened
+    }
+
+    /// Notes that the peer was told the news.
+    pub fn told(&mut self) {
+        self.acks.clear();
+        self.reopened = false;
+    }
+
+    /// Is the message at the front complete? By the rule of ikcp.c that means that as many segments
+    /// as its first fragment announces are there.
+    fn has_message(&self) -> bool {
+        let first = self.row.get(self.row.head());
+        first.is_some_and(|place| place.here && self.queued() > u32::from(place.frg))
+    }
+
+    /// Appends the next complete message, up to the first segment with the number 0, whatever the
+    /// first fragment said, and returns its length. Empty ones are skipped.
+    pub fn read(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
+        while self.has_message() {
+            let closed = self.free() == 0;
+            let at = into.len();
+            for _ in 0..self.queued() {
+                let Some(place) = self.row.get_mut(self.row.head()) else { break };
+                let (block, frg) = (mem::take(&mut place.block), place.frg);
+                place.here = false;
+                self.row.advance();
+                self.run -= 1;
+                if !block.is_empty() {
+                    into.extend_from_slice(&block);
+                    self.held = self.held.saturating_sub(blocks.cost(block.len()));
+                    blocks.put(block);
+                }
+                if frg == 0 {
+                    break;
+                }
+            }
+            self.reopened |= closed && self.free() > 0;
+            if into.len() > at {
+                return Some(into.len() - at);
+            }
+        }
+        None
+    }
+
+    /// Gives memory back when nothing is left.
+    pub fn release(&mut self, keep: usize) {
+        self.row.release(keep);
+        if self.acks.is_empty() && self.acks.capacity() > keep {
+            self.acks = Vec::new();
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! A KCP ARQ of our own: the wire and the rules of `ikcp.c`, with other data structures.
+//!
+//! - **Windows** are rings indexed by `sn` ([`window`]). Whatever happens to a segment costs O(1);
+//!   a flush costs what it sends, and one with nothing due next to nothing.
+//! - **Timeouts** are found by a cursor, and the few that are out of order by a heap
+//!   ([`deadlines`]); **losses** by lists of what was overtaken ([`overtaken`]).
+//! - **Payload** sits in blocks of one segment each, which are used again ([`blocks`]): nothing is
+//!   allocated per segment, and a session at rest holds no payload memory.
+//! - **Everything from the network** is checked before it counts ([`input`]).
+//!
+//! Differences from `ikcp.c` on purpose: RTT is measured only by ACKs that match a transmission of
+//! ours; a segment sent again because of a timeout is not sent once more for having been overtaken
+//! before; the timeout of one segment does not grow beyond the longest of all; what a flush sends
+//! again counts for the congestion window before that admits new segments; window probes begin
+//! after 500 ms.
+
+mod blocks;
+mod congestion;
+mod deadlines;
+mod flight;
+mod inbox;
+mod input;
+#[cfg(test)]
+mod model;
+mod output;
+mod overtaken;
+mod rtt;
+#[cfg(any(test, debug_assertions))]
+mod sound;
+#[cfg(test)]
+mod tests;
+mod window;
+mod write;
+
+use std::time::Duration;
+
+pub(crate) use self::blocks::Pool;
+
+use self::blocks::Blocks;
+use self::congestion::{Congestion, Path};
+use self::flight::{Cause, Flight, Moment, Slot};
+use self::inbox::Inbox;
+use self::output::Output;
+use self::rtt::Rtt;
+use super::knobs::{Knobs, PROBE_FIRST, PROBE_LONGEST};
+use super::{EngineStats, Setup};
+use crate::error::KcpError;
+use crate::time::Time;
+use crate::wire::{Header, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_PLAIN};
+
+/// What an engine at rest keeps, so that small talk does not allocate: places of each ring, and
+/// bytes of output.
+const KEEP_PLACES: usize = 32;
+const KEEP_OUTPUT: usize = 512;
+
+/// Window that a peer is believed to have before it says so (`IKCP_WND_RCV` of ikcp.c).
+const PEER_WINDOW: u16 = 128;
+
+/// The engine of one session.
+#[derive(Debug)]
+pub(crate) struct RingEngine {
+    knobs: Knobs,
+    conv: u32,
+    /// The latest time heard of, and its milliseconds.
+    now: Time,
+    clock: u64,
+    /// What is added to the milliseconds of [`Time`] to give the wire's clock.
+    ts_shift: u32,
+    flight: Flight,
+    inbox: Inbox,
+    blocks: Blocks,
+    rtt: Rtt,
+    congestion: Congestion,
+    out: Output,
+    /// The peer's window, and the `una` it came with.
+    peer_window: u16,
+    peer_una: u32,
+    /// When a closed window is probed next, and how long after that the next time.
+    probe_at: Option<Time>,
+    probe_wait: Duration,
+    counters: EngineStats,
+    /// Operations so far, for the sampled self-check.
+    #[cfg(debug_assertions)]
+    operations: u32,
+}
+
+impl RingEngine {
+    pub fn new(setup: Setup<'_>) -> Result<RingEngine, KcpError> {
+        let knobs = Knobs::new(setup.config, setup.mtu)?;
+        let clock = setup.now.as_millis();
+        Ok(RingEngine {
+            conv: setup.conv,
+            now: setup.now,
+            clock,
+            ts_shift: setup.ts_base.wrapping_sub(clock as u32),
+            flight: Flight::new(setup.sn_base, &knobs),
+            inbox: Inbox::new(setup.sn_base, &knobs),
+            blocks: Blocks::new(knobs.mss),
+            rtt: Rtt::new(knobs.min_rto, knobs.interval),
+            congestion: Congestion::new(&knobs),
+            out: Output::new(knobs.mtu),
+            peer_window: PEER_WINDOW,
+            peer_una: setup.sn_base,
+            probe_at: None,
+            probe_wait: PROBE_FIRST,
+            counters: EngineStats::default(),
+            #[cfg(debug_assertions)]
+            operations: 0,
+            knobs,
+        })
+    }
+
+    pub fn set_conv(&mut self, conv: u32) {
+        self.conv = conv;
+    }
+
+    pub fn share(&mut self, pool: &Pool) {
+        self.blocks.share(pool);
+    }
+
+    pub fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
+        let len = self.inbox.read(into, &mut self.blocks);
+        self.check_sound();
+        len
+    }
+
+    pub fn needs_flush(&self) -> bool {
+        self.inbox.has_news() || self.flight.lost().is_some() || self.admits()
+    }
+
+    pub fn flush(&mut self, now: Time) {
+        self.tick(now);
+        self.send_news();
+        self.send_again();
+        self.send_new();
+        self.flight.tidy();
+        self.probe();
+        self.out.finish();
+        self.check_sound();
+    }
+
+    pub fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
+        self.out.take(sink);
+        if self.unacked() == 0 && self.inbox.is_quiet() {
+            // Thousands of idle sessions shall not keep thousands of buffers.
+            self.blocks.release(KEEP_PLACES);
+            self.out.release(KEEP_OUTPUT);
+            self.flight.release(KEEP_PLACES);
+            self.inbox.release(KEEP_PLACES);
+        }
+    }
+
+    pub fn poll_timeout(&self, _now: Time) -> Option<Time> {
+        match self.flight.due() {
+            Some(due) => Some(Time::from_millis(due)),
+            None => self.probe_at,
+        }
+    }
+
+    pub fn seed_rtt(&mut self, _now: Time, rtt: Duration) {
+        if self.rtt.srtt == 0 {
+            self.rtt.sample(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX).max(1));
+        }
+    }
+
+    /// Whenever it is quiescent it has given its memory back already.
+    pub fn can_shrink(&self) -> bool {
+        false
+    }
+
+    pub fn shrink(&mut self) {}
+
+    pub fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
+        Header {
+            conv: self.conv,
+            cmd,
+            frg,
+            wnd: self.inbox.free(),
+            ts: (now.as_millis() as u32).wrapping_add(self.ts_shift),
+            sn: 0,
+            una: self.inbox.rcv_nxt(),
+            len: 0,
+        }
+    }
+
+    pub fn unacked(&self) -> usize {
+        self.flight.flying() + self.flight.unsent()
+    }
+
+    pub fn unsent(&self) -> usize {
+        self.flight.unsent()
+    }
+
+    pub fn snd_nxt(&self) -> u32 {
+        self.flight.next()
+    }
+
+    pub fn rcv_nxt(&self) -> u32 {
+        self.inbox.contiguous()
+    }
+
+    pub fn in_flight(&self, sn: u32, ts: u32) -> bool {
+        self.flight.holds(sn, ts)
+    }
+
+    pub fn worst_transmits(&self) -> u32 {
+        self.flight.worst_transmits()
+    }
+
+    pub fn stats(&self) -> EngineStats {
+        EngineStats {
+            srtt_ms: self.rtt.srtt,
+            rttvar_ms: self.rtt.rttvar,
+            rto_ms: self.rtt.rto,
+            min_rtt_ms: if self.rtt.srtt == 0 { 0 } else { self.rtt.min },
+            // Where no congestion window is obeyed, both ends' windows are the limit.
+            cwnd: self.congestion.window().min(self.windows()),
+            peer_window: u32::from(self.peer_window),
+            in_flight: self.flight.flying(),
+            send_queue: self.flight.unsent(),
+            ..self.counters
+        }
+    }
+
+    /// Checks itself in debug builds: always while little is in flight, else now and then.
+    #[cfg(debug_assertions)]
+    fn check_sound(&mut self) {
+        self.operations = self.operations.wrapping_add(1);
+        if self.unacked() <= 16 || self.operations % 64 == 0 {
+            self.assert_sound();
+        }
+    }
+
+    #[cfg(not(debug_assertions))]
+    fn check_sound(&mut self) {}
+
+    /// Brings the clock up to `now`; it never goes back.
+    fn tick(&mut self, now: Time) {
+        if now > self.now {
+            self.now = now;
+            self.clock = now.as_millis();
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { clock: self.clock, ts: (self.clock as u32).wrapping_add(self.ts_shift) }
+    }
+
+    /// The smaller window of both ends.
+    fn windows(&self) -> u32 {
+        u32::from(self.knobs.snd_wnd.min(self.peer_window))
+    }
+
+    fn path(&self) -> Path {
+        Path {
+            span: self.flight.span(),
+            windows: self.windows(),
+            peer_window: u32::from(self.peer_window),
+        }
+    }
+
+    /// Would the windows let something go that was never sent?
+    fn admits(&self) -> bool {
+        self.flight.unsent() > 0
+            && self.flight.span() < self.windows().min(self.congestion.window())
+            && self.congestion.budget() > 0
+    }
+
+    /// ACKs, and a window that reading has reopened.
+    fn send_news(&mut self) {
+        if !self.inbox.has_news() {
+            return;
+        }
+        let base = self.header(self.now, CMD_ACK, 0);
+        self.out.acks(&base, self.inbox.acks());
+        if self.inbox.reopened() {
+            self.out.segment(&Header { cmd: CMD_WINS, frg: CODE_PLAIN, ..base }, &[]);
+        }
+        self.inbox.told();
+    }
+
+    /// What timed out or was overtaken.
+    fn send_again(&mut self) {
+        let (now, rto) = (self.moment(), self.rtt.rto);
+        let mut counts = [0u32; 2];
+        loop {
+            let (sn, cause) = match (self.flight.overdue(now.clock), self.flight.lost()) {
+                (Some(sn), _) => (sn, Cause::Timeout),
+                (None, Some(sn)) => (sn, Cause::Overtaken),
+                (None, None) => break,
+            };
+            let base = self.header(self.now, CMD_PUSH, 0);
+            let Some(slot) = self.flight.send_again(sn, now, cause, rto) else {
+                debug_assert!(false, "what is found is in flight");
+                break;
+            };
+            self.out.segment(&push_header(base, sn, slot), &slot.block);
+            counts[usize::from(cause == Cause::Overtaken)] += 1;
+        }
+        let [timeouts, overtaken] = counts;
+        if overtaken > 0 {
+            self.congestion.on_loss(self.path());
+        }
+        if timeouts > 0 {
+            self.congestion.on_timeout(self.path());
+        }
+        self.counters.timeout_retransmits += u64::from(timeouts);
+        self.counters.fast_retransmits += u64::from(overtaken);
+        self.counters.segments_sent += u64::from(timeouts) + u64::from(overtaken);
+    }
+
+    /// What the windows and the pace admit.
+    fn send_new(&mut self) {
+        if !self.admits() {
+            return;
+        }
+        let (now, rto) = (self.moment(), self.rtt.rto);
+        let base = self.header(self.now, CMD_PUSH, 0);
+        let room = self.windows().min(self.congestion.window()) - self.flight.span();
+        let room = room.min(self.congestion.budget());
+        let mut sent = 0;
+        while sent < room && self.flight.unsent() > 0 {
+            let Some((sn, slot)) = self.flight.send(now, rto) else { break };
+            self.out.segment(&push_header(base, sn, slot), &slot.block);
+            sent += 1;
+        }
+        self.congestion.on_sent(sent);
+        self.counters.segments_sent += u64::from(sent);
+    }
+
+    /// Probes the peer's window if it is time to.
+    fn probe(&mut self) {
+        self.watch_window();
+        if self.probe_at.is_some_and(|at| at <= self.now) {
+            let wask = self.header(self.now, CMD_WASK, CODE_PLAIN);
+            self.out.segment(&wask, &[]);
+            self.probe_wait = (self.probe_wait * 3 / 2).min(PROBE_LONGEST);
+            self.probe_at = Some(self.now + self.probe_wait);
+        }
+    }
+
+    /// Sees to it that the peer's window is probed while it is closed, something waits for it, and
+    /// nothing is in flight whose ACK would tell of its opening.
+    fn watch_window(&mut self) {
+        if self.peer_window > 0 || self.flight.unsent() == 0 || self.flight.span() > 0 {
+            self.probe_at = None;
+            self.probe_wait = PROBE_FIRST;
+        } else if self.probe_at.is_none() {
+            self.probe_at = Some(self.now + self.probe_wait);
+        }
+    }
+}
+
+fn push_header(base: Header, sn: u32, slot: &Slot) -> Header {
+    Header { sn, frg: slot.frg, ts: slot.ts, len: slot.block.len() as u32, ..base }
+}

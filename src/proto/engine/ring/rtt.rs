@@ -1,0 +1,69 @@
+//! The round-trip time and the timeout that follows from it (RFC 6298 in the integers of ikcp.c).
+
+use crate::proto::engine::knobs::{RTO_DEFAULT, RTO_MAX};
+
+/// The estimate of the round-trip time, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rtt {
+    /// Smoothed; 0 before the first sample.
+    pub srtt: u32,
+    /// Variation.
+    pub rttvar: u32,
+    /// Retransmission timeout.
+    pub rto: u32,
+    /// The shortest ever measured; `u32::MAX` before the first sample.
+    pub min: u32,
+    min_rto: u32,
+    interval: u32,
+}
+
+impl Rtt {
+    /// Nothing measured.
+    pub fn new(min_rto: u32, interval: u32) -> Rtt {
+        Rtt { srtt: 0, rttvar: 0, rto: RTO_DEFAULT, min: u32::MAX, min_rto, interval }
+    }
+
+    /// Takes a measured round trip into account, as `ikcp_update_ack` does.
+    pub fn sample(&mut self, rtt: u32) {
+        self.min = self.min.min(rtt);
+        if self.srtt == 0 {
+            self.srtt = rtt;
+            self.rttvar = rtt / 2;
+        } else {
+            let delta = rtt.abs_diff(self.srtt);
+            self.rttvar = self.rttvar.saturating_mul(3).saturating_add(delta) / 4;
+            self.srtt = (self.srtt.saturating_mul(7).saturating_add(rtt) / 8).max(1);
+        }
+        let spread = self.rttvar.saturating_mul(4).max(self.interval);
+        self.rto = self.srtt.saturating_add(spread).max(self.min_rto).min(RTO_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_sample_is_taken_whole_and_later_ones_by_an_eighth() {
+        let mut rtt = Rtt::new(30, 10);
+        assert_eq!((rtt.rto, rtt.srtt), (200, 0));
+        rtt.sample(80);
+        assert_eq!((rtt.srtt, rtt.rttvar, rtt.rto), (80, 40, 240));
+        rtt.sample(160);
+        assert_eq!((rtt.srtt, rtt.rttvar, rtt.rto), (90, 50, 290));
+        assert_eq!(rtt.min, 80);
+    }
+
+    #[test]
+    fn the_timeout_keeps_between_its_bounds() {
+        let mut rtt = Rtt::new(30, 10);
+        for _ in 0..100 {
+            rtt.sample(1);
+        }
+        assert_eq!((rtt.srtt, rtt.rto), (1, 30));
+        for _ in 0..100 {
+            rtt.sample(u32::MAX);
+        }
+        assert_eq!(rtt.rto, 60_000);
+    }
+}

@@ -1,0 +1,165 @@
+//! A row of places numbered by `sn`.
+
+use std::mem;
+
+/// Places for the numbers from `head` up to `end`, in a ring whose capacity is a power of two, so
+/// that a number is an index after masking, across the wrap of 32 bits too.
+///
+/// It grows by doubling when it is full. Places outside of the row hold what their users left in
+/// them, at first `T::default()`.
+#[derive(Debug)]
+pub(super) struct Window<T> {
+    slots: Vec<T>,
+    head: u32,
+    len: u32,
+}
+
+impl<T: Default> Window<T> {
+    /// Empty; the first number will be `head`.
+    pub fn new(head: u32) -> Window<T> {
+        Window { slots: Vec::new(), head, len: 0 }
+    }
+
+    /// The lowest number, or the next one if there is none.
+    #[inline]
+    pub fn head(&self) -> u32 {
+        self.head
+    }
+
+    /// The number after the highest.
+    #[inline]
+    pub fn end(&self) -> u32 {
+        self.head.wrapping_add(self.len)
+    }
+
+    #[inline]
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    #[inline]
+    pub fn get(&self, sn: u32) -> Option<&T> {
+        if sn.wrapping_sub(self.head) < self.len {
+            self.slots.get(self.index(sn))
+        } else {
+            None
+        }
+    }
+
+    #[inline]
+    pub fn get_mut(&mut self, sn: u32) -> Option<&mut T> {
+        if sn.wrapping_sub(self.head) < self.len {
+            let at = self.index(sn);
+            self.slots.get_mut(at)
+        } else {
+            None
+        }
+    }
+
+    /// Adds a place at the end and returns it, with whatever its last user left in it.
+    #[inline]
+    pub fn push(&mut self) -> Option<&mut T> {
+        self.extend_to(self.len + 1);
+        self.get_mut(self.end().wrapping_sub(1))
+    }
+
+    /// Adds places until there are `len`.
+    #[inline]
+    pub fn extend_to(&mut self, len: u32) {
+        if len as usize > self.slots.len() {
+            self.grow(len);
+        }
+        self.len = self.len.max(len);
+    }
+
+    /// Leaves the lowest place behind.
+    #[inline]
+    pub fn advance(&mut self) {
+        if self.len > 0 {
+            self.head = self.head.wrapping_add(1);
+            self.len -= 1;
+        }
+    }
+
+    /// Gives the memory back if the row is empty and more than `keep` places are held.
+    pub fn release(&mut self, keep: usize) {
+        if self.is_empty() && self.slots.len() > keep {
+            self.slots = Vec::new();
+        }
+    }
+
+    /// Places held.
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    #[inline]
+    fn index(&self, sn: u32) -> usize {
+        sn as usize & self.slots.len().wrapping_sub(1)
+    }
+
+    #[cold]
+    fn grow(&mut self, len: u32) {
+        let capacity = (len as usize).next_power_of_two().max(8);
+        let mut wider = Vec::with_capacity(capacity);
+        wider.resize_with(capacity, T::default);
+        for at in 0..self.len {
+            let sn = self.head.wrapping_add(at);
+            let from = self.index(sn);
+            if let (Some(from), Some(to)) =
+                (self.slots.get_mut(from), wider.get_mut(sn as usize & (capacity - 1)))
+            {
+                *to = mem::take(from);
+            }
+        }
+        self.slots = wider;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_values_while_the_ring_turns_grows_and_wraps() {
+        let mut window = Window::new(u32::MAX - 20);
+        let mut next = 0u32;
+        for round in 0..50 {
+            for _ in 0..=round {
+                *window.push().unwrap() = next;
+                next += 1;
+            }
+            for _ in 0..round {
+                window.advance();
+            }
+            for at in 0..window.len() {
+                let sn = window.head().wrapping_add(at);
+                assert_eq!(window.get(sn), Some(&sn.wrapping_sub(u32::MAX - 20)));
+            }
+        }
+        assert_eq!((window.len(), window.capacity()), (50, 128));
+        assert_eq!(window.get(window.end()), None);
+        assert_eq!(window.get(window.head().wrapping_sub(1)), None);
+    }
+
+    #[test]
+    fn an_empty_window_gives_its_memory_back() {
+        let mut window = Window::<u8>::new(5);
+        window.extend_to(100);
+        window.release(8);
+        assert_eq!(window.capacity(), 128, "in use");
+        (0..200).for_each(|_| window.advance());
+        assert_eq!((window.head(), window.end()), (105, 105));
+        window.release(128);
+        assert_eq!(window.capacity(), 128);
+        window.release(127);
+        assert_eq!(window.capacity(), 0);
+        assert_eq!(window.get(105), None);
+    }
+}

@@ -1,0 +1,75 @@
+//! What the application writes.
+
+use super::RingEngine;
+use crate::error::KcpError;
+
+impl RingEngine {
+    pub fn write(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
+        let max = self.knobs.max_message;
+        if !self.knobs.stream && buf.len() > max {
+            return Err(KcpError::MessageTooLarge { len: buf.len(), max });
+        }
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let taken = match self.knobs.stream {
+            true => self.write_stream(buf),
+            false => self.write_message(buf),
+        };
+        self.watch_window();
+        self.check_sound();
+        Ok(taken)
+    }
+
+    pub fn writable(&self) -> bool {
+        self.free_segments() > 0 || self.tail_room() > 0
+    }
+
+    /// Segments that the send budget has room for. It is counted in whole segments whatever is in
+    /// them, so that many tiny messages are bounded too.
+    fn free_segments(&self) -> usize {
+        self.knobs.send_segments.saturating_sub(self.unacked())
+    }
+
+    /// Bytes that the last unsent segment has room for: only a stream fills it up.
+    fn tail_room(&self) -> usize {
+        match self.flight.tail_len() {
+            Some(len) if self.knobs.stream => self.knobs.mss - len,
+            _ => 0,
+        }
+    }
+
+    fn write_stream(&mut self, buf: &[u8]) -> usize {
+        let mss = self.knobs.mss;
+        let tail_room = self.tail_room();
+        let room = self.free_segments().saturating_mul(mss).saturating_add(tail_room);
+        let buf = buf.get(..room).unwrap_or(buf);
+        let (head, rest) = buf.split_at(tail_room.min(buf.len()));
+        if let Some(tail) = self.flight.tail().filter(|_| !head.is_empty()) {
+            tail.extend_from_slice(head);
+        }
+        for part in rest.chunks(mss) {
+            self.push(part, 0);
+        }
+        buf.len()
+    }
+
+    fn write_message(&mut self, buf: &[u8]) -> usize {
+        let fragments = buf.len().div_ceil(self.knobs.mss);
+        // A message larger than the budget goes alone, or it could never go.
+        if fragments > self.free_segments() && self.unacked() > 0 {
+            return 0;
+        }
+        for (at, part) in buf.chunks(self.knobs.mss).enumerate() {
+            // At most 127 fragments: `max_message` sees to that.
+            self.push(part, (fragments - 1 - at) as u8);
+        }
+        buf.len()
+    }
+
+    fn push(&mut self, part: &[u8], frg: u8) {
+        let mut block = self.blocks.take(part.len());
+        block.extend_from_slice(part);
+        self.flight.push(block, frg);
+    }
+}
