@@ -130,6 +130,9 @@ impl RingEngine {
 
     pub fn flush(&mut self, now: Time) {
         self.tick(now);
+        if !self.needs_flush() && !self.is_due() {
+            return;
+        }
         self.send_news();
         self.send_again();
         self.send_new();
@@ -257,6 +260,12 @@ impl RingEngine {
             windows: self.windows(),
             peer_window: u32::from(self.peer_window),
         }
+    }
+
+    /// Has a deadline passed?
+    fn is_due(&self) -> bool {
+        self.flight.due().is_some_and(|due| due <= self.clock)
+            || self.probe_at.is_some_and(|at| at <= self.now)
     }
 
     /// Would the windows let something go that was never sent?
