@@ -132,7 +132,7 @@ fn a_slow_reader_stalls_its_own_stream_only_and_its_memory_is_bounded() {
 
 #[test]
 fn a_slow_reader_is_not_taken_for_a_dead_one() {
-    let config = KcpConfig { recv_budget: 4000, dead_link: ms(800), ..stream() };
+    let config = KcpConfig { recv_budget: 4000, dead_link: ms(1500), ..stream() };
     let data = pattern(2_000_000);
     story(async {
         let (mut server, mut client) = connected(&config).await;
@@ -142,7 +142,7 @@ fn a_slow_reader_is_not_taken_for_a_dead_one() {
             std::io::Result::Ok(())
         });
         until(|| server.stats().receive_queue >= 4000).await;
-        Timer::after(ms(2000)).await; // longer than the dead link: the point of the story
+        Timer::after(ms(3500)).await; // longer than the dead link: the point of the story
         assert_eq!(read_pattern(&mut server).await, 2_000_000);
         writing.await.unwrap();
     });
