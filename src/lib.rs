@@ -46,7 +46,7 @@
 //!
 //! # Features
 //!
-//! - `kcp` (default): the `kcp` crate as the engine.
+//! - `kcp` (default): the `kcp` crate as a second engine, [`EngineKind::Kcp`].
 //! - `netem`: `KcpConfig::netem`, a seeded bad network between an endpoint and its socket.
 //! - `pcap`: `KcpConfig::pcap`, captures that Wireshark and tshark open.
 //!
@@ -57,8 +57,6 @@
 //! `io` is the only room that touches sockets, clocks and wakers.
 
 #![forbid(unsafe_code)]
-// Without an engine everything compiles and nothing runs.
-#![cfg_attr(not(feature = "kcp"), allow(dead_code, clippy::ptr_arg))]
 #![warn(missing_docs, missing_debug_implementations, rust_2018_idioms)]
 
 /// The examples of the README are compiled with the tests.
@@ -86,7 +84,7 @@ pub use io::{
 };
 #[cfg(feature = "netem")]
 pub use layer::netem::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};
-#[cfg(all(feature = "_internals", feature = "kcp"))]
+#[cfg(feature = "_internals")]
 #[doc(hidden)]
 pub use proto::fuzz as internals;
 pub use stats::{EndpointStats, Rejected, StreamStats};

@@ -26,12 +26,10 @@ const SESSION_RECORDS: usize = 8 * 1024;
 #[non_exhaustive]
 pub enum EngineKind {
     /// This crate's own: constant work per segment whatever the window, no allocation per segment.
-    #[cfg_attr(not(feature = "kcp"), default)]
-    Ring,
-    /// The `kcp` crate, guarded against what it believes too easily; the default where it is
-    /// compiled in.
-    #[cfg(feature = "kcp")]
     #[default]
+    Ring,
+    /// The `kcp` crate, guarded against what it believes too easily.
+    #[cfg(feature = "kcp")]
     Kcp,
 }
 

@@ -2,7 +2,7 @@
 
 mod deadlines;
 pub(crate) mod engine;
-#[cfg(all(any(test, feature = "_internals"), feature = "kcp"))]
+#[cfg(any(test, feature = "_internals"))]
 pub mod fuzz;
 mod random;
 mod router;

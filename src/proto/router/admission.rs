@@ -195,6 +195,7 @@ impl Router {
             role,
             mtu: self.mtu,
             sn_base: self.sn_base,
+            pool: self.pool.clone(),
         };
         let mut session = Session::new(birth, now, &mut self.random)?;
         session.slot.routed = true;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use self::inbox::Inbox;
 use self::roam::Challenge;
 pub(crate) use self::roam::Foreign;
-use super::engine::{Engine, Setup};
+use super::engine::{Engine, Pool, Setup};
 use super::random::Random;
 use super::time_wait::Rest;
 use crate::config::KcpConfig;
@@ -182,13 +182,16 @@ pub(crate) struct Birth {
     pub role: Role,
     pub mtu: usize,
     pub sn_base: u32,
+    /// Memory for payload that the sessions of an endpoint share.
+    pub pool: Pool,
 }
 
 impl Session {
     pub(crate) fn new(birth: Birth, now: Time, random: &mut Random) -> Result<Session, KcpError> {
-        let Birth { config, conv, peer, role, mtu, sn_base } = birth;
+        let Birth { config, conv, peer, role, mtu, sn_base, pool } = birth;
         let ts_base = random.next_u32();
-        let engine = Engine::new(Setup { conv, config: &config, mtu, now, ts_base, sn_base })?;
+        let mut engine = Engine::new(Setup { conv, config: &config, mtu, now, ts_base, sn_base })?;
+        engine.share(&pool);
         let hello = match role {
             Role::Client => Some(Hello { nonce: random.nonzero(), tries: 0, next: Some(now) }),
             Role::Server => None,

@@ -20,7 +20,7 @@ impl Knobs {
     }
 
     /// A fresh inner engine whose clock shows `clock`.
-    pub fn fresh(&self, sink: &Sink, clock: u32) -> Kcp<Sink> {
+    pub(super) fn fresh(&self, sink: &Sink, clock: u32) -> Kcp<Sink> {
         let mut inner = match self.stream {
             true => Kcp::new_stream(INNER_CONV, sink.clone()),
             false => Kcp::new(INNER_CONV, sink.clone()),

@@ -39,7 +39,8 @@ fn without_any_timeout_an_idle_session_has_no_deadline_at_all() {
     world.app(CLIENT, app).to_write = data(10_000);
     world.run_dry();
     assert_eq!(world.app(SERVER, 0).read.len(), 10_000);
-    assert!(world.now < Time::from_millis(10_000), "{:?}", world.now);
+    // The last thing that happens is that they give their memory back.
+    assert!(world.now < Time::from_millis(11_000), "{:?}", world.now);
     assert!(world.hosts.iter().all(|host| host.router.poll_timeout().is_none()));
 }
 
