@@ -19,6 +19,7 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// An empty pool that will hold at most `limit` blocks.
+    #[cfg_attr(not(test), allow(dead_code))] // as `Engine::share`
     pub fn new(limit: usize) -> Pool {
         Pool { free: Arc::default(), limit }
     }
@@ -65,6 +66,7 @@ impl Blocks {
     }
 
     /// Uses the endpoint's pool from now on.
+    #[cfg_attr(not(test), allow(dead_code))] // as `Engine::share`
     pub fn share(&mut self, pool: &Pool) {
         self.pool = Some(pool.clone());
     }

@@ -114,6 +114,7 @@ impl RingEngine {
         self.conv = conv;
     }
 
+    #[cfg_attr(not(test), allow(dead_code))] // as `Engine::share`
     pub fn share(&mut self, pool: &Pool) {
         self.blocks.share(pool);
     }
