@@ -15,7 +15,7 @@ pub(super) const UPDATE_INTERVAL: u32 = 5000;
 
 impl Knobs {
     /// Bound of the peer's window, so that a window of bytes fits 32 bits.
-    pub fn peer_wnd_max(&self) -> u16 {
+    pub(super) fn peer_wnd_max(&self) -> u16 {
         u16::try_from((1 << 31) / self.mss).unwrap_or(u16::MAX)
     }
 

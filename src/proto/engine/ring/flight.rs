@@ -173,12 +173,22 @@ impl Flight {
 
     /// Notes that the next segment is sent for the first time, and returns it.
     pub fn send(&mut self, now: Moment, rto: u32) -> Option<(u32, &Slot)> {
+        if self.unsent() == 0 {
+            return None;
+        }
         let sn = self.nxt;
         // Without nodelay the first timeout has an eighth of grace.
         let grace = if self.nodelay { 0 } else { rto >> 3 };
         let due = now.clock + u64::from(rto + grace);
         let in_order = self.follows(due);
         let turn = self.next_turn();
+        self.nxt = sn.wrapping_add(1);
+        self.flying += 1;
+        if in_order {
+            self.latest = due;
+        } else {
+            self.late.push(Reverse((due, sn)));
+        }
         let slot = self.slots.get_mut(sn)?;
         slot.first = now.ts;
         slot.ts = now.ts;
@@ -188,14 +198,7 @@ impl Flight {
         slot.transmits = 1;
         slot.flying = true;
         slot.in_order = in_order;
-        self.nxt = sn.wrapping_add(1);
-        self.flying += 1;
-        if in_order {
-            self.latest = due;
-        } else {
-            self.late.push(Reverse((due, sn)));
-        }
-        self.slots.get(sn).map(|slot| (sn, slot))
+        Some((sn, slot))
     }
 
     /// Notes that `sn`, which is in flight, is sent again, and returns it.

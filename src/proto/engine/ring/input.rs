@@ -33,13 +33,15 @@ impl RingEngine {
                 _ => {}
             }
         }
-        self.flight.settle(una, &mut self.blocks);
-        self.flight.overtake(newest);
-        self.flight.tidy();
-        let newly = flying - self.flight.flying();
-        self.congestion.on_ack(newly, self.flight.una() != head, self.path());
+        if handled.proven || una != head {
+            self.flight.settle(una, &mut self.blocks);
+            self.flight.overtake(newest);
+            self.flight.tidy();
+            let newly = flying - self.flight.flying();
+            self.congestion.on_ack(newly, self.flight.una() != head, self.path());
+            handled.progress = newly > 0;
+        }
         self.watch_window();
-        handled.progress = newly > 0;
         self.check_sound();
         Ok(handled)
     }
