@@ -13,8 +13,8 @@ use smol_kcp::{KcpConfig, KcpEndpoint, KcpListener, KcpStream};
 
 const SESSIONS: usize = 1000;
 
-/// Heap of an idle session that has not carried data: 4.2 KB of it is a buffer of the `kcp` crate.
-const LIMIT: usize = 8 * 1024;
+/// Heap of an idle session.
+const LIMIT: usize = 3 * 1024;
 
 static HEAP: AtomicUsize = AtomicUsize::new(0);
 

@@ -132,9 +132,12 @@ impl Driver {
         };
         // What the application learns of is in the capture by then, even if it exits at once.
         self.trunk.flush();
+        // First the answers, then the news: who learns that the peer has closed may exit at once,
+        // and the peer waits for its acknowledgement.
+        let sent = self.send(cx);
         woken.wake();
         more |= self.hand_over(incoming);
-        more |= self.send(cx)?;
+        more |= sent?;
         more |= self.poll_timer(cx, deadline);
         more |= self.rebind();
         Ok(if more { Turn::More } else { Turn::Idle })

@@ -117,6 +117,11 @@ impl Blocks {
     }
 
     /// Gives the free blocks away; keeps the list itself if that is not longer than `keep`.
+    /// Blocks that the list of free ones has had at one time.
+    pub fn capacity(&self) -> usize {
+        self.free.capacity()
+    }
+
     pub fn release(&mut self, keep: usize) {
         if self.free.is_empty() && self.free.capacity() <= keep {
             return;

@@ -267,6 +267,11 @@ impl Flight {
     }
 
     /// Gives memory back when nothing is left.
+    /// Places held, in the largest of its lists.
+    pub fn capacity(&self) -> usize {
+        self.slots.capacity().max(self.late.capacity()).max(self.repeated.capacity())
+    }
+
     pub fn release(&mut self, keep: usize) {
         self.slots.release(keep);
         if self.late.capacity() > keep {

@@ -195,6 +195,11 @@ impl Inbox {
     }
 
     /// Gives memory back when nothing is left.
+    /// Places held, in the larger of its lists.
+    pub fn capacity(&self) -> usize {
+        self.row.capacity().max(self.acks.capacity())
+    }
+
     pub fn release(&mut self, keep: usize) {
         self.row.release(keep);
         if self.acks.is_empty() && self.acks.capacity() > keep {

@@ -144,13 +144,6 @@ impl RingEngine {
 
     pub fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
         self.out.take(sink);
-        if self.unacked() == 0 && self.inbox.is_quiet() {
-            // Thousands of idle sessions shall not keep thousands of buffers.
-            self.blocks.release(KEEP_PLACES);
-            self.out.release(KEEP_OUTPUT);
-            self.flight.release(KEEP_PLACES);
-            self.inbox.release(KEEP_PLACES);
-        }
     }
 
     pub fn poll_timeout(&self, _now: Time) -> Option<Time> {
@@ -166,12 +159,27 @@ impl RingEngine {
         }
     }
 
-    /// Whenever it is quiescent it has given its memory back already.
+    /// Thousands of idle sessions shall not keep thousands of buffers.
     pub fn can_shrink(&self) -> bool {
-        false
+        self.is_quiescent()
+            && (self.blocks.capacity() > KEEP_PLACES
+                || self.out.capacity() > KEEP_OUTPUT
+                || self.flight.capacity() > KEEP_PLACES
+                || self.inbox.capacity() > KEEP_PLACES)
     }
 
-    pub fn shrink(&mut self) {}
+    pub fn shrink(&mut self) {
+        if self.is_quiescent() {
+            self.blocks.release(KEEP_PLACES);
+            self.out.release(KEEP_OUTPUT);
+            self.flight.release(KEEP_PLACES);
+            self.inbox.release(KEEP_PLACES);
+        }
+    }
+
+    fn is_quiescent(&self) -> bool {
+        self.unacked() == 0 && self.inbox.is_quiet()
+    }
 
     pub fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
         Header {

@@ -77,7 +77,6 @@ impl Output {
     }
 
     /// Bytes of memory held.
-    #[cfg(test)]
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }

@@ -94,7 +94,6 @@ impl<T: Default> Window<T> {
     }
 
     /// Places held.
-    #[cfg(test)]
     pub fn capacity(&self) -> usize {
         self.slots.len()
     }
