@@ -1,4 +1,5 @@
-//! What the engines cost. Ignored, because these measure and do not test; from a release build:
+//! What the engines cost, in virtual time. Ignored, because it measures and does not test; from a
+//! release build:
 //!
 //! ```text
 //! cargo test --release --lib measure -- --ignored --nocapture --test-threads 1
@@ -9,14 +10,8 @@
 //! `transfer --ignored --nocapture`, choose a case with `ENGINE=ring|kcp`, `WINDOW` and `LOSS`, and
 //! divide by the number of segments that is printed.
 
-#![allow(clippy::disallowed_methods)] // it measures real time, of what runs in virtual time
-
-use std::hint::black_box;
-use std::time::Instant;
-
 use super::*;
 use crate::proto::engine::{EngineStats, Pool};
-use crate::wire::CMD_ACK;
 
 /// One end, and what is on its way to it.
 struct End {
@@ -64,7 +59,6 @@ struct Figures {
     segments: usize,
     goodput: f64,
     overhead: f64,
-    nanos_per_kib: f64,
     stats: EngineStats,
     duplicates: u64,
 }
@@ -98,7 +92,6 @@ fn transfer(make: Make, window: u16, loss: u32, bytes: usize) -> Figures {
         Vec::new(),
     );
     let mut now = Time::ZERO;
-    let mut spent = Duration::ZERO;
     while ends[1].received < bytes {
         for at in 0..2 {
             let arrived = ends[at].incoming.front().is_some_and(|(due, _)| *due <= now);
@@ -107,9 +100,7 @@ fn transfer(make: Make, window: u16, loss: u32, bytes: usize) -> Figures {
                 continue;
             }
             let source = if at == 0 { &source[..] } else { &[] };
-            let begun = Instant::now();
             engine_turn(&mut ends[at], now, source, &mut out, &mut spare);
-            spent += begun.elapsed();
             for datagram in out.drain(..) {
                 ends[at].wire += datagram.len();
                 if dice.below(100) < loss {
@@ -132,7 +123,6 @@ fn transfer(make: Make, window: u16, loss: u32, bytes: usize) -> Figures {
         overhead: (ends[0].wire + ends[1].wire) as f64 / received,
         stats: ends[0].engine.stats(),
         duplicates: ends[1].engine.stats().duplicates,
-        nanos_per_kib: spent.as_nanos() as f64 / (received / 1024.0),
     }
 }
 
@@ -160,89 +150,15 @@ fn measure_transfer() {
                 let f = transfer(make, window, loss, bytes);
                 println!(
                     "{name:4} window {window:4} loss {loss:2} %: {} segments, {:.1} MB/s in virtual \
-                     time, wire/payload {:.3}, {:.0} ns/KiB; timeouts {}, fast {}, received twice {}",
+                     time, wire/payload {:.3}; timeouts {}, fast {}, received twice {}",
                     f.segments,
                     f.goodput,
                     f.overhead,
-                    f.nanos_per_kib,
                     f.stats.timeout_retransmits,
                     f.stats.fast_retransmits,
                     f.duplicates,
                 );
             }
-        }
-    }
-}
-
-/// Nanoseconds per call of `what`, the best of several rounds.
-fn nanos(calls: u32, mut round: impl FnMut()) -> f64 {
-    let once = |round: &mut dyn FnMut()| {
-        let begun = Instant::now();
-        round();
-        begun.elapsed().as_nanos() as f64 / f64::from(calls)
-    };
-    (0..20).map(|_| once(&mut round)).fold(f64::INFINITY, f64::min)
-}
-
-#[test]
-#[ignore = "measures"]
-fn measure_single_calls() {
-    for (name, make) in engines() {
-        for flying in [0u32, 128, 1024, 4096] {
-            let config =
-                KcpConfig { wnd_size: (8192, 8192), send_budget: 10_000 * MSS, ..messages() };
-            let mut engine = make(setup(&config)).unwrap();
-            let wide =
-                Header { conv: CONV, cmd: CMD_WINS, wnd: 8192, una: SN_BASE, ..Header::default() };
-            engine.handle_datagram(ms(0), &wide.encode()).unwrap();
-            for _ in 0..flying {
-                assert_eq!(engine.write(&[7; 64]).unwrap(), 64);
-            }
-            engine.flush(ms(1));
-            engine.take_output(&mut |datagram| _ = black_box(datagram));
-            let idle = nanos(10_000, || (0..10_000).for_each(|_| engine.flush(black_box(ms(1)))));
-            let check = nanos(10_000, || {
-                (0..10_000).for_each(|_| _ = black_box(engine.poll_timeout(black_box(ms(1)))));
-            });
-            let mut into = Vec::new();
-            let read = nanos(10_000, || {
-                (0..10_000).for_each(|_| assert!(black_box(engine.read(&mut into)).is_none()));
-            });
-            println!("{name:4} {flying:4} in flight: flush {idle:.1} ns, deadline {check:.1} ns, receive nothing {read:.1} ns");
-        }
-        for len in [64, 1024] {
-            let config =
-                KcpConfig { wnd_size: (2048, 2048), send_budget: 5_000 * MSS, ..messages() };
-            let mut engine = make(setup(&config)).unwrap();
-            let mut wide =
-                Header { conv: CONV, cmd: CMD_WINS, wnd: 2048, una: SN_BASE, ..Header::default() };
-            engine.handle_datagram(ms(0), &wide.encode()).unwrap();
-            let payload = vec![7; len];
-            let mut best = [f64::INFINITY; 2];
-            for _ in 0..20 {
-                let send = Instant::now();
-                for _ in 0..1000 {
-                    engine.write(black_box(&payload)).unwrap();
-                    engine.flush(ms(1));
-                    engine.take_output(&mut |datagram| _ = black_box(datagram));
-                }
-                best[0] = best[0].min(send.elapsed().as_nanos() as f64 / 1000.0);
-                wide.cmd = CMD_ACK;
-                wide.ts = TS_BASE.wrapping_add(1);
-                let hear = Instant::now();
-                for at in 0..999u32 {
-                    wide.sn = engine.snd_nxt().wrapping_sub(1000 - at);
-                    wide.una = wide.sn.wrapping_add(1);
-                    engine.handle_datagram(ms(1), &wide.encode()).unwrap();
-                }
-                best[1] = best[1].min(hear.elapsed().as_nanos() as f64 / 999.0);
-                wide.cmd = CMD_WINS;
-                wide.una = engine.snd_nxt().wrapping_sub(1);
-            }
-            println!(
-                "{name:4} {len} B: send + flush {:.1} ns, one ACK in {:.1} ns",
-                best[0], best[1]
-            );
         }
     }
 }
