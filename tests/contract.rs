@@ -95,12 +95,14 @@ fn cancelled_accepts_and_connects_wedge_nothing() {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
         let addr = listener.local_addr();
         for _ in 0..20 {
-            assert!(future::poll_once(listener.accept()).await.is_none());
+            // A connect that was cancelled may have been heard: then there is a stream to accept.
+            let _ = future::poll_once(listener.accept()).await;
             let _ = future::poll_once(KcpStream::connect(&config, addr)).await;
         }
-        for said_hello in 1..=5 {
+        for _ in 0..5 {
+            let heard = listener.stats().accepted;
             let mut connecting = pin!(KcpStream::connect(&config, addr));
-            while listener.stats().accepted < said_hello {
+            while listener.stats().accepted == heard {
                 if future::poll_once(&mut connecting).await.is_some() {
                     break; // it was quicker
                 }
