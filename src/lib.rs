@@ -71,6 +71,8 @@ mod layer;
 mod proto;
 mod stats;
 mod time;
+#[cfg(feature = "daemon")]
+pub mod tunnel;
 mod wire;
 
 pub use config::{EngineKind, KcpConfig, KcpNoDelayConfig};

@@ -1,0 +1,5 @@
+//! TCP over KCP: what `smol-kcpd` runs.
+
+mod settings;
+
+pub use settings::{Role, Settings};
