@@ -43,7 +43,7 @@ impl Runtime {
 
     /// Runs the tunnels of this runtime until `future` is done.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        smol::block_on(self.executor.run(future))
+        future::block_on(self.executor.run(future))
     }
 
     /// Runs the tunnels of this runtime until `future` is done, on somebody else's executor.
