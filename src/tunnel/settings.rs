@@ -127,7 +127,7 @@ mod tests {
         for text in ["router.example:29900", "192.0.2.1:22", "[2001:db8::1]:22", "my_host-1:1"] {
             assert_eq!(HostPort::parse(text).expect(text).to_string(), text);
         }
-        let addr = "[2001:db8::1]:22".parse().unwrap();
+        let addr: SocketAddr = "[2001:db8::1]:22".parse().unwrap();
         assert_eq!(HostPort::from(addr), HostPort::parse("[2001:db8::1]:22").unwrap());
         assert_eq!(HostPort::parse("192.0.2.1:22").unwrap().literal().unwrap().port(), 22);
         assert_eq!(HostPort::parse("router.example:22").unwrap().literal(), None);

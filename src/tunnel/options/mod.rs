@@ -11,3 +11,5 @@ mod values;
 pub use command_line::{help, Command};
 pub use error::ConfigError;
 pub use table::{Group, Opt, OPTIONS};
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ impl Opt {
 
     /// The name most like `wrong`, if one is like it at all.
     pub(super) fn nearest(wrong: &str) -> Option<&'static str> {
-        let far = (wrong.len() / 3).max(1) + 1;
+        let far = (wrong.len() / 3).max(2) + 1; // two letters changed places
         let by_distance = OPTIONS.iter().map(|option| (distance(wrong, option.name), option.name));
         by_distance.min().filter(|&(distance, _)| distance < far).map(|(_, name)| name)
     }
