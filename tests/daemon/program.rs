@@ -182,6 +182,41 @@ fn two_processes_carry_an_echo() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn with_the_sockets_bound_it_takes_on_the_rights_of_a_user() {
+    let ids = |pid: &str| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let ids =
+            status.lines().filter(|line| line.starts_with("Uid:") || line.starts_with("Gid:"));
+        ids.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let file =
+        File::new("user = nobody\n[a]\nrole = client\nlisten = 127.0.0.1:0\nserver = [::1]:2\n");
+    let mut daemon = Daemon::start(&["--config", file.path()]);
+    if !ids("self")[0].contains("\t0\t") {
+        // Who is not root may not become another, and the program says so and ends.
+        daemon.says("smol-kcpd: user nobody: ");
+        assert_eq!(daemon.wait().code(), Some(1));
+        return;
+    }
+    daemon.address("a");
+    let pid = daemon.pid().to_string();
+    while ids(&pid).iter().any(|line| line.contains("\t0\t")) {
+        std::thread::yield_now();
+    }
+    let (code, _, error) = output(program().args([
+        "client",
+        "--listen",
+        ANY,
+        "--server",
+        "[::1]:2",
+        "--user",
+        "no-such-user",
+    ]));
+    assert_eq!((code, error.as_str()), (1, "smol-kcpd: user no-such-user: no such user\n"));
+}
+
 /// Times that threads of a process have gone to sleep by themselves.
 #[cfg(target_os = "linux")]
 fn sleeps(pid: u32) -> u64 {
