@@ -58,7 +58,7 @@ impl Router {
         fs::write(&record, "").expect("a record");
         let mut ash = Command::new("busybox");
         ash.args(["ash"]).arg(tree("tests/openwrt/rc.common")).arg(tree(INIT)).args(action);
-        ash.env("UCI", &self.at).env("SYSTEM", &self.at).env("RECORD", &record);
+        ash.env("UCI", &self.at).env("SYSTEM", &self.at).env("RECORD", &record).env("LC_ALL", "C");
         ash.env("DAEMON", env!("CARGO_BIN_EXE_smol-kcpd")).current_dir(&self.at);
         let output = ash.output().expect("busybox runs");
         assert!(output.status.success(), "{}: {}", output.status, errors(&output));
