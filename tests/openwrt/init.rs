@@ -266,7 +266,7 @@ fn the_types_of_the_script_are_those_of_the_table() {
     let asked = router.start("");
     let described = asked.calls("uci_load_validate");
     let [described] = described[..] else { panic!("one description for rpcd: {}", asked.0) };
-    let own = ["enabled:bool:0", "interface:string", "jail:bool:0"];
+    let own = ["enabled:bool:0", "interface:uciname", "jail:bool:0"];
     let said: BTreeSet<&str> =
         described.split('|').skip(4).filter(|specification| !own.contains(specification)).collect();
     let wanted: Vec<String> = OPTIONS
