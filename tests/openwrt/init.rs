@@ -8,7 +8,7 @@ use std::process::Command;
 
 use smol_kcp::tunnel::OPTIONS;
 
-use super::{errors, folder, installed, printed, tree};
+use super::{errors, folder, printed, runs, tree};
 
 const INIT: &str = "openwrt/smol-kcp/files/smol-kcp.init";
 
@@ -38,9 +38,9 @@ pub struct Router {
 pub struct Asked(pub String);
 
 impl Router {
-    /// One on which the script can run; `None` where busybox is not installed.
+    /// One on which the script can run; `None` where busybox is not runs.
     pub fn new(test: &str) -> Option<Router> {
-        if !installed("busybox") {
+        if !runs("busybox") {
             return None;
         }
         let at = folder(test);

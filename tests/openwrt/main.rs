@@ -3,7 +3,7 @@
 //! `rc.common` and `sdk/` stand in for what OpenWrt brings. Where busybox, shellcheck or make is not
 //! installed, what needs it says that it skips.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 mod init;
 mod init_mistakes;
@@ -31,13 +31,13 @@ fn folder(test: &str) -> PathBuf {
     path
 }
 
-/// Is the tool there? Says that the test skips if not.
-fn installed(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--help").output().is_ok();
-    if !found {
-        eprintln!("skipped: {tool} is not installed");
+/// Can that program be run? Says that the test skips if not.
+fn runs(program: &str) -> bool {
+    let output = Command::new(program).arg("--help").output();
+    if let Err(error) = &output {
+        eprintln!("skipped: {program}: {error}");
     }
-    found
+    output.is_ok()
 }
 
 /// What a command that must succeed prints.

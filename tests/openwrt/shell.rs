@@ -2,14 +2,14 @@
 
 use std::process::Command;
 
-use super::{installed, printed, tree};
+use super::{printed, runs, tree};
 
 const SCRIPTS: [&str; 3] =
     ["openwrt/smol-kcp/files/smol-kcp.init", "openwrt/make-ipk.sh", "tests/openwrt/rc.common"];
 
 #[test]
 fn busybox_understands_the_scripts() {
-    if !installed("busybox") {
+    if !runs("busybox") {
         return;
     }
     for script in SCRIPTS {
@@ -19,7 +19,7 @@ fn busybox_understands_the_scripts() {
 
 #[test]
 fn shellcheck_has_nothing_to_say() {
-    if !installed("shellcheck") {
+    if !runs("shellcheck") {
         return;
     }
     // SC3043: busybox has `local`. SC2034: rc.common reads START and USE_PROCD.
