@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . cross/env.sh
 
-cross_cargo build --profile router --features daemon --bin smol-kcpd
+cross_cargo build --profile router --no-default-features --features daemon --bin smol-kcpd
 for target in "$@"; do
     ls -l "target/$target/router/smol-kcpd"
 done
