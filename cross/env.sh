@@ -41,9 +41,10 @@ for target in "$@"; do
     export "CC_${target//-/_}=$out/cc-$target"
     # For MIPS these are in .cargo/config.toml, together with the cure of its timers. For the others only
     # here, since whoever builds with rustup's own C runtime and standard library must not have them.
+    # $rustflags is the caller's; cargo joins it with what the file says.
     case $target in
-        mips*) ;;
-        *) export "CARGO_TARGET_${key}_RUSTFLAGS=-Ctarget-feature=+crt-static -Clink-self-contained=no" ;;
+        mips*) export "CARGO_TARGET_${key}_RUSTFLAGS=${rustflags:-}" ;;
+        *) export "CARGO_TARGET_${key}_RUSTFLAGS=-Ctarget-feature=+crt-static -Clink-self-contained=no ${rustflags:-}" ;;
     esac
 done
 

@@ -28,6 +28,7 @@ install() {
 
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
+[ "$here" -ef "$dir" ] || cp "$here/mips.ld" "$dir"
 zig_python=$dir/zig/bin/python
 if [ "$("$zig_python" -m ziglang version 2>/dev/null)" != "${ZIG#*==}" ]; then
     # Debian's own Python: its venv needs a package, which `import ensurepip` notices.
@@ -43,14 +44,32 @@ fi
 for target in "$@"; do
     fields "$target"
     # Rust's C dependencies name the target in their own words (--target=…), which zig does not know;
-    # its traps on undefined behaviour are not what a test of ours asks ikcp.c about.
+    # its traps on undefined behaviour are not what a test of ours asks ikcp.c about. What is linked
+    # without symbols is linked with them too, beside it, for size.sh to read.
+    script=
+    case $target in mips*) script="-Wl,-T,$dir/mips.ld" ;; esac
     cat >"$dir/cc-$target" <<END
 #!/bin/sh
+cc() { "$zig_python" -m ziglang cc -target $zig -mcpu=$cpu -fno-sanitize=undefined $script "\$@"; }
+stripped=
 for arg do
     shift
-    case \$arg in --target=*) ;; *) set -- "\$@" "\$arg" ;; esac
+    case \$arg in
+    --target=*) continue ;;
+    -Wl,--strip-all) stripped=yes ;;
+    esac
+    set -- "\$@" "\$arg"
 done
-exec "$zig_python" -m ziglang cc -target $zig -mcpu=$cpu -fno-sanitize=undefined "\$@"
+cc "\$@" || exit
+[ "\$stripped" ] || exit 0
+last=
+for arg do
+    shift
+    [ "\$last" != -o ] || arg=\$arg.symbols
+    last=\$arg
+    [ "\$arg" = -Wl,--strip-all ] || set -- "\$@" "\$arg"
+done
+cc "\$@"
 END
     if [ "$qemu" = native ]; then
         run=
