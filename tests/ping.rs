@@ -193,7 +193,8 @@ fn a_forged_answer_is_ignored_whatever_is_wrong_with_it() {
             (right[4], right[5]) = (84, 3);
             stranger.send_to(&right, question.1).unwrap(); // the right one from the wrong address
             smol::Timer::after(ms(60)).await; // the path
-            hand.say(&question, |answer| (answer[4], answer[5]) = (82, 0)).await; // ACK
+            hand.say(&question, |answer| (answer[4], answer[5]) = (82, 0)).await;
+            // ACK
         };
         let (rtt, ()) = future::zip(ping.ping(LONG), server).await;
         assert!(rtt.unwrap() >= ms(60));
