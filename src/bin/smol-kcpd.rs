@@ -19,6 +19,10 @@ fn main() -> ExitCode {
         Command::Help => print(&tunnel::help()),
         Command::Version => print(concat!("smol-kcpd ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Check(file) => check(&file),
+        Command::Ping(ping) => {
+            measure(|runtime| runtime.block_on(ping.run(runtime, &mut io::stdout())))
+        }
+        Command::Perf(perf) => measure(|runtime| runtime.block_on(perf.run(runtime))),
         Command::Run { configuration, file } => run(configuration, file),
     }
 }
@@ -39,6 +43,18 @@ fn check(file: &Path) -> ExitCode {
     match Configuration::read(file) {
         Ok(configuration) => print(&configuration.to_string()),
         Err(error) => fail(USAGE, error),
+    }
+}
+
+/// Succeeds where something has come back.
+fn measure(run: impl FnOnce(&Runtime) -> io::Result<bool>) -> ExitCode {
+    if let Err(error) = tunnel::check_timers() {
+        return fail(1, error);
+    }
+    match run(&Runtime::new()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail(1, error),
     }
 }
 

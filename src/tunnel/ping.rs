@@ -31,7 +31,10 @@ impl Ping {
     ///
     /// # Errors
     /// The name cannot be resolved, or no socket opened; those of writing and of signals.
-    pub(super) async fn run(&self, runtime: &Runtime, out: &mut dyn Write) -> io::Result<bool> {
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, there is no summary.
+    pub async fn run(&self, runtime: &Runtime, out: &mut dyn Write) -> io::Result<bool> {
         let interrupt = Interrupt::new()?;
         let mut summary = Summary::default();
         let pings = async {
@@ -147,7 +150,9 @@ mod tests {
     #[test]
     fn the_summary_has_loss_and_the_spread_of_what_came_back() {
         let mut summary = Summary { sent: 4, ..Summary::default() };
-        [10_000, 12_000, 20_500].map(|micros| summary.add(Duration::from_micros(micros)));
+        [10_000, 12_000, 20_500]
+            .into_iter()
+            .for_each(|micros| summary.add(Duration::from_micros(micros)));
         let text = summary.to_string();
         // Population deviation of 10, 12, 20.5: sqrt(((4.167)² + (2.167)² + (6.333)²) / 3).
         let expected = "4 sent, 3 received, 25.0 % loss\n\

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use async_io::Async;
 
+use super::perf::Answerer;
 use super::relay::{relay, Failed, Kcp, Tcp};
 use super::runtime::within;
 use super::tunnel::Shared;
@@ -23,22 +24,42 @@ pub(super) fn open(shared: &Shared) -> io::Result<KcpListener> {
 /// Accepts until the driver ends.
 pub(super) async fn accept(shared: &Rc<Shared>, listener: KcpListener) -> KcpError {
     let name = &shared.settings.name;
+    let answerer = Rc::new(Answerer::new());
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => return error,
         };
         let Role::Server { target } = &shared.settings.role else { return KcpError::Closed };
-        if stream.conv() == PERF_CONV {
-            stream.abort(); // a measurement, which nobody answers
+        let measures = stream.conv() == PERF_CONV;
+        if measures && !shared.settings.perf {
+            log::debug!("{name}: {from} wants to measure, and perf is off");
+            stream.abort();
         } else if !shared.has_room() {
             log::warn!("{name}: {from} is turned away: max_connections are open");
             stream.abort();
+        } else if measures {
+            let measurement = measure(Rc::clone(shared), Rc::clone(&answerer), stream, from);
+            shared.carry(measurement, None);
         } else {
             let connection = carry(Rc::clone(shared), target.clone(), stream, from);
             shared.carry(connection, None);
         }
     }
+}
+
+async fn measure(
+    shared: Rc<Shared>,
+    answerer: Rc<Answerer>,
+    stream: KcpStream,
+    from: SocketAddr,
+) -> Result<(), Failed> {
+    let name = &shared.settings.name;
+    log::info!("{name}: {from} measures");
+    let measured = answerer.answer(stream, &shared.settings.kcp).await;
+    let measured = measured.map_err(|error| Failed::Kcp(error.into()))?;
+    log::info!("{name}: {from} has measured: {measured}");
+    Ok(())
 }
 
 async fn carry(

@@ -7,9 +7,11 @@ use lexopt::Arg::{Long, Short, Value};
 
 use super::draft::{default_of, Entries};
 use super::error::{ConfigError, Place};
+use super::measure;
 use super::table::{Group, Opt, OPTIONS};
 use super::values::boolean;
-use crate::tunnel::{Configuration, Process};
+use crate::tunnel::perf::Perf;
+use crate::tunnel::{Configuration, Ping, Process};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +23,10 @@ pub enum Command {
         /// Where it came from.
         file: Option<PathBuf>,
     },
+    /// The round trip to a server.
+    Ping(Ping),
+    /// A measurement against a server.
+    Perf(Perf),
     /// A file to check and to print.
     Check(PathBuf),
     /// The help.
@@ -49,6 +55,15 @@ impl Command {
                     let value = value(&mut parser, &name)?;
                     entries.add(Place::CommandLine, &name, value)?;
                 }
+                Value(word) if command.is_none() && (word == "ping" || word == "perf") => {
+                    if file.is_some() || !entries.is_empty() {
+                        return Err(wrong(format!("options come behind {}", word.display())));
+                    }
+                    return match word == "ping" {
+                        true => measure::ping(&mut parser),
+                        false => measure::perf(&mut parser),
+                    };
+                }
                 Value(word) if command.is_none() => command = Some(word),
                 Value(word)
                     if command.as_deref().is_some_and(|c| c == "check") && file.is_none() =>
@@ -76,10 +91,10 @@ impl Command {
                 Err(wrong("a client or server of the command line has no --config file"))
             }
             (Some(other), _) => Err(wrong(format!(
-                "unknown command {other}: accepted: client, server, check, or --config FILE"
+                "unknown command {other}: accepted: client, server, check, ping, perf, or --config FILE"
             ))),
             (None, None) => {
-                Err(wrong("a command is missing: client, server, check, or --config FILE"))
+                Err(wrong("a command is missing: client, server, check, ping, perf, or --config FILE"))
             }
         }
     }
@@ -95,7 +110,7 @@ fn run_file(file: PathBuf, entries: &Entries) -> Result<Command, ConfigError> {
 }
 
 /// The value of an option; a switch needs none.
-fn value(parser: &mut lexopt::Parser, name: &str) -> Result<String, ConfigError> {
+pub(super) fn value(parser: &mut lexopt::Parser, name: &str) -> Result<String, ConfigError> {
     let text = |value: OsString| {
         value.into_string().map_err(|value| wrong(format!("{value:?} is no text")))
     };
@@ -114,7 +129,7 @@ fn value(parser: &mut lexopt::Parser, name: &str) -> Result<String, ConfigError>
     next.map_or(Ok("true".into()), text)
 }
 
-fn wrong(text: impl ToString) -> ConfigError {
+pub(super) fn wrong(text: impl ToString) -> ConfigError {
     ConfigError::other(Place::CommandLine, text.to_string())
 }
 
@@ -124,6 +139,10 @@ usage:
   smol-kcpd client --listen 127.0.0.1:2222 --server host:29900 [options]
   smol-kcpd --config FILE     every section of the file is a tunnel
   smol-kcpd check FILE        checks it and prints every effective value
+  smol-kcpd ping HOST:PORT [--count 10] [--every 1s] [--timeout 2s]
+                              the round trip to a KCP server; --count 0: until interrupted
+  smol-kcpd perf HOST:PORT [--direction upload|download|both] [--time 10s] [options]
+                              what the path carries; the server needs perf = true
   smol-kcpd --help | --version
 
 Options have the same names and values in a file, with _ for -: send_window = 256.

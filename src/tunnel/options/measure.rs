@@ -138,3 +138,79 @@ fn refused(name: &str, value: &str, accepted: impl Into<String>) -> ConfigError 
     let problem = Problem::Refused { value: value.into(), accepted: accepted.into() };
     ConfigError::new(Place::CommandLine, name, problem)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::KcpConfig;
+
+    fn command(line: &str) -> Result<Command, ConfigError> {
+        Command::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn ping_has_defaults_and_options_of_its_own() {
+        let ping = |line: &str| match command(line).unwrap() {
+            Command::Ping(ping) => ping,
+            other => panic!("{other:?}"),
+        };
+        let default = ping("ping router.example:29900");
+        assert_eq!(default.server.to_string(), "router.example:29900");
+        assert_eq!(default.count, Some(10));
+        assert_eq!(
+            (default.every, default.timeout),
+            (Duration::from_secs(1), Duration::from_secs(2))
+        );
+        let other = ping("ping --count=0 [::1]:9 --every 100ms --timeout 1m");
+        assert_eq!(other.count, None);
+        assert_eq!((other.every.as_millis(), other.timeout.as_secs()), (100, 60));
+        assert_eq!(command("ping --help"), Ok(Command::Help));
+    }
+
+    #[test]
+    fn perf_takes_what_a_client_says_about_its_streams() {
+        let perf = |line: &str| match command(line).unwrap() {
+            Command::Perf(perf) => perf,
+            other => panic!("{other:?}"),
+        };
+        let default = perf("perf router.example:29900");
+        assert_eq!(default.kcp, KcpConfig { stream: true, ..KcpConfig::wan() });
+        assert_eq!((default.directions.len(), default.time.as_secs()), (2, 10));
+        let line =
+            "perf 192.0.2.1:9 --direction download --time 60s --profile lan --send-window 99 --nc";
+        let other = perf(line);
+        assert_eq!(other.kcp.wnd_size, (99, KcpConfig::lan().wnd_size.1));
+        assert_eq!((other.directions.len(), other.time.as_secs()), (1, 60));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_ping_or_a_measurement_is_named() {
+        let wrong = [
+        ("ping", "ping needs a server, HOST:PORT"),
+        ("ping nowhere", "--server nowhere: accepted: a name or address and a port, such as router.example:29900"),
+        ("ping a:1 b:2", "--server is given twice"),
+        ("ping a:1 --count -1", "--count -1: accepted: a whole number; 0: until it is interrupted"),
+        ("ping a:1 --every 1ms", "--every 1ms: accepted: 10ms to 1h"),
+        ("ping a:1 --timeout 5", "--timeout 5: accepted: 10ms to 1h"),
+        ("ping a:1 --count 1 --count 2", "--count is given twice"),
+        ("--mtu 1200 ping a:1", "options come behind ping"),
+        ("perf", "perf needs a server, HOST:PORT"),
+        ("perf a:1 --direction up", "--direction up: accepted: upload, download or both"),
+        ("perf a:1 --time 61s", "--time 61s: accepted: 1s to 60s"),
+        ("perf a:1 --listen 127.0.0.1:1", "--listen 127.0.0.1:1: accepted: nothing: perf has no listen"),
+        ("perf a:1 --perf", "--perf true: accepted: nothing: perf has no perf"),
+        ("perf a:1 --max-connections 3", "--max-connections 3: accepted: nothing: perf has no max_connections"),
+        ("perf a:1 --user nobody", "--user nobody: accepted: nothing: perf has no user"),
+        ("perf a:1 --sendwindow 9", "unknown option --sendwindow: is --send-window meant?"),
+        ("perf a:1 --mtu 20", "--mtu 20: accepted: 50..=65507"),
+    ];
+        for (line, text) in wrong {
+            let said = command(line).expect_err(line).to_string();
+            assert_eq!(said, text, "{line}");
+        }
+        let unexpected = command("ping a:1 --size 9").expect_err("no such option").to_string();
+        assert!(unexpected.contains("--size"), "{unexpected}");
+    }
+}

@@ -5,6 +5,7 @@ mod command_line;
 mod draft;
 mod error;
 mod file;
+mod measure;
 mod table;
 mod values;
 

@@ -248,10 +248,13 @@ fn a_mistake_on_the_command_line_is_named_in_its_spelling() {
         (format!("{client} --mtu 99 --mtu 99"), "--mtu is given twice"),
         (format!("{client} extra"), "unexpected argument \"extra\""),
         (format!("{client} --mtu"), "missing argument for option '--mtu'"),
-        (String::new(), "a command is missing: client, server, check, or --config FILE"),
+        (
+            String::new(),
+            "a command is missing: client, server, check, ping, perf, or --config FILE",
+        ),
         (
             "serve".into(),
-            "unknown command serve: accepted: client, server, check, or --config FILE",
+            "unknown command serve: accepted: client, server, check, ping, perf, or --config FILE",
         ),
         ("check".into(), "check needs a file"),
         (

@@ -45,7 +45,10 @@ impl fmt::Display for PerfError {
         match self {
             PerfError::Unreachable(error) => error.fmt(f),
             PerfError::Off => {
-                f.write_str("the server refuses measurements: its option perf is off")
+                f.write_str(
+                    "the server refuses measurements: its option perf is off, \
+                     or its max_connections are in use",
+                )
             }
             PerfError::Busy => {
                 f.write_str("the server measures for somebody else; try again in a minute")

@@ -233,7 +233,7 @@ mod tests {
     fn samples_have_a_mean_and_two_ends() {
         let mut samples = Samples::default();
         assert_eq!(samples.mean(), Duration::ZERO);
-        [40, 10, 70].map(|ms| samples.add(Duration::from_millis(ms)));
+        [40, 10, 70].into_iter().for_each(|ms| samples.add(Duration::from_millis(ms)));
         let ends = (samples.min.as_millis(), samples.mean().as_millis(), samples.max.as_millis());
         assert_eq!(ends, (10, 40, 70));
     }

@@ -13,8 +13,6 @@ mod client;
 mod load;
 mod server;
 mod table;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 use std::fmt;
@@ -22,7 +20,7 @@ use std::time::Duration;
 
 pub use client::{measure, PerfError, Progress};
 pub use server::Answerer;
-pub(super) use table::{run, Perf};
+pub use table::Perf;
 
 /// A measurement takes at most so long.
 pub const MAX_TIME: Duration = Duration::from_secs(60);

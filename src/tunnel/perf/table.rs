@@ -22,31 +22,36 @@ pub struct Perf {
     pub kcp: KcpConfig,
 }
 
-/// Measures and prints; says whether every direction was measured. What went wrong goes to
-/// stderr.
-///
-/// # Errors
-/// Those of writing, and of listening for signals.
-pub(in crate::tunnel) async fn run(runtime: &Runtime, perf: &Perf) -> io::Result<bool> {
-    let interrupt = Interrupt::new()?;
-    let mut outcomes = Vec::new();
-    for &direction in &perf.directions {
-        let measured = match addresses(runtime, perf, &interrupt).await {
-            Ok(addrs) => try_each(perf, direction, &addrs, &interrupt).await,
-            Err(error) => Err(error),
-        };
-        match measured {
-            Ok(outcome) => outcomes.push(outcome),
-            Err(error) => {
-                writeln!(io::stderr(), "smol-kcpd: {direction} {}: {error}", perf.server)?;
-                break;
+impl Perf {
+    /// Measures, and prints progress and a table; says whether every direction was measured. What
+    /// went wrong goes to stderr. SIGINT and SIGTERM end it with what there is.
+    ///
+    /// # Errors
+    /// Those of writing, and of listening for signals.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, the measurement ends and nothing more is printed.
+    pub async fn run(&self, runtime: &Runtime) -> io::Result<bool> {
+        let interrupt = Interrupt::new()?;
+        let mut outcomes = Vec::new();
+        for &direction in &self.directions {
+            let measured = match addresses(runtime, self, &interrupt).await {
+                Ok(addrs) => try_each(self, direction, &addrs, &interrupt).await,
+                Err(error) => Err(error),
+            };
+            match measured {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) => {
+                    writeln!(io::stderr(), "smol-kcpd: {direction} {}: {error}", self.server)?;
+                    break;
+                }
             }
         }
+        if !outcomes.is_empty() {
+            io::stdout().write_all(table(&outcomes).as_bytes())?;
+        }
+        Ok(outcomes.len() == self.directions.len())
     }
-    if !outcomes.is_empty() {
-        io::stdout().write_all(table(&outcomes).as_bytes())?;
-    }
-    Ok(outcomes.len() == perf.directions.len())
 }
 
 async fn addresses(
@@ -76,8 +81,7 @@ async fn try_each(
     for &addr in addrs {
         let mut line = Line::new(direction);
         let mut tell = |progress: Progress| line.show(progress);
-        result =
-            measure(&perf.kcp, addr, direction, perf.time, &mut tell, interrupt.wait()).await;
+        result = measure(&perf.kcp, addr, direction, perf.time, &mut tell, interrupt.wait()).await;
         line.end();
         if !matches!(result, Err(PerfError::Unreachable(_))) {
             break;
@@ -114,7 +118,8 @@ impl Line {
 
     fn text(&mut self, progress: Progress) -> String {
         let (then, before) = std::mem::replace(&mut self.last, (progress.elapsed, progress.bytes));
-        let now = rate(progress.bytes.saturating_sub(before), progress.elapsed.saturating_sub(then));
+        let now =
+            rate(progress.bytes.saturating_sub(before), progress.elapsed.saturating_sub(then));
         let mut text = format!(
             "{:<8} {:>3} s  {:>13}  {:>9}",
             self.direction.to_string(),
@@ -220,8 +225,7 @@ mod tests {
 
     #[test]
     fn the_table_has_a_row_for_each_direction_and_says_what_is_missing() {
-        let received =
-            Received { bytes: 12_500_000, elapsed: Duration::from_secs(10) };
+        let received = Received { bytes: 12_500_000, elapsed: Duration::from_secs(10) };
         let sent = Sent {
             payload: 12_500_000,
             wire: 13_125_000,

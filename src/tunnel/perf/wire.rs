@@ -128,8 +128,10 @@ impl Sent {
         ];
         let short = [self.srtt, self.srtt_min, self.srtt_max]
             .map(|time| u32::try_from(time.as_micros()).unwrap_or(u32::MAX));
-        let whole =
-            long.into_iter().flat_map(u64::to_le_bytes).chain(short.into_iter().flat_map(u32::to_le_bytes));
+        let whole = long
+            .into_iter()
+            .flat_map(u64::to_le_bytes)
+            .chain(short.into_iter().flat_map(u32::to_le_bytes));
         bytes.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
         bytes
     }
