@@ -97,7 +97,7 @@ pub async fn measure(
     addr: SocketAddr,
     direction: Direction,
     time: Duration,
-    progress: &mut dyn FnMut(Progress),
+    mut progress: impl FnMut(Progress),
     stop: impl Future<Output = ()>,
 ) -> Result<Outcome, PerfError> {
     let config = KcpConfig { stream: true, ..config.clone() };
@@ -114,7 +114,7 @@ pub async fn measure(
             stop.await;
             Err(PerfError::Stopped)
         };
-        let result = future::or(talk(&mut load, direction, time, progress), stopped).await;
+        let result = future::or(talk(&mut load, direction, time, &mut progress), stopped).await;
         load.stream.abort();
         result
     };

@@ -10,7 +10,7 @@ use async_io::Timer;
 use futures_lite::{AsyncRead, AsyncWrite, Stream};
 
 use super::Sent;
-use crate::tunnel::runtime::now;
+use crate::tunnel::runtime::{now, within};
 use crate::{KcpConfig, KcpError, KcpStream};
 
 /// Between two looks at the statistics.
@@ -87,38 +87,37 @@ impl Load {
         buf: &mut [u8],
         limit: Duration,
     ) -> Result<(), KcpError> {
-        let began = now();
         let mut missing = &mut buf[..];
-        while !missing.is_empty() {
-            let left = limit.checked_sub(began.elapsed()).ok_or(KcpError::TimedOut)?;
-            let read = crate::tunnel::runtime::within(left, self.stream.recv(missing)).await;
-            let n = read.ok_or(KcpError::TimedOut)??;
-            if n == 0 {
-                return Err(KcpError::Closed);
+        let read = async {
+            while !missing.is_empty() {
+                let n = self.stream.recv(missing).await?;
+                if n == 0 {
+                    return Err(KcpError::Closed);
+                }
+                missing = missing.get_mut(n..).unwrap_or_default();
             }
-            missing = missing.get_mut(n..).unwrap_or_default();
-        }
-        Ok(())
+            Ok(())
+        };
+        within(limit, read).await.unwrap_or(Err(KcpError::TimedOut))
     }
 
-    /// Writes all of `bytes`, within `limit`; what arrives meanwhile is discarded.
+    /// Writes all of `bytes`, within `limit`.
+    ///
+    /// # Errors
+    /// [`KcpError::TimedOut`]; what ended the stream.
     pub(super) async fn write_all(
         &mut self,
         mut bytes: &[u8],
         limit: Duration,
     ) -> Result<(), KcpError> {
-        let began = now();
-        while !bytes.is_empty() {
-            match self.next(bytes).await? {
-                Event::Wrote(n) => bytes = bytes.get(n..).unwrap_or_default(),
-                Event::Read(0) => return Err(KcpError::Closed),
-                Event::Read(_) | Event::Tick => {}
+        let write = async {
+            while !bytes.is_empty() {
+                let n = self.stream.send(bytes).await?;
+                bytes = bytes.get(n..).unwrap_or_default();
             }
-            if began.elapsed() >= limit {
-                return Err(KcpError::TimedOut);
-            }
-        }
-        Ok(())
+            Ok(())
+        };
+        within(limit, write).await.unwrap_or(Err(KcpError::TimedOut))
     }
 
     /// Bytes that have left for the first time.

@@ -80,8 +80,8 @@ async fn try_each(
     let mut result = Err(PerfError::Stopped);
     for &addr in addrs {
         let mut line = Line::new(direction);
-        let mut tell = |progress: Progress| line.show(progress);
-        result = measure(&perf.kcp, addr, direction, perf.time, &mut tell, interrupt.wait()).await;
+        let tell = |progress| line.show(progress);
+        result = measure(&perf.kcp, addr, direction, perf.time, tell, interrupt.wait()).await;
         line.end();
         if !matches!(result, Err(PerfError::Unreachable(_))) {
             break;
