@@ -26,7 +26,7 @@ pub enum Command {
     /// The round trip to a server.
     Ping(Ping),
     /// A measurement against a server.
-    Perf(Perf),
+    Perf(Box<Perf>),
     /// A file to check and to print.
     Check(PathBuf),
     /// The help.
@@ -57,7 +57,10 @@ impl Command {
                 }
                 Value(word) if command.is_none() && (word == "ping" || word == "perf") => {
                     if file.is_some() || !entries.is_empty() {
-                        return Err(wrong(format!("options come behind {}", word.display())));
+                        return Err(wrong(format!(
+                            "options come behind {}",
+                            word.to_string_lossy()
+                        )));
                     }
                     return match word == "ping" {
                         true => measure::ping(&mut parser),

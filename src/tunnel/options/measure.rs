@@ -80,12 +80,12 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
     {
         entries.add(Place::CommandLine, name, value)?;
     }
-    Ok(Command::Perf(Perf {
+    Ok(Command::Perf(Box::new(Perf {
         kcp: entries.settings("perf", &Place::CommandLine)?.kcp,
         server,
         directions: directions.unwrap_or_else(|| vec![Direction::Upload, Direction::Download]),
         time: time.unwrap_or(Duration::from_secs(10)),
-    }))
+    })))
 }
 
 /// Does the option, if there is one of that name, say something about streams?
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn perf_takes_what_a_client_says_about_its_streams() {
         let perf = |line: &str| match command(line).unwrap() {
-            Command::Perf(perf) => perf,
+            Command::Perf(perf) => *perf,
             other => panic!("{other:?}"),
         };
         let default = perf("perf router.example:29900");
