@@ -12,12 +12,12 @@ use super::blocks::Blocks;
 use super::overtaken::{Line, Lines};
 use super::window::Window;
 use crate::proto::engine::knobs::{Knobs, RTO_MAX};
-use crate::wire::diff;
+use crate::wire::{diff, HEADER_LEN};
 
 /// One segment.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
-    /// The payload; given back when the segment is acknowledged.
+    /// Room for the header, and the payload; given back when the segment is acknowledged.
     pub block: Vec<u8>,
     /// Clock at which its timeout passes.
     pub due: u64,
@@ -44,6 +44,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// Bytes of payload.
+    pub fn payload_len(&self) -> usize {
+        self.block.len().saturating_sub(HEADER_LEN)
+    }
+
     /// Was it sent at this wire clock? Of more than two transmissions only the first and the latest
     /// are remembered, and any clock between them counts.
     fn was_sent_at(&self, ts: u32) -> bool {
@@ -145,7 +150,7 @@ impl Flight {
         self.slots.end().wrapping_sub(self.nxt) as usize
     }
 
-    /// Adds a segment that waits to be sent.
+    /// Adds a segment that waits to be sent: room for its header, and the payload.
     pub fn push(&mut self, block: Vec<u8>, frg: u8) {
         if let Some(slot) = self.slots.push() {
             debug_assert!(!slot.flying && slot.line == Line::None, "has landed");
@@ -156,7 +161,7 @@ impl Flight {
         }
     }
 
-    /// The payload of the last segment, if that was not sent yet.
+    /// The block of the last segment, if that was not sent yet.
     pub fn tail(&mut self) -> Option<&mut Vec<u8>> {
         if self.unsent() == 0 {
             return None;
@@ -165,14 +170,14 @@ impl Flight {
         self.slots.get_mut(last).map(|slot| &mut slot.block)
     }
 
-    /// Bytes in the last segment, if that was not sent yet.
+    /// Bytes of payload in the last segment, if that was not sent yet.
     pub fn tail_len(&self) -> Option<usize> {
         let last = self.slots.end().wrapping_sub(1);
-        self.slots.get(last).filter(|_| self.unsent() > 0).map(|slot| slot.block.len())
+        self.slots.get(last).filter(|_| self.unsent() > 0).map(Slot::payload_len)
     }
 
     /// Notes that the next segment is sent for the first time, and returns it.
-    pub fn send(&mut self, now: Moment, rto: u32) -> Option<(u32, &Slot)> {
+    pub fn send(&mut self, now: Moment, rto: u32) -> Option<(u32, &mut Slot)> {
         if self.unsent() == 0 {
             return None;
         }
@@ -205,7 +210,7 @@ impl Flight {
     ///
     /// Unlike ikcp.c, a timeout forgets by how many ACKs the segment was overtaken, so that it is
     /// not sent a second time at once, and no timeout grows beyond the longest of all.
-    pub fn send_again(&mut self, sn: u32, now: Moment, cause: Cause, rto: u32) -> Option<&Slot> {
+    pub fn send_again(&mut self, sn: u32, now: Moment, cause: Cause, rto: u32) -> Option<&mut Slot> {
         self.unlink(sn);
         let turn = self.next_turn();
         let slot = self.slots.get_mut(sn).filter(|slot| slot.flying)?;
@@ -224,7 +229,12 @@ impl Flight {
         self.late.push(Reverse((due, sn)));
         self.recount(before, after);
         self.await_overtaking(sn, after);
-        self.slots.get(sn)
+        self.slots.get_mut(sn)
+    }
+
+    /// The segment `sn` as it was sent latest, if it is in flight.
+    pub fn block(&self, sn: u32) -> Option<&[u8]> {
+        self.slots.get(sn).filter(|slot| slot.flying).map(|slot| &slot.block[..])
     }
 
     /// Is `sn` in flight, and was it sent at wire clock `ts`?

@@ -143,7 +143,8 @@ impl RingEngine {
     }
 
     pub fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
-        self.out.take(sink);
+        let flight = &self.flight;
+        self.out.take(|sn| flight.block(sn), sink);
     }
 
     pub fn poll_timeout(&self, _now: Time) -> Option<Time> {
@@ -291,7 +292,7 @@ impl RingEngine {
         let base = self.header(self.now, CMD_ACK, 0);
         self.out.acks(&base, self.inbox.acks());
         if self.inbox.reopened() {
-            self.out.segment(&Header { cmd: CMD_WINS, frg: CODE_PLAIN, ..base }, &[]);
+            self.out.header(&Header { cmd: CMD_WINS, frg: CODE_PLAIN, ..base });
         }
         self.inbox.told();
     }
@@ -311,7 +312,7 @@ impl RingEngine {
                 debug_assert!(false, "what is found is in flight");
                 break;
             };
-            self.out.segment(&push_header(base, sn, slot), &slot.block);
+            self.out.block(sn, seal(slot, base, sn));
             counts[usize::from(cause == Cause::Overtaken)] += 1;
         }
         let [timeouts, overtaken] = counts;
@@ -338,7 +339,7 @@ impl RingEngine {
         let mut sent = 0;
         while sent < room && self.flight.unsent() > 0 {
             let Some((sn, slot)) = self.flight.send(now, rto) else { break };
-            self.out.segment(&push_header(base, sn, slot), &slot.block);
+            self.out.block(sn, seal(slot, base, sn));
             sent += 1;
         }
         self.congestion.on_sent(sent);
@@ -350,7 +351,7 @@ impl RingEngine {
         self.watch_window();
         if self.probe_at.is_some_and(|at| at <= self.now) {
             let wask = self.header(self.now, CMD_WASK, CODE_PLAIN);
-            self.out.segment(&wask, &[]);
+            self.out.header(&wask);
             self.probe_wait = (self.probe_wait * 3 / 2).min(PROBE_LONGEST);
             self.probe_at = Some(self.now + self.probe_wait);
         }
@@ -368,6 +369,12 @@ impl RingEngine {
     }
 }
 
-fn push_header(base: Header, sn: u32, slot: &Slot) -> Header {
-    Header { sn, frg: slot.frg, ts: slot.ts, len: slot.block.len() as u32, ..base }
+/// Writes the header of this transmission before the payload, and returns the whole segment.
+fn seal(slot: &mut Slot, base: Header, sn: u32) -> &[u8] {
+    let len = slot.payload_len() as u32;
+    let header = Header { sn, frg: slot.frg, ts: slot.ts, len, ..base };
+    if let Some(room) = slot.block.first_chunk_mut() {
+        *room = header.encode();
+    }
+    &slot.block
 }

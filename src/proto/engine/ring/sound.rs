@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 
 use super::flight::Flight;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Place};
 use super::overtaken::{Line, List};
 use super::RingEngine;
-use crate::wire::diff;
+use crate::wire::{diff, HEADER_LEN};
 
 impl RingEngine {
     /// Compares everything that is kept in two places, by looking at all of it.
@@ -92,7 +92,8 @@ impl Inbox {
         assert!((0..self.run).all(here), "no gap in the run");
         assert!(!here(self.run), "the run is as long as it can be");
         let blocks = (0..len).filter_map(|at| self.row.get(self.row.head().wrapping_add(at)));
-        let held: usize = blocks.map(|place| place.block.capacity()).sum();
+        let payload = |place: &Place| place.block.capacity().saturating_sub(HEADER_LEN);
+        let held: usize = blocks.map(payload).sum();
         assert_eq!(held, self.held, "memory is accounted for");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::RingEngine;
 use crate::error::KcpError;
+use crate::wire::HEADER_LEN;
 
 impl RingEngine {
     pub fn write(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
@@ -69,6 +70,7 @@ impl RingEngine {
 
     fn push(&mut self, part: &[u8], frg: u8) {
         let mut block = self.blocks.take(part.len());
+        block.extend_from_slice(&[0; HEADER_LEN]);
         block.extend_from_slice(part);
         self.flight.push(block, frg);
     }
