@@ -1,6 +1,6 @@
 //! The engines as the benches reach them. No stability promise.
 
-use super::engine::{self, Setup};
+use super::engine::{self, Reader, Setup};
 pub use crate::time::Time;
 pub use crate::wire::Header;
 use crate::{KcpConfig, KcpError};
@@ -31,9 +31,16 @@ impl Engine {
         self.0.read(into)
     }
 
-    /// Applies a datagram. Returns whether that was well formed.
-    pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> bool {
-        self.0.handle_datagram(now, datagram).is_ok()
+    /// Applies a datagram. Returns whether that was well formed. Up to `room` bytes of a stream go
+    /// to `into` at once if they are next.
+    pub fn handle_datagram(
+        &mut self,
+        now: Time,
+        datagram: &[u8],
+        into: &mut Vec<u8>,
+        room: usize,
+    ) -> bool {
+        self.0.handle_datagram_for(now, datagram, Reader { into, room }).is_ok()
     }
 
     /// Emits what is due.

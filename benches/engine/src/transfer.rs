@@ -71,8 +71,7 @@ impl End {
         self.due = self.arq.deadline(now);
     }
 
-    /// The same. Valgrind knows it by its name and counts while it runs, but for what the network
-    /// does in [`Port::emit`](crate::arq::Port::emit).
+    /// The same. Valgrind knows it by its name and counts while it runs.
     #[inline(never)]
     fn counted_turn(&mut self, now: u64, source: &[u8], counted: &mut Counted) {
         let (received, allocations) = (self.received, heap::allocations());
@@ -99,6 +98,7 @@ pub fn run(case: Case) -> Counted {
             if ends[at].next() > now {
                 continue;
             }
+            wire.borrow_mut().counts = counts;
             let source = if at == 0 { &source[..] } else { &[] };
             ends[at].arrive(now);
             match counts {

@@ -52,6 +52,15 @@ pub(crate) struct Handled {
     pub pushed: bool,
 }
 
+/// Where the bytes of a stream may go at once that are next in order.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    /// They are appended here.
+    pub into: &'a mut Vec<u8>,
+    /// How many it waits for; the last segment may be longer.
+    pub room: usize,
+}
+
 /// Why a whole datagram was refused; nothing of it has been applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -157,6 +166,22 @@ impl Engine {
     /// Applies a datagram: ACKs, `una`, the peer's window, data.
     pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
         each!(self, engine => engine.handle_datagram(now, datagram))
+    }
+
+    /// The same, and hands bytes that are next in order to a reader that has read everything before
+    /// them, which saves a copy. Whatever does not get there is [read](Engine::read) as ever; the
+    /// `kcp` crate can hand over nothing in this way.
+    pub fn handle_datagram_for(
+        &mut self,
+        now: Time,
+        datagram: &[u8],
+        reader: Reader<'_>,
+    ) -> Result<Handled, Refusal> {
+        match self {
+            Engine::Ring(engine) => engine.handle_datagram_for(now, datagram, Some(reader)),
+            #[cfg(feature = "kcp")]
+            Engine::Kcp(engine) => engine.handle_datagram(now, datagram),
+        }
     }
 
     /// Has something been written, heard or read since the last [`flush`](Engine::flush) that makes

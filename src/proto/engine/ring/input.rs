@@ -4,12 +4,21 @@ use super::inbox::Position;
 use super::overtaken::Newest;
 use super::RingEngine;
 use crate::proto::engine::knobs::{FRG_MAX, PAST, RTT_MAX};
-use crate::proto::engine::{Handled, Refusal};
+use crate::proto::engine::{Handled, Reader, Refusal};
 use crate::time::Time;
 use crate::wire::{diff, Header, CMD_ACK, CMD_PUSH, CMD_WINS, HEADER_LEN};
 
 impl RingEngine {
     pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
+        self.handle_datagram_for(now, datagram, None)
+    }
+
+    pub fn handle_datagram_for(
+        &mut self,
+        now: Time,
+        datagram: &[u8],
+        mut reader: Option<Reader<'_>>,
+    ) -> Result<Handled, Refusal> {
         let una = self.check(datagram)?;
         self.tick(now);
         let flying = self.flight.flying();
@@ -28,7 +37,7 @@ impl RingEngine {
                 // ACKs are judged by what was in flight before the datagram: the `una` beside them
                 // often covers their segment already, and they measure the round trip all the same.
                 CMD_ACK => handled.proven |= self.acknowledge(header, &mut newest),
-                CMD_PUSH => handled.pushed |= self.receive(header, payload),
+                CMD_PUSH => handled.pushed |= self.receive(header, payload, &mut reader),
                 // Plain probes are answered, and codes understood, by the session.
                 _ => {}
             }
@@ -96,7 +105,12 @@ impl RingEngine {
     }
 
     /// Returns whether an ACK is due.
-    fn receive(&mut self, header: &Header, payload: &[u8]) -> bool {
+    fn receive(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        reader: &mut Option<Reader<'_>>,
+    ) -> bool {
         self.counters.segments_received += 1;
         let position = self.inbox.position(header.sn);
         if position == Position::Duplicate {
@@ -106,6 +120,13 @@ impl RingEngine {
         if position == Position::Outside || header.frg > FRG_MAX {
             self.counters.rejected_window += 1;
             return false;
+        }
+        if let Some(reader) = reader.as_mut().filter(|reader| reader.room > 0) {
+            if header.frg == 0 && self.inbox.pass(header.sn) {
+                reader.into.extend_from_slice(payload);
+                reader.room = reader.room.saturating_sub(payload.len());
+                return self.inbox.owe(header.sn, header.ts, false);
+            }
         }
         if !self.inbox.has_room(position, payload.len(), &self.blocks) {
             self.counters.rejected_budget += 1;

@@ -87,6 +87,13 @@ impl<T: Default> Window<T> {
         }
     }
 
+    /// Moves on by a number, which need not have a place.
+    #[inline]
+    pub fn skip(&mut self) {
+        self.head = self.head.wrapping_add(1);
+        self.len = self.len.saturating_sub(1);
+    }
+
     /// Gives the memory back if the row is empty and more than `keep` places are held.
     pub fn release(&mut self, keep: usize) {
         if self.is_empty() && self.slots.len() > keep {

@@ -81,7 +81,7 @@ impl Station for Reference {
 /// Ours at `place`, the reference at the other end; numbers begin at 0, as ikcp.c has it.
 fn sim(make: Make, config: &KcpConfig, place: usize) -> Sim {
     let ours = make(Setup { sn_base: 0, ..setup(config) }).unwrap();
-    let ours: Box<dyn Station> = Box::new(Ours::new(ours));
+    let ours: Box<dyn Station> = Box::new(Ours::new(ours, config.stream));
     let reference: Box<dyn Station> = Box::new(Reference::new(config));
     Sim::new(if place == 0 { [ours, reference] } else { [reference, ours] })
 }

@@ -10,7 +10,7 @@ mod windows;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::{Engine, Setup};
+use super::{Engine, Reader, Setup};
 use crate::config::{EngineKind, KcpConfig, KcpNoDelayConfig};
 use crate::error::KcpError;
 use crate::time::Time;
@@ -102,11 +102,16 @@ pub(super) trait Station {
 pub(super) struct Ours {
     engine: Engine,
     out: Vec<Vec<u8>>,
+    /// What a stream's reader got at once. It waits for one datagram after it has read everything,
+    /// so that all tests see both ways.
+    direct: Vec<u8>,
+    stream: bool,
+    waits: bool,
 }
 
 impl Ours {
-    pub fn new(engine: Engine) -> Ours {
-        Ours { engine, out: Vec::new() }
+    pub fn new(engine: Engine, stream: bool) -> Ours {
+        Ours { engine, out: Vec::new(), direct: Vec::new(), stream, waits: false }
     }
 
     /// Takes what was emitted.
@@ -125,7 +130,9 @@ impl Ours {
 
 impl Station for Ours {
     fn input(&mut self, now: Time, datagram: &[u8]) {
-        self.engine.handle_datagram(now, datagram).unwrap();
+        let room = usize::from(std::mem::take(&mut self.waits));
+        let reader = Reader { into: &mut self.direct, room };
+        self.engine.handle_datagram_for(now, datagram, reader).unwrap();
         let probed = wire::segments(datagram).flatten().any(|s| s.header.cmd == CMD_WASK);
         if probed {
             self.out.push(self.engine.header(now, CMD_WINS, CODE_PLAIN).encode().to_vec());
@@ -138,7 +145,14 @@ impl Station for Ours {
     }
 
     fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
-        self.engine.read(into)
+        if !self.direct.is_empty() {
+            let len = self.direct.len();
+            into.append(&mut self.direct);
+            return Some(len);
+        }
+        let len = self.engine.read(into);
+        self.waits = self.stream && len.is_none();
+        len
     }
 
     fn flush(&mut self, now: Time) {
@@ -238,7 +252,10 @@ impl Sim {
 
     /// Two engines, each of which begins with `setup`.
     pub fn from_setup(makes: [Make; 2], setup: Setup<'_>) -> Sim {
-        Sim::new(makes.map(|make| Box::new(Ours::new(make(setup).unwrap())) as Box<dyn Station>))
+        let stream = setup.config.stream;
+        Sim::new(makes.map(|make| {
+            Box::new(Ours::new(make(setup).unwrap(), stream)) as Box<dyn Station>
+        }))
     }
 
     /// Lets the applications read and write as much as they can, then flushes and sends.
