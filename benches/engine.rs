@@ -12,6 +12,8 @@ fn main() {
     let status = Command::new(env!("CARGO"))
         .args(["run", "--release", "--locked", "--quiet", "--manifest-path"])
         .arg(manifest)
+        .arg("--")
+        .args(std::env::args().skip(1).filter(|arg| arg != "--bench"))
         .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("engine"))
         .status()
         .expect("cargo runs");

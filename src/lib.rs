@@ -92,6 +92,6 @@ pub use stats::{EndpointStats, Rejected, StreamStats};
 #[cfg(feature = "_internals")]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::proto::bench::{Engine, Header, Time};
+    pub use crate::proto::bench::{Engine, Header, Time, CMD_PUSH, CMD_WINS};
     pub use crate::proto::fuzz::{datagrams, operations};
 }

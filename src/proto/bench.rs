@@ -2,7 +2,7 @@
 
 use super::engine::{self, Reader, Setup};
 pub use crate::time::Time;
-pub use crate::wire::Header;
+pub use crate::wire::{Header, CMD_PUSH, CMD_WINS};
 use crate::{KcpConfig, KcpError};
 
 /// The engine of `KcpConfig::engine`, as a session drives it.

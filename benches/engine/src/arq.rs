@@ -139,14 +139,24 @@ impl Ours {
         let config = KcpConfig {
             mtu: MTU,
             wnd_size: (window, window),
-            nodelay: KcpNoDelayConfig { nodelay: true, interval: INTERVAL as u32, resend: 2, nc: true },
+            nodelay: KcpNoDelayConfig {
+                nodelay: true,
+                interval: INTERVAL as u32,
+                resend: 2,
+                nc: true,
+            },
             send_budget: 2 * usize::from(window) * MSS,
             stream,
             ..KcpConfig::default()
         }
         .with_engine(engine);
         let room = if stream { config.recv_budget } else { 0 };
-        Ours { engine: Engine::new(&config, CONV).unwrap(), wire: Rc::clone(wire), room, got: Vec::new() }
+        Ours {
+            engine: Engine::new(&config, CONV).unwrap(),
+            wire: Rc::clone(wire),
+            room,
+            got: Vec::new(),
+        }
     }
 }
 

@@ -17,7 +17,11 @@ pub fn per_segment(case: Case) -> Result<f64, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .args(["--collect-atstart=no", "--toggle-collect=*counted_turn*", "--toggle-collect=*emit_uncounted*"])
+        .args([
+            "--collect-atstart=no",
+            "--toggle-collect=*counted_turn*",
+            "--toggle-collect=*emit_uncounted*",
+        ])
         .arg(program)
         .args(case.to_args())
         .output()

@@ -210,7 +210,13 @@ impl Flight {
     ///
     /// Unlike ikcp.c, a timeout forgets by how many ACKs the segment was overtaken, so that it is
     /// not sent a second time at once, and no timeout grows beyond the longest of all.
-    pub fn send_again(&mut self, sn: u32, now: Moment, cause: Cause, rto: u32) -> Option<&mut Slot> {
+    pub fn send_again(
+        &mut self,
+        sn: u32,
+        now: Moment,
+        cause: Cause,
+        rto: u32,
+    ) -> Option<&mut Slot> {
         self.unlink(sn);
         let turn = self.next_turn();
         let slot = self.slots.get_mut(sn).filter(|slot| slot.flying)?;

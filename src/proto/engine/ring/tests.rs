@@ -25,7 +25,7 @@ fn an_idle_engine_gives_its_memory_back() {
         most = most.max(inner(sim.engine(0)).out.capacity());
         sim.apps[1].got.len() == 300_000
     });
-    assert!(most > 100_000, "{most}");
+    assert!(most > super::KEEP_OUTPUT, "{most}");
     sim.run_dry();
     for at in 0..2 {
         let engine = inner(sim.engine(at));

@@ -253,9 +253,9 @@ impl Sim {
     /// Two engines, each of which begins with `setup`.
     pub fn from_setup(makes: [Make; 2], setup: Setup<'_>) -> Sim {
         let stream = setup.config.stream;
-        Sim::new(makes.map(|make| {
-            Box::new(Ours::new(make(setup).unwrap(), stream)) as Box<dyn Station>
-        }))
+        Sim::new(
+            makes.map(|make| Box::new(Ours::new(make(setup).unwrap(), stream)) as Box<dyn Station>),
+        )
     }
 
     /// Lets the applications read and write as much as they can, then flushes and sends.
