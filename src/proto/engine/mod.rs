@@ -92,6 +92,8 @@ pub(crate) struct EngineStats {
     /// Segments sent again whose earlier transmission turned out to have arrived, as far as ACKs
     /// tell; 0 where it is not known.
     pub spurious_retransmits: u64,
+    /// Bytes acknowledged a second; 0 where it is not known.
+    pub delivery_rate: u64,
     pub cwnd: u32,
     pub peer_window: u32,
     pub in_flight: usize,
@@ -155,6 +157,16 @@ impl Engine {
     /// Is there room to write a byte, or in message mode a message of one segment?
     pub fn writable(&self) -> bool {
         each!(self, engine => engine.writable())
+    }
+
+    /// Tells how many bytes that were [read](Engine::read) still wait for the application: they
+    /// count against the receive budget. The `kcp` crate's windows do not depend on it.
+    pub fn set_backlog(&mut self, bytes: usize) {
+        match self {
+            Engine::Ring(engine) => engine.set_backlog(bytes),
+            #[cfg(feature = "kcp")]
+            Engine::Kcp(_) => {}
+        }
     }
 
     /// Appends the next complete message (in stream mode: segment) to `into` and returns its length;

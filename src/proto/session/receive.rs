@@ -249,6 +249,7 @@ impl Session {
                 self.inbox.appended(len);
             }
         }
+        self.engine.set_backlog(self.inbox.len());
         if self.inbox.len() > before {
             self.ready |= READABLE;
         }

@@ -10,9 +10,16 @@ use std::mem;
 
 use super::blocks::Blocks;
 use super::overtaken::{Line, Lines};
+use super::patience::Patience;
 use super::window::Window;
 use crate::proto::engine::knobs::{Knobs, RTO_MAX};
 use crate::wire::{diff, HEADER_LEN};
+
+/// With no more than so many segments in flight a stream is thin: it cannot learn of a loss by what
+/// overtakes it, and burdens nobody, so that its first timeouts do not grow (`nodelay` only; the
+/// numbers are those of Linux's `tcp_thin_linear_timeouts`).
+const THIN: usize = 4;
+const THIN_TIMEOUTS: u16 = 6;
 
 /// One segment.
 #[derive(Debug, Default)]
@@ -32,11 +39,15 @@ pub(super) struct Slot {
     pub prev: u32,
     pub next: u32,
     pub transmits: u16,
-    /// Datagrams of ACKs that have overtaken its latest transmission.
+    /// ACKs that have overtaken its latest transmission, at most two of each datagram.
     pub skips: u8,
     /// Fragments of the message still to come.
     pub frg: u8,
     pub line: Line,
+    /// The clock, modulo 2^16, at which it was overtaken often enough.
+    pub overtaken: u16,
+    /// Was its latest transmission due to that?
+    pub hasty: bool,
     /// Sent and not acknowledged.
     pub flying: bool,
     /// Its deadline is found by the cursor and not by the heap.
@@ -90,6 +101,8 @@ pub(super) struct Flight {
     pub(super) nxt: u32,
     /// Segments sent and not acknowledged.
     flying: usize,
+    /// Bytes of payload acknowledged since the last [`take_landed`](Flight::take_landed).
+    landed: u64,
     /// Of these, how many were sent twice, three times, and so on.
     repeated: Vec<u32>,
     /// Transmissions so far.
@@ -102,6 +115,7 @@ pub(super) struct Flight {
     pub(super) lines: Lines,
     pub(super) passed: u32,
     pub(super) resend: u8,
+    pub(super) patience: Patience,
     nodelay: bool,
 }
 
@@ -112,6 +126,7 @@ impl Flight {
             slots: Window::new(sn),
             nxt: sn,
             flying: 0,
+            landed: 0,
             repeated: Vec::new(),
             turn: 0,
             cursor: sn,
@@ -120,6 +135,7 @@ impl Flight {
             lines: Lines::default(),
             passed: sn,
             resend: knobs.resend.min(u16::from(u8::MAX)) as u8,
+            patience: Patience::default(),
             nodelay: knobs.nodelay,
         }
     }
@@ -143,6 +159,11 @@ impl Flight {
     /// Segments sent and not acknowledged.
     pub fn flying(&self) -> usize {
         self.flying
+    }
+
+    /// Bytes of payload acknowledged since the last call.
+    pub fn take_landed(&mut self) -> u64 {
+        mem::take(&mut self.landed)
     }
 
     /// Segments written and not sent.
@@ -201,6 +222,7 @@ impl Flight {
         slot.due = due;
         slot.turn = turn;
         slot.transmits = 1;
+        slot.hasty = false;
         slot.flying = true;
         slot.in_order = in_order;
         Some((sn, slot))
@@ -218,10 +240,19 @@ impl Flight {
         rto: u32,
     ) -> Option<&mut Slot> {
         self.unlink(sn);
+        if cause == Cause::Overtaken {
+            self.patience.lost();
+        }
         let turn = self.next_turn();
+        let is_thin = self.flying <= THIN;
         let slot = self.slots.get_mut(sn).filter(|slot| slot.flying)?;
-        if cause == Cause::Timeout {
-            let step = if self.nodelay { slot.rto / 2 } else { slot.rto.max(rto) };
+        slot.hasty = cause == Cause::Overtaken;
+        if !slot.hasty {
+            let step = match self.nodelay {
+                true if is_thin && slot.transmits <= THIN_TIMEOUTS => 0,
+                true => slot.rto / 2,
+                false => slot.rto.max(rto),
+            };
             slot.rto = slot.rto.saturating_add(step).min(RTO_MAX);
         }
         slot.ts = now.ts;
@@ -234,7 +265,7 @@ impl Flight {
         let (due, after) = (slot.due, slot.transmits);
         self.late.push(Reverse((due, sn)));
         self.recount(before, after);
-        self.await_overtaking(sn, after);
+        self.await_overtaking(sn);
         self.slots.get_mut(sn)
     }
 
@@ -250,8 +281,19 @@ impl Flight {
 
     /// Marks `sn` as acknowledged if it [is held](Flight::holds) with that clock, and gives its
     /// payload back. It keeps its place until [`settle`](Flight::settle).
-    pub fn ack(&mut self, sn: u32, ts: u32, blocks: &mut Blocks) -> Option<(Echo, Option<u32>)> {
+    pub fn ack(
+        &mut self,
+        sn: u32,
+        now: Moment,
+        ts: u32,
+        blocks: &mut Blocks,
+    ) -> Option<(Echo, Option<u32>)> {
         let slot = self.slots.get_mut(sn).filter(|slot| slot.was_sent_at(ts))?;
+        // Overtaken, and here all the same: it was not lost but late.
+        let latest = |slot: &Slot| slot.ts == ts;
+        if slot.line == Line::Lost || (slot.hasty && !latest(slot)) {
+            self.patience.late((now.clock as u16).wrapping_sub(slot.overtaken));
+        }
         let latest = slot.ts == ts;
         let echo = Echo { measures: latest || slot.first == ts, spurious: !latest };
         let turn = latest.then_some(slot.turn);
@@ -303,6 +345,7 @@ impl Flight {
         let Some(slot) = self.slots.get_mut(sn) else { return };
         slot.flying = false;
         let transmits = slot.transmits;
+        self.landed += slot.payload_len() as u64;
         blocks.put(mem::take(&mut slot.block));
         if slot.line != Line::None {
             self.unlink(sn);

@@ -1,5 +1,6 @@
 //! What comes in: checked, and then applied.
 
+use super::congestion::Acked;
 use super::inbox::Position;
 use super::overtaken::Newest;
 use super::RingEngine;
@@ -44,10 +45,13 @@ impl RingEngine {
         }
         if handled.proven || una != head {
             self.flight.settle(una, &mut self.blocks);
-            self.flight.overtake(newest);
+            self.flight.overtake(newest, self.clock);
             self.flight.tidy();
-            let newly = flying - self.flight.flying();
-            self.congestion.on_ack(newly, self.flight.una() != head, self.path());
+            let newly = (flying - self.flight.flying()) as u32;
+            self.delivery.add(self.clock, self.flight.take_landed(), self.rtt.srtt);
+            let acked = Acked { newly, advanced: self.flight.una() != head };
+            let (path, delivered) = (self.path(), self.delivery.total);
+            self.congestion.on_ack(self.clock, acked, &self.rtt, delivered, path);
             handled.progress = newly > 0;
         }
         self.watch_window();
@@ -58,8 +62,9 @@ impl RingEngine {
     pub fn plausible(&self, header: &Header) -> bool {
         let heard = diff(header.una, self.flight.next()) <= 0
             && diff(header.una, self.flight.una()) >= -PAST;
+        let behind = 1 - i32::from(self.knobs.rcv_wnd);
         let expected = header.cmd != CMD_PUSH
-            || diff(header.sn, self.inbox.rcv_nxt()).unsigned_abs() < u32::from(self.knobs.rcv_wnd);
+            || (behind..self.knobs.reach as i32).contains(&diff(header.sn, self.inbox.rcv_nxt()));
         heard && expected
     }
 
@@ -90,7 +95,7 @@ impl RingEngine {
 
     /// Returns whether the ACK matches a segment in flight by number and clock.
     fn acknowledge(&mut self, header: &Header, newest: &mut Newest) -> bool {
-        let acked = self.flight.ack(header.sn, header.ts, &mut self.blocks);
+        let acked = self.flight.ack(header.sn, self.moment(), header.ts, &mut self.blocks);
         let Some((echo, turn)) = acked else {
             self.counters.rejected_acks += 1;
             return false;

@@ -76,7 +76,8 @@ impl Flight {
                 assert_eq!(slot.prev, last);
                 assert!(ordered((last, turn), (sn, slot.turn)), "{line:?}: {last}, {sn}");
             }
-            assert_eq!(slot.skips >= self.resend, line == Line::Lost);
+            assert!(slot.skips < self.resend || line == Line::Lost);
+            assert!(slot.skips > 0 || line != Line::Lost);
             before = Some((sn, slot.turn));
             sn = slot.next;
         }
@@ -87,9 +88,11 @@ impl Flight {
 impl Inbox {
     fn assert_sound(&self) {
         let len = self.row.len();
-        assert!(self.run <= len && len <= self.queued() + self.window);
+        assert!(self.run <= len && len <= self.queued() + self.reach);
         let here = |at: u32| self.row.get(self.row.head().wrapping_add(at)).is_some_and(|p| p.here);
         assert!((0..self.run).all(here), "no gap in the run");
+        let ahead = (self.run..len).filter(|&at| here(at)).count();
+        assert_eq!(ahead, self.ahead as usize);
         assert!(!here(self.run), "the run is as long as it can be");
         let blocks = (0..len).filter_map(|at| self.row.get(self.row.head().wrapping_add(at)));
         let payload = |place: &Place| place.block.capacity().saturating_sub(HEADER_LEN);
