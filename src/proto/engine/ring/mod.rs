@@ -66,6 +66,10 @@ use crate::wire::{Header, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_PLAIN};
 const KEEP_PLACES: usize = 32;
 const KEEP_OUTPUT: usize = 512;
 
+/// Own windows that the row may span, from the oldest number that is not acknowledged to the newest
+/// sent.
+const SPAN: u32 = 3;
+
 /// Window that a peer is believed to have before it says so (`IKCP_WND_RCV` of ikcp.c).
 const PEER_WINDOW: u16 = 128;
 
@@ -315,12 +319,18 @@ impl RingEngine {
         self.window_room().min(self.congestion.budget(self.clock).segments)
     }
 
+    /// The peer's window, which may be wider than all that can ever be in flight: what has arrived
+    /// behind a gap does not count in ours. That is bounded too, for the sake of the records.
+    fn peer_window(&self) -> u32 {
+        u32::from(self.peer_window).min(SPAN * u32::from(self.knobs.snd_wnd))
+    }
+
     /// Segments that the windows have room for. The own window counts what is in flight, the others
     /// count from the oldest number that is not acknowledged, as ikcp.c does for all.
     fn window_room(&self) -> u32 {
         let span = self.flight.span();
         let own = u32::from(self.knobs.snd_wnd).saturating_sub(self.flight.flying() as u32);
-        let others = u32::from(self.peer_window).min(self.congestion.window());
+        let others = self.peer_window().min(self.congestion.window());
         own.min(others.saturating_sub(span))
     }
 
