@@ -26,6 +26,7 @@ pub struct Port {
 
 impl Port {
     /// The network takes a datagram.
+    #[inline(always)]
     fn emit(&mut self, datagram: &[u8]) {
         match self.counts {
             true => self.emit_uncounted(datagram),

@@ -5,7 +5,7 @@
 //! found through [deadlines](super::deadlines) and [lists](super::overtaken), never by a scan.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::mem;
 
 use super::blocks::Blocks;
@@ -110,6 +110,7 @@ pub(super) struct Flight {
     /// Deadlines; see [`deadlines`](super::deadlines).
     pub(super) cursor: u32,
     pub(super) latest: u64,
+    pub(super) resent: VecDeque<(u64, u32)>,
     pub(super) late: BinaryHeap<Reverse<(u64, u32)>>,
     /// Loss detection; see [`overtaken`](super::overtaken).
     pub(super) lines: Lines,
@@ -131,6 +132,7 @@ impl Flight {
             turn: 0,
             cursor: sn,
             latest: 0,
+            resent: VecDeque::new(),
             late: BinaryHeap::new(),
             lines: Lines::default(),
             passed: sn,
@@ -172,6 +174,7 @@ impl Flight {
     }
 
     /// Adds a segment that waits to be sent: room for its header, and the payload.
+    #[inline]
     pub fn push(&mut self, block: Vec<u8>, frg: u8) {
         if let Some(slot) = self.slots.push() {
             debug_assert!(!slot.flying && slot.line == Line::None, "has landed");
@@ -198,6 +201,7 @@ impl Flight {
     }
 
     /// Notes that the next segment is sent for the first time, and returns it.
+    #[inline]
     pub fn send(&mut self, now: Moment, rto: u32) -> Option<(u32, &mut Slot)> {
         if self.unsent() == 0 {
             return None;
@@ -263,7 +267,7 @@ impl Flight {
         let before = slot.transmits;
         slot.transmits = before.saturating_add(1);
         let (due, after) = (slot.due, slot.transmits);
-        self.late.push(Reverse((due, sn)));
+        self.await_resent(due, sn, cause);
         self.recount(before, after);
         self.await_overtaking(sn);
         self.slots.get_mut(sn)
@@ -327,11 +331,15 @@ impl Flight {
     /// Gives memory back when nothing is left.
     /// Places held, in the largest of its lists.
     pub fn capacity(&self) -> usize {
-        self.slots.capacity().max(self.late.capacity()).max(self.repeated.capacity())
+        let deadlines = self.late.capacity().max(self.resent.capacity());
+        self.slots.capacity().max(deadlines).max(self.repeated.capacity())
     }
 
     pub fn release(&mut self, keep: usize) {
         self.slots.release(keep);
+        if self.resent.capacity() > keep {
+            self.resent = VecDeque::new();
+        }
         if self.late.capacity() > keep {
             self.late = BinaryHeap::new();
         }
@@ -341,20 +349,24 @@ impl Flight {
     }
 
     /// A segment in flight has arrived.
+    #[inline]
     fn land(&mut self, sn: u32, blocks: &mut Blocks) {
         let Some(slot) = self.slots.get_mut(sn) else { return };
         slot.flying = false;
-        let transmits = slot.transmits;
+        let (transmits, line) = (slot.transmits, slot.line);
         self.landed += slot.payload_len() as u64;
         blocks.put(mem::take(&mut slot.block));
-        if slot.line != Line::None {
+        self.flying -= 1;
+        if line != Line::None {
             self.unlink(sn);
         }
-        self.flying -= 1;
-        self.recount(transmits, 0);
+        if transmits > 1 {
+            self.recount(transmits, 0);
+        }
     }
 
-    /// Counts a segment among those sent `after` times and no more among those sent `before` times.
+    /// Counts a segment among those sent `after` times and no more among those sent `before` times;
+    /// who is sent once or not at all is not counted.
     fn recount(&mut self, before: u16, after: u16) {
         if after >= 2 {
             let at = usize::from(after - 2);

@@ -156,6 +156,7 @@ impl Inbox {
     }
 
     /// Takes a new segment, whose [position](Inbox::position) must be within the window.
+    #[inline]
     pub fn insert(&mut self, sn: u32, frg: u8, payload: &[u8], blocks: &mut Blocks) {
         self.row.extend_to(sn.wrapping_sub(self.row.head()).wrapping_add(1));
         let Some(place) = self.row.get_mut(sn) else { return };
@@ -255,10 +256,9 @@ impl Inbox {
             let closed = self.free() == 0;
             let at = into.len();
             for _ in 0..self.queued() {
-                let Some(place) = self.row.get_mut(self.row.head()) else { break };
+                let Some(place) = self.row.pop() else { break };
                 let (block, frg) = (mem::take(&mut place.block), place.frg);
                 place.here = false;
-                self.row.advance();
                 self.run -= 1;
                 if !block.is_empty() {
                     into.extend_from_slice(&block);

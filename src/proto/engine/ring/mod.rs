@@ -350,6 +350,7 @@ impl RingEngine {
     /// What timed out or was overtaken.
     fn send_again(&mut self) {
         let (now, rto) = (self.moment(), self.rtt.rto);
+        let base = self.header(self.now, CMD_PUSH, 0);
         let mut counts = [0u32; 2];
         loop {
             let (sn, cause) = match (self.flight.overdue(now.clock), self.flight.lost(now.clock)) {
@@ -357,7 +358,6 @@ impl RingEngine {
                 (None, Some(sn)) => (sn, Cause::Overtaken),
                 (None, None) => break,
             };
-            let base = self.header(self.now, CMD_PUSH, 0);
             let Some(slot) = self.flight.send_again(sn, now, cause, rto) else {
                 debug_assert!(false, "what is found is in flight");
                 break;

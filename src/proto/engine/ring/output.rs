@@ -47,7 +47,7 @@ impl Output {
     }
 
     /// Adds the segment `sn`, header and payload.
-    #[inline]
+    #[inline(always)]
     pub fn block(&mut self, sn: u32, segment: &[u8]) {
         if segment.len() + HEADER_LEN > self.mtu {
             self.finish();
@@ -58,7 +58,7 @@ impl Output {
     }
 
     /// Adds a segment to the unfinished datagram, or to a new one if it does not fit.
-    #[inline]
+    #[inline(never)]
     fn pack(&mut self, segment: &[u8]) {
         if self.bytes.len() - self.open + segment.len() > self.mtu {
             self.finish();

@@ -45,8 +45,9 @@ impl Flight {
                     assert!(slot.due >= in_order, "{sn}: not in order");
                     in_order = slot.due;
                 } else {
-                    let entry = |entry: &&Reverse<(u64, u32)>| entry.0 == (slot.due, sn);
-                    assert!(self.late.iter().any(|e| entry(&e)), "{sn}: no deadline");
+                    let late = self.late.iter().map(|entry| entry.0);
+                    let mut entries = late.chain(self.resent.iter().copied());
+                    assert!(entries.any(|entry| entry == (slot.due, sn)), "{sn}: no deadline");
                 }
                 let passed = self.resend > 0 && slot.transmits == 1 && diff(self.passed, sn) > 0;
                 assert!(!passed || slot.line != Line::None, "{sn}: passed and not on a line");
@@ -58,6 +59,7 @@ impl Flight {
         assert_eq!((flying, worst), (self.flying(), self.worst_transmits()));
         assert_eq!(earliest, self.due());
         assert!(flying > 0 || self.nxt == head, "settled");
+        assert!(self.resent.iter().is_sorted_by_key(|(due, _)| due), "in order");
         let lines = &self.lines;
         assert_eq!(on_lines, lines.passed.len + lines.again.len + lines.lost.len);
         self.assert_line(lines.passed, Line::Passed, |a, b| diff(b.0, a.0) > 0);

@@ -68,6 +68,7 @@ impl RingEngine {
         buf.len()
     }
 
+    #[inline(always)]
     fn push(&mut self, part: &[u8], frg: u8) {
         let mut block = self.blocks.take(part.len());
         block.extend_from_slice(&[0; HEADER_LEN]);
