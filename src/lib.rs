@@ -49,12 +49,13 @@
 //! - `kcp` (default): the `kcp` crate as a second engine, [`EngineKind::Kcp`].
 //! - `netem`: `KcpConfig::netem`, a seeded bad network between an endpoint and its socket.
 //! - `pcap`: `KcpConfig::pcap`, captures that Wireshark and tshark open.
+//! - `daemon`: the `tunnel` module and the program `smol-kcpd`, TCP over KCP.
 //!
 //! # The rooms
 //!
 //! `wire` knows the 24 bytes of a header. `proto` is the protocol without sockets and clocks: the
 //! engine, the life of a session, the way of datagrams to sessions. `layer` transforms datagrams.
-//! `io` is the only room that touches sockets, clocks and wakers.
+//! `io` is the only room that touches sockets, clocks and wakers. `tunnel` is built on the public face.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, rust_2018_idioms)]
@@ -81,7 +82,7 @@ pub use io::transport::{
     Datagrams, FrameLength, FramedTransport, MemoryTransport, Transport, UdpTransport,
 };
 pub use io::{
-    AsyncToSocketAddrs, Driver, Incoming, KcpEndpoint, KcpListener, KcpStream, ReadHalf,
+    AsyncToSocketAddrs, Driver, Incoming, KcpEndpoint, KcpListener, KcpPing, KcpStream, ReadHalf,
     SessionInfo, WriteHalf,
 };
 #[cfg(feature = "netem")]

@@ -8,12 +8,12 @@ use smol_kcp::{KcpConfig, KcpListener, KcpStream};
 
 const MIB: usize = 1024 * 1024;
 
-#[test]
-fn bytes_come_back_and_then_the_end() {
+/// A mebibyte to an echo, all of it back, and the end.
+fn echoed(config: KcpConfig) {
     story(async {
-        let listener = KcpListener::bind(stream(), common::ANY).await.unwrap();
+        let listener = KcpListener::bind(config.clone(), common::ANY).await.unwrap();
         let addr = common::echo(listener);
-        let (mut read, mut write) = KcpStream::connect(&stream(), addr).await.unwrap().split();
+        let (mut read, mut write) = KcpStream::connect(&config, addr).await.unwrap().split();
         let writing = async {
             write.write_all(&pattern(MIB)).await.unwrap();
             write.close().await.unwrap();
@@ -21,6 +21,16 @@ fn bytes_come_back_and_then_the_end() {
         let (_, len) = future::zip(writing, read_pattern(&mut read)).await;
         assert_eq!(len, MIB as u64);
     });
+}
+
+#[test]
+fn bytes_come_back_and_then_the_end() {
+    echoed(stream());
+}
+
+#[test]
+fn bytes_come_back_although_a_tenth_is_lost_each_way() {
+    echoed(lossy(stream(), 10, 3));
 }
 
 /// Writes 64 MiB in one call, closes, and reads them at the other end.

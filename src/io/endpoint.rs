@@ -201,6 +201,12 @@ impl KcpEndpoint {
         KcpListener::from_shared(&self.shared)
     }
 
+    /// Asks every peer for a sign of life, at once: after a change of the network below, peers of
+    /// our kind learn the new address so and not only by the next keepalive.
+    pub fn announce(&self) {
+        self.shared.with(|state, now| state.router.ping_all(now));
+    }
+
     /// The address of the socket.
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.lock().local_addr

@@ -11,5 +11,6 @@ mod router;
 mod session;
 mod time_wait;
 
+pub(crate) use random::Random;
 pub(crate) use router::{Key, Router};
 pub(crate) use session::{READABLE, WRITABLE};

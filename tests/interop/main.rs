@@ -4,6 +4,7 @@
 mod codes;
 mod ikcp;
 mod ikcp_peer;
+mod ping;
 mod recorded;
 mod relay;
 mod roaming;

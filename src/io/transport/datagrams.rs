@@ -162,6 +162,14 @@ impl Datagrams {
         })
     }
 
+    /// Replaces the address of every datagram: for a transport around another one that knows its
+    /// peers by other addresses.
+    pub fn readdress(&mut self, mut replace: impl FnMut(SocketAddr) -> SocketAddr) {
+        for (addr, _) in &mut self.spans {
+            *addr = replace(*addr);
+        }
+    }
+
     /// Removes all datagrams and keeps the memory.
     pub fn clear(&mut self) {
         self.spans.clear();
@@ -315,6 +323,15 @@ mod tests {
         assert_eq!(trains(&[(1, 9), (1, 9), (1, 2), (1, 9)], 64, 20), [3, 1]);
         assert_eq!(trains(&[(1, 90), (1, 90)], 64, 20), [1, 1], "it cannot be made shorter");
         assert_eq!(trains(&[], 64, 20), [0; 0]);
+    }
+
+    #[test]
+    fn addresses_are_replaced_and_the_bytes_stay() {
+        let mut batch = Datagrams::new(2);
+        batch.push(addr(1), b"a");
+        batch.push(addr(2), b"b");
+        batch.readdress(|from| if from == addr(2) { addr(3) } else { from });
+        assert_eq!(batch.iter().collect::<Vec<_>>(), [(addr(1), &b"a"[..]), (addr(3), b"b")]);
     }
 
     #[test]

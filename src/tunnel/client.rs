@@ -1,0 +1,126 @@
+//! The end that accepts TCP connections.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use futures_lite::future;
+use smol::lock::Semaphore;
+use smol::Task;
+
+use super::backoff::Backoff;
+use super::link::{link, Way, SERVER};
+use super::relay::{relay, Failed, Kcp, Tcp};
+use super::runtime::within;
+use super::tunnel::{Shared, RETRIES};
+use super::HostPort;
+use crate::{KcpEndpoint, KcpError, KcpStream};
+
+/// How long a connection waits for a server that cannot be reached, where `connect_timeout` does
+/// not say: a browser's user waits no longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waiting times before a refused connection is tried again: a server that restarts needs less.
+const ATTEMPTS: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+
+/// Where the client listens, and its way to the server.
+pub(super) struct Door {
+    listener: Async<TcpListener>,
+    endpoint: KcpEndpoint,
+    way: Way,
+    _keeper: Task<()>,
+}
+
+pub(super) fn open(shared: &Shared, server: &HostPort) -> io::Result<Door> {
+    let listener = Async::<TcpListener>::bind(shared.settings.listen)?;
+    let addr = listener.get_ref().local_addr()?;
+    let kcp = &shared.settings.kcp;
+    let (link, keeper, way) = link(server.clone(), kcp.clone());
+    let (endpoint, driver) = KcpEndpoint::with_driver(kcp.clone(), link)?;
+    shared.bound(addr, endpoint.clone(), driver);
+    let keeper = shared.runtime.spawn(keeper.keep(shared.runtime.clone(), endpoint.clone()));
+    Ok(Door { listener, endpoint, way, _keeper: keeper })
+}
+
+/// Accepts until the driver ends.
+pub(super) async fn accept(shared: &Rc<Shared>, door: Door) -> KcpError {
+    let accepting = async {
+        // Beyond it connections wait in the kernel.
+        let room = Arc::new(Semaphore::new(shared.settings.max_connections));
+        let mut retries = RETRIES;
+        loop {
+            let place = room.acquire_arc().await;
+            match door.listener.accept().await {
+                Ok((tcp, from)) => {
+                    retries.reset();
+                    let (shared_, endpoint, way) =
+                        (Rc::clone(shared), door.endpoint.clone(), door.way.clone());
+                    let connection = carry(shared_, tcp, from, endpoint, way);
+                    shared.carry(connection, Some(place));
+                }
+                Err(error) => {
+                    log::warn!("{}: accepting: {error}", shared.settings.name);
+                    Timer::after(retries.next(fastrand::u8(..))).await;
+                }
+            }
+        }
+    };
+    let ended = async {
+        shared.driver_ended().await;
+        KcpError::Closed
+    };
+    future::or(accepting, ended).await
+}
+
+async fn carry(
+    shared: Rc<Shared>,
+    tcp: Async<TcpStream>,
+    from: SocketAddr,
+    endpoint: KcpEndpoint,
+    way: Way,
+) -> Result<(), Failed> {
+    let tcp = Tcp::new(tcp);
+    match connect(&shared, &endpoint, &way).await {
+        Ok(stream) => {
+            log::debug!("{}: {from} is stream {:08x}", shared.settings.name, stream.conv());
+            drop((endpoint, way));
+            relay(&shared.runtime, tcp, Kcp::new(stream)).await
+        }
+        Err(error) => {
+            log::warn!("{}: {from} is turned away: {error}", shared.settings.name);
+            Err(Failed::Kcp(error.into()))
+        }
+    }
+}
+
+/// Opens a stream to the server, within `connect_timeout`, in as many attempts as it takes.
+async fn connect(
+    shared: &Shared,
+    endpoint: &KcpEndpoint,
+    way: &Way,
+) -> Result<KcpStream, KcpError> {
+    let limit = shared.settings.kcp.connect_timeout.unwrap_or(PATIENCE);
+    let attempts = async {
+        way.up().await;
+        let mut attempts = ATTEMPTS;
+        loop {
+            match endpoint.connect(SERVER).await {
+                Ok(stream) => return Ok(stream),
+                Err(error @ (KcpError::Closed | KcpError::Io(_))) => return Err(error),
+                Err(error) => log::debug!("{}: connecting: {error}", shared.settings.name),
+            }
+            way.complain();
+            Timer::after(attempts.next(fastrand::u8(..))).await;
+        }
+    };
+    match within(limit, attempts).await {
+        Some(result) => result,
+        None => {
+            way.complain();
+            Err(KcpError::TimedOut)
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The command lines of `ping` and `perf`. Their own options are no options of a tunnel.
+
+use std::time::Duration;
+
+use lexopt::Arg::{Long, Short, Value};
+
+use super::command_line::{value, wrong, Command};
+use super::draft::Entries;
+use super::error::{ConfigError, Place, Problem};
+use super::table::{Group, Opt};
+use super::values::{count, duration};
+use crate::tunnel::perf::{Direction, Perf, MAX_TIME};
+use crate::tunnel::ping::Ping;
+use crate::tunnel::HostPort;
+
+const SERVER: &str = "a name or address and a port, such as router.example:29900";
+
+/// `ping HOST:PORT [--count N] [--every TIME] [--timeout TIME]`
+pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
+    let (mut server, mut number, mut every, mut timeout) = (None, None, None, None);
+    while let Some(arg) = parser.next().map_err(wrong)? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Value(word) => once(&mut server, "server", SERVER, &text(word)?, HostPort::parse)?,
+            Long("count") => {
+                let accepted = "a whole number; 0: until it is interrupted";
+                once(&mut number, "count", accepted, &of(parser)?, count::<u32>)?;
+            }
+            Long("every") => {
+                let read = |text: &str| within(text, 10, 3_600_000);
+                once(&mut every, "every", "10ms to 1h", &of(parser)?, read)?;
+            }
+            Long("timeout") => {
+                let read = |text: &str| within(text, 10, 3_600_000);
+                once(&mut timeout, "timeout", "10ms to 1h", &of(parser)?, read)?;
+            }
+            arg => return Err(wrong(arg.unexpected())),
+        }
+    }
+    Ok(Command::Ping(Ping {
+        server: server.ok_or_else(|| wrong("ping needs a server, HOST:PORT"))?,
+        count: Some(number.unwrap_or(10)).filter(|&number| number > 0),
+        every: every.unwrap_or(Duration::from_secs(1)),
+        timeout: timeout.unwrap_or(Duration::from_secs(2)),
+    }))
+}
+
+/// `perf HOST:PORT [--direction WHICH] [--time TIME] [options of a client]`
+pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
+    let (mut server, mut directions, mut time) = (None, None, None);
+    let mut entries = Entries::default();
+    while let Some(arg) = parser.next().map_err(wrong)? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Value(word) => once(&mut server, "server", SERVER, &text(word)?, HostPort::parse)?,
+            Long("direction") => {
+                let accepted = "upload, download or both";
+                once(&mut directions, "direction", accepted, &of(parser)?, which)?;
+            }
+            Long("time") => {
+                let read = |text: &str| within(text, 1_000, MAX_TIME.as_millis());
+                once(&mut time, "time", "1s to 60s", &of(parser)?, read)?;
+            }
+            Long(name) => {
+                let name = name.replace('-', "_");
+                let value = value(parser, &name)?;
+                if !is_of_streams(&name) {
+                    let accepted = format!("nothing: perf has no {name}");
+                    return Err(refused(&name, &value, accepted));
+                }
+                entries.add(Place::CommandLine, &name, value)?;
+            }
+            arg => return Err(wrong(arg.unexpected())),
+        }
+    }
+    let server: HostPort = server.ok_or_else(|| wrong("perf needs a server, HOST:PORT"))?;
+    // What is measured are the streams of a client, which listens nowhere.
+    for (name, value) in
+        [("role", "client"), ("listen", "127.0.0.1:1"), ("server", &server.to_string())]
+    {
+        entries.add(Place::CommandLine, name, value)?;
+    }
+    Ok(Command::Perf(Box::new(Perf {
+        kcp: entries.settings("perf", &Place::CommandLine)?.kcp,
+        server,
+        directions: directions.unwrap_or_else(|| vec![Direction::Upload, Direction::Download]),
+        time: time.unwrap_or(Duration::from_secs(10)),
+    })))
+}
+
+/// Does the option, if there is one of that name, say something about streams?
+fn is_of_streams(name: &str) -> bool {
+    let others = ["max_connections", "target_timeout", "stats_interval", "perf"];
+    Opt::find(name).is_none_or(|option| {
+        let about = matches!(option.group, Group::Kcp | Group::Times | Group::Limits);
+        about && !others.contains(&name)
+    })
+}
+
+fn which(text: &str) -> Option<Vec<Direction>> {
+    match text {
+        "upload" => Some(vec![Direction::Upload]),
+        "download" => Some(vec![Direction::Download]),
+        "both" => Some(vec![Direction::Upload, Direction::Download]),
+        _ => None,
+    }
+}
+
+fn within(text: &str, min: u128, max: u128) -> Option<Duration> {
+    duration(text).filter(|time| (min..=max).contains(&time.as_millis()))
+}
+
+fn text(word: std::ffi::OsString) -> Result<String, ConfigError> {
+    word.into_string().map_err(|word| wrong(format!("{word:?} is no text")))
+}
+
+/// The value of the option that was read last.
+fn of(parser: &mut lexopt::Parser) -> Result<String, ConfigError> {
+    text(parser.value().map_err(wrong)?)
+}
+
+/// Reads a value that is given at most once.
+fn once<T>(
+    place: &mut Option<T>,
+    name: &str,
+    accepted: &str,
+    text: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<(), ConfigError> {
+    if place.is_some() {
+        return Err(ConfigError::new(Place::CommandLine, name, Problem::Repeated));
+    }
+    *place = Some(read(text).ok_or_else(|| refused(name, text, accepted))?);
+    Ok(())
+}
+
+fn refused(name: &str, value: &str, accepted: impl Into<String>) -> ConfigError {
+    let problem = Problem::Refused { value: value.into(), accepted: accepted.into() };
+    ConfigError::new(Place::CommandLine, name, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::KcpConfig;
+
+    fn command(line: &str) -> Result<Command, ConfigError> {
+        Command::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn ping_has_defaults_and_options_of_its_own() {
+        let ping = |line: &str| match command(line).unwrap() {
+            Command::Ping(ping) => ping,
+            other => panic!("{other:?}"),
+        };
+        let default = ping("ping router.example:29900");
+        assert_eq!(default.server.to_string(), "router.example:29900");
+        assert_eq!(default.count, Some(10));
+        assert_eq!(
+            (default.every, default.timeout),
+            (Duration::from_secs(1), Duration::from_secs(2))
+        );
+        let other = ping("ping --count=0 [::1]:9 --every 100ms --timeout 1m");
+        assert_eq!(other.count, None);
+        assert_eq!((other.every.as_millis(), other.timeout.as_secs()), (100, 60));
+        assert_eq!(command("ping --help"), Ok(Command::Help));
+    }
+
+    #[test]
+    fn perf_takes_what_a_client_says_about_its_streams() {
+        let perf = |line: &str| match command(line).unwrap() {
+            Command::Perf(perf) => *perf,
+            other => panic!("{other:?}"),
+        };
+        let default = perf("perf router.example:29900");
+        assert_eq!(default.kcp, KcpConfig { stream: true, ..KcpConfig::wan() });
+        assert_eq!((default.directions.len(), default.time.as_secs()), (2, 10));
+        let line =
+            "perf 192.0.2.1:9 --direction download --time 60s --profile lan --send-window 99 --nc";
+        let other = perf(line);
+        assert_eq!(other.kcp.wnd_size, (99, KcpConfig::lan().wnd_size.1));
+        assert_eq!((other.directions.len(), other.time.as_secs()), (1, 60));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_ping_or_a_measurement_is_named() {
+        let wrong = [
+        ("ping", "ping needs a server, HOST:PORT"),
+        ("ping nowhere", "--server nowhere: accepted: a name or address and a port, such as router.example:29900"),
+        ("ping a:1 b:2", "--server is given twice"),
+        ("ping a:1 --count -1", "--count -1: accepted: a whole number; 0: until it is interrupted"),
+        ("ping a:1 --every 1ms", "--every 1ms: accepted: 10ms to 1h"),
+        ("ping a:1 --timeout 5", "--timeout 5: accepted: 10ms to 1h"),
+        ("ping a:1 --count 1 --count 2", "--count is given twice"),
+        ("--mtu 1200 ping a:1", "options come behind ping"),
+        ("perf", "perf needs a server, HOST:PORT"),
+        ("perf a:1 --direction up", "--direction up: accepted: upload, download or both"),
+        ("perf a:1 --time 61s", "--time 61s: accepted: 1s to 60s"),
+        ("perf a:1 --listen 127.0.0.1:1", "--listen 127.0.0.1:1: accepted: nothing: perf has no listen"),
+        ("perf a:1 --perf", "--perf true: accepted: nothing: perf has no perf"),
+        ("perf a:1 --max-connections 3", "--max-connections 3: accepted: nothing: perf has no max_connections"),
+        ("perf a:1 --user nobody", "--user nobody: accepted: nothing: perf has no user"),
+        ("perf a:1 --sendwindow 9", "unknown option --sendwindow: is --send-window meant?"),
+        ("perf a:1 --mtu 20", "--mtu 20: accepted: 50..=65507"),
+    ];
+        for (line, text) in wrong {
+            let said = command(line).expect_err(line).to_string();
+            assert_eq!(said, text, "{line}");
+        }
+        let unexpected = command("ping a:1 --size 9").expect_err("no such option").to_string();
+        assert!(unexpected.contains("--size"), "{unexpected}");
+    }
+}

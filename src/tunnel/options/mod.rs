@@ -1,0 +1,16 @@
+//! One vocabulary, three spellings: the command line, the file, and UCI, whose init script writes
+//! the file.
+
+mod command_line;
+mod draft;
+mod error;
+mod file;
+mod measure;
+mod table;
+mod values;
+
+pub use command_line::{help, Command};
+pub use error::ConfigError;
+pub use table::{Group, Opt, OPTIONS};
+#[cfg(test)]
+mod tests;

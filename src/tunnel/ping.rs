@@ -1,0 +1,177 @@
+//! `smol-kcpd ping`: the round trip to a KCP server, in the manner of ping(8).
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_io::Timer;
+use futures_lite::future;
+
+use super::interrupt::Interrupt;
+use super::runtime::now;
+use super::{HostPort, Runtime};
+use crate::{KcpConfig, KcpError, KcpPing};
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ping {
+    /// The server.
+    pub server: HostPort,
+    /// Pings to send; `None`: until it is interrupted.
+    pub count: Option<u32>,
+    /// From one ping to the next; later where an answer takes longer.
+    pub every: Duration,
+    /// The longest that an answer may take.
+    pub timeout: Duration,
+}
+
+impl Ping {
+    /// Pings, and prints a line for each and a summary; says whether anything was answered.
+    ///
+    /// # Errors
+    /// The name cannot be resolved, or no socket opened; those of writing and of signals.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, there is no summary.
+    pub async fn run(&self, runtime: &Runtime, out: &mut dyn Write) -> io::Result<bool> {
+        let interrupt = Interrupt::new()?;
+        let mut summary = Summary::default();
+        let pings = async {
+            let addrs = runtime.resolve(&self.server).await?;
+            let mut ping = KcpPing::connect(&KcpConfig::default(), &addrs[..]).await?;
+            self.announce(ping.peer_addr(), out)?;
+            self.pings(&mut ping, &mut summary, out).await
+        };
+        let interrupted = async {
+            interrupt.wait().await;
+            Ok(())
+        };
+        future::or(pings, interrupted).await?;
+        write!(out, "--- {} ---\n{summary}", self.server)?;
+        Ok(summary.received > 0)
+    }
+
+    fn announce(&self, addr: SocketAddr, out: &mut dyn Write) -> io::Result<()> {
+        match self.server.literal() {
+            Some(_) => writeln!(out, "KCP ping {}", self.server),
+            None => writeln!(out, "KCP ping {} ({addr})", self.server),
+        }
+    }
+
+    async fn pings(
+        &self,
+        ping: &mut KcpPing,
+        summary: &mut Summary,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let mut next = now();
+        while self.count.is_none_or(|count| summary.sent < count) {
+            Timer::at(next).await;
+            // Late pings are not made up for.
+            next = (next + self.every).max(now());
+            summary.sent = summary.sent.saturating_add(1);
+            let (number, from) = (summary.sent, ping.peer_addr());
+            match ping.ping(self.timeout).await {
+                Ok(rtt) => {
+                    summary.add(rtt);
+                    writeln!(out, "answer from {from}: number={number} time={} ms", Millis(rtt))?;
+                }
+                Err(KcpError::TimedOut) => {
+                    writeln!(out, "no answer: number={number} within {:?}", self.timeout)?;
+                }
+                Err(KcpError::Refused) => {
+                    writeln!(out, "refused: number={number}, nobody listens at {from}")?;
+                }
+                Err(error) => writeln!(out, "failed: number={number}, {error}")?,
+            }
+            out.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// What came of all pings.
+#[derive(Clone, Debug, Default)]
+struct Summary {
+    sent: u32,
+    received: u32,
+    min: Duration,
+    max: Duration,
+    /// Sum and sum of squares, of milliseconds.
+    sum: f64,
+    squares: f64,
+}
+
+impl Summary {
+    fn add(&mut self, rtt: Duration) {
+        self.min = if self.received == 0 { rtt } else { self.min.min(rtt) };
+        self.max = self.max.max(rtt);
+        self.received = self.received.saturating_add(1);
+        let millis = rtt.as_secs_f64() * 1e3;
+        self.sum += millis;
+        self.squares += millis * millis;
+    }
+
+    /// Mean and standard deviation in milliseconds; the latter is what ping(8) calls mdev.
+    fn mean(&self) -> (f64, f64) {
+        let count = f64::from(self.received.max(1));
+        let mean = self.sum / count;
+        (mean, (self.squares / count - mean * mean).max(0.0).sqrt())
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lost = f64::from(self.sent.saturating_sub(self.received)) * 100.0;
+        let loss = lost / f64::from(self.sent.max(1));
+        writeln!(f, "{} sent, {} received, {loss:.1} % loss", self.sent, self.received)?;
+        if self.received > 0 {
+            let (min, max, (mean, deviation)) = (Millis(self.min), Millis(self.max), self.mean());
+            writeln!(f, "rtt min/avg/max/jitter = {min}/{mean:.3}/{max}/{deviation:.3} ms")?;
+        }
+        Ok(())
+    }
+}
+
+/// Printed in milliseconds, to the microsecond.
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0.as_millis(), self.0.subsec_micros() % 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_has_loss_and_the_spread_of_what_came_back() {
+        let mut summary = Summary { sent: 4, ..Summary::default() };
+        [10_000, 12_000, 20_500]
+            .into_iter()
+            .for_each(|micros| summary.add(Duration::from_micros(micros)));
+        let text = summary.to_string();
+        // Population deviation of 10, 12, 20.5: sqrt(((4.167)² + (2.167)² + (6.333)²) / 3).
+        let expected = "4 sent, 3 received, 25.0 % loss\n\
+                        rtt min/avg/max/jitter = 10.000/14.167/20.500/4.552 ms\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn nothing_received_has_no_round_trip() {
+        let summary = Summary { sent: 2, ..Summary::default() };
+        assert_eq!(summary.to_string(), "2 sent, 0 received, 100.0 % loss\n");
+        assert_eq!(Summary::default().to_string(), "0 sent, 0 received, 0.0 % loss\n");
+    }
+
+    #[test]
+    fn equal_times_have_no_jitter_and_microseconds_are_kept() {
+        let mut summary = Summary { sent: 3, ..Summary::default() };
+        (0..3).for_each(|_| summary.add(Duration::from_micros(83)));
+        assert!(summary.to_string().ends_with("= 0.083/0.083/0.083/0.000 ms\n"), "{summary}");
+        assert_eq!(Millis(Duration::from_micros(1_234_567)).to_string(), "1234.567");
+    }
+}

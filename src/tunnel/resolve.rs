@@ -1,0 +1,50 @@
+//! Names and their addresses.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use smol::lock::Semaphore;
+
+use super::HostPort;
+
+/// Look-ups at a time. Each occupies a thread until the system's resolver gives up.
+const LOOKUPS: usize = 4;
+
+/// What [`Resolve::resolve`] returns.
+pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + 'a>>;
+
+/// Finds the addresses behind a name. A tunnel never asks for literal addresses.
+pub trait Resolve {
+    /// The addresses of `host`, the preferred one first.
+    fn resolve<'a>(&'a self, host: &'a HostPort) -> Resolving<'a>;
+}
+
+/// The system's resolver, on a thread that ends when it is not needed.
+#[derive(Debug)]
+pub(super) struct System {
+    lookups: Arc<Semaphore>,
+}
+
+impl System {
+    pub(super) fn new() -> System {
+        System { lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+    }
+}
+
+impl Resolve for System {
+    fn resolve<'a>(&'a self, host: &'a HostPort) -> Resolving<'a> {
+        Box::pin(async move {
+            let place = self.lookups.acquire_arc().await;
+            let (name, port) = (host.host().to_string(), host.port());
+            smol::unblock(move || {
+                let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+                drop(place);
+                found
+            })
+            .await
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! The end that opens TCP connections to its target.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+
+use async_io::Async;
+
+use super::perf::Answerer;
+use super::relay::{relay, Failed, Kcp, Tcp};
+use super::runtime::within;
+use super::tunnel::Shared;
+use super::{HostPort, Role, PERF_CONV};
+use crate::{KcpError, KcpListener, KcpStream, UdpTransport};
+
+pub(super) fn open(shared: &Shared) -> io::Result<KcpListener> {
+    let kcp = &shared.settings.kcp;
+    let transport = UdpTransport::bind(kcp, shared.settings.listen)?;
+    let (listener, driver) = KcpListener::with_driver(kcp.clone(), transport)?;
+    shared.bound(listener.local_addr(), listener.endpoint(), driver);
+    Ok(listener)
+}
+
+/// Accepts until the driver ends.
+pub(super) async fn accept(shared: &Rc<Shared>, listener: KcpListener) -> KcpError {
+    let name = &shared.settings.name;
+    let answerer = Rc::new(Answerer::new());
+    loop {
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => return error,
+        };
+        let Role::Server { target } = &shared.settings.role else { return KcpError::Closed };
+        let measures = stream.conv() == PERF_CONV;
+        if measures && !shared.settings.perf {
+            log::debug!("{name}: {from} wants to measure, and perf is off");
+            stream.abort();
+        } else if !shared.has_room() {
+            log::warn!("{name}: {from} is turned away: max_connections are open");
+            stream.abort();
+        } else if measures {
+            let measurement = measure(Rc::clone(shared), Rc::clone(&answerer), stream, from);
+            shared.carry(measurement, None);
+        } else {
+            let connection = carry(Rc::clone(shared), target.clone(), stream, from);
+            shared.carry(connection, None);
+        }
+    }
+}
+
+async fn measure(
+    shared: Rc<Shared>,
+    answerer: Rc<Answerer>,
+    stream: KcpStream,
+    from: SocketAddr,
+) -> Result<(), Failed> {
+    let name = &shared.settings.name;
+    log::info!("{name}: {from} measures");
+    let measured = answerer.answer(stream, &shared.settings.kcp).await;
+    let measured = measured.map_err(|error| Failed::Kcp(error.into()))?;
+    log::info!("{name}: {from} has measured: {measured}");
+    Ok(())
+}
+
+async fn carry(
+    shared: Rc<Shared>,
+    target: HostPort,
+    stream: KcpStream,
+    from: SocketAddr,
+) -> Result<(), Failed> {
+    let name = &shared.settings.name;
+    let kcp = Kcp::new(stream);
+    match open_target(&shared, &target).await {
+        Ok(tcp) => {
+            log::debug!("{name}: {from} is connected to {target}");
+            relay(&shared.runtime, tcp, kcp).await
+        }
+        Err(error) => {
+            log::warn!("{name}: target {target}: {error}");
+            Err(Failed::Tcp(error))
+        }
+    }
+}
+
+/// Of several addresses behind a name, they are tried in turn.
+async fn open_target(shared: &Shared, target: &HostPort) -> io::Result<Tcp> {
+    let open = async {
+        let mut failed = io::ErrorKind::NotFound.into();
+        for addr in shared.runtime.resolve(target).await? {
+            match Async::<TcpStream>::connect(addr).await {
+                Ok(stream) => return Ok(Tcp::new(stream)),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    };
+    let opened = within(shared.settings.target_timeout, open).await;
+    opened.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+}
