@@ -87,7 +87,12 @@ pub use io::{
 };
 #[cfg(feature = "netem")]
 pub use layer::netem::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};
+pub use stats::{EndpointStats, Rejected, StreamStats};
+
+/// What fuzz targets and benches reach; no stability promise.
 #[cfg(feature = "_internals")]
 #[doc(hidden)]
-pub use proto::fuzz as internals;
-pub use stats::{EndpointStats, Rejected, StreamStats};
+pub mod internals {
+    pub use crate::proto::bench::{Engine, Header, Time, CMD_PUSH, CMD_WINS};
+    pub use crate::proto::fuzz::{datagrams, operations};
+}

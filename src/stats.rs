@@ -53,6 +53,9 @@ pub struct StreamStats {
     pub timeout_retransmits: u64,
     /// Segments sent again because later ones were acknowledged.
     pub fast_retransmits: u64,
+    /// Segments sent again although an earlier transmission of them had arrived, as far as the
+    /// peer's ACKs tell; zero with the `kcp` crate's engine, which does not know.
+    pub spurious_retransmits: u64,
     /// PUSH segments that had been received before.
     pub duplicates: u64,
     /// Datagrams or segments that were not acted upon.
@@ -64,6 +67,12 @@ pub struct StreamStats {
     pub rttvar: Duration,
     /// Retransmission timeout.
     pub rto: Duration,
+    /// The shortest round trip measured; zero before the first sample, and with the `kcp` crate's
+    /// engine, which does not keep it.
+    pub min_rtt: Duration,
+    /// Bytes of payload that the peer acknowledged per second, measured over about the last round
+    /// trip in which it acknowledged any; zero before, and with the `kcp` crate's engine.
+    pub delivery_rate: u64,
     /// Congestion window in segments, as far as the engine tells it.
     pub cwnd: u32,
     /// Own send window in segments.

@@ -51,6 +51,7 @@ pub struct Header {
 
 impl Header {
     /// Reads a header off the first [`HEADER_LEN`] bytes; `None` if there are fewer.
+    #[inline]
     pub fn decode(bytes: &[u8]) -> Option<Header> {
         let b: &[u8; HEADER_LEN] = bytes.get(..HEADER_LEN)?.try_into().ok()?;
         let word = |at: usize| u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]]);
@@ -67,6 +68,7 @@ impl Header {
     }
 
     /// The header as it travels.
+    #[inline]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         let mut b = [0; HEADER_LEN];
         b[0..4].copy_from_slice(&self.conv.to_le_bytes());

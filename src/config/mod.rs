@@ -78,7 +78,10 @@ pub struct KcpConfig {
     /// header can say, so that a window of the largest datagrams stays below 2 GiB. A receive
     /// window below 128 counts as 128, as in ikcp.c.
     ///
-    /// A window bounds the throughput: segments × (`mtu` − 24) bytes per round trip. Default
+    /// A window bounds the throughput: segments × (`mtu` − 24) bytes per round trip. With
+    /// [`EngineKind::Ring`] what was lost holds up none of it, as long as
+    /// [`recv_budget`](KcpConfig::recv_budget) has room for what arrives before the repair: the
+    /// windows count what is under way. Default
     /// (256, 256), as in tokio_kcp: 352,256 bytes, or 28 Mbit/s at 100 ms.
     pub wnd_size: (u16, u16),
     /// `true`: a stream of bytes; `false`: messages keep their boundaries. Default `false`, as in
@@ -207,7 +210,8 @@ impl KcpConfig {
     ///
     /// That is `send_budget` (or the longest message, where that is more) + `recv_budget` +
     /// the receive window (at least 128) × `mtu` + 8 KiB. It counts bytes as the budgets do; the
-    /// records of single segments and the allocator add some per cent. An idle session holds the
+    /// records of single segments (under loss up to three windows each way, 72 and 32 bytes each)
+    /// and the allocator add up to 15 per cent. An idle session holds the
     /// records only.
     ///
     /// ```

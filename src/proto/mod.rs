@@ -1,5 +1,7 @@
 //! The protocol without sockets, clocks and threads: time and randomness come in as arguments.
 
+#[cfg(feature = "_internals")]
+pub mod bench;
 mod deadlines;
 pub(crate) mod engine;
 #[cfg(any(test, feature = "_internals"))]

@@ -55,6 +55,10 @@ pub(super) struct Knobs {
     pub send_segments: usize,
     /// Bytes that may be received and not read; the receive budget and one receive window.
     pub recv_bytes: usize,
+    /// Numbers from the expected one on that may be received: the receive window, and what the
+    /// budget has room for beyond it, up to two windows more (with a window of 1024 and 10 % loss
+    /// a third gains 13 % of goodput, a fourth nothing).
+    pub reach: u32,
     /// Bytes of the longest message.
     pub max_message: usize,
 }
@@ -73,6 +77,7 @@ impl Knobs {
         let longest = FRAGMENTS_MAX * mss;
         let least_rto = if config.nodelay.nodelay { RTO_NODELAY } else { RTO_MIN };
         let rcv_wnd = config.wnd_size.1.max(WND_RCV_MIN);
+        let beyond = (config.recv_budget / mss).min(2 * usize::from(rcv_wnd)) as u32;
         Ok(Knobs {
             mtu,
             mss,
@@ -88,6 +93,7 @@ impl Knobs {
             // More than 2^27 segments would not fit between the wall's forced renewal and its limit.
             send_segments: (config.send_budget / mss).clamp(1, 1 << 27),
             recv_bytes: config.recv_budget.saturating_add(usize::from(rcv_wnd) * mss),
+            reach: (u32::from(rcv_wnd) + beyond).min(u32::from(u16::MAX)),
             max_message: config.max_message.map_or(longest, |max| max.min(longest)),
         })
     }

@@ -52,6 +52,15 @@ pub(crate) struct Handled {
     pub pushed: bool,
 }
 
+/// Where the bytes of a stream may go at once that are next in order.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    /// They are appended here.
+    pub into: &'a mut Vec<u8>,
+    /// How many it waits for; the last segment may be longer.
+    pub room: usize,
+}
+
 /// Why a whole datagram was refused; nothing of it has been applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -83,6 +92,8 @@ pub(crate) struct EngineStats {
     /// Segments sent again whose earlier transmission turned out to have arrived, as far as ACKs
     /// tell; 0 where it is not known.
     pub spurious_retransmits: u64,
+    /// Bytes acknowledged a second; 0 where it is not known.
+    pub delivery_rate: u64,
     pub cwnd: u32,
     pub peer_window: u32,
     pub in_flight: usize,
@@ -148,6 +159,16 @@ impl Engine {
         each!(self, engine => engine.writable())
     }
 
+    /// Tells how many bytes that were [read](Engine::read) still wait for the application: they
+    /// count against the receive budget. The `kcp` crate's windows do not depend on it.
+    pub fn set_backlog(&mut self, bytes: usize) {
+        match self {
+            Engine::Ring(engine) => engine.set_backlog(bytes),
+            #[cfg(feature = "kcp")]
+            Engine::Kcp(_) => {}
+        }
+    }
+
     /// Appends the next complete message (in stream mode: segment) to `into` and returns its length;
     /// `None` when there is none. Empty messages are skipped.
     pub fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
@@ -157,6 +178,22 @@ impl Engine {
     /// Applies a datagram: ACKs, `una`, the peer's window, data.
     pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
         each!(self, engine => engine.handle_datagram(now, datagram))
+    }
+
+    /// The same, and hands bytes that are next in order to a reader that has read everything before
+    /// them, which saves a copy. Whatever does not get there is [read](Engine::read) as ever; the
+    /// `kcp` crate can hand over nothing in this way.
+    pub fn handle_datagram_for(
+        &mut self,
+        now: Time,
+        datagram: &[u8],
+        reader: Reader<'_>,
+    ) -> Result<Handled, Refusal> {
+        match self {
+            Engine::Ring(engine) => engine.handle_datagram_for(now, datagram, Some(reader)),
+            #[cfg(feature = "kcp")]
+            Engine::Kcp(engine) => engine.handle_datagram(now, datagram),
+        }
     }
 
     /// Has something been written, heard or read since the last [`flush`](Engine::flush) that makes

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Control, Fin, Peer, Role, Session, READABLE, WRITABLE};
 use crate::error::KcpError;
-use crate::proto::engine::Refusal;
+use crate::proto::engine::{Reader, Refusal};
 use crate::proto::time_wait::provoker;
 use crate::time::Time;
 use crate::wire::{
@@ -26,7 +26,19 @@ impl Session {
             return;
         }
         let full = self.peer_is_full();
-        let handled = match self.engine.handle_datagram(now, datagram) {
+        let waiting = self.inbox.len();
+        // What is next in a stream goes straight to where it is read.
+        let handled = if self.config.stream && self.released.is_none() {
+            let room = self.config.recv_budget.saturating_sub(waiting);
+            let reader = Reader { into: self.inbox.tail(), room };
+            self.engine.handle_datagram_for(now, datagram, reader)
+        } else {
+            self.engine.handle_datagram(now, datagram)
+        };
+        if self.inbox.len() > waiting {
+            self.ready |= READABLE;
+        }
+        let handled = match handled {
             Ok(handled) => handled,
             Err(refusal) => {
                 let counter = match refusal {
@@ -237,6 +249,7 @@ impl Session {
                 self.inbox.appended(len);
             }
         }
+        self.engine.set_backlog(self.inbox.len());
         if self.inbox.len() > before {
             self.ready |= READABLE;
         }

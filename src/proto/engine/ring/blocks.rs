@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::wire::HEADER_LEN;
+
 /// Blocks that are fetched from the pool at once.
 const BATCH: usize = 32;
 
@@ -36,7 +38,7 @@ impl Pool {
     }
 }
 
-/// Blocks of one segment's payload each, and a list of free ones.
+/// Blocks of one segment each, with room for its header before the payload, and a list of free ones.
 ///
 /// The list never holds more than were in use at one time, which the budgets of the session bound,
 /// and [`release`](Blocks::release) empties it when the session comes to rest: into the endpoint's
@@ -44,7 +46,7 @@ impl Pool {
 #[derive(Debug)]
 pub(super) struct Blocks {
     free: Vec<Vec<u8>>,
-    /// Bytes of a block.
+    /// Bytes of payload that a block has room for.
     size: usize,
     pool: Option<Pool>,
     /// Blocks that had to be asked of the system.
@@ -53,7 +55,7 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// No blocks yet; each will have `size` bytes.
+    /// No blocks yet; each will have room for a payload of `size` bytes.
     pub fn new(size: usize) -> Blocks {
         Blocks {
             free: Vec::new(),
@@ -69,7 +71,7 @@ impl Blocks {
         self.pool = Some(pool.clone());
     }
 
-    /// An empty block for `len` bytes. A peer with a larger MTU may send more than a block holds:
+    /// An empty block for a payload of `len` bytes. A peer with a larger MTU may send more than a block holds:
     /// that gets memory of its own.
     #[inline]
     pub fn take(&mut self, len: usize) -> Vec<u8> {
@@ -83,14 +85,14 @@ impl Blocks {
     fn take_elsewhere(&mut self, unfit: Option<Vec<u8>>, len: usize) -> Vec<u8> {
         self.free.extend(unfit);
         if len > self.size {
-            return Vec::with_capacity(len);
+            return Vec::with_capacity(HEADER_LEN + len);
         }
         if let Some(pool) = &self.pool {
             pool.fetch(&mut self.free);
         }
         // Sessions of one endpoint have blocks of one size; whatever differs is not for us.
         while let Some(block) = self.free.pop() {
-            if block.capacity() == self.size {
+            if self.is_ours(&block) {
                 return block;
             }
         }
@@ -98,10 +100,10 @@ impl Blocks {
         {
             self.fresh += 1;
         }
-        Vec::with_capacity(self.size)
+        Vec::with_capacity(HEADER_LEN + self.size)
     }
 
-    /// Bytes of memory that [`take`](Blocks::take) hands out for `len` bytes.
+    /// Bytes of payload that what [`take`](Blocks::take) hands out for `len` bytes has room for.
     pub fn cost(&self, len: usize) -> usize {
         len.max(self.size)
     }
@@ -109,11 +111,16 @@ impl Blocks {
     /// Takes a block back.
     #[inline]
     pub fn put(&mut self, mut block: Vec<u8>) {
-        // `with_capacity` is exact for bytes; anything else is not one of ours.
-        if block.capacity() == self.size {
+        if self.is_ours(&block) {
             block.clear();
             self.free.push(block);
         }
+    }
+
+    /// `with_capacity` is exact for bytes; anything else is not one of ours.
+    #[inline]
+    fn is_ours(&self, block: &Vec<u8>) -> bool {
+        block.capacity() == HEADER_LEN + self.size
     }
 
     /// Gives the free blocks away; keeps the list itself if that is not longer than `keep`.
@@ -185,6 +192,6 @@ mod tests {
         other.share(&pool);
         taken.into_iter().for_each(|block| two.put(block));
         two.release(0);
-        assert_eq!(other.take(200).capacity(), 200, "not one of another size");
+        assert_eq!(other.take(200).capacity(), HEADER_LEN + 200, "not one of another size");
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! Segments are sent for the first time in the order of their numbers, and the timeout changes
 //! slowly, so that their deadlines are nearly always in order too: they need no structure of their
-//! own, a cursor that walks over the row once is enough. What is not in order, because the timeout
-//! has fallen or the segment was sent again, goes into a heap, from which outdated entries are taken
-//! when they come up. The work is proportional to what is sent, and to the logarithm of the losses.
+//! own, a cursor that walks over the row once is enough. Those of segments sent again because they
+//! were overtaken are nearly always in order among themselves and stand in a queue. What is not in
+//! order, because the timeout has fallen, or has passed and grown, goes into a heap. Outdated entries
+//! of both are dropped when they come up.
 
 use std::cmp::Reverse;
 
-use super::flight::{Flight, Slot};
+use super::flight::{Cause, Flight, Slot};
 use crate::wire::diff;
 
 impl Slot {
@@ -27,6 +28,16 @@ impl Flight {
         self.cursor == self.nxt || due >= self.latest
     }
 
+    /// Notes the deadline of a segment that was sent again.
+    pub(super) fn await_resent(&mut self, due: u64, sn: u32, cause: Cause) {
+        let follows = || self.resent.back().is_none_or(|&(latest, _)| due >= latest);
+        if cause == Cause::Overtaken && follows() {
+            self.resent.push_back((due, sn));
+        } else {
+            self.late.push(Reverse((due, sn)));
+        }
+    }
+
     /// Forgets the deadlines of what has arrived or was sent again. To be called whenever that has
     /// happened, before the deadlines are asked for.
     pub fn tidy(&mut self) {
@@ -40,27 +51,29 @@ impl Flight {
             self.cursor = self.cursor.wrapping_add(1);
         }
         let slots = &self.slots;
-        while let Some(&Reverse((due, sn))) = self.late.peek() {
-            if slots.get(sn).is_some_and(|slot| slot.is_awaited_late(due)) {
-                break;
-            }
+        let awaited = |due, sn| slots.get(sn).is_some_and(|slot| slot.is_awaited_late(due));
+        while self.resent.front().is_some_and(|&(due, sn)| !awaited(due, sn)) {
+            self.resent.pop_front();
+        }
+        while self.late.peek().is_some_and(|&Reverse((due, sn))| !awaited(due, sn)) {
             self.late.pop();
         }
         // Long timeouts may outlive many short ones: twice as many entries as segments are enough.
-        if self.late.len() > 64 + 2 * self.flying() {
-            self.late.retain(|&Reverse((due, sn))| {
-                slots.get(sn).is_some_and(|slot| slot.is_awaited_late(due))
-            });
+        let enough = 64 + 2 * self.flying();
+        if self.late.len() > enough {
+            self.late.retain(|&Reverse((due, sn))| awaited(due, sn));
+        }
+        if self.resent.len() > enough {
+            self.resent.retain(|&(due, sn)| awaited(due, sn));
         }
     }
 
     /// The clock at which the next timeout passes.
     pub fn due(&self) -> Option<u64> {
+        let cursor = self.slots.get(self.cursor).filter(|slot| slot.flying).map(|slot| slot.due);
         let late = self.late.peek().map(|&Reverse((due, _))| due);
-        match self.slots.get(self.cursor).filter(|slot| slot.flying) {
-            Some(slot) => Some(late.map_or(slot.due, |late| late.min(slot.due))),
-            None => late,
-        }
+        let resent = self.resent.front().map(|&(due, _)| due);
+        cursor.into_iter().chain(late).chain(resent).min()
     }
 
     /// A segment whose timeout has passed at `clock`, if there is one.
@@ -69,6 +82,8 @@ impl Flight {
         if self.slots.get(self.cursor).is_some_and(|slot| slot.flying && slot.due <= clock) {
             return Some(self.cursor);
         }
-        self.late.peek().filter(|Reverse((due, _))| *due <= clock).map(|&Reverse((_, sn))| sn)
+        let late = self.late.peek().map(|&Reverse(entry)| entry);
+        let resent = self.resent.front().copied();
+        late.into_iter().chain(resent).find(|(due, _)| *due <= clock).map(|(_, sn)| sn)
     }
 }

@@ -5,19 +5,26 @@
 //! found through [deadlines](super::deadlines) and [lists](super::overtaken), never by a scan.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::mem;
 
 use super::blocks::Blocks;
 use super::overtaken::{Line, Lines};
+use super::patience::Patience;
 use super::window::Window;
 use crate::proto::engine::knobs::{Knobs, RTO_MAX};
-use crate::wire::diff;
+use crate::wire::{diff, HEADER_LEN};
+
+/// With no more than so many segments in flight a stream is thin: it cannot learn of a loss by what
+/// overtakes it, and burdens nobody, so that its first timeouts do not grow (`nodelay` only; the
+/// numbers are those of Linux's `tcp_thin_linear_timeouts`).
+const THIN: usize = 4;
+const THIN_TIMEOUTS: u16 = 6;
 
 /// One segment.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
-    /// The payload; given back when the segment is acknowledged.
+    /// Room for the header, and the payload; given back when the segment is acknowledged.
     pub block: Vec<u8>,
     /// Clock at which its timeout passes.
     pub due: u64,
@@ -32,11 +39,15 @@ pub(super) struct Slot {
     pub prev: u32,
     pub next: u32,
     pub transmits: u16,
-    /// Datagrams of ACKs that have overtaken its latest transmission.
+    /// ACKs that have overtaken its latest transmission, at most two of each datagram.
     pub skips: u8,
     /// Fragments of the message still to come.
     pub frg: u8,
     pub line: Line,
+    /// The clock, modulo 2^16, at which it was overtaken often enough.
+    pub overtaken: u16,
+    /// Was its latest transmission due to that?
+    pub hasty: bool,
     /// Sent and not acknowledged.
     pub flying: bool,
     /// Its deadline is found by the cursor and not by the heap.
@@ -44,6 +55,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// Bytes of payload.
+    pub fn payload_len(&self) -> usize {
+        self.block.len().saturating_sub(HEADER_LEN)
+    }
+
     /// Was it sent at this wire clock? Of more than two transmissions only the first and the latest
     /// are remembered, and any clock between them counts.
     fn was_sent_at(&self, ts: u32) -> bool {
@@ -85,6 +101,8 @@ pub(super) struct Flight {
     pub(super) nxt: u32,
     /// Segments sent and not acknowledged.
     flying: usize,
+    /// Bytes of payload acknowledged since the last [`take_landed`](Flight::take_landed).
+    landed: u64,
     /// Of these, how many were sent twice, three times, and so on.
     repeated: Vec<u32>,
     /// Transmissions so far.
@@ -92,11 +110,13 @@ pub(super) struct Flight {
     /// Deadlines; see [`deadlines`](super::deadlines).
     pub(super) cursor: u32,
     pub(super) latest: u64,
+    pub(super) resent: VecDeque<(u64, u32)>,
     pub(super) late: BinaryHeap<Reverse<(u64, u32)>>,
     /// Loss detection; see [`overtaken`](super::overtaken).
     pub(super) lines: Lines,
     pub(super) passed: u32,
     pub(super) resend: u8,
+    pub(super) patience: Patience,
     nodelay: bool,
 }
 
@@ -107,14 +127,17 @@ impl Flight {
             slots: Window::new(sn),
             nxt: sn,
             flying: 0,
+            landed: 0,
             repeated: Vec::new(),
             turn: 0,
             cursor: sn,
             latest: 0,
+            resent: VecDeque::new(),
             late: BinaryHeap::new(),
             lines: Lines::default(),
             passed: sn,
             resend: knobs.resend.min(u16::from(u8::MAX)) as u8,
+            patience: Patience::default(),
             nodelay: knobs.nodelay,
         }
     }
@@ -140,12 +163,18 @@ impl Flight {
         self.flying
     }
 
+    /// Bytes of payload acknowledged since the last call.
+    pub fn take_landed(&mut self) -> u64 {
+        mem::take(&mut self.landed)
+    }
+
     /// Segments written and not sent.
     pub fn unsent(&self) -> usize {
         self.slots.end().wrapping_sub(self.nxt) as usize
     }
 
-    /// Adds a segment that waits to be sent.
+    /// Adds a segment that waits to be sent: room for its header, and the payload.
+    #[inline]
     pub fn push(&mut self, block: Vec<u8>, frg: u8) {
         if let Some(slot) = self.slots.push() {
             debug_assert!(!slot.flying && slot.line == Line::None, "has landed");
@@ -156,7 +185,7 @@ impl Flight {
         }
     }
 
-    /// The payload of the last segment, if that was not sent yet.
+    /// The block of the last segment, if that was not sent yet.
     pub fn tail(&mut self) -> Option<&mut Vec<u8>> {
         if self.unsent() == 0 {
             return None;
@@ -165,14 +194,15 @@ impl Flight {
         self.slots.get_mut(last).map(|slot| &mut slot.block)
     }
 
-    /// Bytes in the last segment, if that was not sent yet.
+    /// Bytes of payload in the last segment, if that was not sent yet.
     pub fn tail_len(&self) -> Option<usize> {
         let last = self.slots.end().wrapping_sub(1);
-        self.slots.get(last).filter(|_| self.unsent() > 0).map(|slot| slot.block.len())
+        self.slots.get(last).filter(|_| self.unsent() > 0).map(Slot::payload_len)
     }
 
     /// Notes that the next segment is sent for the first time, and returns it.
-    pub fn send(&mut self, now: Moment, rto: u32) -> Option<(u32, &Slot)> {
+    #[inline]
+    pub fn send(&mut self, now: Moment, rto: u32) -> Option<(u32, &mut Slot)> {
         if self.unsent() == 0 {
             return None;
         }
@@ -196,6 +226,7 @@ impl Flight {
         slot.due = due;
         slot.turn = turn;
         slot.transmits = 1;
+        slot.hasty = false;
         slot.flying = true;
         slot.in_order = in_order;
         Some((sn, slot))
@@ -205,12 +236,27 @@ impl Flight {
     ///
     /// Unlike ikcp.c, a timeout forgets by how many ACKs the segment was overtaken, so that it is
     /// not sent a second time at once, and no timeout grows beyond the longest of all.
-    pub fn send_again(&mut self, sn: u32, now: Moment, cause: Cause, rto: u32) -> Option<&Slot> {
+    pub fn send_again(
+        &mut self,
+        sn: u32,
+        now: Moment,
+        cause: Cause,
+        rto: u32,
+    ) -> Option<&mut Slot> {
         self.unlink(sn);
+        if cause == Cause::Overtaken {
+            self.patience.lost();
+        }
         let turn = self.next_turn();
+        let is_thin = self.flying <= THIN;
         let slot = self.slots.get_mut(sn).filter(|slot| slot.flying)?;
-        if cause == Cause::Timeout {
-            let step = if self.nodelay { slot.rto / 2 } else { slot.rto.max(rto) };
+        slot.hasty = cause == Cause::Overtaken;
+        if !slot.hasty {
+            let step = match self.nodelay {
+                true if is_thin && slot.transmits <= THIN_TIMEOUTS => 0,
+                true => slot.rto / 2,
+                false => slot.rto.max(rto),
+            };
             slot.rto = slot.rto.saturating_add(step).min(RTO_MAX);
         }
         slot.ts = now.ts;
@@ -221,10 +267,15 @@ impl Flight {
         let before = slot.transmits;
         slot.transmits = before.saturating_add(1);
         let (due, after) = (slot.due, slot.transmits);
-        self.late.push(Reverse((due, sn)));
+        self.await_resent(due, sn, cause);
         self.recount(before, after);
-        self.await_overtaking(sn, after);
-        self.slots.get(sn)
+        self.await_overtaking(sn);
+        self.slots.get_mut(sn)
+    }
+
+    /// The segment `sn` as it was sent latest, if it is in flight.
+    pub fn block(&self, sn: u32) -> Option<&[u8]> {
+        self.slots.get(sn).filter(|slot| slot.flying).map(|slot| &slot.block[..])
     }
 
     /// Is `sn` in flight, and was it sent at wire clock `ts`?
@@ -234,8 +285,19 @@ impl Flight {
 
     /// Marks `sn` as acknowledged if it [is held](Flight::holds) with that clock, and gives its
     /// payload back. It keeps its place until [`settle`](Flight::settle).
-    pub fn ack(&mut self, sn: u32, ts: u32, blocks: &mut Blocks) -> Option<(Echo, Option<u32>)> {
+    pub fn ack(
+        &mut self,
+        sn: u32,
+        now: Moment,
+        ts: u32,
+        blocks: &mut Blocks,
+    ) -> Option<(Echo, Option<u32>)> {
         let slot = self.slots.get_mut(sn).filter(|slot| slot.was_sent_at(ts))?;
+        // Overtaken, and here all the same: it was not lost but late.
+        let latest = |slot: &Slot| slot.ts == ts;
+        if slot.line == Line::Lost || (slot.hasty && !latest(slot)) {
+            self.patience.late((now.clock as u16).wrapping_sub(slot.overtaken));
+        }
         let latest = slot.ts == ts;
         let echo = Echo { measures: latest || slot.first == ts, spurious: !latest };
         let turn = latest.then_some(slot.turn);
@@ -269,11 +331,15 @@ impl Flight {
     /// Gives memory back when nothing is left.
     /// Places held, in the largest of its lists.
     pub fn capacity(&self) -> usize {
-        self.slots.capacity().max(self.late.capacity()).max(self.repeated.capacity())
+        let deadlines = self.late.capacity().max(self.resent.capacity());
+        self.slots.capacity().max(deadlines).max(self.repeated.capacity())
     }
 
     pub fn release(&mut self, keep: usize) {
         self.slots.release(keep);
+        if self.resent.capacity() > keep {
+            self.resent = VecDeque::new();
+        }
         if self.late.capacity() > keep {
             self.late = BinaryHeap::new();
         }
@@ -283,19 +349,24 @@ impl Flight {
     }
 
     /// A segment in flight has arrived.
+    #[inline]
     fn land(&mut self, sn: u32, blocks: &mut Blocks) {
         let Some(slot) = self.slots.get_mut(sn) else { return };
         slot.flying = false;
-        let transmits = slot.transmits;
+        let (transmits, line) = (slot.transmits, slot.line);
+        self.landed += slot.payload_len() as u64;
         blocks.put(mem::take(&mut slot.block));
-        if slot.line != Line::None {
+        self.flying -= 1;
+        if line != Line::None {
             self.unlink(sn);
         }
-        self.flying -= 1;
-        self.recount(transmits, 0);
+        if transmits > 1 {
+            self.recount(transmits, 0);
+        }
     }
 
-    /// Counts a segment among those sent `after` times and no more among those sent `before` times.
+    /// Counts a segment among those sent `after` times and no more among those sent `before` times;
+    /// who is sent once or not at all is not counted.
     fn recount(&mut self, before: u16, after: u16) {
         if after >= 2 {
             let at = usize::from(after - 2);

@@ -7,6 +7,15 @@ use super::window::Window;
 use crate::proto::engine::knobs::{Knobs, PAST};
 use crate::wire::diff;
 
+/// ACKs that may be repeated for each segment that came twice: they are as long as a segment, and so
+/// the repetition never costs more than what it is against.
+const CREDIT: usize = 58;
+
+/// ACKs of a flush that are sent although `una` covers them. kcp-go sends one, and so the variation,
+/// which begins at half of the first round trip, and with it the timeout, falls slowly; after eight
+/// it is a tenth of that.
+const ECHOES: usize = 8;
+
 /// A place in the row.
 #[derive(Debug, Default)]
 pub(super) struct Place {
@@ -36,11 +45,22 @@ pub(super) struct Inbox {
     /// Places at the front without a gap.
     pub(super) run: u32,
     pub(super) window: u32,
-    /// Bytes of memory held, and how many may be.
+    /// Segments that are here and have a gap before them.
+    pub(super) ahead: u32,
+    /// Numbers from `rcv_nxt` on that may be here: the window, and what the budget has room for.
+    pub(super) reach: u32,
+    /// Bytes of memory held, of what was read from here and waits for the application, and how many
+    /// both may be.
     pub(super) held: usize,
+    backlog: usize,
     held_max: usize,
-    /// Numbers and clocks to acknowledge.
+    mss: usize,
+    /// Numbers and clocks to acknowledge: first what was acknowledged by the last flush and may be
+    /// repeated, then what is `new`.
     acks: Vec<(u32, u32)>,
+    new: usize,
+    /// ACKs that may be repeated.
+    credit: usize,
     /// Reading has opened a closed window.
     reopened: bool,
 }
@@ -52,9 +72,15 @@ impl Inbox {
             row: Window::new(sn),
             run: 0,
             window: u32::from(knobs.rcv_wnd),
+            ahead: 0,
+            reach: knobs.reach,
             held: 0,
+            backlog: 0,
             held_max: knobs.recv_bytes,
+            mss: knobs.mss,
             acks: Vec::new(),
+            new: 0,
+            credit: 0,
             reopened: false,
         }
     }
@@ -70,9 +96,22 @@ impl Inbox {
         self.row.head().wrapping_add(self.queued())
     }
 
-    /// Free places of that queue, which travel as `wnd`.
+    /// Numbers from `rcv_nxt` on that the peer may send, which travel as `wnd`: the free places of
+    /// that queue, and as many more as are here and wait behind a gap, as far as the budget goes.
+    /// ikcp.c lets those use up the window, so that each loss stops the sender for the time that its
+    /// repair takes.
     pub fn free(&self) -> u16 {
-        (self.window - self.queued()) as u16
+        let room = self.held_max.saturating_sub(self.held.saturating_add(self.backlog)) / self.mss;
+        let missing = (self.window - self.queued()).min(room as u32);
+        (self.ahead + missing).min(self.reach) as u16
+    }
+
+    /// Bytes that were read from here and that the application has not taken count against the
+    /// budget too.
+    pub fn set_backlog(&mut self, bytes: usize) {
+        let closed = self.free() == 0;
+        self.backlog = bytes;
+        self.reopened |= closed && self.free() > 0;
     }
 
     pub(super) fn queued(&self) -> u32 {
@@ -86,13 +125,13 @@ impl Inbox {
 
     /// Are there ACKs, or is there a reopened window, to tell the peer?
     pub fn has_news(&self) -> bool {
-        !self.acks.is_empty() || self.reopened
+        self.new > 0 || self.reopened
     }
 
     /// Where a PUSH with this number belongs.
     pub fn position(&self, sn: u32) -> Position {
         let ahead = diff(sn, self.rcv_nxt());
-        if ahead < -PAST || ahead >= self.window as i32 {
+        if ahead < -PAST || ahead >= self.reach as i32 {
             return Position::Outside;
         }
         if ahead < 0 || self.row.get(sn).is_some_and(|place| place.here) {
@@ -111,12 +150,13 @@ impl Inbox {
     /// make room.
     pub fn has_room(&self, position: Position, len: usize, blocks: &Blocks) -> bool {
         let cost = if len == 0 { 0 } else { blocks.cost(len) };
-        let held = self.held.saturating_add(cost);
+        let held = self.held.saturating_add(self.backlog).saturating_add(cost);
         let stuck = || position == Position::Next && !self.has_message();
         held <= self.held_max || (held <= self.held_max.saturating_mul(2) && stuck())
     }
 
     /// Takes a new segment, whose [position](Inbox::position) must be within the window.
+    #[inline]
     pub fn insert(&mut self, sn: u32, frg: u8, payload: &[u8], blocks: &mut Blocks) {
         self.row.extend_to(sn.wrapping_sub(self.row.head()).wrapping_add(1));
         let Some(place) = self.row.get_mut(sn) else { return };
@@ -127,23 +167,66 @@ impl Inbox {
             place.block.extend_from_slice(payload);
             self.held += blocks.cost(payload.len());
         }
+        self.ahead += 1;
+        self.catch_up();
+    }
+
+    /// Leaves out a new segment that goes straight to its reader, if everything before it was read.
+    #[inline]
+    pub fn pass(&mut self, sn: u32) -> bool {
+        let next = self.run == 0 && sn == self.row.head();
+        if next {
+            self.row.skip();
+            self.catch_up();
+        }
+        next
+    }
+
+    /// Counts what has no gap before it.
+    #[inline]
+    fn catch_up(&mut self) {
         while self.row.get(self.contiguous()).is_some_and(|place| place.here) {
             self.run += 1;
+            self.ahead -= 1;
         }
     }
 
     /// Owes the peer an ACK. Returns `false` for a duplicate if two windows of them wait already:
     /// the peer repeats itself.
     pub fn owe(&mut self, sn: u32, ts: u32, duplicate: bool) -> bool {
-        if duplicate && self.acks.len() >= 2 * self.window as usize {
-            return false;
+        if duplicate {
+            if self.new >= 2 * self.window as usize {
+                return false;
+            }
+            self.credit = (self.credit + CREDIT).min(self.window as usize);
         }
         self.acks.push((sn, ts));
+        self.new += 1;
         true
     }
 
-    /// The ACKs owed; [`told`](Inbox::told) must follow when they are sent.
-    pub fn acks(&self) -> &[(u32, u32)] {
+    /// The ACKs to send; [`told`](Inbox::told) must follow when they are sent.
+    ///
+    /// What `una` covers is left out, as in kcp-go, except for the newest [few](ECHOES): the peer
+    /// measures the round trip by their clocks. An ACK that was sent and is not covered is repeated once.
+    pub fn acks(&mut self) -> &[(u32, u32)] {
+        let una = self.rcv_nxt();
+        let repeatable = self.acks.len() - self.new;
+        let echoes = self.acks.len().saturating_sub(ECHOES);
+        let (mut at, mut kept, mut repeated) = (0, 0, 0);
+        self.acks.retain(|&(sn, _)| {
+            let is_old = at < repeatable;
+            let keep = match is_old {
+                true => repeated < self.credit && diff(sn, una) >= 0,
+                false => at >= echoes || diff(sn, una) >= 0,
+            };
+            at += 1;
+            repeated += usize::from(is_old && keep);
+            kept += usize::from(!is_old && keep);
+            keep
+        });
+        self.credit = self.credit.saturating_sub(repeated);
+        self.new = kept;
         &self.acks
     }
 
@@ -154,7 +237,8 @@ impl Inbox {
 
     /// Notes that the peer was told the news.
     pub fn told(&mut self) {
-        self.acks.clear();
+        self.acks.drain(..self.acks.len() - self.new);
+        self.new = 0;
         self.reopened = false;
     }
 
@@ -172,10 +256,9 @@ impl Inbox {
             let closed = self.free() == 0;
             let at = into.len();
             for _ in 0..self.queued() {
-                let Some(place) = self.row.get_mut(self.row.head()) else { break };
+                let Some(place) = self.row.pop() else { break };
                 let (block, frg) = (mem::take(&mut place.block), place.frg);
                 place.here = false;
-                self.row.advance();
                 self.run -= 1;
                 if !block.is_empty() {
                     into.extend_from_slice(&block);
@@ -202,7 +285,7 @@ impl Inbox {
 
     pub fn release(&mut self, keep: usize) {
         self.row.release(keep);
-        if self.acks.is_empty() && self.acks.capacity() > keep {
+        if self.new == 0 && self.acks.capacity() > keep {
             self.acks = Vec::new();
         }
     }

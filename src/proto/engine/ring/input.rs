@@ -1,15 +1,25 @@
 //! What comes in: checked, and then applied.
 
+use super::congestion::Acked;
 use super::inbox::Position;
 use super::overtaken::Newest;
 use super::RingEngine;
 use crate::proto::engine::knobs::{FRG_MAX, PAST, RTT_MAX};
-use crate::proto::engine::{Handled, Refusal};
+use crate::proto::engine::{Handled, Reader, Refusal};
 use crate::time::Time;
 use crate::wire::{diff, Header, CMD_ACK, CMD_PUSH, CMD_WINS, HEADER_LEN};
 
 impl RingEngine {
     pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
+        self.handle_datagram_for(now, datagram, None)
+    }
+
+    pub fn handle_datagram_for(
+        &mut self,
+        now: Time,
+        datagram: &[u8],
+        mut reader: Option<Reader<'_>>,
+    ) -> Result<Handled, Refusal> {
         let una = self.check(datagram)?;
         self.tick(now);
         let flying = self.flight.flying();
@@ -28,17 +38,20 @@ impl RingEngine {
                 // ACKs are judged by what was in flight before the datagram: the `una` beside them
                 // often covers their segment already, and they measure the round trip all the same.
                 CMD_ACK => handled.proven |= self.acknowledge(header, &mut newest),
-                CMD_PUSH => handled.pushed |= self.receive(header, payload),
+                CMD_PUSH => handled.pushed |= self.receive(header, payload, &mut reader),
                 // Plain probes are answered, and codes understood, by the session.
                 _ => {}
             }
         }
         if handled.proven || una != head {
             self.flight.settle(una, &mut self.blocks);
-            self.flight.overtake(newest);
+            self.flight.overtake(newest, self.clock);
             self.flight.tidy();
-            let newly = flying - self.flight.flying();
-            self.congestion.on_ack(newly, self.flight.una() != head, self.path());
+            let newly = (flying - self.flight.flying()) as u32;
+            self.delivery.add(self.clock, self.flight.take_landed(), self.rtt.srtt);
+            let acked = Acked { newly, advanced: self.flight.una() != head };
+            let (path, delivered) = (self.path(), self.delivery.total);
+            self.congestion.on_ack(self.clock, acked, &self.rtt, delivered, path);
             handled.progress = newly > 0;
         }
         self.watch_window();
@@ -49,8 +62,9 @@ impl RingEngine {
     pub fn plausible(&self, header: &Header) -> bool {
         let heard = diff(header.una, self.flight.next()) <= 0
             && diff(header.una, self.flight.una()) >= -PAST;
+        let behind = 1 - i32::from(self.knobs.rcv_wnd);
         let expected = header.cmd != CMD_PUSH
-            || diff(header.sn, self.inbox.rcv_nxt()).unsigned_abs() < u32::from(self.knobs.rcv_wnd);
+            || (behind..self.knobs.reach as i32).contains(&diff(header.sn, self.inbox.rcv_nxt()));
         heard && expected
     }
 
@@ -81,7 +95,7 @@ impl RingEngine {
 
     /// Returns whether the ACK matches a segment in flight by number and clock.
     fn acknowledge(&mut self, header: &Header, newest: &mut Newest) -> bool {
-        let acked = self.flight.ack(header.sn, header.ts, &mut self.blocks);
+        let acked = self.flight.ack(header.sn, self.moment(), header.ts, &mut self.blocks);
         let Some((echo, turn)) = acked else {
             self.counters.rejected_acks += 1;
             return false;
@@ -96,7 +110,12 @@ impl RingEngine {
     }
 
     /// Returns whether an ACK is due.
-    fn receive(&mut self, header: &Header, payload: &[u8]) -> bool {
+    fn receive(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        reader: &mut Option<Reader<'_>>,
+    ) -> bool {
         self.counters.segments_received += 1;
         let position = self.inbox.position(header.sn);
         if position == Position::Duplicate {
@@ -106,6 +125,13 @@ impl RingEngine {
         if position == Position::Outside || header.frg > FRG_MAX {
             self.counters.rejected_window += 1;
             return false;
+        }
+        if let Some(reader) = reader.as_mut().filter(|reader| reader.room > 0) {
+            if header.frg == 0 && self.inbox.pass(header.sn) {
+                reader.into.extend_from_slice(payload);
+                reader.room = reader.room.saturating_sub(payload.len());
+                return self.inbox.owe(header.sn, header.ts, false);
+            }
         }
         if !self.inbox.has_room(position, payload.len(), &self.blocks) {
             self.counters.rejected_budget += 1;

@@ -14,7 +14,8 @@ use crate::wire::{self, Header, CMD_ACK, CMD_PUSH, CMD_WINS};
 
 const WINDOW: u64 = 128;
 const RESEND: u32 = 2;
-const FAST_LIMIT: u32 = 5;
+/// Segments that the budget has room for beyond the window.
+const BEYOND: u64 = 40;
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -40,7 +41,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (1usize..8 * MSS).prop_map(Op::Write),
         6 => (acks, una).prop_map(|(acks, una)| Op::Acks(acks, una)),
         1 => (1u16..200).prop_map(Op::PeerWindow),
-        4 => prop::collection::vec(-5i64..140, 1..8).prop_map(Op::Pushes),
+        4 => prop::collection::vec(prop_oneof![4 => -5i64..8, 1 => -5i64..180], 1..8).prop_map(Op::Pushes),
         2 => Just(Op::Read),
         3 => (0u64..80).prop_map(Op::Wait),
         1 => Just(Op::Timeout),
@@ -59,18 +60,18 @@ struct Sent {
     turn: u64,
     transmits: u32,
     skips: u32,
-}
-
-impl Sent {
-    fn is_lost(&self) -> bool {
-        self.skips >= RESEND && self.transmits <= FAST_LIMIT
-    }
+    /// When it was overtaken often enough, and whether it was sent again for that.
+    overtaken: Option<u64>,
+    lost: bool,
+    hasty: bool,
 }
 
 /// Numbers are counted from 0 and clocks in milliseconds.
 #[derive(Default)]
 struct Model {
     now: u64,
+    /// The time that the engine has heard of.
+    told_time: u64,
     waiting: u64,
     una: u64,
     nxt: u64,
@@ -81,12 +82,30 @@ struct Model {
     held: BTreeMap<u64, Vec<u8>>,
     read: u64,
     acks: Vec<u64>,
+    /// Acknowledged by the last flush, and how many ACKs may be repeated.
+    told: Vec<u64>,
+    credit: usize,
     reopened: bool,
+    /// How long what was overtaken is waited for, and losses since something came late.
+    wait: u64,
+    losses: u64,
 }
 
 impl Model {
     fn admits(&self) -> bool {
-        self.waiting > 0 && self.nxt - self.una < WINDOW.min(self.peer_window)
+        let flying = self.flying.len() as u64;
+        self.waiting > 0 && flying < WINDOW && self.nxt - self.una < self.peer_window
+    }
+
+    fn lost_at(&self, sent: &Sent) -> Option<u64> {
+        sent.overtaken.filter(|_| sent.lost).map(|at| at + self.wait)
+    }
+
+    fn late(&mut self, by: u64) {
+        if by >= self.wait / 2 {
+            self.losses = 0;
+        }
+        self.wait = self.wait.max((by + 1).min(500));
     }
 
     fn settle(&mut self, una: u64) {
@@ -103,7 +122,11 @@ impl Model {
     }
 
     fn free(&self) -> u64 {
-        WINDOW - (self.rcv_nxt() - self.read)
+        let queued = self.rcv_nxt() - self.read;
+        let held = self.held.len() as u64;
+        let ahead = held - (self.contiguous() - self.read);
+        let room = WINDOW + BEYOND - held;
+        (ahead + room.min(WINDOW - queued)).min(WINDOW + BEYOND)
     }
 }
 
@@ -121,6 +144,8 @@ fn compare(engine: &Engine, model: &Model) {
     assert_eq!((stats.in_flight, engine.unsent()), (model.flying.len(), model.waiting as usize));
     assert_eq!(engine.snd_nxt(), sn(model.nxt));
     let due = model.flying.values().map(|sent| sent.due).min();
+    let lost = model.flying.values().filter_map(|sent| model.lost_at(sent)).min();
+    let due = due.map(|due| lost.map_or(due, |lost| lost.min(due)));
     assert_eq!(engine.poll_timeout(ms(model.now)), due.map(Time::from_millis));
     let worst = model.flying.values().map(|sent| sent.transmits).max();
     assert_eq!(engine.worst_transmits(), worst.unwrap_or(0));
@@ -130,7 +155,7 @@ fn compare(engine: &Engine, model: &Model) {
         assert!(!engine.in_flight(sn(number), ts(sent.last + 1)));
     }
     let news = !model.acks.is_empty() || model.reopened;
-    let lost = model.flying.values().any(Sent::is_lost);
+    let lost = lost.is_some_and(|at| at <= model.told_time);
     assert_eq!(engine.needs_flush(), news || lost || model.admits());
     assert_eq!(engine.rcv_nxt(), sn(model.contiguous()));
     let header = engine.header(ms(model.now), CMD_WINS, 0);
@@ -154,7 +179,7 @@ fn hear_acks(
     let una = (model.una + una).min(model.nxt);
     let mut datagram = Vec::new();
     let mut flying: Vec<u64> = model.flying.keys().copied().collect();
-    let (mut highest, mut latest) = (None, None);
+    let (mut highest, mut latest) = (Vec::new(), Vec::new());
     for (index, last) in acks {
         if flying.is_empty() {
             break;
@@ -162,9 +187,13 @@ fn hear_acks(
         let number = flying.remove(index.index(flying.len()));
         let sent = model.flying.remove(&number).unwrap();
         let clock = if *last { sent.last } else { sent.first };
-        highest = highest.max(Some(number));
+        if let Some(at) = sent.overtaken.filter(|_| sent.lost || (sent.hasty && clock != sent.last))
+        {
+            model.late(model.now - at);
+        }
+        highest.push(number);
         if clock == sent.last {
-            latest = latest.max(Some(sent.turn));
+            latest.push(sent.turn);
         }
         let header =
             Header { sn: sn(number), ts: ts(clock), una: sn(una), ..heard(model, CMD_ACK) };
@@ -172,14 +201,21 @@ fn hear_acks(
     }
     model.settle(una);
     for (&number, sent) in &mut model.flying {
-        let overtaken = match sent.transmits {
-            1 => highest > Some(number),
-            _ => latest > Some(sent.turn),
+        let later = match sent.transmits {
+            1 => highest.iter().filter(|&&other| other > number).count(),
+            _ => latest.iter().filter(|&&other| other > sent.turn).count(),
         };
-        sent.skips += u32::from(overtaken);
+        if later > 0 && !sent.lost {
+            sent.skips += later.min(2) as u32;
+            if sent.skips >= RESEND || model.waiting == 0 {
+                sent.lost = true;
+                sent.overtaken = Some(model.now);
+            }
+        }
     }
     let handled = engine.handle_datagram(ms(model.now), &datagram).unwrap();
     assert!(handled.proven && handled.progress && !handled.pushed);
+    model.told_time = model.now;
 }
 
 fn hear_pushes(engine: &mut Engine, model: &mut Model, offsets: &[i64]) {
@@ -191,19 +227,24 @@ fn hear_pushes(engine: &mut Engine, model: &mut Model, offsets: &[i64]) {
         let header = Header { sn: sn(number), ts: 9, len: 8, ..heard(model, CMD_PUSH) };
         datagram.extend(header.encode());
         datagram.extend(payload);
-        if number < model.rcv_nxt() + WINDOW {
+        if number < model.rcv_nxt() + WINDOW + BEYOND {
             model.acks.push(number);
+            if number < model.rcv_nxt() || model.held.contains_key(&number) {
+                model.credit = (model.credit + 58).min(WINDOW as usize);
+            }
             if number >= model.read {
                 model.held.insert(number, payload.to_vec());
             }
         }
     }
     engine.handle_datagram(ms(model.now), &datagram).unwrap();
+    model.told_time = model.now;
 }
 
 fn flush(engine: &mut Engine, model: &mut Model) {
     let rto = u64::from(engine.stats().rto_ms);
     engine.flush(ms(model.now));
+    model.told_time = model.now;
     let (mut pushes, mut acks, mut windows) = (Vec::new(), Vec::new(), 0);
     engine.take_output(&mut |datagram| {
         for segment in wire::segments(datagram) {
@@ -215,18 +256,54 @@ fn flush(engine: &mut Engine, model: &mut Model) {
             }
         }
     });
-    assert_eq!(acks, std::mem::take(&mut model.acks));
+    if !model.acks.is_empty() || model.reopened {
+        let una = model.rcv_nxt();
+        let again = model.told.iter().copied().filter(|&number| number >= una);
+        let again: Vec<u64> = again.take(model.credit).collect();
+        model.credit -= again.len();
+        let newest = model.acks.split_off(model.acks.len().saturating_sub(8));
+        model.acks.retain(|&number| number >= una);
+        model.acks.extend(newest);
+        assert_eq!(acks, [again, model.acks.clone()].concat());
+        model.told = std::mem::take(&mut model.acks);
+    } else {
+        assert_eq!(acks, []);
+    }
     assert_eq!(windows, u32::from(std::mem::take(&mut model.reopened)));
 
     let mut expected = Vec::new();
-    for (&number, sent) in &mut model.flying {
-        let timeout = sent.due <= model.now;
-        if timeout {
-            sent.rto = (sent.rto + sent.rto / 2).min(60_000);
+    let is_thin = model.flying.len() <= 4;
+    let flying: Vec<u64> = model.flying.keys().copied().collect();
+    // What timed out is sent before what was overtaken, and each of the latter shortens the wait.
+    let timed_out = |model: &Model, number: &u64| model.flying[number].due <= model.now;
+    let (timeouts, rest): (Vec<u64>, Vec<u64>) =
+        flying.into_iter().partition(|number| timed_out(model, number));
+    let mut rest: Vec<u64> =
+        rest.into_iter().filter(|number| model.lost_at(&model.flying[number]).is_some()).collect();
+    rest.sort_by_key(|number| model.flying[number].overtaken);
+    for (number, timeout) in timeouts
+        .into_iter()
+        .map(|number| (number, true))
+        .chain(rest.into_iter().map(|n| (n, false)))
+    {
+        let lost = model.lost_at(&model.flying[&number]).is_some_and(|at| at <= model.now);
+        if !timeout && lost {
+            model.losses += 1;
+            if model.losses == 64 {
+                (model.losses, model.wait) = (0, model.wait / 2);
+            }
         }
-        if timeout || sent.is_lost() {
+        let sent = model.flying.get_mut(&number).unwrap();
+        if timeout {
+            if !is_thin || sent.transmits > 6 {
+                sent.rto = (sent.rto + sent.rto / 2).min(60_000);
+            }
+        }
+        if timeout || lost {
+            sent.hasty = !timeout;
             sent.transmits += 1;
             sent.skips = 0;
+            sent.lost = false;
             sent.due = model.now + sent.rto;
             sent.last = model.now;
             expected.push(number);
@@ -234,7 +311,19 @@ fn flush(engine: &mut Engine, model: &mut Model) {
     }
     while model.admits() {
         let (now, due) = (model.now, model.now + rto);
-        let sent = Sent { first: now, last: now, rto, due, turn: 0, transmits: 1, skips: 0 };
+        let (first, last, overtaken, hasty) = (now, now, None, false);
+        let sent = Sent {
+            first,
+            last,
+            rto,
+            due,
+            turn: 0,
+            transmits: 1,
+            skips: 0,
+            overtaken,
+            lost: false,
+            hasty,
+        };
         model.flying.insert(model.nxt, sent);
         expected.push(model.nxt);
         model.nxt += 1;
@@ -242,6 +331,7 @@ fn flush(engine: &mut Engine, model: &mut Model) {
     }
     let mut sorted: Vec<u64> = pushes.iter().map(|push| push.0).collect();
     sorted.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(sorted, expected);
     // Within a flush the order is the engine's own.
     for (number, clock) in pushes {
@@ -252,7 +342,11 @@ fn flush(engine: &mut Engine, model: &mut Model) {
 }
 
 fn run(ops: &[Op]) {
-    let config = KcpConfig { wnd_size: (WINDOW as u16, WINDOW as u16), ..messages() };
+    let config = KcpConfig {
+        wnd_size: (WINDOW as u16, WINDOW as u16),
+        recv_budget: BEYOND as usize * MSS,
+        ..messages()
+    };
     let mut engine = ring(setup(&config)).unwrap();
     let mut model = Model { peer_window: 128, ..Model::default() };
     for op in ops {
@@ -266,6 +360,7 @@ fn run(ops: &[Op]) {
                 model.peer_window = u64::from(*window);
                 let news = heard(&model, CMD_WINS).encode();
                 engine.handle_datagram(ms(model.now), &news).unwrap();
+                model.told_time = model.now;
             }
             Op::Pushes(offsets) => hear_pushes(&mut engine, &mut model, offsets),
             Op::Read => {

@@ -2,20 +2,29 @@
 
 use crate::wire::{Header, HEADER_LEN};
 
-/// Segments packed into datagrams of at most `mtu` bytes, back to back in one piece of memory.
+/// Datagrams of at most `mtu` bytes that segments were packed into, back to back in one piece of
+/// memory. A segment that fills its datagram alone is not copied here: it stays in its block.
 #[derive(Debug)]
 pub(super) struct Output {
     bytes: Vec<u8>,
-    /// Where each finished datagram ends in `bytes`.
-    ends: Vec<usize>,
+    finished: Vec<Datagram>,
     /// Where the unfinished one begins.
     open: usize,
     mtu: usize,
 }
 
+/// A finished datagram.
+#[derive(Clone, Copy, Debug)]
+enum Datagram {
+    /// It ends there in `bytes`, and begins where the one before it ends.
+    Packed(usize),
+    /// The block of the segment with this number.
+    Block(u32),
+}
+
 impl Output {
     pub fn new(mtu: usize) -> Output {
-        Output { bytes: Vec::new(), ends: Vec::new(), open: 0, mtu }
+        Output { bytes: Vec::new(), finished: Vec::new(), open: 0, mtu }
     }
 
     /// Adds ACKs, each of which is `base` with a number and a clock of its own.
@@ -32,18 +41,29 @@ impl Output {
         }
     }
 
+    /// Adds a segment without payload.
+    pub fn header(&mut self, header: &Header) {
+        self.pack(&header.encode());
+    }
+
+    /// Adds the segment `sn`, header and payload.
+    #[inline(always)]
+    pub fn block(&mut self, sn: u32, segment: &[u8]) {
+        if segment.len() + HEADER_LEN > self.mtu {
+            self.finish();
+            self.finished.push(Datagram::Block(sn));
+        } else {
+            self.pack(segment);
+        }
+    }
+
     /// Adds a segment to the unfinished datagram, or to a new one if it does not fit.
-    #[inline]
-    pub fn segment(&mut self, header: &Header, payload: &[u8]) {
-        let len = HEADER_LEN + payload.len();
-        if self.bytes.len() - self.open + len > self.mtu {
+    #[inline(never)]
+    fn pack(&mut self, segment: &[u8]) {
+        if self.bytes.len() - self.open + segment.len() > self.mtu {
             self.finish();
         }
-        self.bytes.reserve(len);
-        self.bytes.extend_from_slice(&header.encode());
-        if !payload.is_empty() {
-            self.bytes.extend_from_slice(payload);
-        }
+        self.bytes.extend_from_slice(segment);
     }
 
     /// What follows begins a new datagram.
@@ -51,34 +71,47 @@ impl Output {
     pub fn finish(&mut self) {
         if self.bytes.len() > self.open {
             self.open = self.bytes.len();
-            self.ends.push(self.open);
+            self.finished.push(Datagram::Packed(self.open));
         }
     }
 
-    /// Hands over all datagrams and forgets them.
-    pub fn take(&mut self, sink: &mut dyn FnMut(&[u8])) {
+    /// Hands over all datagrams and forgets them. `block` finds the block of a segment; one that has
+    /// arrived since need not be sent.
+    pub fn take<'a>(
+        &mut self,
+        block: impl Fn(u32) -> Option<&'a [u8]>,
+        sink: &mut dyn FnMut(&[u8]),
+    ) {
         self.finish();
         let mut start = 0;
-        for &end in &self.ends {
-            sink(self.bytes.get(start..end).unwrap_or_default());
-            start = end;
+        for datagram in self.finished.drain(..) {
+            match datagram {
+                Datagram::Packed(end) => {
+                    sink(self.bytes.get(start..end).unwrap_or_default());
+                    start = end;
+                }
+                Datagram::Block(sn) => {
+                    if let Some(segment) = block(sn) {
+                        sink(segment);
+                    }
+                }
+            }
         }
         self.bytes.clear();
-        self.ends.clear();
         self.open = 0;
     }
 
     /// Gives the memory back, if nothing is in it and more than `keep` bytes are held.
     pub fn release(&mut self, keep: usize) {
-        if self.bytes.is_empty() && self.bytes.capacity() > keep {
+        if self.bytes.is_empty() && self.finished.is_empty() && self.capacity() > keep {
             self.bytes = Vec::new();
-            self.ends = Vec::new();
+            self.finished = Vec::new();
         }
     }
 
     /// Bytes of memory held.
     pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.capacity() + self.finished.capacity() * size_of::<Datagram>()
     }
 }
 
@@ -88,22 +121,35 @@ mod tests {
 
     fn lens(output: &mut Output) -> Vec<usize> {
         let mut lens = Vec::new();
-        output.take(&mut |datagram| lens.push(datagram.len()));
+        output.take(|_| Some(&[0; 100]), &mut |datagram| lens.push(datagram.len()));
         lens
     }
 
     #[test]
     fn segments_share_datagrams_up_to_the_mtu() {
         let mut output = Output::new(100);
-        let header = Header::default();
-        for payload in [&[0; 26][..], &[0; 26], &[0; 76], &[], &[0; 53], &[0; 1]] {
-            output.segment(&header, payload);
+        for (sn, len) in (0..).zip([50, 50, 100, 24, 77, 25]) {
+            output.block(sn, &[0; 100][..len]);
         }
         output.finish();
         output.finish();
-        output.segment(&header, &[]);
-        assert_eq!(lens(&mut output), [100, 100, 24, 77, 25, 24]);
+        output.header(&Header::default());
+        assert_eq!(lens(&mut output), [100, 100, 24, 100, 25, 24], "the 77 stand for their block");
         assert_eq!(lens(&mut output), [0; 0]);
+    }
+
+    #[test]
+    fn a_segment_that_fills_a_datagram_stays_in_its_block_and_keeps_its_turn() {
+        let mut output = Output::new(100);
+        output.block(1, &[1; 60]);
+        output.block(2, &[2; 100]);
+        output.block(3, &[3; 77]);
+        output.block(4, &[4; 60]);
+        assert_eq!(output.bytes.len(), 120, "only what may share is copied");
+        let mut firsts = Vec::new();
+        let block = |sn| (sn == 2).then_some(&[2; 100][..]);
+        output.take(block, &mut |datagram| firsts.push(datagram[0]));
+        assert_eq!(firsts, [1, 2, 4], "3 has arrived in the meantime");
     }
 
     #[test]
@@ -113,7 +159,7 @@ mod tests {
         let acks = [(5, 6), (7, 8), (u32::MAX, 9), (10, u32::MAX), (11, 12)];
         output.acks(&base, &acks);
         for (sn, ts) in acks {
-            single.segment(&Header { sn, ts, ..base }, &[]);
+            single.header(&Header { sn, ts, ..base });
         }
         assert_eq!(output.bytes, single.bytes);
         assert_eq!(lens(&mut output), [96, 24]);
@@ -122,7 +168,7 @@ mod tests {
     #[test]
     fn an_empty_output_gives_its_memory_back() {
         let mut output = Output::new(1400);
-        output.segment(&Header::default(), &[0; 1000]);
+        output.block(0, &[0; 1024]);
         output.release(0);
         assert!(output.capacity() >= 1024, "in use");
         assert_eq!(lens(&mut output), [1024]);

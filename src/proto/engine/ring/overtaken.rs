@@ -1,8 +1,10 @@
 //! Which segments were overtaken by later ones, and therefore are probably lost.
 //!
 //! ikcp.c counts for every unacknowledged segment the datagrams that acknowledge a later one, and
-//! walks the whole send buffer to do so. Here only the segments that such a datagram really counts
-//! against are touched, because they stand on lines in an order in which they are a prefix:
+//! walks the whole send buffer to do so. Here a datagram that acknowledges several later ones counts
+//! twice, because peers that read in batches put many ACKs into few datagrams, and only the segments
+//! that it really counts against are touched, because they stand on lines in an order in which they
+//! are a prefix:
 //!
 //! - [`Passed`](Line::Passed): sent once and passed over by an ACK of a higher number; in the order
 //!   of their numbers, which is that of their transmission. A datagram counts against those below
@@ -13,18 +15,19 @@
 //!   transmissions is exact where two share a millisecond, and an ACK of a lower number counts too.
 //! - [`Lost`](Line::Lost): overtaken often enough; the next flush sends them again.
 //!
-//! Whatever is touched moves on after `resend` times, so that each transmission costs O(1).
+//! Where nothing waits to be sent, so that little more may ever overtake, once is enough, as in
+//! kcp-go: 256 KiB take 20 % less time over the paths of `router/tests/matrix.rs` with the profile
+//! `file_transfer` and 0 to 5 % less with the others, for 0.2 % more datagrams.
+//!
+//! Whatever is touched moves on after `resend` times at most, so that each transmission costs O(1).
 
 use super::flight::Flight;
 use crate::wire::diff;
 
-/// Transmissions of a segment after which only timeouts send it again (`IKCP_FASTACK_LIMIT`).
-const FAST_LIMIT: u16 = 5;
-
 /// Where a segment stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Line {
-    /// Nowhere: not passed over, not in flight, or sent too often.
+    /// Nowhere: not passed over, or not in flight.
     #[default]
     None,
     Passed,
@@ -59,39 +62,66 @@ impl Lines {
     }
 }
 
-/// The latest of what the ACKs of one datagram acknowledge.
+/// The latest two of what the ACKs of one datagram acknowledge.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Newest {
-    /// The highest number.
-    sn: Option<u32>,
-    /// The latest transmission, counted as in [`Slot::turn`](super::flight::Slot::turn).
-    turn: Option<u32>,
+    /// The highest numbers.
+    sn: Top,
+    /// The latest transmissions, counted as in [`Slot::turn`](super::flight::Slot::turn).
+    turn: Top,
 }
 
 impl Newest {
     /// Takes an ACK into account; `turn` is unknown if it is not of the latest transmission.
     pub fn add(&mut self, sn: u32, turn: Option<u32>) {
-        if self.sn.is_none_or(|highest| diff(sn, highest) > 0) {
-            self.sn = Some(sn);
-        }
+        self.sn.add(sn);
         if let Some(turn) = turn {
-            if self.turn.is_none_or(|latest| diff(turn, latest) > 0) {
-                self.turn = Some(turn);
-            }
+            self.turn.add(turn);
         }
     }
 }
 
+/// The highest two of some numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Top {
+    first: Option<u32>,
+    second: Option<u32>,
+}
+
+impl Top {
+    fn add(&mut self, number: u32) {
+        let is_above = |other: Option<u32>| other.is_none_or(|other| diff(number, other) > 0);
+        if is_above(self.first) {
+            self.second = self.first.replace(number);
+        } else if is_above(self.second) {
+            self.second = Some(number);
+        }
+    }
+
+    /// How many of the two are above `number`?
+    fn above(&self, number: u32) -> u8 {
+        let is_above = |other: Option<u32>| other.is_some_and(|other| diff(other, number) > 0);
+        u8::from(is_above(self.first)) + u8::from(is_above(self.second))
+    }
+}
+
 impl Flight {
-    /// Is a segment to be sent again because it was overtaken?
-    pub fn lost(&self) -> Option<u32> {
-        (self.lines.lost.len > 0).then_some(self.lines.lost.head)
+    /// When is the next segment sent again because it was overtaken?
+    pub fn lost_at(&self, clock: u64) -> Option<u64> {
+        let first = self.slots.get(self.lines.lost.head).filter(|_| self.lines.lost.len > 0)?;
+        let waited = (clock as u16).wrapping_sub(first.overtaken);
+        Some((clock + u64::from(self.patience.wait())).saturating_sub(u64::from(waited)))
+    }
+
+    /// A segment that is to be sent again now because it was overtaken, if there is one.
+    pub fn lost(&self, clock: u64) -> Option<u32> {
+        self.lost_at(clock).filter(|&at| at <= clock).map(|_| self.lines.lost.head)
     }
 
     /// Counts a datagram that acknowledges `newest`; to be called after
     /// [`settle`](Flight::settle).
-    pub fn overtake(&mut self, newest: Newest) {
-        let Some(highest) = newest.sn.filter(|_| self.resend > 0) else { return };
+    pub fn overtake(&mut self, newest: Newest, clock: u64) {
+        let Some(highest) = newest.sn.first.filter(|_| self.resend > 0) else { return };
         // Everything below una has arrived, and everything sent again stands on another line.
         if diff(self.passed, self.slots.head()) < 0 {
             self.passed = self.slots.head();
@@ -104,33 +134,37 @@ impl Flight {
             self.passed = sn.wrapping_add(1);
         }
         let (mut sn, mut left) = (self.lines.passed.head, self.lines.passed.len);
-        while left > 0 && diff(highest, sn) > 0 {
-            let Some(next) = self.skip(sn) else { break };
+        while left > 0 {
+            let above = newest.sn.above(sn);
+            let Some(next) = self.skip(sn, above, clock) else { break };
             (sn, left) = (next, left - 1);
         }
-        let Some(latest) = newest.turn else { return };
         let (mut sn, mut left) = (self.lines.again.head, self.lines.again.len);
-        while left > 0 && self.slots.get(sn).is_some_and(|slot| diff(latest, slot.turn) > 0) {
-            let Some(next) = self.skip(sn) else { break };
+        while left > 0 {
+            let above = self.slots.get(sn).map_or(0, |slot| newest.turn.above(slot.turn));
+            let Some(next) = self.skip(sn, above, clock) else { break };
             (sn, left) = (next, left - 1);
         }
     }
 
-    /// Counts once against `sn`, and returns its successor on the line.
-    fn skip(&mut self, sn: u32) -> Option<u32> {
-        let slot = self.slots.get_mut(sn)?;
+    /// Counts what is `above` it against `sn`, and returns its successor on the line; `None` if
+    /// nothing is.
+    fn skip(&mut self, sn: u32, above: u8, clock: u64) -> Option<u32> {
+        let enough = if self.unsent() == 0 { 1 } else { self.resend };
+        let slot = self.slots.get_mut(sn).filter(|_| above > 0)?;
         let next = slot.next;
-        slot.skips = slot.skips.saturating_add(1);
-        if slot.skips >= self.resend {
+        slot.skips = slot.skips.saturating_add(above);
+        if slot.skips >= enough {
+            slot.overtaken = clock as u16;
             self.unlink(sn);
             self.link(sn, Line::Lost);
         }
         Some(next)
     }
 
-    /// Puts a segment that was just sent for the `transmits`th time on its line.
-    pub(super) fn await_overtaking(&mut self, sn: u32, transmits: u16) {
-        if self.resend > 0 && transmits <= FAST_LIMIT {
+    /// Puts a segment that was just sent again on its line.
+    pub(super) fn await_overtaking(&mut self, sn: u32) {
+        if self.resend > 0 {
             self.link(sn, Line::Again);
         }
     }

@@ -13,6 +13,8 @@ pub(super) struct Rtt {
     pub rto: u32,
     /// The shortest ever measured; `u32::MAX` before the first sample.
     pub min: u32,
+    /// The latest sample.
+    pub latest: u32,
     min_rto: u32,
     interval: u32,
 }
@@ -20,11 +22,12 @@ pub(super) struct Rtt {
 impl Rtt {
     /// Nothing measured.
     pub fn new(min_rto: u32, interval: u32) -> Rtt {
-        Rtt { srtt: 0, rttvar: 0, rto: RTO_DEFAULT, min: u32::MAX, min_rto, interval }
+        Rtt { srtt: 0, rttvar: 0, rto: RTO_DEFAULT, min: u32::MAX, latest: 0, min_rto, interval }
     }
 
     /// Takes a measured round trip into account, as `ikcp_update_ack` does.
     pub fn sample(&mut self, rtt: u32) {
+        self.latest = rtt;
         self.min = self.min.min(rtt);
         if self.srtt == 0 {
             self.srtt = rtt;

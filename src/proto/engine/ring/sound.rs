@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 
 use super::flight::Flight;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Place};
 use super::overtaken::{Line, List};
 use super::RingEngine;
-use crate::wire::diff;
+use crate::wire::{diff, HEADER_LEN};
 
 impl RingEngine {
     /// Compares everything that is kept in two places, by looking at all of it.
@@ -45,8 +45,9 @@ impl Flight {
                     assert!(slot.due >= in_order, "{sn}: not in order");
                     in_order = slot.due;
                 } else {
-                    let entry = |entry: &&Reverse<(u64, u32)>| entry.0 == (slot.due, sn);
-                    assert!(self.late.iter().any(|e| entry(&e)), "{sn}: no deadline");
+                    let late = self.late.iter().map(|entry| entry.0);
+                    let mut entries = late.chain(self.resent.iter().copied());
+                    assert!(entries.any(|entry| entry == (slot.due, sn)), "{sn}: no deadline");
                 }
                 let passed = self.resend > 0 && slot.transmits == 1 && diff(self.passed, sn) > 0;
                 assert!(!passed || slot.line != Line::None, "{sn}: passed and not on a line");
@@ -58,6 +59,7 @@ impl Flight {
         assert_eq!((flying, worst), (self.flying(), self.worst_transmits()));
         assert_eq!(earliest, self.due());
         assert!(flying > 0 || self.nxt == head, "settled");
+        assert!(self.resent.iter().is_sorted_by_key(|(due, _)| due), "in order");
         let lines = &self.lines;
         assert_eq!(on_lines, lines.passed.len + lines.again.len + lines.lost.len);
         self.assert_line(lines.passed, Line::Passed, |a, b| diff(b.0, a.0) > 0);
@@ -76,7 +78,8 @@ impl Flight {
                 assert_eq!(slot.prev, last);
                 assert!(ordered((last, turn), (sn, slot.turn)), "{line:?}: {last}, {sn}");
             }
-            assert_eq!(slot.skips >= self.resend, line == Line::Lost);
+            assert!(slot.skips < self.resend || line == Line::Lost);
+            assert!(slot.skips > 0 || line != Line::Lost);
             before = Some((sn, slot.turn));
             sn = slot.next;
         }
@@ -87,12 +90,15 @@ impl Flight {
 impl Inbox {
     fn assert_sound(&self) {
         let len = self.row.len();
-        assert!(self.run <= len && len <= self.queued() + self.window);
+        assert!(self.run <= len && len <= self.queued() + self.reach);
         let here = |at: u32| self.row.get(self.row.head().wrapping_add(at)).is_some_and(|p| p.here);
         assert!((0..self.run).all(here), "no gap in the run");
+        let ahead = (self.run..len).filter(|&at| here(at)).count();
+        assert_eq!(ahead, self.ahead as usize);
         assert!(!here(self.run), "the run is as long as it can be");
         let blocks = (0..len).filter_map(|at| self.row.get(self.row.head().wrapping_add(at)));
-        let held: usize = blocks.map(|place| place.block.capacity()).sum();
+        let payload = |place: &Place| place.block.capacity().saturating_sub(HEADER_LEN);
+        let held: usize = blocks.map(payload).sum();
         assert_eq!(held, self.held, "memory is accounted for");
     }
 }

@@ -87,6 +87,23 @@ impl<T: Default> Window<T> {
         }
     }
 
+    /// Leaves the lowest place behind and returns it.
+    #[inline]
+    pub fn pop(&mut self) -> Option<&mut T> {
+        let at = self.index(self.head);
+        let place = self.slots.get_mut(at).filter(|_| self.len > 0)?;
+        self.head = self.head.wrapping_add(1);
+        self.len -= 1;
+        Some(place)
+    }
+
+    /// Moves on by a number, which need not have a place.
+    #[inline]
+    pub fn skip(&mut self) {
+        self.head = self.head.wrapping_add(1);
+        self.len = self.len.saturating_sub(1);
+    }
+
     /// Gives the memory back if the row is empty and more than `keep` places are held.
     pub fn release(&mut self, keep: usize) {
         if self.is_empty() && self.slots.len() > keep {

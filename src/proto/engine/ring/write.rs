@@ -2,6 +2,7 @@
 
 use super::RingEngine;
 use crate::error::KcpError;
+use crate::wire::HEADER_LEN;
 
 impl RingEngine {
     pub fn write(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
@@ -67,8 +68,10 @@ impl RingEngine {
         buf.len()
     }
 
+    #[inline(always)]
     fn push(&mut self, part: &[u8], frg: u8) {
         let mut block = self.blocks.take(part.len());
+        block.extend_from_slice(&[0; HEADER_LEN]);
         block.extend_from_slice(part);
         self.flight.push(block, frg);
     }

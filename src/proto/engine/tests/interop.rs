@@ -12,14 +12,18 @@ use super::*;
 type Out = Rc<RefCell<Vec<Vec<u8>>>>;
 
 /// ikcp.c, ticked every 10 ms as its own examples do it.
-struct Reference {
+pub(super) struct Reference {
     kcp: Kcp,
     out: Out,
     next_tick: Time,
+    /// Flushes in every turn too, as users of it that care for speed do.
+    pub eager: bool,
+    /// Segments that may wait in it, sent or not.
+    pub most_waiting: usize,
 }
 
 impl Reference {
-    fn new(config: &KcpConfig) -> Reference {
+    pub fn new(config: &KcpConfig) -> Reference {
         let out = Out::default();
         let sink = Rc::clone(&out);
         let mut kcp = Kcp::new(CONV, move |datagram: &[u8]| {
@@ -27,12 +31,12 @@ impl Reference {
             Ok(datagram.len())
         })
         .unwrap();
-        kcp.set_nodelay(true, 10, 2, true);
+        kcp.set_nodelay(true, 10, 2, config.nodelay.nc);
         kcp.set_mtu(MTU as u32).unwrap();
         kcp.set_wndsize(u32::from(config.wnd_size.0), u32::from(config.wnd_size.1));
         kcp.set_stream_mode(config.stream);
         kcp.update(0);
-        Reference { kcp, out, next_tick: Time::ZERO }
+        Reference { kcp, out, next_tick: Time::ZERO, eager: false, most_waiting: 300 }
     }
 }
 
@@ -47,7 +51,7 @@ impl Station for Reference {
             true => &buf[..buf.len().min(64 * MSS)],
             false => buf,
         };
-        if self.kcp.waitsnd() < 300 {
+        if (self.kcp.waitsnd() as usize) < self.most_waiting {
             self.kcp.send(part).unwrap()
         } else {
             0
@@ -64,6 +68,9 @@ impl Station for Reference {
 
     fn flush(&mut self, now: Time) {
         self.kcp.update(now.as_millis() as u32);
+        if self.eager {
+            self.kcp.flush();
+        }
         self.next_tick = ms(now.as_millis() / 10 * 10 + 10);
     }
 
@@ -81,7 +88,7 @@ impl Station for Reference {
 /// Ours at `place`, the reference at the other end; numbers begin at 0, as ikcp.c has it.
 fn sim(make: Make, config: &KcpConfig, place: usize) -> Sim {
     let ours = make(Setup { sn_base: 0, ..setup(config) }).unwrap();
-    let ours: Box<dyn Station> = Box::new(Ours::new(ours));
+    let ours: Box<dyn Station> = Box::new(Ours::new(ours, config.stream));
     let reference: Box<dyn Station> = Box::new(Reference::new(config));
     Sim::new(if place == 0 { [ours, reference] } else { [reference, ours] })
 }
@@ -153,4 +160,84 @@ fn a_slow_reader_on_either_side_stalls_and_resumes() {
             assert!(sim.apps[slow].got == data);
         }
     }
+}
+
+/// Acknowledges segments to a sender, and counts what it sends.
+struct Listener {
+    sender: Box<dyn Station>,
+    outstanding: BTreeMap<u32, u32>,
+    una: u32,
+}
+
+impl Listener {
+    /// Lets it send as much as it may, and returns how many segments that is.
+    fn turn(&mut self, now: Time) -> usize {
+        while self.sender.write(&pattern(64 * MSS)) > 0 {}
+        self.sender.flush(now);
+        let mut count = 0;
+        let outstanding = &mut self.outstanding;
+        self.sender.take(&mut |datagram| {
+            for segment in wire::segments(datagram).flatten() {
+                if segment.header.cmd == CMD_PUSH {
+                    outstanding.insert(segment.header.sn, segment.header.ts);
+                    count += 1;
+                }
+            }
+        });
+        count
+    }
+
+    /// Acknowledges what is outstanding but the first `but`, each with a datagram of its own.
+    fn acknowledge(&mut self, now: Time, but: usize) {
+        let acked: Vec<(u32, u32)> =
+            self.outstanding.iter().skip(but).map(|(&sn, &ts)| (sn, ts)).collect();
+        for (sn, ts) in acked {
+            self.outstanding.remove(&sn);
+            let first = self.outstanding.keys().next();
+            self.una = first.map_or(sn.max(self.una.saturating_sub(1)) + 1, |&first| first);
+            let una = self.una;
+            let ack = Header {
+                conv: CONV,
+                cmd: wire::CMD_ACK,
+                wnd: 500,
+                sn,
+                ts,
+                una,
+                ..Header::default()
+            };
+            self.sender.input(now, &ack.encode());
+        }
+    }
+}
+
+#[test]
+fn the_congestion_window_goes_the_way_of_ikcp() {
+    let nodelay = KcpNoDelayConfig { nc: false, ..fast().nodelay };
+    let config = KcpConfig { nodelay, wnd_size: (400, 400), send_budget: 1 << 20, ..fast() };
+    let ours = ring(Setup { sn_base: 0, ts_base: 0, ..setup(&config) }).unwrap();
+    let mut reference = Reference::new(&config);
+    reference.eager = true;
+    reference.most_waiting = 1000;
+    let stations: [Box<dyn Station>; 2] = [Box::new(Ours::new(ours, true)), Box::new(reference)];
+    let mut listeners =
+        stations.map(|sender| Listener { sender, outstanding: BTreeMap::new(), una: 0 });
+    let mut now = 0;
+    let mut widest = 0;
+    for round in 0..300 {
+        let sent = listeners.each_mut().map(|listener| listener.turn(ms(now)));
+        assert_eq!(sent[0], sent[1], "round {round}: ours and that of ikcp.c");
+        widest = widest.max(sent[0]);
+        now += 50;
+        match round % 60 {
+            // The first of a round trip is lost: the others overtake it, and it is sent again alone.
+            35 => listeners.each_mut().map(|listener| listener.acknowledge(ms(now), 1)),
+            // All of a round trip is lost.
+            55 => {
+                now += 1000;
+                continue;
+            }
+            _ => listeners.each_mut().map(|listener| listener.acknowledge(ms(now), 0)),
+        };
+    }
+    assert!(widest > 10, "{widest}");
 }

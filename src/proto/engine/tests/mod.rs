@@ -4,13 +4,14 @@
 mod hostile;
 mod interop;
 mod measure;
+mod repair;
 mod transfer;
 mod windows;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::{Engine, Setup};
+use super::{Engine, Reader, Setup};
 use crate::config::{EngineKind, KcpConfig, KcpNoDelayConfig};
 use crate::error::KcpError;
 use crate::time::Time;
@@ -102,11 +103,29 @@ pub(super) trait Station {
 pub(super) struct Ours {
     engine: Engine,
     out: Vec<Vec<u8>>,
+    /// What a stream's reader got at once. It waits for one datagram after it has read everything,
+    /// so that all tests see both ways.
+    direct: Vec<u8>,
+    stream: bool,
+    waits: bool,
+    /// Does it look at everything after every operation? Not where speed is measured.
+    verified: bool,
 }
 
 impl Ours {
-    pub fn new(engine: Engine) -> Ours {
-        Ours { engine, out: Vec::new() }
+    pub fn new(engine: Engine, stream: bool) -> Ours {
+        let (out, direct) = (Vec::new(), Vec::new());
+        Ours { engine, out, direct, stream, waits: false, verified: true }
+    }
+
+    pub fn unverified(engine: Engine, stream: bool) -> Ours {
+        Ours { verified: false, ..Ours::new(engine, stream) }
+    }
+
+    fn verify(&mut self) {
+        if self.verified {
+            verify(&mut self.engine);
+        }
     }
 
     /// Takes what was emitted.
@@ -125,12 +144,14 @@ impl Ours {
 
 impl Station for Ours {
     fn input(&mut self, now: Time, datagram: &[u8]) {
-        self.engine.handle_datagram(now, datagram).unwrap();
+        let room = usize::from(std::mem::take(&mut self.waits));
+        let reader = Reader { into: &mut self.direct, room };
+        self.engine.handle_datagram_for(now, datagram, reader).unwrap();
         let probed = wire::segments(datagram).flatten().any(|s| s.header.cmd == CMD_WASK);
         if probed {
             self.out.push(self.engine.header(now, CMD_WINS, CODE_PLAIN).encode().to_vec());
         }
-        verify(&mut self.engine);
+        self.verify();
     }
 
     fn write(&mut self, buf: &[u8]) -> usize {
@@ -138,7 +159,14 @@ impl Station for Ours {
     }
 
     fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
-        self.engine.read(into)
+        if !self.direct.is_empty() {
+            let len = self.direct.len();
+            into.append(&mut self.direct);
+            return Some(len);
+        }
+        let len = self.engine.read(into);
+        self.waits = self.stream && len.is_none();
+        len
     }
 
     fn flush(&mut self, now: Time) {
@@ -156,7 +184,7 @@ impl Station for Ours {
         assert!(!self.engine.needs_flush());
         let deadline = self.engine.poll_timeout(now);
         assert!(deadline.is_none_or(|at| at > now), "{now:?} {deadline:?}: would spin");
-        verify(&mut self.engine);
+        self.verify();
     }
 
     fn take(&mut self, sink: &mut dyn FnMut(&[u8])) {
@@ -213,6 +241,11 @@ pub(super) struct Sim {
     departed: u64,
     /// Every PUSH that left each station, lost or not.
     pub pushes: [u64; 2],
+    /// Bytes that left each station.
+    pub wire: [u64; 2],
+    /// How long each byte occupies the line of its direction; until when that is occupied.
+    pub per_byte: Duration,
+    busy: [Time; 2],
 }
 
 impl Sim {
@@ -228,6 +261,9 @@ impl Sim {
             under_way: BTreeMap::new(),
             departed: 0,
             pushes: [0; 2],
+            wire: [0; 2],
+            per_byte: Duration::ZERO,
+            busy: [Time::ZERO; 2],
         }
     }
 
@@ -238,7 +274,10 @@ impl Sim {
 
     /// Two engines, each of which begins with `setup`.
     pub fn from_setup(makes: [Make; 2], setup: Setup<'_>) -> Sim {
-        Sim::new(makes.map(|make| Box::new(Ours::new(make(setup).unwrap())) as Box<dyn Station>))
+        let stream = setup.config.stream;
+        Sim::new(
+            makes.map(|make| Box::new(Ours::new(make(setup).unwrap(), stream)) as Box<dyn Station>),
+        )
     }
 
     /// Lets the applications read and write as much as they can, then flushes and sends.
@@ -266,13 +305,16 @@ impl Sim {
         for datagram in out {
             let pushes = wire::segments(&datagram).flatten().filter(|s| s.header.cmd == CMD_PUSH);
             self.pushes[at] += pushes.count() as u64;
+            self.wire[at] += datagram.len() as u64;
+            let gone = self.busy[at].max(self.now) + self.per_byte * datagram.len() as u32;
+            self.busy[at] = gone;
             if self.dice.below(100) < self.loss_percent {
                 continue;
             }
             let jitter = self.jitter.as_micros() as u32;
             let extra = Duration::from_micros(u64::from(self.dice.below(jitter + 1)));
             self.departed += 1;
-            let arrival = self.now + self.delay + extra;
+            let arrival = gone + self.delay + extra;
             self.under_way.insert((arrival, self.departed), (1 - at, datagram));
         }
     }

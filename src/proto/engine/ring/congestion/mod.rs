@@ -1,12 +1,18 @@
 //! How much may be in flight beyond what both windows say: the seam for congestion controllers.
 //!
 //! A controller is a variant here and a file beside this one. It hears of every event and answers
-//! two questions: how large the [window](Congestion::window) is and how many new segments the
+//! two questions: how large the [window](Congestion::window) is and what the
 //! [pace](Congestion::budget) allows now.
 
 mod ikcp;
+#[cfg(test)]
+mod steady;
+
+#[cfg(test)]
+pub(super) use self::steady::Steady;
 
 use self::ikcp::Ikcp;
+use super::rtt::Rtt;
 use crate::proto::engine::knobs::Knobs;
 
 /// The congestion controller of one session.
@@ -16,6 +22,9 @@ pub(super) enum Congestion {
     None,
     /// The one of ikcp.c.
     Ikcp(Ikcp),
+    /// A fixed pace, with which the tests show that the seam carries one.
+    #[cfg(test)]
+    Steady(Steady),
 }
 
 /// What every event comes with.
@@ -27,6 +36,29 @@ pub(super) struct Path {
     pub windows: u32,
     /// The peer's window alone.
     pub peer_window: u32,
+}
+
+/// What a datagram has acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Acked {
+    /// Segments acknowledged for the first time.
+    pub newly: u32,
+    /// Has the oldest unacknowledged number gone on, or were only others acknowledged?
+    pub advanced: bool,
+}
+
+/// What the pace allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Budget {
+    /// Segments that may be sent for the first time now.
+    pub segments: u32,
+    /// The clock, later than now, at which it will be more; `None`: when something is acknowledged.
+    pub more_at: Option<u64>,
+}
+
+impl Budget {
+    /// As many as the windows allow.
+    const ALL: Budget = Budget { segments: u32::MAX, more_at: None };
 }
 
 impl Congestion {
@@ -42,23 +74,32 @@ impl Congestion {
         match self {
             Congestion::None => u32::MAX,
             Congestion::Ikcp(ikcp) => ikcp.window(),
+            #[cfg(test)]
+            Congestion::Steady(_) => u32::MAX,
         }
     }
 
-    /// How many segments may be sent for the first time now; a pacing controller says less.
-    pub fn budget(&self) -> u32 {
+    /// What the pace allows at `clock`.
+    pub fn budget(&self, clock: u64) -> Budget {
+        let _ = clock;
         match self {
-            Congestion::None | Congestion::Ikcp(_) => u32::MAX,
+            Congestion::None | Congestion::Ikcp(_) => Budget::ALL,
+            #[cfg(test)]
+            Congestion::Steady(steady) => steady.budget(clock),
         }
     }
 
-    /// A datagram has acknowledged `newly` segments; the oldest unacknowledged number has
-    /// `advanced`, or only others were acknowledged.
-    pub fn on_ack(&mut self, newly: usize, advanced: bool, path: Path) {
+    /// A datagram has acknowledged something. What a controller of rates needs beside that is at
+    /// hand: the clock, the round trip ([`Rtt::latest`] of this datagram's newest echo, and the
+    /// shortest), and the bytes delivered so far.
+    pub fn on_ack(&mut self, clock: u64, acked: Acked, rtt: &Rtt, delivered: u64, path: Path) {
+        let _ = (clock, rtt, delivered);
         match self {
             Congestion::None => {}
-            Congestion::Ikcp(ikcp) if newly > 0 && advanced => ikcp.on_advance(path),
+            Congestion::Ikcp(ikcp) if acked.newly > 0 && acked.advanced => ikcp.on_advance(path),
             Congestion::Ikcp(_) => {}
+            #[cfg(test)]
+            Congestion::Steady(steady) => steady.on_ack(clock, acked, rtt, delivered),
         }
     }
 
@@ -67,6 +108,8 @@ impl Congestion {
         match self {
             Congestion::None => {}
             Congestion::Ikcp(ikcp) => ikcp.on_loss(path),
+            #[cfg(test)]
+            Congestion::Steady(_) => {}
         }
     }
 
@@ -75,14 +118,18 @@ impl Congestion {
         match self {
             Congestion::None => {}
             Congestion::Ikcp(ikcp) => ikcp.on_timeout(path),
+            #[cfg(test)]
+            Congestion::Steady(_) => {}
         }
     }
 
-    /// A flush has sent `segments` for the first time.
-    pub fn on_sent(&mut self, segments: u32) {
-        let _ = segments;
+    /// A flush has sent `segments` with `bytes` of payload for the first time.
+    pub fn on_sent(&mut self, clock: u64, segments: u32, bytes: u64) {
+        let _ = (clock, segments, bytes);
         match self {
             Congestion::None | Congestion::Ikcp(_) => {}
+            #[cfg(test)]
+            Congestion::Steady(steady) => steady.on_sent(clock, segments, bytes),
         }
     }
 }

@@ -1,0 +1,78 @@
+//! What the engine costs, beside the `kcp` crate and `ikcp.c`: `cargo bench --bench engine` in the
+//! root of the project. Prints Markdown. `cargo bench --bench engine -- ns` has the nanoseconds
+//! only, `-- segments` the instructions and allocations.
+
+mod arq;
+mod heap;
+mod instructions;
+mod nanoseconds;
+mod transfer;
+
+use arq::{Kind, MSS};
+use transfer::Case;
+
+/// Delivered segments of a case that are counted, after a quarter as many and six windows.
+const SEGMENTS: usize = 20_000;
+
+fn main() {
+    heap::count_c();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(case) = Case::from_args(&args) {
+        println!("{}", transfer::run(case).segments);
+        return;
+    }
+    let wanted =
+        |part: &str| !["ns", "segments"].iter().any(|o| args.iter().any(|a| a == o && o != &part));
+    if wanted("segments") {
+        segments();
+    }
+    if wanted("ns") {
+        nanoseconds::print();
+    }
+}
+
+/// Instructions and allocations of every case.
+fn segments() {
+    let valgrind = instructions::available();
+    if !valgrind {
+        println!("valgrind is not here: instructions are not counted.\n");
+    }
+    for (payload, what) in [(MSS, "full segments of a stream"), (64, "messages of 64 B")] {
+        println!("Instructions · heap allocations per delivered segment, both ends, {what}:\n");
+        let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        println!("| window / loss | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()));
+        for window in [128, 1024, 4096] {
+            for loss in [0, 5, 20] {
+                let cells = Kind::ALL.map(|kind| {
+                    let case = Case { kind, window, loss, payload, segments: SEGMENTS };
+                    cell(case, valgrind)
+                });
+                println!("| {window} / {loss} % | {} |", cells.join(" | "));
+            }
+        }
+        println!();
+    }
+}
+
+fn cell(case: Case, valgrind: bool) -> String {
+    let counted = transfer::run(case);
+    let instructions = match instructions::per_segment(case) {
+        _ if !valgrind => "–".into(),
+        Ok(instructions) => grouped(instructions),
+        Err(error) => panic!("{error}"),
+    };
+    let allocations = counted.allocations as f64 / counted.segments as f64;
+    match counted.allocations {
+        0 => format!("{instructions} · 0"),
+        _ => format!("{instructions} · {allocations:.2}"),
+    }
+}
+
+/// 12345.6 as 12,346.
+fn grouped(number: f64) -> String {
+    let number = number.round() as u64;
+    match number / 1000 {
+        0 => number.to_string(),
+        thousands => format!("{thousands},{:03}", number % 1000),
+    }
+}
