@@ -68,7 +68,9 @@ struct StreamWakers {
 
 impl Shared {
     pub(super) fn new(router: Router, local_addr: SocketAddr) -> Arc<Shared> {
-        let incoming = async_channel::bounded(router.config().backlog);
+        // The driver keeps to the backlog; a bounded channel would hold memory for all of it, in
+        // every client too.
+        let incoming = async_channel::unbounded();
         Arc::new(Shared {
             clock: Clock::new(),
             state: Mutex::new(State {

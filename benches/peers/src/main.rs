@@ -57,6 +57,9 @@ fn run(args: &[String]) -> Result<(), String> {
     };
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut results = Results::load(&here.join("results.tsv"));
+    let write = |name: &str, text: String| {
+        std::fs::write(here.join(name), text).map_err(|error| format!("{name}: {error}"))
+    };
     let effort = Effort { quick: has("--quick") };
     if !has("--report") {
         let bins = build(here, only.contains(&"size"))?;
@@ -73,16 +76,15 @@ fn run(args: &[String]) -> Result<(), String> {
                     results.add(name, peer, outcome);
                 }
             }
+            if !effort.quick {
+                write("results.tsv", results.save())?;
+            }
         }
     }
     print!("{}", report::table(&results));
     if effort.quick {
         return Ok(());
     }
-    let write = |name: &str, text: String| {
-        std::fs::write(here.join(name), text).map_err(|error| format!("{name}: {error}"))
-    };
-    write("results.tsv", results.save())?;
     write("results.md", report::page(&results, &here.join("notes.md"))?)?;
     write("chart.svg", chart::draw(&results))
 }

@@ -26,6 +26,9 @@ fn config() -> KcpConfig {
         // A window in flight, and half of one that waits.
         send_budget: 2 << 20,
         recv_budget: 2 << 20,
+        // As the others: none of them asks whether a silent peer still lives.
+        keep_alive: None,
+        session_expire: None,
         backlog: 1024,
         max_unconfirmed: 1024,
         ..KcpConfig::default()
