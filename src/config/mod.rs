@@ -152,16 +152,19 @@ pub struct KcpConfig {
     /// Sessions waiting to be accepted, 1 to 65535. Default 128, as in kcp-go.
     pub backlog: usize,
     /// Bytes of the socket's send and receive buffer to ask the system for, each one `mtu` to
-    /// 256 MiB; `None`: the system's default. The system may grant less.
+    /// 256 MiB. The system may grant less;
+    /// [`EndpointStats::socket_buffers`](crate::EndpointStats::socket_buffers) tells what it granted.
+    /// `None`: for sending the system's default; for receiving that or, where it is more, a whole
+    /// receive window: segments × [`mtu`](KcpConfig::mtu).
     ///
-    /// Default `(None, Some(512 KiB))`: Linux charges a full datagram at about 2,300 bytes, so its
+    /// Default `(None, None)`: 350 KiB. Linux charges a full datagram at about 2,300 bytes, so its
     /// own 208 KiB overflow when 93 of them arrive at once. Asked for more, it grants the double of
-    /// what `net.core.rmem_max` allows: 184 datagrams unless raised, a whole default window if so.
+    /// what `net.core.rmem_max` allows: 184 datagrams unless raised, a whole window if so.
     pub socket_buffers: (Option<usize>, Option<usize>),
     /// Differentiated services code point of what is sent, 0 to 63 (RFC 2474); `None`: the
     /// system's. Default `None`: only who runs the network knows which ones it honours.
     pub dscp: Option<u8>,
-    /// The ARQ. Default: the `kcp` crate where it is compiled in, else this crate's own.
+    /// The ARQ. Default: this crate's own.
     pub engine: EngineKind,
     /// A bad network between this endpoint and its socket. Default `None`.
     #[cfg(feature = "netem")]
@@ -193,7 +196,7 @@ impl Default for KcpConfig {
             max_sessions: 4096,
             max_unconfirmed: 256,
             backlog: 128,
-            socket_buffers: (None, Some(512 * 1024)),
+            socket_buffers: (None, None),
             dscp: None,
             engine: EngineKind::default(),
             #[cfg(feature = "netem")]

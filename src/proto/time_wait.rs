@@ -119,10 +119,12 @@ const QUIET_WINDOW: u16 = 32;
 /// The first segment of a datagram with a clock or nonce of its sender's own, which nobody guesses.
 /// ACKs, and the answers to probes, repeat what they were sent: an echo of them proves nothing.
 pub(crate) fn provoker(datagram: &[u8]) -> Option<Header> {
-    wire::segments(datagram).flatten().map(|segment| segment.header).find(|header| {
-        matches!(header.cmd, CMD_PUSH | CMD_WASK)
-            || (header.cmd, header.frg) == (CMD_WINS, CODE_HELLO)
-    })
+    wire::segments(datagram).flatten().map(|segment| segment.header).find(provokes)
+}
+
+/// Is it such a segment?
+pub(crate) fn provokes(header: &Header) -> bool {
+    matches!(header.cmd, CMD_PUSH | CMD_WASK) || (header.cmd, header.frg) == (CMD_WINS, CODE_HELLO)
 }
 
 /// The RST that answers `datagram`; `None` if that only answers something itself.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Control, Fin, Peer, Role, Session, READABLE, WRITABLE};
 use crate::error::KcpError;
 use crate::proto::engine::{Reader, Refusal};
-use crate::proto::time_wait::provoker;
+use crate::proto::time_wait::provokes;
 use crate::time::Time;
 use crate::wire::{
     self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PLAIN, CODE_RST,
@@ -50,19 +50,31 @@ impl Session {
             }
         };
         self.confirmed |= handled.proven;
-        let forgetful = self.is_forgetful(datagram);
-        if handled.progress && !forgetful {
-            self.progress = now;
-        }
         let mut genuine = handled.proven || handled.progress || handled.pushed;
-        if let Some(own) = provoker(datagram) {
-            self.last = Some((own.sn, own.ts));
-        }
+        // Does the peer take back what it has acknowledged? A restarted stock peer that knows
+        // nothing of the conversation does, in all that it says: it may acknowledge what is out of
+        // order for it, and answer probes, but it is not the one that was there. A datagram overtaken
+        // on its way looks the same, and is followed by others. Our own code says RST instead, and
+        // may say "one before the beginning".
+        let mut forgetful = self.code != Peer::Ours;
+        let mut provoker = None;
         for segment in wire::segments(datagram).flatten() {
-            genuine |= self.handle_control(now, &segment.header);
+            let header = &segment.header;
+            if diff(header.una, self.peer_una) >= 0 {
+                self.peer_una = header.una;
+                forgetful = false;
+            }
+            if provoker.is_none() && provokes(header) {
+                provoker = Some((header.sn, header.ts));
+            }
+            genuine |= self.handle_control(now, header);
             if self.error.is_some() {
                 return;
             }
+        }
+        self.last = provoker.or(self.last);
+        if handled.progress && !forgetful {
+            self.progress = now;
         }
         if handled.pushed {
             // The ACK is company enough for a small write.
@@ -93,22 +105,6 @@ impl Session {
             // Nobody will read what the peer goes on sending: as TCP does, say so.
             self.fail(KcpError::Closed);
         }
-    }
-
-    /// Does the peer take back what it has acknowledged? A restarted stock peer that knows nothing
-    /// of the conversation does, in all that it says: it may acknowledge what is out of order for
-    /// it, and answer probes, but it is not the one that was there. A datagram overtaken on its way
-    /// looks the same, and is followed by others. Our own code says RST instead, and may say "one
-    /// before the beginning".
-    fn is_forgetful(&mut self, datagram: &[u8]) -> bool {
-        let mut forgetful = self.code != Peer::Ours;
-        for segment in wire::segments(datagram).flatten() {
-            if diff(segment.header.una, self.peer_una) >= 0 {
-                self.peer_una = segment.header.una;
-                forgetful = false;
-            }
-        }
-        forgetful
     }
 
     /// Acts on a probe, an answer or one of our codes; `false` where it proves nothing about the
@@ -260,11 +256,15 @@ impl Session {
         self.engine.header(self.opened, CMD_WINS, CODE_HELLO).ts
     }
 
-    /// Is `header` the HELLO of another life of the peer, while this one has gone silent?
-    pub(crate) fn is_succeeded_by(&self, now: Time, header: &Header) -> bool {
+    /// Has `datagram` the HELLO of another life of the peer, while this one has gone silent?
+    pub(crate) fn is_succeeded_by(&self, now: Time, datagram: &[u8]) -> bool {
         self.role == Role::Server
-            && (header.cmd, header.frg) == (CMD_WASK, CODE_HELLO)
-            && self.greeted.is_some_and(|(nonce, _)| nonce != header.sn)
             && now.since(self.heard) >= super::timers::SILENCE
+            && self.greeted.is_some_and(|(nonce, _)| {
+                wire::segments(datagram).flatten().any(|segment| {
+                    let header = segment.header;
+                    (header.cmd, header.frg) == (CMD_WASK, CODE_HELLO) && nonce != header.sn
+                })
+            })
     }
 }
