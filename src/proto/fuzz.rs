@@ -9,8 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Key, Router};
-use crate::config::KcpConfig;
+use crate::config::{EngineKind, KcpConfig};
 use crate::time::Time;
+
+/// Every engine there is runs through the same bytes.
+const ENGINES: &[EngineKind] = &[
+    EngineKind::Ring,
+    #[cfg(feature = "kcp")]
+    EngineKind::Kcp,
+];
 
 const A: SocketAddr = addr(1);
 const B: SocketAddr = addr(2);
@@ -27,8 +34,12 @@ const fn addr(host: u8) -> SocketAddr {
 
 /// One datagram after the other, each preceded by two bytes of length and one that says where it
 /// seems to come from, into an endpoint that listens.
-pub fn datagrams(mut bytes: &[u8]) {
-    let mut world = World::new();
+pub fn datagrams(bytes: &[u8]) {
+    ENGINES.iter().for_each(|&engine| arrive(engine, bytes));
+}
+
+fn arrive(engine: EngineKind, mut bytes: &[u8]) {
+    let mut world = World::new(engine);
     while let [lo, hi, from, rest @ ..] = bytes {
         let len = usize::from(u16::from_le_bytes([*lo, *hi])).min(rest.len());
         let (datagram, behind) = rest.split_at(len);
@@ -42,7 +53,11 @@ pub fn datagrams(mut bytes: &[u8]) {
 /// Operations, a byte each with the bytes that it needs: write, read, deliver, lose, repeat, alter,
 /// let time pass, close, forge.
 pub fn operations(bytes: &[u8]) {
-    let mut world = World::new();
+    ENGINES.iter().for_each(|&engine| operate(engine, bytes));
+}
+
+fn operate(engine: EngineKind, bytes: &[u8]) {
+    let mut world = World::new(engine);
     let mut bytes = bytes.iter().copied();
     while let Some(op) = bytes.next() {
         let mut next = || bytes.next().unwrap_or(0);
@@ -90,9 +105,10 @@ struct World {
 }
 
 impl World {
-    fn new() -> World {
+    fn new(engine: EngineKind) -> World {
         let config = Arc::new(KcpConfig {
             stream: true,
+            engine,
             max_sessions: 8,
             max_unconfirmed: 4,
             send_budget: 16 * 1400,
