@@ -234,6 +234,17 @@ mod tests {
         super::operations(found);
     }
 
+    /// The conversation began with a PUSH that had overtaken the HELLO, and ended by a reset; then the
+    /// HELLO came.
+    #[test]
+    fn a_hello_that_comes_after_a_reset_opens_nothing() {
+        let begun = b"\x00\x88\x00\xf7\x2e\x00\x01\x00\xbf\x3f\xff\xff\xff\x88\xf7\xdb\xec\xff\
+            \xff\xed\x48\x04\x8e\x38\xe3\x8e\x38\xe3\x8e\xed";
+        let ended = b"\x48\x48\xb8\x04\xff\x01\xee\xe2\x28\x7b\x1d\x00\x7b\x04\x6d\x6d\x7b\xd4\
+            \xd4\x00\xd4\xd4\xff\xff\xef\xff\x00\x00\x00";
+        super::operations(&[&begun[..], &[0x58; 124], &ended[..]].concat());
+    }
+
     proptest! {
         #[test]
         fn any_row_of_datagrams_is_survived(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
