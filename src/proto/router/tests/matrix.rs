@@ -57,7 +57,8 @@ fn table(engine: EngineKind) -> String {
     let mut table =
         String::from("profile        RTT ms  loss %    took ms  datagrams  again  wire/payload\n");
     for (name, profile) in profiles() {
-        let config = KcpConfig { stream: true, keep_alive: None, session_expire: None, engine, ..profile };
+        let config =
+            KcpConfig { stream: true, keep_alive: None, session_expire: None, engine, ..profile };
         for rtt in [5, 50, 300] {
             for loss in [0, 1, 5, 20] {
                 let (took, stats) = transfer(&config, rtt, loss, BYTES);
