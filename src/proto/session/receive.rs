@@ -235,14 +235,15 @@ impl Session {
     /// Moves what is readable from the engine to the inbox, as far as the budget goes; with no
     /// reader left, to nowhere.
     pub(super) fn drain(&mut self) {
-        let budget = self.config.recv_budget;
+        let (budget, whole) = (self.config.recv_budget, !self.config.stream);
         let before = self.inbox.len();
-        while self.inbox.len() < budget {
-            let Some(len) = self.engine.read(self.inbox.tail()) else { break };
+        while self.inbox.cost() < budget {
+            let engine = &mut self.engine;
+            if self.inbox.append(whole, |into| engine.read(into)).is_none() {
+                break;
+            }
             if self.released.is_some() {
                 self.inbox.clear();
-            } else if !self.config.stream {
-                self.inbox.appended(len);
             }
         }
         self.engine.set_backlog(self.inbox.len());
