@@ -294,10 +294,8 @@ fn flush(engine: &mut Engine, model: &mut Model) {
             }
         }
         let sent = model.flying.get_mut(&number).unwrap();
-        if timeout {
-            if !is_thin || sent.transmits > 6 {
-                sent.rto = (sent.rto + sent.rto / 2).min(60_000);
-            }
+        if timeout && (!is_thin || sent.transmits > 6) {
+            sent.rto = (sent.rto + sent.rto / 2).min(60_000);
         }
         if timeout || lost {
             sent.hasty = !timeout;

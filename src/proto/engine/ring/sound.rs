@@ -1,6 +1,5 @@
 //! What must hold after every operation, checked in debug builds.
 
-
 use super::flight::Flight;
 use super::inbox::{Inbox, Place};
 use super::overtaken::{Line, List};
