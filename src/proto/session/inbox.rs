@@ -53,20 +53,26 @@ impl Inbox {
         whole: bool,
         fill: impl FnOnce(&mut Vec<u8>) -> Option<usize>,
     ) -> Option<usize> {
+        let filled = self.extend(fill)?;
+        if whole {
+            self.messages.push_back(filled);
+        }
+        Some(filled)
+    }
+
+    /// Appends what `fill` appends, without regard to messages.
+    pub(crate) fn extend<R>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         if self.bytes.len() >= PIECE {
             let next = Vec::with_capacity(PIECE + SLACK);
             self.full.push_back(std::mem::replace(&mut self.bytes, next));
         }
         let (before, had) = (self.bytes.len(), self.bytes.capacity());
-        let filled = fill(&mut self.bytes)?;
+        let filled = fill(&mut self.bytes);
         if self.bytes.capacity() > had {
             self.bytes.shrink_to(self.bytes.len() + SLACK);
         }
         self.len += self.bytes.len() - before;
-        if whole {
-            self.messages.push_back(filled);
-        }
-        Some(filled)
+        filled
     }
 
     /// Reads bytes without regard to messages.

@@ -30,8 +30,9 @@ impl Session {
         // What is next in a stream goes straight to where it is read.
         let handled = if self.config.stream && self.released.is_none() {
             let room = self.config.recv_budget.saturating_sub(waiting);
-            let reader = Reader { into: self.inbox.tail(), room };
-            self.engine.handle_datagram_for(now, datagram, reader)
+            let engine = &mut self.engine;
+            self.inbox
+                .extend(|into| engine.handle_datagram_for(now, datagram, Reader { into, room }))
         } else {
             self.engine.handle_datagram(now, datagram)
         };
