@@ -98,9 +98,9 @@ struct Summary {
     received: u32,
     min: Duration,
     max: Duration,
-    /// Sum and sum of squares, of milliseconds.
-    sum: f64,
-    squares: f64,
+    /// Sum of microseconds, and of their squares.
+    sum: u128,
+    squares: u128,
 }
 
 impl Summary {
@@ -108,27 +108,32 @@ impl Summary {
         self.min = if self.received == 0 { rtt } else { self.min.min(rtt) };
         self.max = self.max.max(rtt);
         self.received = self.received.saturating_add(1);
-        let millis = rtt.as_secs_f64() * 1e3;
-        self.sum += millis;
-        self.squares += millis * millis;
+        let micros = rtt.as_micros();
+        self.sum = self.sum.saturating_add(micros);
+        self.squares = self.squares.saturating_add(micros.saturating_mul(micros));
     }
 
-    /// Mean and standard deviation in milliseconds; the latter is what ping(8) calls mdev.
-    fn mean(&self) -> (f64, f64) {
-        let count = f64::from(self.received.max(1));
-        let mean = self.sum / count;
-        (mean, (self.squares / count - mean * mean).max(0.0).sqrt())
+    /// Mean and standard deviation; the latter is what ping(8) calls mdev. In whole numbers, since
+    /// routers have no others.
+    fn mean(&self) -> (Duration, Duration) {
+        let count = u128::from(self.received.max(1));
+        let spread = self.squares.saturating_mul(count);
+        let variance = spread.saturating_sub(self.sum.saturating_mul(self.sum)) / (count * count);
+        let micros = |n: u128| Duration::from_micros(u64::try_from(n).unwrap_or(u64::MAX));
+        (micros((self.sum + count / 2) / count), micros(variance.isqrt()))
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lost = f64::from(self.sent.saturating_sub(self.received)) * 100.0;
-        let loss = lost / f64::from(self.sent.max(1));
-        writeln!(f, "{} sent, {} received, {loss:.1} % loss", self.sent, self.received)?;
+        let lost = u64::from(self.sent.saturating_sub(self.received)) * 1000;
+        let tenths = lost / u64::from(self.sent.max(1));
+        let (sent, received, loss) = (self.sent, self.received, tenths / 10);
+        writeln!(f, "{sent} sent, {received} received, {loss}.{} % loss", tenths % 10)?;
         if self.received > 0 {
-            let (min, max, (mean, deviation)) = (Millis(self.min), Millis(self.max), self.mean());
-            writeln!(f, "rtt min/avg/max/jitter = {min}/{mean:.3}/{max}/{deviation:.3} ms")?;
+            let (mean, deviation) = self.mean();
+            let [min, mean, max, deviation] = [self.min, mean, self.max, deviation].map(Millis);
+            writeln!(f, "rtt min/avg/max/jitter = {min}/{mean}/{max}/{deviation} ms")?;
         }
         Ok(())
     }

@@ -170,7 +170,7 @@ fn table(outcomes: &[Outcome]) -> String {
             &outcome.direction.to_string(),
             &bits(outcome.goodput()),
             &bytes(outcome.received.bytes),
-            &format!("{:.1} s", outcome.received.elapsed.as_secs_f64()),
+            &format!("{} s", decimal(outcome.received.elapsed.as_millis(), 1000, 1)),
             &rtt,
             &again,
             &ratio,
@@ -189,29 +189,40 @@ fn rtts(sent: &Sent) -> String {
 
 fn again(sent: &Sent) -> String {
     let again = sent.timeout_retransmits.saturating_add(sent.fast_retransmits);
-    let share = again as f64 * 100.0 / sent.segments.max(1) as f64;
-    format!("{}+{} ({share:.2} %)", sent.timeout_retransmits, sent.fast_retransmits)
+    let share = decimal(u128::from(again) * 100, sent.segments.into(), 2);
+    format!("{}+{} ({share} %)", sent.timeout_retransmits, sent.fast_retransmits)
 }
 
 fn ratio(sent: &Sent) -> String {
-    format!("{:.3}", sent.wire as f64 / sent.payload.max(1) as f64)
+    decimal(sent.wire.into(), sent.payload.into(), 3)
 }
 
 /// Bits per second.
 fn bits(rate: u64) -> String {
-    match rate {
-        0..1_000_000 => format!("{:.1} kbit/s", rate as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.2} Mbit/s", rate as f64 / 1e6),
-        _ => format!("{:.3} Gbit/s", rate as f64 / 1e9),
-    }
+    let (unit, name, places) = match rate {
+        0..1_000_000 => (1_000, "kbit/s", 1),
+        1_000_000..1_000_000_000 => (1_000_000, "Mbit/s", 2),
+        _ => (1_000_000_000, "Gbit/s", 3),
+    };
+    format!("{} {name}", decimal(rate.into(), unit, places))
 }
 
 fn bytes(count: u64) -> String {
-    match count {
-        0..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.2} MB", count as f64 / 1e6),
-        _ => format!("{:.3} GB", count as f64 / 1e9),
-    }
+    let (unit, name, places) = match count {
+        0..1_000_000 => (1_000, "kB", 1),
+        1_000_000..1_000_000_000 => (1_000_000, "MB", 2),
+        _ => (1_000_000_000, "GB", 3),
+    };
+    format!("{} {name}", decimal(count.into(), unit, places))
+}
+
+/// A quotient with so many decimal places, rounded: in whole numbers, since routers have no others,
+/// and printing others takes 13 kB.
+fn decimal(dividend: u128, divisor: u128, places: u32) -> String {
+    let (divisor, scale) = (divisor.max(1), 10_u128.pow(places));
+    let scaled = dividend.saturating_mul(scale).saturating_add(divisor / 2) / divisor;
+    let width = places as usize;
+    format!("{}.{:0width$}", scaled / scale, scaled % scale)
 }
 
 fn millis(time: Duration) -> String {
@@ -245,6 +256,16 @@ mod tests {
         let text = table(&[upload, download]);
         assert_eq!(text.lines().count(), 4);
         assert!(text.ends_with("did not arrive; its queue was too long\n"), "{text}");
+    }
+
+    #[test]
+    fn quotients_are_rounded_to_their_places() {
+        assert_eq!(decimal(2, 3, 3), "0.667");
+        assert_eq!(decimal(1999, 1000, 1), "2.0");
+        assert_eq!(decimal(1005, 1000, 2), "1.01");
+        assert_eq!(decimal(7, 0, 2), "7.00", "as if it were 1");
+        assert_eq!((bits(999), bits(1_234_567)), ("1.0 kbit/s".into(), "1.23 Mbit/s".into()));
+        assert_eq!((bytes(0), bytes(5_000_000_000)), ("0.0 kB".into(), "5.000 GB".into()));
     }
 
     #[test]
