@@ -123,23 +123,17 @@ impl Blocks {
         block.capacity() == HEADER_LEN + self.size
     }
 
-    /// Gives the free blocks away; keeps the list itself if that is not longer than `keep`.
     /// Blocks that the list of free ones has had at one time.
     pub fn capacity(&self) -> usize {
         self.free.capacity()
     }
 
-    pub fn release(&mut self, keep: usize) {
-        if self.free.is_empty() && self.free.capacity() <= keep {
-            return;
-        }
+    /// Gives the free blocks away, and the list of them.
+    pub fn release(&mut self) {
         if let Some(pool) = &self.pool {
             pool.put(&mut self.free);
         }
-        self.free.clear();
-        if self.free.capacity() > keep {
-            self.free = Vec::new();
-        }
+        self.free = Vec::new();
     }
 
     /// Free blocks.
@@ -171,7 +165,7 @@ mod tests {
         assert_eq!(blocks.free(), 0);
 
         blocks.put(again);
-        blocks.release(0);
+        blocks.release();
         assert_eq!(blocks.free(), 0);
     }
 
@@ -183,7 +177,7 @@ mod tests {
         two.share(&pool);
         let taken: Vec<_> = (0..50).map(|_| one.take(100)).collect();
         taken.into_iter().for_each(|block| one.put(block));
-        one.release(0);
+        one.release();
         assert_eq!((one.fresh, one.free()), (50, 0));
         let taken: Vec<_> = (0..41).map(|_| two.take(1)).collect();
         assert_eq!((two.fresh, taken.len()), (1, 41));
@@ -191,7 +185,7 @@ mod tests {
         let mut other = Blocks::new(200);
         other.share(&pool);
         taken.into_iter().for_each(|block| two.put(block));
-        two.release(0);
+        two.release();
         assert_eq!(other.take(200).capacity(), HEADER_LEN + 200, "not one of another size");
     }
 }

@@ -328,24 +328,18 @@ impl Flight {
         }
     }
 
-    /// Gives memory back when nothing is left.
     /// Places held, in the largest of its lists.
     pub fn capacity(&self) -> usize {
         let deadlines = self.late.capacity().max(self.resent.capacity());
         self.slots.capacity().max(deadlines).max(self.repeated.capacity())
     }
 
-    pub fn release(&mut self, keep: usize) {
-        self.slots.release(keep);
-        if self.resent.capacity() > keep {
-            self.resent = VecDeque::new();
-        }
-        if self.late.capacity() > keep {
-            self.late = BinaryHeap::new();
-        }
-        if self.repeated.capacity() > keep {
-            self.repeated = Vec::new();
-        }
+    /// Gives all memory back; nothing must be left.
+    pub fn release(&mut self) {
+        self.slots.release();
+        self.resent = VecDeque::new();
+        self.late = BinaryHeap::new();
+        self.repeated = Vec::new();
     }
 
     /// A segment in flight has arrived.

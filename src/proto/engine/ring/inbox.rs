@@ -293,15 +293,15 @@ impl Inbox {
         frg
     }
 
-    /// Gives memory back when nothing is left.
     /// Places held, in the larger of its lists.
     pub fn capacity(&self) -> usize {
         self.row.capacity().max(self.acks.capacity())
     }
 
-    pub fn release(&mut self, keep: usize) {
-        self.row.release(keep);
-        if self.new == 0 && self.acks.capacity() > keep {
+    /// Gives memory back where nothing is left.
+    pub fn release(&mut self) {
+        self.row.release();
+        if self.new == 0 {
             self.acks = Vec::new();
         }
     }

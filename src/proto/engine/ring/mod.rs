@@ -61,11 +61,6 @@ use crate::error::KcpError;
 use crate::time::Time;
 use crate::wire::{Header, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_PLAIN};
 
-/// What an engine at rest keeps, so that small talk does not allocate: places of each ring, and
-/// bytes of output.
-const KEEP_PLACES: usize = 32;
-const KEEP_OUTPUT: usize = 512;
-
 /// Own windows that the row may span, from the oldest number that is not acknowledged to the newest
 /// sent.
 const SPAN: u32 = 3;
@@ -194,18 +189,18 @@ impl RingEngine {
     /// Thousands of idle sessions shall not keep thousands of buffers.
     pub fn can_shrink(&self) -> bool {
         self.is_quiescent()
-            && (self.blocks.capacity() > KEEP_PLACES
-                || self.out.capacity() > KEEP_OUTPUT
-                || self.flight.capacity() > KEEP_PLACES
-                || self.inbox.capacity() > KEEP_PLACES)
+            && (self.blocks.capacity() > 0
+                || self.out.capacity() > 0
+                || self.flight.capacity() > 0
+                || self.inbox.capacity() > 0)
     }
 
     pub fn shrink(&mut self) {
         if self.is_quiescent() {
-            self.blocks.release(KEEP_PLACES);
-            self.out.release(KEEP_OUTPUT);
-            self.flight.release(KEEP_PLACES);
-            self.inbox.release(KEEP_PLACES);
+            self.blocks.release();
+            self.out.release();
+            self.flight.release();
+            self.inbox.release();
         }
     }
 

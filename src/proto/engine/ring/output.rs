@@ -101,9 +101,9 @@ impl Output {
         self.open = 0;
     }
 
-    /// Gives the memory back, if nothing is in it and more than `keep` bytes are held.
-    pub fn release(&mut self, keep: usize) {
-        if self.bytes.is_empty() && self.finished.is_empty() && self.capacity() > keep {
+    /// Gives the memory back, if nothing is in it.
+    pub fn release(&mut self) {
+        if self.bytes.is_empty() && self.finished.is_empty() {
             self.bytes = Vec::new();
             self.finished = Vec::new();
         }
@@ -169,10 +169,10 @@ mod tests {
     fn an_empty_output_gives_its_memory_back() {
         let mut output = Output::new(1400);
         output.block(0, &[0; 1024]);
-        output.release(0);
+        output.release();
         assert!(output.capacity() >= 1024, "in use");
         assert_eq!(lens(&mut output), [1024]);
-        output.release(512);
+        output.release();
         assert_eq!(output.capacity(), 0);
     }
 }

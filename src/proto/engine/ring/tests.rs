@@ -29,7 +29,7 @@ fn an_idle_engine_gives_its_memory_back() {
         most = most.max(inner(sim.engine(0)).out.capacity());
         sim.apps[1].got.len() == 300_000
     });
-    assert!(most > super::KEEP_OUTPUT, "{most}");
+    assert!(most > 0);
     sim.run_dry();
     for at in 0..2 {
         let engine = inner(sim.engine(at));
@@ -37,9 +37,9 @@ fn an_idle_engine_gives_its_memory_back() {
         engine.shrink();
         assert!(!engine.can_shrink());
         assert_eq!(engine.blocks.free(), 0);
-        assert!(engine.out.capacity() <= super::KEEP_OUTPUT);
-        assert!(engine.flight.slots.capacity() <= super::KEEP_PLACES);
-        assert!(engine.inbox.row.capacity() <= super::KEEP_PLACES);
+        assert_eq!(engine.out.capacity(), 0);
+        assert_eq!(engine.flight.capacity(), 0);
+        assert_eq!(engine.inbox.capacity(), 0);
     }
 }
 

@@ -104,9 +104,9 @@ impl<T: Default> Window<T> {
         self.len = self.len.saturating_sub(1);
     }
 
-    /// Gives the memory back if the row is empty and more than `keep` places are held.
-    pub fn release(&mut self, keep: usize) {
-        if self.is_empty() && self.slots.len() > keep {
+    /// Gives the memory back if the row is empty.
+    pub fn release(&mut self) {
+        if self.is_empty() {
             self.slots = Vec::new();
         }
     }
@@ -169,13 +169,11 @@ mod tests {
     fn an_empty_window_gives_its_memory_back() {
         let mut window = Window::<u8>::new(5);
         window.extend_to(100);
-        window.release(8);
+        window.release();
         assert_eq!(window.capacity(), 128, "in use");
         (0..200).for_each(|_| window.advance());
         assert_eq!((window.head(), window.end()), (105, 105));
-        window.release(128);
-        assert_eq!(window.capacity(), 128);
-        window.release(127);
+        window.release();
         assert_eq!(window.capacity(), 0);
         assert_eq!(window.get(105), None);
     }
