@@ -9,12 +9,16 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
-use smol_kcp::{KcpConfig, KcpEndpoint, KcpListener, KcpStream};
+use smol_kcp::{EngineKind, KcpConfig, KcpEndpoint, KcpListener, KcpStream};
 
 const SESSIONS: usize = 1000;
 
-/// Heap of an idle session.
-const LIMIT: usize = 3 * 1024;
+/// Heap of an idle session with each engine; the `kcp` crate alone keeps 4.2 KB.
+const ENGINES: &[(EngineKind, usize)] = &[
+    (EngineKind::Ring, 3 * 1024),
+    #[cfg(feature = "kcp")]
+    (EngineKind::Kcp, 8 * 1024),
+];
 
 static HEAP: AtomicUsize = AtomicUsize::new(0);
 
@@ -37,41 +41,58 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn main() {
-    smol::block_on(async {
-        let config = KcpConfig {
-            stream: true,
-            keep_alive: None,
-            max_unconfirmed: SESSIONS,
-            backlog: SESSIONS,
-            socket_buffers: (Some(4 << 20), Some(4 << 20)),
-            session_expire: None,
-            ..KcpConfig::lan()
-        };
-        let client = KcpEndpoint::bind(config.clone(), "127.0.0.1:0").await.unwrap();
-        let listener = KcpListener::bind(config, "127.0.0.1:0").await.unwrap();
-        // The server alone is weighed: its part is the difference of two weighings that differ by
-        // the server's sessions only, as both sides keep the same kind of session.
-        let before = HEAP.load(Relaxed);
-        let mut pairs = Vec::with_capacity(SESSIONS);
-        for _ in 0..SESSIONS {
-            pairs.push(connect(&client, &listener).await);
-        }
-        let fresh = weigh(before);
-        for (ours, theirs) in &mut pairs {
-            echo(ours, theirs).await;
-        }
-        // Sessions give their memory back after 10 s of silence; the last early deadlines pass too.
-        smol::Timer::after(Duration::from_secs(15)).await;
-        let used = weigh(before);
-        let polls = listener.stats().driver_polls;
-        smol::Timer::after(Duration::from_secs(5)).await;
-        let polls = listener.stats().driver_polls - polls;
-        println!("sessions on one socket                {SESSIONS}");
-        println!("heap of an idle session, fresh        {fresh} bytes (limit {LIMIT})");
-        println!("heap of an idle session, after use    {used} bytes (limit {LIMIT})");
-        println!("driver polls in 5 s of silence        {polls} (limit 0)");
-        assert!(fresh <= LIMIT && used <= LIMIT && polls == 0, "above the limit");
+    for &(engine, limit) in ENGINES {
+        smol::block_on(measure(engine, limit));
+    }
+}
+
+async fn measure(engine: EngineKind, limit: usize) {
+    let config = KcpConfig {
+        engine,
+        stream: true,
+        keep_alive: None,
+        max_unconfirmed: SESSIONS,
+        backlog: SESSIONS,
+        socket_buffers: (Some(4 << 20), Some(4 << 20)),
+        session_expire: None,
+        ..KcpConfig::lan()
+    };
+    let client = KcpEndpoint::bind(config.clone(), "127.0.0.1:0").await.unwrap();
+    let listener = KcpListener::bind(config, "127.0.0.1:0").await.unwrap();
+    // The server alone is weighed: its part is the difference of two weighings that differ by
+    // the server's sessions only, as both sides keep the same kind of session.
+    let before = HEAP.load(Relaxed);
+    let mut pairs = Vec::with_capacity(SESSIONS);
+    for _ in 0..SESSIONS {
+        pairs.push(connect(&client, &listener).await);
+    }
+    let fresh = weigh(before);
+    for (ours, theirs) in &mut pairs {
+        echo(ours, theirs).await;
+    }
+    // Sessions give their memory back after 10 s of silence; the last early deadlines pass too.
+    smol::Timer::after(Duration::from_secs(15)).await;
+    let used = weigh(before);
+    let polls = listener.stats().driver_polls;
+    smol::Timer::after(Duration::from_secs(5)).await;
+    let polls = listener.stats().driver_polls - polls;
+    println!("engine                                {engine:?}");
+    println!("sessions on one socket                {SESSIONS}");
+    println!("heap of an idle session, fresh        {fresh} bytes (limit {limit})");
+    println!("heap of an idle session, after use    {used} bytes (limit {limit})");
+    println!("driver polls in 5 s of silence        {polls} (limit 0)");
+    assert!(fresh <= limit && used <= limit && polls == 0, "above the limit");
+
+    // All of it goes before the next engine is weighed.
+    pairs.into_iter().for_each(|(ours, theirs)| {
+        ours.abort();
+        theirs.abort();
     });
+    while client.stats().sessions + listener.stats().sessions > 0 {
+        smol::Timer::after(Duration::from_millis(10)).await;
+    }
+    drop((client, listener));
+    smol::Timer::after(Duration::from_millis(500)).await;
 }
 
 /// Half of what was added: client and server keep the same.

@@ -47,7 +47,7 @@ for target in "$@"; do
     # its traps on undefined behaviour are not what a test of ours asks ikcp.c about. What is linked
     # without symbols is linked with them too, beside it, for size.sh to read.
     script=
-    case $target in mips*) script="-Wl,-T,$dir/mips.ld" ;; esac
+    case $target in mips*) script="\"-Wl,-T,$dir/mips.ld\"" ;; esac
     cat >"$dir/cc-$target" <<END
 #!/bin/sh
 cc() { "$zig_python" -m ziglang cc -target $zig -mcpu=$cpu -fno-sanitize=undefined $script "\$@"; }

@@ -266,6 +266,19 @@ fn the_end_stays_and_a_closed_side_takes_nothing() {
 }
 
 #[test]
+fn a_cancelled_close_goes_on_and_can_be_waited_for_again() {
+    story(async {
+        let (mut server, mut client) = connected(&stream()).await;
+        client.write_all(&pattern(300_000)).await.unwrap();
+        assert!(future::poll_once(client.close()).await.is_none(), "nobody has read yet");
+        assert!(matches!(client.send(b"more").await, Err(KcpError::Closed)));
+        assert_eq!(read_pattern(&mut server).await, 300_000);
+        client.close().await.unwrap();
+        assert_eq!(client.stats().in_flight, 0);
+    });
+}
+
+#[test]
 fn halves_work_in_two_tasks_and_meet_again() {
     story(async {
         let (server, client) = connected(&stream()).await;

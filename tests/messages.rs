@@ -138,3 +138,49 @@ fn in_stream_mode_send_and_recv_carry_bytes() {
         assert_eq!(heard, b"abcdef");
     });
 }
+
+#[test]
+fn cancelled_sends_and_receives_lose_no_message_and_cut_none() {
+    let small = messages().with_send_budget(20_000).with_wnd_size((4, 128));
+    story(async {
+        let (mut server, mut client) = connected(&small).await;
+        let lengths: Vec<usize> = (0..400usize).map(|n| 1 + n * 2_011 % 9_000).collect();
+        let mut cancelled = (0, 0);
+        let sending = async {
+            let mut left = lengths.iter().peekable();
+            while let Some(&&len) = left.peek() {
+                match future::poll_once(client.send(&pattern(len))).await {
+                    Some(sent) => {
+                        assert_eq!(sent.unwrap(), len);
+                        left.next();
+                    }
+                    None => {
+                        cancelled.0 += 1;
+                        smol::Timer::after(common::ms(1)).await;
+                    }
+                }
+            }
+            client.close().await.unwrap();
+        };
+        let receiving = async {
+            let (mut heard, mut buf) = (Vec::new(), vec![0; 9_000]);
+            loop {
+                match future::poll_once(server.recv(&mut buf)).await {
+                    Some(Ok(0)) => return heard,
+                    Some(received) => {
+                        let len = received.unwrap();
+                        assert!(buf[..len] == pattern(len));
+                        heard.push(len);
+                    }
+                    None => {
+                        cancelled.1 += 1;
+                        smol::Timer::after(common::ms(1)).await;
+                    }
+                }
+            }
+        };
+        let (_, heard) = future::zip(sending, receiving).await;
+        assert_eq!(heard, lengths);
+        assert!(cancelled.0 > 10 && cancelled.1 > 10, "{cancelled:?}");
+    });
+}

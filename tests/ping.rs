@@ -243,7 +243,8 @@ fn a_cancelled_ping_does_not_disturb_the_next() {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let mut ping = ping_to(listener.local_addr()).await;
         for round in 1..=5 {
-            assert!(future::poll_once(ping.ping(LONG)).await.is_none(), "sent, not answered");
+            // Cancelled after its first poll, unless the answer was there even then.
+            let _ = future::poll_once(ping.ping(LONG)).await;
             until(|| listener.stats().resets_sent == 2 * round - 1).await;
             ping.ping(LONG).await.unwrap();
         }

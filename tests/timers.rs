@@ -1,5 +1,7 @@
 //! Timers fire, and not early: on some builds for MIPS they do neither by themselves (.cargo/config.toml
-//! has the cure, cross/test.sh runs this there).
+//! has the cure, cross/test.sh runs this there). What the kernel is then told is chance: a timer that never
+//! fires, or one of a few milliseconds, which async-io hides by waiting again, hundreds of times a second. So
+//! the wait below async-io is asked, too.
 
 #![allow(clippy::disallowed_methods)] // what is tested is real time
 
@@ -42,6 +44,20 @@ fn timers_from_a_millisecond_to_more_than_a_second_fire_and_not_early() {
                 fires(wait).await;
             }
         });
+    });
+}
+
+#[test]
+fn the_wait_below_them_takes_its_time() {
+    guarded(|| {
+        let poller = polling::Poller::new().expect("a poller");
+        for wait in [1, 10, 50, 200, 1100] {
+            let wait = Duration::from_millis(wait);
+            let start = Instant::now();
+            poller.wait(&mut polling::Events::new(), Some(wait)).expect("waiting");
+            let took = start.elapsed();
+            assert!(took >= wait, "a wait of {wait:?} ended after {took:?}");
+        }
     });
 }
 

@@ -152,16 +152,19 @@ pub struct KcpConfig {
     /// Sessions waiting to be accepted, 1 to 65535. Default 128, as in kcp-go.
     pub backlog: usize,
     /// Bytes of the socket's send and receive buffer to ask the system for, each one `mtu` to
-    /// 256 MiB; `None`: the system's default. The system may grant less.
+    /// 256 MiB. The system may grant less;
+    /// [`EndpointStats::socket_buffers`](crate::EndpointStats::socket_buffers) tells what it granted.
+    /// `None`: for sending the system's default; for receiving that or, where it is more, a whole
+    /// receive window: segments × [`mtu`](KcpConfig::mtu).
     ///
-    /// Default `(None, Some(512 KiB))`: Linux charges a full datagram at about 2,300 bytes, so its
+    /// Default `(None, None)`: 350 KiB. Linux charges a full datagram at about 2,300 bytes, so its
     /// own 208 KiB overflow when 93 of them arrive at once. Asked for more, it grants the double of
-    /// what `net.core.rmem_max` allows: 184 datagrams unless raised, a whole default window if so.
+    /// what `net.core.rmem_max` allows: 184 datagrams unless raised, a whole window if so.
     pub socket_buffers: (Option<usize>, Option<usize>),
     /// Differentiated services code point of what is sent, 0 to 63 (RFC 2474); `None`: the
     /// system's. Default `None`: only who runs the network knows which ones it honours.
     pub dscp: Option<u8>,
-    /// The ARQ. Default: the `kcp` crate where it is compiled in, else this crate's own.
+    /// The ARQ. Default: this crate's own.
     pub engine: EngineKind,
     /// A bad network between this endpoint and its socket. Default `None`.
     #[cfg(feature = "netem")]
@@ -193,7 +196,7 @@ impl Default for KcpConfig {
             max_sessions: 4096,
             max_unconfirmed: 256,
             backlog: 128,
-            socket_buffers: (None, Some(512 * 1024)),
+            socket_buffers: (None, None),
             dscp: None,
             engine: EngineKind::default(),
             #[cfg(feature = "netem")]
@@ -206,27 +209,31 @@ impl Default for KcpConfig {
 
 impl KcpConfig {
     /// Bytes that a session holds at worst: everything unacknowledged, a reader that does not read,
-    /// and a full receive window, plus 8 KiB for the records (estimated).
+    /// a full receive window, and a window on its way out, plus 8 KiB for the records (estimated).
     ///
-    /// That is `send_budget` (or the longest message, where that is more) + `recv_budget` +
-    /// the receive window (at least 128) × `mtu` + 8 KiB. It counts bytes as the budgets do; the
-    /// records of single segments (under loss up to three windows each way, 72 and 32 bytes each)
-    /// and the allocator add up to 15 per cent. An idle session holds the
-    /// records only.
+    /// That is `send_budget` (or the longest message, where that is more) + `recv_budget` and, unless
+    /// in stream mode, one message that passes it + both windows (the receive window at least 128) ×
+    /// `mtu` + 8 KiB. It counts bytes as the budgets do; the records of single segments (under loss
+    /// up to three windows each way, 72 and 32 bytes each) and the allocator add up to 15 per cent.
+    /// A peer whose segments are longer than this side's can make the receiving part up to five
+    /// times as large. An idle session holds the records only.
     ///
     /// ```
     /// use smol_kcp::KcpConfig;
     ///
     /// let config = KcpConfig::low_memory();
-    /// assert!(config.max_sessions * config.max_session_memory() < 13_000_000);
+    /// assert!(config.max_sessions * config.max_session_memory() < 19_000_000);
     /// ```
     pub fn max_session_memory(&self) -> usize {
         let message = if self.stream { 0 } else { self.max_message_len() };
-        let window = usize::from(self.wnd_size.1.max(MIN_RECEIVE_WINDOW));
+        let (send, receive) = self.wnd_size;
+        let leaving = usize::from(send).min(self.send_budget / self.mss().max(1));
+        let windows = leaving + usize::from(receive.max(MIN_RECEIVE_WINDOW));
         self.send_budget
             .max(message)
             .saturating_add(self.recv_budget)
-            .saturating_add(window.saturating_mul(self.mtu))
+            .saturating_add(message)
+            .saturating_add(windows.saturating_mul(self.mtu))
             .saturating_add(SESSION_RECORDS)
     }
 
@@ -264,11 +271,11 @@ mod tests {
             recv_budget: 4096,
             ..KcpConfig::default()
         };
-        assert_eq!(small.max_session_memory(), 2048 + 4096 + 128 * 1024 + 8192);
+        assert_eq!(small.max_session_memory(), 2048 + 4096 + 129 * 1024 + 8192);
         let messages = small.with_stream(false);
-        assert_eq!(messages.max_session_memory(), 127 * 1000 + 4096 + 128 * 1024 + 8192);
+        assert_eq!(messages.max_session_memory(), 2 * 127 * 1000 + 4096 + 129 * 1024 + 8192);
         let wide = messages.with_wnd_size((1, 129)).with_max_message(Some(2000));
-        assert_eq!(wide.max_session_memory(), 2048 + 4096 + 129 * 1024 + 8192);
+        assert_eq!(wide.max_session_memory(), 2048 + 4096 + 2000 + 130 * 1024 + 8192);
     }
 
     #[test]

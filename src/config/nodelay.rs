@@ -8,7 +8,7 @@
 /// | [`fast`](KcpNoDelayConfig::fast) | false | 30 | 2 | true | `fast` of kcptun, its default |
 /// | [`fast2`](KcpNoDelayConfig::fast2) | true | 20 | 2 | true | `fast2` of kcptun |
 /// | [`fastest`](KcpNoDelayConfig::fastest) | true | 10 | 2 | true | `fast3` of kcptun, "turbo mode" of KCP, `fastest` of tokio_kcp |
-/// | [`default`](KcpNoDelayConfig::default) | true | 20 | 2 | false | |
+/// | [`default`](KcpNoDelayConfig::default) | true | 20 | 2 | true | |
 ///
 /// kcptun's own `normal` differs from everybody else's: false, 40, 2, true.
 ///
@@ -36,7 +36,7 @@ pub struct KcpNoDelayConfig {
     pub resend: u32,
     /// `true` switches KCP's congestion window off: only the windows of both sides bound what is
     /// in flight, so loss does not slow the sender down, and neither does the traffic of others.
-    /// Default `false`.
+    /// Default `true`.
     pub nc: bool,
 }
 

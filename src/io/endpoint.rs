@@ -197,6 +197,20 @@ impl KcpEndpoint {
 
     /// Lets peers open streams on this endpoint. Several listeners of one endpoint share what
     /// comes; when the last is dropped, peers are refused again.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::{KcpConfig, KcpEndpoint};
+    ///
+    /// let endpoint = KcpEndpoint::bind(KcpConfig::wan(), "0.0.0.0:4000").await?;
+    /// let listener = endpoint.listen(); // both directions over one socket
+    /// let out = endpoint.connect("192.0.2.1:4000").await?;
+    /// let (back, peer) = listener.accept().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn listen(&self) -> KcpListener {
         KcpListener::from_shared(&self.shared)
     }
@@ -218,6 +232,16 @@ impl KcpEndpoint {
     }
 
     /// The conversations that are on the wire now, ordered by number.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn run(endpoint: smol_kcp::KcpEndpoint) {
+    /// for session in endpoint.sessions() {
+    ///     println!("{} {}: {:?}", session.conv, session.peer, session.stats.srtt);
+    /// }
+    /// # }
+    /// ```
     pub fn sessions(&self) -> Vec<SessionInfo> {
         sessions(&self.shared)
     }

@@ -68,6 +68,18 @@ impl KcpListener {
     ///
     /// # Errors
     /// [`KcpError::Config`]; whatever the system says.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn run() -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::{KcpConfig, KcpListener};
+    ///
+    /// let socket = std::net::UdpSocket::bind("0.0.0.0:4000")?; // or one that a supervisor handed over
+    /// let listener = KcpListener::from_socket(KcpConfig::wan(), socket)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_socket(config: KcpConfig, socket: UdpSocket) -> Result<KcpListener, KcpError> {
         config.check()?;
         let transport = UdpTransport::from_socket(&config, socket)?;
@@ -120,6 +132,20 @@ impl KcpListener {
 
     /// The streams that peers open, one after the other. The stream of streams ends with what ended
     /// the driver.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(listener: smol_kcp::KcpListener) -> Result<(), smol_kcp::KcpError> {
+    /// use futures_lite::StreamExt;
+    ///
+    /// let mut incoming = listener.incoming();
+    /// while let Some(stream) = incoming.next().await {
+    ///     println!("{} is here", stream?.peer_addr());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming { listener: self, incoming: Box::pin(self.incoming.clone()), ended: false }
     }

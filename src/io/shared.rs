@@ -68,7 +68,9 @@ struct StreamWakers {
 
 impl Shared {
     pub(super) fn new(router: Router, local_addr: SocketAddr) -> Arc<Shared> {
-        let incoming = async_channel::bounded(router.config().backlog);
+        // The driver keeps to the backlog; a bounded channel would hold memory for all of it, in
+        // every client too.
+        let incoming = async_channel::unbounded();
         Arc::new(Shared {
             clock: Clock::new(),
             state: Mutex::new(State {
@@ -139,12 +141,14 @@ impl State {
         while let Some((key, ready)) = self.router.pop_ready() {
             if let Some(wakers) = self.wakers.get_mut(key) {
                 if ready & READABLE != 0 {
+                    woken.readers |= wakers.read.is_some();
                     woken.add(wakers.read.take());
                 }
                 if ready & WRITABLE != 0 {
                     woken.add(wakers.write.take());
                 }
             }
+            woken.endings |= self.router.is_ending(key);
         }
     }
 
@@ -205,9 +209,19 @@ fn replace(slot: &mut Option<Waker>, cx: &mut Context<'_>) -> Option<Waker> {
 pub(super) struct Woken {
     wakers: Vec<Waker>,
     former: Vec<Waker>,
+    /// Some of them wait for bytes.
+    readers: bool,
+    /// Some may learn of an end.
+    endings: bool,
 }
 
 impl Woken {
+    /// May what a turn has to send wait until these have had their turn? A reader often answers
+    /// what it reads, and both then share a datagram. But who learns of an end may exit at once.
+    pub(super) fn answers_can_wait(&self) -> bool {
+        self.readers && !self.endings
+    }
+
     pub(super) fn add(&mut self, waker: Option<Waker>) {
         self.wakers.extend(waker);
     }

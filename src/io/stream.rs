@@ -61,6 +61,18 @@ impl KcpStream {
     ///
     /// # Cancel safety
     /// Dropped before it is done, the conversation ends.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::{KcpConfig, KcpStream};
+    ///
+    /// let stream = KcpStream::connect(&KcpConfig::wan(), "server.example:4000").await?;
+    /// println!("conversation {} with {}", stream.conv(), stream.peer_addr());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(
         config: &KcpConfig,
         addr: impl AsyncToSocketAddrs,
@@ -76,6 +88,18 @@ impl KcpStream {
     ///
     /// # Cancel safety
     /// As for [`connect`](KcpStream::connect).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::{KcpConfig, KcpStream};
+    ///
+    /// let config = KcpConfig { connect_timeout: None, ..KcpConfig::wan() }; // a stock server
+    /// let stream = KcpStream::connect_with_conv(&config, 0x1122_3344, "192.0.2.1:4000").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect_with_conv(
         config: &KcpConfig,
         conv: u32,
@@ -117,6 +141,19 @@ impl KcpStream {
     ///
     /// # Cancel safety
     /// As for [`connect`](KcpStream::connect).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::{KcpConfig, KcpStream};
+    ///
+    /// let socket = std::net::UdpSocket::bind("192.0.2.7:0")?; // by this address and no other
+    /// let peer = "192.0.2.1:4000".parse().expect("an address");
+    /// let stream = KcpStream::connect_with_socket(&KcpConfig::wan(), socket, peer).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect_with_socket(
         config: &KcpConfig,
         socket: UdpSocket,
@@ -186,6 +223,26 @@ impl KcpStream {
     ///
     /// # Cancel safety
     /// Dropped before it is done, nothing has been read.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(mut stream: smol_kcp::KcpStream) -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::KcpError;
+    ///
+    /// stream.send(b"a message").await?;
+    /// let mut buf = vec![0; 1500];
+    /// loop {
+    ///     match stream.recv(&mut buf).await {
+    ///         Ok(0) => break, // the peer has closed
+    ///         Ok(n) => println!("{} bytes", buf[..n].len()),
+    ///         Err(KcpError::BufferTooSmall { needed, .. }) => buf.resize(needed, 0),
+    ///         Err(error) => return Err(error),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn recv(&mut self, buf: &mut [u8]) -> Result<usize, KcpError> {
         poll_fn(|cx| self.handle.poll_read(cx, buf, true)).await
     }
@@ -194,6 +251,21 @@ impl KcpStream {
     ///
     /// # Errors
     /// [`KcpError::WouldBlock`] without room, and those of [`send`](KcpStream::send).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn run(mut stream: smol_kcp::KcpStream) -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::KcpError;
+    ///
+    /// match stream.try_send(b"where I am now") {
+    ///     Ok(_) => {}
+    ///     Err(KcpError::WouldBlock) => {} // the line is full: the next position will do
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_send(&mut self, message: &[u8]) -> Result<usize, KcpError> {
         self.handle.try_write(message)
     }
@@ -227,6 +299,20 @@ impl KcpStream {
     ///
     /// # Cancel safety
     /// Dropped before it is done, the closing goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(mut stream: smol_kcp::KcpStream) -> std::io::Result<()> {
+    /// use futures_lite::AsyncReadExt;
+    ///
+    /// stream.send(b"the whole question").await?;
+    /// stream.close().await?; // it has arrived
+    /// let mut answer = Vec::new();
+    /// stream.read_to_end(&mut answer).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn close(&mut self) -> Result<(), KcpError> {
         poll_fn(|cx| self.handle.poll_close(cx)).await
     }
@@ -238,6 +324,18 @@ impl KcpStream {
     }
 
     /// Two halves that different tasks may own. The writing half closes its side when dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(stream: smol_kcp::KcpStream) -> std::io::Result<()> {
+    /// use futures_lite::io::copy;
+    ///
+    /// let (mut read, mut write) = stream.split();
+    /// copy(&mut read, &mut write).await?; // an echo
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn split(self) -> (super::ReadHalf, super::WriteHalf) {
         super::halves::split(self)
     }

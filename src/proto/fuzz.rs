@@ -9,8 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Key, Router};
-use crate::config::KcpConfig;
+use crate::config::{EngineKind, KcpConfig};
 use crate::time::Time;
+
+/// Every engine there is runs through the same bytes.
+const ENGINES: &[EngineKind] = &[
+    EngineKind::Ring,
+    #[cfg(feature = "kcp")]
+    EngineKind::Kcp,
+];
 
 const A: SocketAddr = addr(1);
 const B: SocketAddr = addr(2);
@@ -27,8 +34,12 @@ const fn addr(host: u8) -> SocketAddr {
 
 /// One datagram after the other, each preceded by two bytes of length and one that says where it
 /// seems to come from, into an endpoint that listens.
-pub fn datagrams(mut bytes: &[u8]) {
-    let mut world = World::new();
+pub fn datagrams(bytes: &[u8]) {
+    ENGINES.iter().for_each(|&engine| arrive(engine, bytes));
+}
+
+fn arrive(engine: EngineKind, mut bytes: &[u8]) {
+    let mut world = World::new(engine);
     while let [lo, hi, from, rest @ ..] = bytes {
         let len = usize::from(u16::from_le_bytes([*lo, *hi])).min(rest.len());
         let (datagram, behind) = rest.split_at(len);
@@ -42,7 +53,11 @@ pub fn datagrams(mut bytes: &[u8]) {
 /// Operations, a byte each with the bytes that it needs: write, read, deliver, lose, repeat, alter,
 /// let time pass, close, forge.
 pub fn operations(bytes: &[u8]) {
-    let mut world = World::new();
+    ENGINES.iter().for_each(|&engine| operate(engine, bytes));
+}
+
+fn operate(engine: EngineKind, bytes: &[u8]) {
+    let mut world = World::new(engine);
     let mut bytes = bytes.iter().copied();
     while let Some(op) = bytes.next() {
         let mut next = || bytes.next().unwrap_or(0);
@@ -90,9 +105,10 @@ struct World {
 }
 
 impl World {
-    fn new() -> World {
+    fn new(engine: EngineKind) -> World {
         let config = Arc::new(KcpConfig {
             stream: true,
+            engine,
             max_sessions: 8,
             max_unconfirmed: 4,
             send_budget: 16 * 1400,
@@ -216,6 +232,17 @@ mod tests {
         let found =
             b"\xfc\xff\xc8\xce\xce\xce\xce\xce\x3f\x02\xf9\xfc\xfc\xfc\xff\xff\xff\xff\xff\x01\x01";
         super::operations(found);
+    }
+
+    /// The conversation began with a PUSH that had overtaken the HELLO, and ended by a reset; then the
+    /// HELLO came.
+    #[test]
+    fn a_hello_that_comes_after_a_reset_opens_nothing() {
+        let begun = b"\x00\x88\x00\xf7\x2e\x00\x01\x00\xbf\x3f\xff\xff\xff\x88\xf7\xdb\xec\xff\
+            \xff\xed\x48\x04\x8e\x38\xe3\x8e\x38\xe3\x8e\xed";
+        let ended = b"\x48\x48\xb8\x04\xff\x01\xee\xe2\x28\x7b\x1d\x00\x7b\x04\x6d\x6d\x7b\xd4\
+            \xd4\x00\xd4\xd4\xff\xff\xef\xff\x00\x00\x00";
+        super::operations(&[&begun[..], &[0x58; 124], &ended[..]].concat());
     }
 
     proptest! {

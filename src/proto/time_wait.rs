@@ -80,15 +80,18 @@ impl TimeWait {
 }
 
 impl Rest {
-    /// Does this datagram's HELLO open a new conversation under the old key?
+    /// Does this datagram's HELLO open a new conversation under the old key? One whose HELLO never
+    /// came cannot be told from a new one: it may be on its way still.
     pub(crate) fn is_succeeded_by(&self, datagram: &[u8]) -> bool {
-        hello(datagram).is_some_and(|nonce| Some(nonce) != self.nonce)
+        let own = self.nonce;
+        own.is_some_and(|own| hello(datagram).is_some_and(|nonce| nonce != own))
     }
 
     /// The answer to a late datagram, never longer than it.
     pub(crate) fn answer(&self, datagram: &[u8]) -> Option<[u8; HEADER_LEN]> {
         let first = Header::decode(datagram)?;
-        if self.reset {
+        // Should it be a new conversation after all, its client is to learn that it has to wait.
+        if self.reset || (self.nonce.is_none() && hello(datagram).is_some()) {
             return reset(datagram);
         }
         // `una` acknowledges retransmissions, the code a repeated FIN.
@@ -119,10 +122,12 @@ const QUIET_WINDOW: u16 = 32;
 /// The first segment of a datagram with a clock or nonce of its sender's own, which nobody guesses.
 /// ACKs, and the answers to probes, repeat what they were sent: an echo of them proves nothing.
 pub(crate) fn provoker(datagram: &[u8]) -> Option<Header> {
-    wire::segments(datagram).flatten().map(|segment| segment.header).find(|header| {
-        matches!(header.cmd, CMD_PUSH | CMD_WASK)
-            || (header.cmd, header.frg) == (CMD_WINS, CODE_HELLO)
-    })
+    wire::segments(datagram).flatten().map(|segment| segment.header).find(provokes)
+}
+
+/// Is it such a segment?
+pub(crate) fn provokes(header: &Header) -> bool {
+    matches!(header.cmd, CMD_PUSH | CMD_WASK) || (header.cmd, header.frg) == (CMD_WINS, CODE_HELLO)
 }
 
 /// The RST that answers `datagram`; `None` if that only answers something itself.

@@ -1,11 +1,12 @@
 //! Do timers work on this build?
 
 use std::fmt;
+use std::io;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use async_io::Timer;
+use polling::{Events, Poller};
 
 use super::runtime::now;
 
@@ -18,8 +19,10 @@ const LIMIT: Duration = Duration::from_millis(1500);
 pub enum BrokenTimers {
     /// They never fire.
     Hang,
-    /// They fire at once.
+    /// They fire early.
     Early,
+    /// The system refuses them.
+    Fail(io::ErrorKind),
 }
 
 impl std::error::Error for BrokenTimers {}
@@ -28,7 +31,8 @@ impl fmt::Display for BrokenTimers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = match self {
             BrokenTimers::Hang => "never fire",
-            BrokenTimers::Early => "fire at once",
+            BrokenTimers::Early => "fire early",
+            BrokenTimers::Fail(kind) => return write!(f, "waiting by a timer failed: {kind}"),
         };
         write!(
             f,
@@ -38,22 +42,25 @@ impl fmt::Display for BrokenTimers {
     }
 }
 
-/// Waits for a short timer, on a thread of its own since it might wait for ever: where `time_t` has
-/// 32 bits, a build can hand the kernel times that it understands as none (musl on MIPS).
+/// Waits a little, on a thread of its own since it might wait for ever: where `time_t` has 32 bits, a
+/// build can hand the kernel times that it misunderstands, as none or as anything (musl on MIPS).
+///
+/// It is the wait below async-io's timers: these hide one that ends early by waiting again, without end.
 ///
 /// # Errors
-/// They never fire, or fire at once: nothing that this crate does would work.
+/// They never fire, or early: nothing that this crate does would work, or it would keep the processor busy.
 pub fn check() -> Result<(), BrokenTimers> {
     let (done, result) = mpsc::channel();
-    let began = now();
     thread::spawn(move || {
-        smol::block_on(Timer::after(WAIT));
-        let _ = done.send(());
+        let began = now();
+        let waited = Poller::new().and_then(|poller| poller.wait(&mut Events::new(), Some(WAIT)));
+        let _ = done.send(waited.map(|_| now().duration_since(began)));
     });
     match result.recv_timeout(LIMIT) {
         Err(_) => Err(BrokenTimers::Hang),
-        Ok(()) if now().duration_since(began) < WAIT => Err(BrokenTimers::Early),
-        Ok(()) => Ok(()),
+        Ok(Err(error)) => Err(BrokenTimers::Fail(error.kind())),
+        Ok(Ok(took)) if took < WAIT => Err(BrokenTimers::Early),
+        Ok(Ok(_)) => Ok(()),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 use std::net::UdpSocket;
 
-use smol::net::TcpStream;
 use smol_kcp::tunnel::{Settings, Tunnel};
 use smol_kcp::KcpConfig;
 
@@ -81,8 +80,7 @@ fn a_connection_is_reset_when_the_server_does_not_come_within_connect_timeout() 
         let kcp = KcpConfig { connect_timeout: Some(ms(300)), ..stream() };
         let server = silent.local_addr().expect("its address");
         let client = Tunnel::start(&runtime, client_settings(server, kcp));
-        let mut tcp = TcpStream::connect(addr(&client)).await.expect("connecting");
-        assert_eq!(ending(&mut tcp).await, ErrorKind::ConnectionReset);
+        assert_eq!(refusal(addr(&client)).await, ErrorKind::ConnectionReset);
     });
 }
 
@@ -104,8 +102,7 @@ fn without_the_name_a_connection_is_reset_within_connect_timeout() {
     story(|runtime, _| async move {
         let kcp = KcpConfig { connect_timeout: Some(ms(300)), ..stream() };
         let client = Tunnel::start(&runtime, client_settings(name("server.test"), kcp));
-        let mut tcp = TcpStream::connect(addr(&client)).await.expect("connecting");
-        assert_eq!(ending(&mut tcp).await, ErrorKind::ConnectionReset);
+        assert_eq!(refusal(addr(&client)).await, ErrorKind::ConnectionReset);
     });
 }
 

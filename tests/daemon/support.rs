@@ -136,6 +136,14 @@ pub async fn ending(stream: &mut TcpStream) -> io::ErrorKind {
     }
 }
 
+/// How a connection ends that is not wanted; that may be as early as when it is made.
+pub async fn refusal(at: SocketAddr) -> io::ErrorKind {
+    match TcpStream::connect(at).await {
+        Ok(mut stream) => ending(&mut stream).await,
+        Err(error) => error.kind(),
+    }
+}
+
 /// One address behind which servers can be exchanged.
 pub struct Switch {
     pub addr: SocketAddr,

@@ -198,8 +198,7 @@ fn a_target_that_refuses_is_a_reset_for_the_client() {
             listener.local_addr().expect("its address")
         };
         let (_server, _client, at) = tunnel(&runtime, nobody, stream());
-        let mut tcp = TcpStream::connect(at).await.expect("connecting");
-        assert_eq!(ending(&mut tcp).await, ErrorKind::ConnectionReset);
+        assert_eq!(refusal(at).await, ErrorKind::ConnectionReset);
     });
 }
 
@@ -217,8 +216,7 @@ fn beyond_max_connections_a_client_lets_wait_and_a_server_resets() {
         let first = talking(addr(&narrow)).await;
         let mut second = TcpStream::connect(addr(&narrow)).await.expect("the kernel accepts");
         let mut third = talking(addr(&wide)).await;
-        let mut fourth = TcpStream::connect(addr(&wide)).await.expect("connecting");
-        assert_eq!(ending(&mut fourth).await, ErrorKind::ConnectionReset);
+        assert_eq!(refusal(addr(&wide)).await, ErrorKind::ConnectionReset);
         assert_eq!(narrow.stats().opened, 1, "the second waits");
         drop(first);
         chat(&mut second, b"at last").await.expect("its turn");

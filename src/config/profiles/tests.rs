@@ -175,5 +175,5 @@ fn keepalives_hold_nat_mappings_and_come_thrice_before_expiry() {
 #[test]
 fn a_router_of_64_mb_survives_all_of_its_sessions() {
     let config = KcpConfig::low_memory();
-    assert_eq!(config.max_sessions * config.max_session_memory(), 12_083_200);
+    assert_eq!(config.max_sessions * config.max_session_memory(), 18_327_552);
 }

@@ -105,6 +105,52 @@ impl Datagrams {
         Ok(Some(len))
     }
 
+    /// Is there memory for `room` more bytes without taking any?
+    pub(crate) fn has_spare(&self, room: usize) -> bool {
+        self.bytes.len() - self.end >= room
+    }
+
+    /// Appends the datagrams of a train that `fill` writes into the `room` bytes it is given; it
+    /// returns address, length, and the bytes of each datagram, of which the last may have fewer; 0
+    /// for a single one. What finds no room goes into `rest`. Returns how many there were, and how
+    /// many of them were left out: those longer than `longest`, and those that find `rest` full too.
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    pub(crate) fn push_train(
+        &mut self,
+        room: usize,
+        longest: usize,
+        rest: &mut Datagrams,
+        fill: impl FnOnce(&mut [u8]) -> io::Result<(SocketAddr, usize, usize)>,
+    ) -> io::Result<(usize, usize)> {
+        let (addr, mut len, segment) = fill(self.tail(room))?;
+        let segment = if segment == 0 { len } else { segment };
+        let count = if len == 0 { 1 } else { len.div_ceil(segment) };
+        let (mut kept, mut lost) = (count, 0);
+        if segment > longest {
+            // Only the end may be short enough.
+            let last = len - (count - 1) * segment;
+            kept = usize::from(last <= longest);
+            lost = count - kept;
+            self.bytes.copy_within(self.end + len - last..self.end + len, self.end);
+            len = last;
+        }
+        let mut at = self.end;
+        let end = at + len;
+        for _ in 0..kept {
+            let bytes = segment.min(end - at);
+            if self.is_full() {
+                lost += usize::from(!rest.push(addr, &self.bytes[at..at + bytes]));
+            } else {
+                self.spans.push_back((addr, bytes));
+                self.end += bytes;
+            }
+            at += bytes;
+        }
+        Ok((count, lost))
+    }
+
     /// The first datagram and its address.
     pub fn front(&self) -> Option<(SocketAddr, &[u8])> {
         self.iter().next()
@@ -332,6 +378,35 @@ mod tests {
         batch.push(addr(2), b"b");
         batch.readdress(|from| if from == addr(2) { addr(3) } else { from });
         assert_eq!(batch.iter().collect::<Vec<_>>(), [(addr(1), &b"a"[..]), (addr(3), b"b")]);
+    }
+
+    #[test]
+    fn a_train_arrives_as_its_datagrams() {
+        let (mut batch, mut rest) = (Datagrams::new(4), Datagrams::new(1));
+        assert!(!batch.has_spare(1));
+        let mut arrive = |len: usize, segment: usize| {
+            let fill = |room: &mut [u8]| {
+                room.iter_mut().zip(0..).for_each(|(byte, at)| *byte = at);
+                Ok((addr(1), len, segment))
+            };
+            let said = batch.push_train(20, 9, &mut rest, fill).unwrap();
+            (said, contents(&batch), contents(&rest))
+        };
+        let one = |bytes: std::ops::Range<u8>| (addr(1), bytes.collect::<Vec<_>>());
+        assert_eq!(arrive(5, 0), ((1, 0), vec![one(0..5)], vec![]), "a single one");
+        let mut all = vec![one(0..5)];
+        assert_eq!(arrive(20, 10), ((2, 2), all.clone(), vec![]), "too long");
+        all.push(one(10..18));
+        assert_eq!(arrive(18, 10), ((2, 1), all.clone(), vec![]), "but for its end");
+        all.extend([one(0..8), one(8..16)]);
+        let last = vec![one(16..18)];
+        assert_eq!(arrive(18, 8), ((3, 0), all.clone(), last.clone()), "room for two");
+        assert_eq!(arrive(4, 2), ((2, 2), all, last), "no room at all");
+        batch.clear();
+        assert!(batch.has_spare(20));
+        let failed =
+            batch.push_train(20, 9, &mut rest, |_| Err(io::Error::from(io::ErrorKind::WouldBlock)));
+        assert!(failed.is_err() && batch.is_empty());
     }
 
     #[test]

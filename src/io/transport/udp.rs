@@ -55,9 +55,40 @@ pub struct UdpTransport {
     rest: Datagrams,
     /// The last receive found nothing more, so the next begins with asking the reactor.
     dry: bool,
+    habit: Habit,
     /// An error that came behind datagrams that had to be delivered first.
     held: Option<io::Error>,
     dropped: u64,
+}
+
+/// How datagrams have come lately. Where they come one by one, as in a conversation of question and
+/// answer, it is of no use to look for a second one each time: the reactor will tell.
+#[derive(Clone, Copy, Debug, Default)]
+struct Habit {
+    /// Times in a row that a look for all found a single one.
+    alone: u32,
+    /// Looks since then that took one and did not look for more.
+    trusted: u32,
+}
+
+impl Habit {
+    /// Looks for all before the habit is believed, and looks that believe it before the next one
+    /// that does not.
+    const PROVEN: u32 = 4;
+    const TRUST: u32 = 15;
+
+    /// A look for all has found so many.
+    fn looked(&mut self, count: usize) {
+        self.alone = if count == 1 { self.alone.saturating_add(1) } else { 0 };
+        self.trusted = 0;
+    }
+
+    /// One has arrived: is that all?
+    fn is_all(&mut self) -> bool {
+        let trusts = self.alone >= Habit::PROVEN && self.trusted < Habit::TRUST;
+        self.trusted += u32::from(trusts);
+        trusts
+    }
 }
 
 /// What a configuration says about sockets.
@@ -66,6 +97,8 @@ struct Options {
     /// Bytes of the longest datagram that is delivered.
     longest: usize,
     buffers: (Option<usize>, Option<usize>),
+    /// Bytes of a receive window.
+    window: usize,
     dscp: Option<u8>,
 }
 
@@ -75,6 +108,7 @@ impl Options {
         Ok(Options {
             longest: receive_limit(config.mtu),
             buffers: config.socket_buffers,
+            window: usize::from(config.wnd_size.1.max(128)).saturating_mul(config.mtu),
             dscp: config.dscp,
         })
     }
@@ -140,7 +174,7 @@ impl UdpTransport {
         let v6 = socket.local_addr()?.is_ipv6();
         let granted = {
             let socket = SockRef::from(&socket);
-            set_buffers(&socket, options.buffers);
+            set_buffers(&socket, options);
             if let Some(dscp) = options.dscp {
                 set_dscp(&socket, v6, dscp)?;
             }
@@ -159,6 +193,7 @@ impl UdpTransport {
             // One train at most lies in it.
             rest: Datagrams::new(offload::MAX_ARRIVALS),
             dry: false,
+            habit: Habit::default(),
             held: None,
             dropped: 0,
         })
@@ -171,6 +206,16 @@ impl UdpTransport {
             return self.read_one(batch);
         }
         let UdpTransport { socket, options, offload, rest, dropped, .. } = self;
+        // In the midst of bulk data the batch has the memory for a whole train: no copy.
+        if batch.has_spare(offload::SCRATCH) {
+            let longest = options.longest;
+            let (count, lost) = batch.push_train(offload::SCRATCH, longest, rest, |room| {
+                let (from, len, segment) = offload.receive_into(socket.get_ref(), room)?;
+                Ok((canonical(from), len, segment))
+            })?;
+            *dropped += lost as u64;
+            return Ok(count);
+        }
         let mut count = 0;
         offload.receive(socket.get_ref(), &mut |from, datagram| {
             count += 1;
@@ -271,11 +316,16 @@ impl Transport for UdpTransport {
         // Dropped datagrams count as reads: a flood of them must not hold the caller for ever.
         while reads > 0 {
             match self.read(batch) {
+                Ok(1) if batch.len() == 1 && self.habit.is_all() => {
+                    self.dry = true;
+                    return Poll::Ready(Ok(()));
+                }
                 Ok(count) => reads = reads.saturating_sub(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.rest.release();
                     if batch.len() > before {
+                        self.habit.looked(batch.len() - before);
                         self.dry = true;
                         return Poll::Ready(Ok(()));
                     }
@@ -375,8 +425,12 @@ fn is_cut(error: &io::Error) -> bool {
 
 /// Asks for buffer sizes. They are wishes: BSD systems refuse what is above their limit, where
 /// Linux silently grants less.
-fn set_buffers(socket: &Socket, (send, recv): (Option<usize>, Option<usize>)) {
+fn set_buffers(socket: &Socket, options: Options) {
+    let (send, recv) = options.buffers;
     let send = send.map(|size| socket.set_send_buffer_size(size));
+    // Of its own accord no socket is made smaller than the system has it.
+    let enough = socket.recv_buffer_size().is_ok_and(|size| size >= options.window);
+    let recv = recv.or((!enough).then_some(options.window));
     let recv = recv.map(|size| socket.set_recv_buffer_size(size));
     for error in [send, recv].into_iter().flatten().filter_map(Result::err) {
         log::warn!("UDP socket buffers stay as they are: {error}");

@@ -46,6 +46,11 @@ impl Router {
         }
     }
 
+    /// Is one direction of the session over, or soon?
+    pub(crate) fn is_ending(&self, key: Key) -> bool {
+        self.sessions.get(key).is_none_or(Session::is_ending)
+    }
+
     /// As [`Session::write`].
     pub(crate) fn write(
         &mut self,

@@ -118,10 +118,7 @@ impl Router {
 
     fn deliver(&mut self, now: Time, key: Key, datagram: &[u8]) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let renewed = wire::segments(datagram)
-            .flatten()
-            .any(|segment| session.is_succeeded_by(now, &segment.header));
-        if renewed {
+        if session.is_succeeded_by(now, datagram) {
             let (conv, peer) = (session.conv(), session.peer());
             session.fail(KcpError::Reset);
             self.settle(now, key);

@@ -7,46 +7,102 @@ use crate::error::KcpError;
 /// Memory that an empty inbox may keep while its session is idle.
 const KEEP: usize = 4096;
 
+/// Bytes after which a piece is full, and what comes next goes into another one: so a reader that
+/// stands still has memory for what waits, and not for twice or four times as much, as in a single
+/// buffer that grows by doubling.
+const PIECE: usize = 64 * 1024;
+
+/// Bytes by which a piece is larger than what is in it when it has grown.
+const SLACK: usize = 4096;
+
+/// What is kept for each message beside its bytes: its length.
+const RECORD: usize = std::mem::size_of::<usize>();
+
 /// Bytes in order, and where messages end in them when messages count.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
+    /// Full pieces, the oldest first.
+    full: VecDeque<Vec<u8>>,
+    /// The newest piece.
     bytes: Vec<u8>,
-    /// Bytes at the front of `bytes` that have been read.
+    /// Bytes at the front of the oldest piece that have been read.
     read: usize,
+    /// Bytes that have not been read.
+    len: usize,
     /// What is left of each message; not kept in stream mode.
     messages: VecDeque<usize>,
 }
 
 impl Inbox {
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len() - self.read
+        self.len
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
-    /// Where an engine appends; [`appended`](Inbox::appended) must follow in message mode.
-    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
-        // Move no more than has been read since the last move: each byte is moved at most once.
-        if self.read > 0 && self.read >= self.len() {
-            self.bytes.drain(..self.read);
-            self.read = 0;
+    /// What counts against the receive budget: many tiny messages cost more than their bytes.
+    pub(crate) fn cost(&self) -> usize {
+        self.len + RECORD * self.messages.len()
+    }
+
+    /// Appends what `fill` appends, and returns how much that is; a message of its own if `whole`.
+    pub(crate) fn append(
+        &mut self,
+        whole: bool,
+        fill: impl FnOnce(&mut Vec<u8>) -> Option<usize>,
+    ) -> Option<usize> {
+        let filled = self.extend(fill)?;
+        if whole {
+            self.messages.push_back(filled);
         }
-        &mut self.bytes
+        Some(filled)
     }
 
-    /// The last `len` bytes are one message.
-    pub(crate) fn appended(&mut self, len: usize) {
-        self.messages.push_back(len);
+    /// Appends what `fill` appends, without regard to messages.
+    pub(crate) fn extend<R>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        if self.bytes.len() >= PIECE {
+            let next = Vec::with_capacity(PIECE + SLACK);
+            self.full.push_back(std::mem::replace(&mut self.bytes, next));
+        }
+        let (before, had) = (self.bytes.len(), self.bytes.capacity());
+        let filled = fill(&mut self.bytes);
+        if self.bytes.capacity() > had {
+            self.bytes.shrink_to(self.bytes.len() + SLACK);
+        }
+        self.len += self.bytes.len() - before;
+        filled
     }
 
     /// Reads bytes without regard to messages.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> usize {
-        let n = buf.len().min(self.len());
-        buf[..n].copy_from_slice(&self.bytes[self.read..self.read + n]);
-        self.read += n;
-        let mut left = n;
+        let n = buf.len().min(self.len);
+        let mut rest = &mut buf[..n];
+        while !rest.is_empty() {
+            let piece = self.full.front().unwrap_or(&self.bytes);
+            let part = &piece[self.read..];
+            let taken = part.len().min(rest.len());
+            let (here, behind) = std::mem::take(&mut rest).split_at_mut(taken);
+            here.copy_from_slice(&part[..taken]);
+            rest = behind;
+            self.read += taken;
+            if self.read == piece.len() && self.full.pop_front().is_some() {
+                self.read = 0;
+            }
+        }
+        self.len -= n;
+        self.forget(n);
+        if self.is_empty() {
+            // The memory stays: in the midst of traffic the next batch needs it again.
+            self.bytes.clear();
+            self.read = 0;
+        }
+        n
+    }
+
+    /// `left` bytes at the front have been read: the messages they were are gone.
+    fn forget(&mut self, mut left: usize) {
         while let Some(first) = self.messages.front_mut() {
             if *first > left {
                 *first -= left;
@@ -55,8 +111,6 @@ impl Inbox {
             left -= *first;
             self.messages.pop_front();
         }
-        self.tidy();
-        n
     }
 
     /// Reads the first message, or what an earlier [`read`](Inbox::read) left of it.
@@ -70,9 +124,15 @@ impl Inbox {
         }
     }
 
+    /// Bytes of memory held.
+    fn capacity(&self) -> usize {
+        let full: usize = self.full.iter().map(Vec::capacity).sum();
+        full + self.bytes.capacity() + RECORD * self.messages.capacity()
+    }
+
     /// Is there memory to [`shrink`](Inbox::shrink)?
     pub(crate) fn can_shrink(&self) -> bool {
-        self.is_empty() && self.bytes.capacity() + 8 * self.messages.capacity() > KEEP
+        self.is_empty() && self.capacity() > KEEP
     }
 
     /// Gives back the memory that an empty inbox keeps for the next arrival.
@@ -85,27 +145,23 @@ impl Inbox {
     pub(crate) fn clear(&mut self) {
         *self = Inbox::default();
     }
-
-    fn tidy(&mut self) {
-        if !self.is_empty() {
-            return;
-        }
-        // The memory stays: in the midst of traffic the next batch needs it again.
-        self.read = 0;
-        self.bytes.clear();
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn append(inbox: &mut Inbox, message: &[u8]) {
+        let appended = inbox.append(true, |bytes| {
+            bytes.extend_from_slice(message);
+            Some(message.len())
+        });
+        assert_eq!(appended, Some(message.len()));
+    }
+
     fn inbox(messages: &[&[u8]]) -> Inbox {
         let mut inbox = Inbox::default();
-        for message in messages {
-            inbox.tail().extend_from_slice(message);
-            inbox.appended(message.len());
-        }
+        messages.iter().for_each(|message| append(&mut inbox, message));
         inbox
     }
 
@@ -135,19 +191,59 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_in_many_pieces_comes_out_in_order() {
+        let messages: Vec<Vec<u8>> = (0..300).map(|n| vec![n as u8; 1 + n * 37 % 3000]).collect();
+        for step in [1, 999, 70_000, 1 << 20] {
+            let mut inbox = Inbox::default();
+            messages.iter().for_each(|message| append(&mut inbox, message));
+            let (mut all, mut buf) = (Vec::new(), vec![0; step]);
+            while !inbox.is_empty() {
+                let n = inbox.read(&mut buf);
+                all.extend_from_slice(&buf[..n]);
+            }
+            assert!(all == messages.concat(), "{step} at a time");
+            assert_eq!((inbox.cost(), inbox.full.len(), inbox.read), (0, 0, 0));
+        }
+        let mut inbox = Inbox::default();
+        messages.iter().for_each(|message| append(&mut inbox, message));
+        let mut buf = [0; 3000];
+        for message in &messages {
+            assert_eq!(inbox.receive(&mut buf).unwrap(), message.len());
+            assert!(buf[..message.len()] == message[..]);
+        }
+    }
+
+    #[test]
     fn memory_follows_what_waits() {
         let mut inbox = Inbox::default();
         let mut buf = [0; 1000];
         for _ in 0..10_000 {
-            inbox.tail().extend_from_slice(&[1; 1000]);
+            append(&mut inbox, &[1; 1000]);
             if inbox.len() > 3000 {
                 inbox.read(&mut buf);
             }
         }
-        assert!(inbox.bytes.capacity() < 32_000, "{}", inbox.bytes.capacity());
+        assert!(inbox.capacity() < 2 * (PIECE + SLACK), "{}", inbox.capacity());
+        // A reader that stands still, and messages larger than a piece.
+        for _ in 0..1000 {
+            append(&mut inbox, &[1; 1000]);
+        }
+        for _ in 0..10 {
+            append(&mut inbox, &[1; 100_000]);
+        }
+        let most = inbox.len() + inbox.len() / 8 + 2 * (PIECE + SLACK);
+        assert!(inbox.capacity() < most, "{} for {}", inbox.capacity(), inbox.len());
         while inbox.read(&mut buf) > 0 {}
         assert!(inbox.can_shrink());
         inbox.shrink();
-        assert_eq!(inbox.bytes.capacity(), 0);
+        assert_eq!(inbox.capacity(), 0);
+    }
+
+    #[test]
+    fn tiny_messages_cost_what_they_take() {
+        let mut inbox = inbox(&[&b"a"[..]; 1000]);
+        assert_eq!((inbox.len(), inbox.cost()), (1000, 1000 * (1 + RECORD)));
+        assert_eq!(inbox.read(&mut [0; 999]), 999);
+        assert_eq!(inbox.cost(), 1 + RECORD);
     }
 }

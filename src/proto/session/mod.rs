@@ -401,6 +401,11 @@ impl Session {
         }
     }
 
+    /// Has one side closed, or both, or has it failed?
+    pub(crate) fn is_ending(&self) -> bool {
+        self.error.is_some() || self.fin != Fin::Open || self.peer_fin.is_some()
+    }
+
     /// What became possible for the handles since the last call, as bits.
     pub(crate) fn take_ready(&mut self) -> u8 {
         std::mem::take(&mut self.ready)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Control, Fin, Peer, Role, Session, READABLE, WRITABLE};
 use crate::error::KcpError;
 use crate::proto::engine::{Reader, Refusal};
-use crate::proto::time_wait::provoker;
+use crate::proto::time_wait::provokes;
 use crate::time::Time;
 use crate::wire::{
     self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PLAIN, CODE_RST,
@@ -30,8 +30,9 @@ impl Session {
         // What is next in a stream goes straight to where it is read.
         let handled = if self.config.stream && self.released.is_none() {
             let room = self.config.recv_budget.saturating_sub(waiting);
-            let reader = Reader { into: self.inbox.tail(), room };
-            self.engine.handle_datagram_for(now, datagram, reader)
+            let engine = &mut self.engine;
+            self.inbox
+                .extend(|into| engine.handle_datagram_for(now, datagram, Reader { into, room }))
         } else {
             self.engine.handle_datagram(now, datagram)
         };
@@ -50,19 +51,31 @@ impl Session {
             }
         };
         self.confirmed |= handled.proven;
-        let forgetful = self.is_forgetful(datagram);
-        if handled.progress && !forgetful {
-            self.progress = now;
-        }
         let mut genuine = handled.proven || handled.progress || handled.pushed;
-        if let Some(own) = provoker(datagram) {
-            self.last = Some((own.sn, own.ts));
-        }
+        // Does the peer take back what it has acknowledged? A restarted stock peer that knows
+        // nothing of the conversation does, in all that it says: it may acknowledge what is out of
+        // order for it, and answer probes, but it is not the one that was there. A datagram overtaken
+        // on its way looks the same, and is followed by others. Our own code says RST instead, and
+        // may say "one before the beginning".
+        let mut forgetful = self.code != Peer::Ours;
+        let mut provoker = None;
         for segment in wire::segments(datagram).flatten() {
-            genuine |= self.handle_control(now, &segment.header);
+            let header = &segment.header;
+            if diff(header.una, self.peer_una) >= 0 {
+                self.peer_una = header.una;
+                forgetful = false;
+            }
+            if provoker.is_none() && provokes(header) {
+                provoker = Some((header.sn, header.ts));
+            }
+            genuine |= self.handle_control(now, header);
             if self.error.is_some() {
                 return;
             }
+        }
+        self.last = provoker.or(self.last);
+        if handled.progress && !forgetful {
+            self.progress = now;
         }
         if handled.pushed {
             // The ACK is company enough for a small write.
@@ -93,22 +106,6 @@ impl Session {
             // Nobody will read what the peer goes on sending: as TCP does, say so.
             self.fail(KcpError::Closed);
         }
-    }
-
-    /// Does the peer take back what it has acknowledged? A restarted stock peer that knows nothing
-    /// of the conversation does, in all that it says: it may acknowledge what is out of order for
-    /// it, and answer probes, but it is not the one that was there. A datagram overtaken on its way
-    /// looks the same, and is followed by others. Our own code says RST instead, and may say "one
-    /// before the beginning".
-    fn is_forgetful(&mut self, datagram: &[u8]) -> bool {
-        let mut forgetful = self.code != Peer::Ours;
-        for segment in wire::segments(datagram).flatten() {
-            if diff(segment.header.una, self.peer_una) >= 0 {
-                self.peer_una = segment.header.una;
-                forgetful = false;
-            }
-        }
-        forgetful
     }
 
     /// Acts on a probe, an answer or one of our codes; `false` where it proves nothing about the
@@ -239,14 +236,15 @@ impl Session {
     /// Moves what is readable from the engine to the inbox, as far as the budget goes; with no
     /// reader left, to nowhere.
     pub(super) fn drain(&mut self) {
-        let budget = self.config.recv_budget;
+        let (budget, whole) = (self.config.recv_budget, !self.config.stream);
         let before = self.inbox.len();
-        while self.inbox.len() < budget {
-            let Some(len) = self.engine.read(self.inbox.tail()) else { break };
+        while self.inbox.cost() < budget {
+            let engine = &mut self.engine;
+            if self.inbox.append(whole, |into| engine.read(into)).is_none() {
+                break;
+            }
             if self.released.is_some() {
                 self.inbox.clear();
-            } else if !self.config.stream {
-                self.inbox.appended(len);
             }
         }
         self.engine.set_backlog(self.inbox.len());
@@ -260,11 +258,15 @@ impl Session {
         self.engine.header(self.opened, CMD_WINS, CODE_HELLO).ts
     }
 
-    /// Is `header` the HELLO of another life of the peer, while this one has gone silent?
-    pub(crate) fn is_succeeded_by(&self, now: Time, header: &Header) -> bool {
+    /// Has `datagram` the HELLO of another life of the peer, while this one has gone silent?
+    pub(crate) fn is_succeeded_by(&self, now: Time, datagram: &[u8]) -> bool {
         self.role == Role::Server
-            && (header.cmd, header.frg) == (CMD_WASK, CODE_HELLO)
-            && self.greeted.is_some_and(|(nonce, _)| nonce != header.sn)
             && now.since(self.heard) >= super::timers::SILENCE
+            && self.greeted.is_some_and(|(nonce, _)| {
+                wire::segments(datagram).flatten().any(|segment| {
+                    let header = segment.header;
+                    (header.cmd, header.frg) == (CMD_WASK, CODE_HELLO) && nonce != header.sn
+                })
+            })
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::timers::FIN_LONGEST;
-use super::{Control, Fin, Peer, Role, Session, RECENT, WRITABLE};
+use super::{Control, Counters, Fin, Peer, Role, Session, RECENT, WRITABLE};
 use crate::proto::time_wait::provoker;
 use crate::time::Time;
 use crate::wire::{
@@ -41,6 +41,21 @@ impl Session {
             self.engine.flush(now);
             self.wake_writer();
             self.announce_end(now);
+        }
+        if self.control.is_empty() && self.confirmed {
+            // As good as always: from the engine straight to the queue, without memory for all.
+            let known = self.is_unknown_yet().then(|| self.sn_base.wrapping_sub(1));
+            let Session { engine, recent, recent_at, stats, peer, .. } = self;
+            let mut marked = Vec::new();
+            engine.take_output(&mut |datagram| {
+                record(recent, recent_at, stats, datagram);
+                let Some(una) = known else { return out(*peer, datagram) };
+                marked.clear();
+                marked.extend_from_slice(datagram);
+                mark(&mut marked, una);
+                out(*peer, &marked);
+            });
+            return;
         }
         let mut bytes = Vec::new();
         let mut lengths = Vec::new();
@@ -104,19 +119,16 @@ impl Session {
     /// "one before the beginning" instead. To this peer it is as good as any old `una`; a restarted
     /// one takes it for no opening and answers RST.
     fn mark_known(&self, bytes: &mut [u8]) {
-        if self.role == Role::Client
+        if self.is_unknown_yet() {
+            mark(bytes, self.sn_base.wrapping_sub(1));
+        }
+    }
+
+    /// Does the peer's own kind know this client only by its HELLO, as far as it can tell?
+    fn is_unknown_yet(&self) -> bool {
+        self.role == Role::Client
             && self.code == Peer::Ours
             && self.engine.rcv_nxt() == self.sn_base
-        {
-            let known = self.sn_base.wrapping_sub(1).to_le_bytes();
-            let mut at = 0;
-            while let Some(header) = bytes.get(at..).and_then(Header::decode) {
-                if let Some(una) = bytes.get_mut(at + UNA_AT..at + UNA_AT + 4) {
-                    una.copy_from_slice(&known);
-                }
-                at += HEADER_LEN + header.len as usize;
-            }
-        }
     }
 
     /// Asks a client that only ever sent for a sign that it receives; not before it has sent more
@@ -144,15 +156,7 @@ impl Session {
         datagram: &[u8],
         out: &mut dyn FnMut(SocketAddr, &[u8]),
     ) {
-        if let Some(own) = provoker(datagram) {
-            // The engine remembers PUSHes too, in any number, but only while they are in flight.
-            if let Some(slot) = self.recent.get_mut(self.recent_at % RECENT) {
-                *slot = Some((own.sn, own.ts));
-            }
-            self.recent_at = self.recent_at.wrapping_add(1);
-        }
-        self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(1);
-        self.stats.wire_sent = self.stats.wire_sent.wrapping_add(datagram.len() as u64);
+        record(&mut self.recent, &mut self.recent_at, &mut self.stats, datagram);
         out(to, datagram);
     }
 
@@ -164,5 +168,34 @@ impl Session {
     /// Queues the HELLO with the number of this try.
     pub(super) fn push_hello(&mut self, nonce: u32) {
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_HELLO, sn: nonce, ts: None });
+    }
+}
+
+/// Counts a datagram on its way out, and remembers what an RST to it would echo.
+fn record(
+    recent: &mut [Option<(u32, u32)>; RECENT],
+    recent_at: &mut usize,
+    stats: &mut Counters,
+    datagram: &[u8],
+) {
+    if let Some(own) = provoker(datagram) {
+        // The engine remembers PUSHes too, in any number, but only while they are in flight.
+        if let Some(slot) = recent.get_mut(*recent_at % RECENT) {
+            *slot = Some((own.sn, own.ts));
+        }
+        *recent_at = recent_at.wrapping_add(1);
+    }
+    stats.datagrams_sent = stats.datagrams_sent.wrapping_add(1);
+    stats.wire_sent = stats.wire_sent.wrapping_add(datagram.len() as u64);
+}
+
+/// Writes `una` into every segment.
+fn mark(bytes: &mut [u8], una: u32) {
+    let mut at = 0;
+    while let Some(header) = bytes.get(at..).and_then(Header::decode) {
+        if let Some(field) = bytes.get_mut(at + UNA_AT..at + UNA_AT + 4) {
+            field.copy_from_slice(&una.to_le_bytes());
+        }
+        at += HEADER_LEN + header.len as usize;
     }
 }

@@ -6,7 +6,7 @@
 //! end decides nothing. Numbers travel in little endian, as those of KCP.
 //!
 //! - Upload: the client sends bytes until the server's report arrives, and ends the stream.
-//! - Download: the server sends blocks of [`BLOCK`] bytes, the first of which says whether more
+//! - Download: the server sends blocks of 16 KiB, the first of which says whether more
 //!   follow. After the last the client asks for the report with one byte.
 
 mod client;

@@ -27,12 +27,12 @@ pub(super) const MAX_BYTES: usize = 65507;
 pub(super) const MAX_ARRIVALS: usize = 128;
 
 /// Bytes that one receive can bring, in whatever number of datagrams.
-const SCRATCH: usize = 65535;
+pub(super) const SCRATCH: usize = 65535;
 
 thread_local! {
     /// Where trains arrive before they are cut. One for all sockets of a thread, so that many
     /// sockets need no more memory than one; taken when first needed. It costs one copy of each
-    /// datagram, some 30 ns, and saves every batch from holding room for a whole train.
+    /// datagram and saves every batch from holding room for a whole train.
     static ARRIVALS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -82,6 +82,17 @@ impl Offload {
             }
             Ok(())
         })
+    }
+
+    /// Receives a train into `room`, which should have [`SCRATCH`] bytes: sender, bytes, and bytes
+    /// of each datagram, 0 if it is a single one.
+    pub(super) fn receive_into(
+        self,
+        socket: &UdpSocket,
+        room: &mut [u8],
+    ) -> io::Result<(SocketAddr, usize, usize)> {
+        let (from, len, segment) = sys::receive(socket, room)?;
+        Ok((from, len, if segment < len { segment } else { 0 }))
     }
 
     /// As where the system knows trains in the wanted directions only.

@@ -354,3 +354,37 @@ fn a_rebind_changes_the_port_and_traffic_goes_on() {
         assert_eq!(got.unwrap(), [(at, b"answer".to_vec())]);
     });
 }
+
+#[test]
+fn a_second_datagram_is_not_looked_for_where_there_never_was_one() {
+    let mut habit = Habit::default();
+    for _ in 0..Habit::PROVEN {
+        assert!(!habit.is_all(), "not yet proven");
+        habit.looked(1);
+    }
+    for _ in 0..3 {
+        assert!((0..Habit::TRUST).all(|_| habit.is_all()));
+        assert!(!habit.is_all(), "now and then it is put to the test");
+        habit.looked(1);
+    }
+    habit.looked(2);
+    assert!(!habit.is_all());
+}
+
+#[test]
+fn one_by_one_or_all_at_once_every_datagram_arrives() {
+    let mut server = bound(V4);
+    let addr = server.local_addr().unwrap();
+    let (client, _) = plain();
+    block_on(async {
+        for round in 0..200_u8 {
+            let burst = if round % 50 < 45 { 1 } else { 5 };
+            for _ in 0..burst {
+                client.send_to(&[round], addr).unwrap();
+            }
+            for (_, datagram) in recv(&mut server, burst).await.unwrap() {
+                assert_eq!(datagram, [round]);
+            }
+        }
+    });
+}

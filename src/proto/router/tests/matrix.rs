@@ -52,12 +52,13 @@ fn transfer(config: &KcpConfig, rtt: u64, loss: u32, len: usize) -> (Duration, S
     (took, stats)
 }
 
-#[test]
-fn every_profile_delivers_over_every_path() {
+/// The table of every profile over every path.
+fn table(engine: EngineKind) -> String {
     let mut table =
         String::from("profile        RTT ms  loss %    took ms  datagrams  again  wire/payload\n");
     for (name, profile) in profiles() {
-        let config = KcpConfig { stream: true, keep_alive: None, session_expire: None, ..profile };
+        let config =
+            KcpConfig { stream: true, keep_alive: None, session_expire: None, engine, ..profile };
         for rtt in [5, 50, 300] {
             for loss in [0, 1, 5, 20] {
                 let (took, stats) = transfer(&config, rtt, loss, BYTES);
@@ -73,14 +74,31 @@ fn every_profile_delivers_over_every_path() {
             }
         }
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/proto/router/tests/matrix.txt");
+    table
+}
+
+/// Compares the table with the one in `file`, or takes it over.
+fn compare(engine: EngineKind, file: &str, expected: &str) {
+    let table = table(engine);
     if std::env::var_os("SMOL_KCP_BLESS").is_some() {
-        std::fs::write(path, &table).unwrap();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/proto/router/tests/");
+        std::fs::write(format!("{folder}{file}"), &table).unwrap();
         return;
     }
-    let expected = include_str!("matrix.txt").replace("\r\n", "\n");
+    let expected = expected.replace("\r\n", "\n");
     for (found, expected) in table.lines().zip(expected.lines()) {
-        assert_eq!(found, expected, "set SMOL_KCP_BLESS to accept");
+        assert_eq!(found, expected, "{file}: set SMOL_KCP_BLESS to accept");
     }
     assert_eq!(table.lines().count(), expected.lines().count());
+}
+
+#[test]
+fn every_profile_delivers_over_every_path() {
+    compare(EngineKind::Ring, "matrix.txt", include_str!("matrix.txt"));
+}
+
+#[test]
+#[cfg(feature = "kcp")]
+fn every_profile_delivers_over_every_path_with_the_other_engine_too() {
+    compare(EngineKind::Kcp, "matrix_kcp.txt", include_str!("matrix_kcp.txt"));
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use self::app::App;
 use self::world::{addr, World, CLIENT, SERVER};
-use crate::config::{KcpConfig, KcpNoDelayConfig};
+use crate::config::{EngineKind, KcpConfig, KcpNoDelayConfig};
 use crate::error::KcpError;
 use crate::layer::netem::{LinkConfig, Probability};
 use crate::time::Time;
@@ -50,6 +50,13 @@ fn config() -> KcpConfig {
         ..KcpConfig::default()
     }
 }
+
+/// Every engine there is.
+const ENGINES: &[EngineKind] = &[
+    EngineKind::Ring,
+    #[cfg(feature = "kcp")]
+    EngineKind::Kcp,
+];
 
 /// `len` bytes that differ from those around them.
 fn data(len: usize) -> Vec<u8> {

@@ -176,6 +176,52 @@ fn a_hello_that_comes_late_after_early_data_is_no_new_beginning() {
     assert_eq!(world.hosts[SERVER].router.stats().accepted, 1);
 }
 
+/// A conversation that began with early data, since its HELLOs are all late, and the last of these.
+fn begun_without_a_hello(seed: u64) -> (World, usize, world::Sent) {
+    let config = KcpConfig { connect_timeout: None, ..config() };
+    let mut world = World::pair(&config, link(40, 0), seed);
+    let app = world.connect(CLIENT, SERVER, Some(7));
+    world.app(CLIENT, app).to_write = data(3000);
+    world.filter = Box::new(|sent| !has(&sent.bytes, CMD_WASK, CODE_HELLO));
+    world.log = Some(Vec::new());
+    world.run(secs(1));
+    world.app(SERVER, 0).to_write = data(10);
+    world.run(secs(4));
+    let hello = |sent: &&world::Sent| has(&sent.bytes, CMD_WASK, CODE_HELLO);
+    let late = world.sent(addr(CLIENT), addr(SERVER)).filter(hello).last().unwrap().clone();
+    world.filter = Box::new(|_| true);
+    assert_eq!(world.app(SERVER, 0).read.len(), 3000);
+    (world, app, late)
+}
+
+#[test]
+fn a_hello_that_comes_after_an_abort_is_no_new_beginning() {
+    let (mut world, app, late) = begun_without_a_hello(13);
+    let (now, key) = (world.now, world.app(CLIENT, app).key);
+    world.hosts[CLIENT].router.abort(now, key);
+    world.run(secs(1));
+    assert!(matches!(world.app(SERVER, 0).cause(), Some(KcpError::Reset)));
+    world.inject(SERVER, late.from, &late.bytes);
+    world.run(secs(1));
+    assert_eq!(world.hosts[SERVER].router.stats().accepted, 1, "no ghost");
+}
+
+#[test]
+fn who_takes_a_resting_number_that_never_greeted_is_told_so() {
+    let (mut world, app, _) = begun_without_a_hello(14);
+    // The HELLOs are over; both sides close in agreement.
+    world.filter = Box::new(|sent| !has(&sent.bytes, CMD_WASK, CODE_HELLO));
+    world.app(CLIENT, app).closes = true;
+    world.run_until(secs(5), |world| world.app(CLIENT, app).released);
+    world.run(secs(1));
+    world.filter = Box::new(|_| true);
+    // Another life of the client, at the same port.
+    world.hosts[CLIENT].router = world.router(&config(), 9);
+    let app = world.connect(CLIENT, SERVER, Some(7));
+    world.run(ms(45));
+    assert!(matches!(world.app(CLIENT, app).cause(), Some(KcpError::Reset)));
+}
+
 #[test]
 fn a_stock_server_is_greeted_a_few_times_and_then_left_in_peace() {
     let mut world = World::new(link(40, 0), 12);

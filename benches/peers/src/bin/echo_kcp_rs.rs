@@ -1,0 +1,6 @@
+#[path = "../side/kcp_rs.rs"]
+mod side;
+
+fn main() {
+    peers::echo_server::<side::KcpRs>();
+}

@@ -1,0 +1,6 @@
+#[path = "../side/kcp_tokio.rs"]
+mod side;
+
+fn main() {
+    peers::echo_server::<side::KcpTokio>();
+}

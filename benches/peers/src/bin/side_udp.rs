@@ -1,0 +1,9 @@
+#[path = "../side/udp.rs"]
+mod side;
+
+#[global_allocator]
+static ALLOCATOR: peers::usage::Counting = peers::usage::Counting;
+
+fn main() {
+    peers::scenario::run::<side::Udp>();
+}

@@ -1,0 +1,118 @@
+//! This crate beside its peers, in one run: `cargo run --release` here, with `--help` for the options.
+
+mod chart;
+mod measure;
+mod process;
+mod relay;
+mod report;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use measure::{Bins, Effort, PEERS, SCENARIOS};
+use report::Results;
+
+const HELP: &str = "\
+Measures this crate beside its peers and writes results.tsv, results.md and chart.svg beside its
+Cargo.toml. Figures of scenarios and peers that are not measured again stay as they are.
+
+  --only A,B    scenarios: bulk bulk-4m ping-1 ping-2 many idle loss-5 loss-10 ping-loss-5
+                ping-loss-10 size
+  --peers A,B   peers: smol-kcp smol-kcp/1 tokio_kcp kcp-io kcp-tokio kcp-rs UDP UDP/smol TCP
+                (smol-kcp/1: all connections of a client over one socket)
+  --quick       little of everything, once; nothing is written
+  --runs N      instead of the usual number; the median is taken
+  --report      measures nothing, writes results.md and chart.svg from results.tsv
+";
+
+fn main() -> ExitCode {
+    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<(), String> {
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    let list = |flag: &str, known: &[&'static str]| -> Result<Vec<&'static str>, String> {
+        let Some(at) = args.iter().position(|arg| arg == flag) else { return Ok(known.to_vec()) };
+        let names = args.get(at + 1).ok_or(format!("{flag} needs names"))?;
+        let one = |name| known.iter().copied().find(|known| *known == name);
+        names.split(',').map(|name| one(name).ok_or(format!("{flag}: unknown {name}"))).collect()
+    };
+    if has("--help") {
+        print!("{HELP}");
+        return Ok(());
+    }
+    let only = list("--only", &SCENARIOS.map(|(name, _)| name))?;
+    let peers = list("--peers", &PEERS)?;
+    let runs = match args.iter().position(|arg| arg == "--runs") {
+        Some(at) => {
+            Some(args.get(at + 1).and_then(|n| n.parse().ok()).ok_or("--runs needs a number")?)
+        }
+        None => None,
+    };
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut results = Results::load(&here.join("results.tsv"));
+    let write = |name: &str, text: String| {
+        std::fs::write(here.join(name), text).map_err(|error| format!("{name}: {error}"))
+    };
+    let effort = Effort { quick: has("--quick") };
+    if !has("--report") {
+        let bins = build(here, only.contains(&"size"))?;
+        for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| only.contains(name)) {
+            let peers = || peers.iter().copied().filter(|peer| scenario.includes(peer));
+            for peer in peers() {
+                results.forget(name, peer);
+            }
+            // In turn, so that what else the machine does meets all of them.
+            for run in 0..runs.unwrap_or(scenario.runs(effort)) {
+                for peer in peers() {
+                    let outcome = scenario.run(peer, run, effort, &bins);
+                    println!("{name} {run} {peer}: {}", report::line(&outcome));
+                    results.add(name, peer, outcome);
+                }
+            }
+            if !effort.quick {
+                write("results.tsv", results.save())?;
+            }
+        }
+    }
+    print!("{}", report::table(&results));
+    if effort.quick {
+        return Ok(());
+    }
+    write("results.md", report::page(&results, &here.join("notes.md"))?)?;
+    write("chart.svg", chart::draw(&results))
+}
+
+/// Builds the binaries of the sides, and the smallest ones where they are wanted.
+fn build(here: &Path, small: bool) -> Result<Bins, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let target = here.join("target");
+    let sources = std::fs::read_dir(here.join("src/bin")).map_err(|error| error.to_string())?;
+    let names: Vec<String> = sources
+        .filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_str()?.to_owned()))
+        .collect();
+    for (profile, prefix) in [("release", "side_"), ("size", "echo_")] {
+        if profile == "size" && !small {
+            continue;
+        }
+        let bins = names.iter().filter(|name| name.starts_with(prefix));
+        let status = Command::new(&cargo)
+            .args(["build", "--profile", profile, "--manifest-path"])
+            .arg(here.join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(&target)
+            .args(bins.flat_map(|name| ["--bin", name.as_str()]))
+            .status()
+            .map_err(|error| format!("cargo: {error}"))?;
+        if !status.success() {
+            return Err(format!("the peers do not build: {status}"));
+        }
+    }
+    Ok(Bins { fast: target.join("release"), small: target.join("size") })
+}

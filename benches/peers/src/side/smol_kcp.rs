@@ -1,0 +1,98 @@
+use std::cell::OnceCell;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use peers::peer::{Options, Peer, INTERVAL, MTU, RESEND, WINDOW};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::LocalExecutor;
+use smol_kcp::{KcpConfig, KcpEndpoint, KcpListener, KcpNoDelayConfig, KcpStream, UdpTransport};
+
+pub struct SmolKcp;
+
+thread_local! {
+    /// One thread for all, as the runtime of the others is set up.
+    static EXECUTOR: &'static LocalExecutor<'static> = Box::leak(Box::default());
+    static ENDPOINT: OnceCell<KcpEndpoint> = const { OnceCell::new() };
+}
+
+fn config() -> KcpConfig {
+    KcpConfig {
+        mtu: MTU,
+        nodelay: KcpNoDelayConfig { nodelay: true, interval: INTERVAL, resend: RESEND, nc: true },
+        wnd_size: (WINDOW, WINDOW),
+        stream: true,
+        // A window in flight, and half of one that waits.
+        send_budget: 2 << 20,
+        recv_budget: 2 << 20,
+        // As the others: none of them asks whether a silent peer still lives.
+        keep_alive: None,
+        session_expire: None,
+        backlog: 1024,
+        max_unconfirmed: 1024,
+        ..KcpConfig::default()
+    }
+}
+
+impl Peer for SmolKcp {
+    type Listener = KcpListener;
+    type Stream = KcpStream;
+
+    fn run(future: impl Future<Output = ()> + Send + 'static) {
+        EXECUTOR.with(|executor| smol::block_on(executor.run(executor.spawn(future))));
+    }
+
+    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+        EXECUTOR.with(|executor| executor.spawn(future).detach());
+    }
+
+    async fn sleep(duration: Duration) {
+        smol::Timer::after(duration).await;
+    }
+
+    async fn bind(_: Options) -> io::Result<(KcpListener, SocketAddr)> {
+        let transport = UdpTransport::bind(&config(), ([127, 0, 0, 1], 0).into())?;
+        let (listener, driver) = KcpListener::with_driver(config(), transport)?;
+        Self::spawn(async move { drop(driver.await) });
+        let addr = listener.local_addr();
+        Ok((listener, addr))
+    }
+
+    async fn accept(listener: &mut KcpListener) -> io::Result<KcpStream> {
+        Ok(listener.accept().await?.0)
+    }
+
+    async fn connect(options: Options, addr: SocketAddr) -> io::Result<KcpStream> {
+        if options.one_socket {
+            let endpoint = ENDPOINT.with(|cell| match cell.get() {
+                Some(endpoint) => Ok(endpoint.clone()),
+                None => {
+                    let transport = UdpTransport::bind(&config(), ([127, 0, 0, 1], 0).into())?;
+                    let (endpoint, driver) = KcpEndpoint::with_driver(config(), transport)?;
+                    Self::spawn(async move { drop(driver.await) });
+                    Ok::<_, io::Error>(cell.get_or_init(|| endpoint).clone())
+                }
+            })?;
+            return Ok(endpoint.connect(addr).await?);
+        }
+        let transport = UdpTransport::connect(&config(), addr)?;
+        let (connect, driver) = KcpStream::connect_with_driver(&config(), transport, addr)?;
+        Self::spawn(async move { drop(driver.await) });
+        Ok(connect.await?)
+    }
+
+    async fn read(stream: &mut KcpStream, buf: &mut [u8]) -> io::Result<usize> {
+        stream.read(buf).await
+    }
+
+    async fn write(stream: &mut KcpStream, bytes: &[u8]) -> io::Result<()> {
+        stream.write_all(bytes).await
+    }
+
+    fn report(stream: &KcpStream) {
+        let stats = stream.stats();
+        println!("segments {}", stats.segments_sent);
+        println!("again {}", stats.timeout_retransmits + stats.fast_retransmits);
+    }
+}
