@@ -294,11 +294,10 @@ impl Flight {
     ) -> Option<(Echo, Option<u32>)> {
         let slot = self.slots.get_mut(sn).filter(|slot| slot.was_sent_at(ts))?;
         // Overtaken, and here all the same: it was not lost but late.
-        let latest = |slot: &Slot| slot.ts == ts;
-        if slot.line == Line::Lost || (slot.hasty && !latest(slot)) {
+        let latest = slot.ts == ts;
+        if slot.line == Line::Lost || (slot.hasty && !latest) {
             self.patience.late((now.clock as u16).wrapping_sub(slot.overtaken));
         }
-        let latest = slot.ts == ts;
         let echo = Echo { measures: latest || slot.first == ts, spurious: !latest };
         let turn = latest.then_some(slot.turn);
         self.land(sn, blocks);

@@ -25,6 +25,7 @@ impl RingEngine {
         let flying = self.flight.flying();
         let head = self.flight.una();
         let mut handled = Handled::default();
+        self.flight.patience.set_longest(self.rtt.srtt);
         let mut newest = Newest::default();
         let mut rest = datagram;
         while let Some((header, payload)) = next_segment(&mut rest) {

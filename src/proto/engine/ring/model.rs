@@ -101,11 +101,14 @@ impl Model {
         sent.overtaken.filter(|_| sent.lost).map(|at| at + self.wait)
     }
 
-    fn late(&mut self, by: u64) {
+    fn late(&mut self, by: u64, srtt: u64) {
+        if by >= srtt / 2 {
+            return;
+        }
         if by >= self.wait / 2 {
             self.losses = 0;
         }
-        self.wait = self.wait.max((by + 1).min(500));
+        self.wait = self.wait.max(by + 1);
     }
 
     fn settle(&mut self, una: u64) {
@@ -179,6 +182,7 @@ fn hear_acks(
     let una = (model.una + una).min(model.nxt);
     let mut datagram = Vec::new();
     let mut flying: Vec<u64> = model.flying.keys().copied().collect();
+    let srtt = u64::from(engine.stats().srtt_ms);
     let (mut highest, mut latest) = (Vec::new(), Vec::new());
     for (index, last) in acks {
         if flying.is_empty() {
@@ -189,7 +193,7 @@ fn hear_acks(
         let clock = if *last { sent.last } else { sent.first };
         if let Some(at) = sent.overtaken.filter(|_| sent.lost || (sent.hasty && clock != sent.last))
         {
-            model.late(model.now - at);
+            model.late(model.now - at, srtt);
         }
         highest.push(number);
         if clock == sent.last {

@@ -4,8 +4,9 @@
 //! learns, and so long an overtaken segment is waited for before it is sent again (RFC 8985 calls
 //! that the reordering window). On a path that keeps the order it is nothing.
 
-/// No segment is waited for longer, in milliseconds.
-const LONGEST: u16 = 500;
+/// What comes later than this part of a round trip does not count: an ACK that was lost and repeated
+/// looks the same, and a timeout is not far.
+const PART: u32 = 2;
 
 /// After so many losses without anything that came late, half as long will do.
 const LOSSES: u8 = 64;
@@ -13,8 +14,9 @@ const LOSSES: u8 = 64;
 /// What was learnt of a path's reordering.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Patience {
-    /// Milliseconds.
+    /// Milliseconds, and the most that can be learnt now.
     wait: u16,
+    longest: u16,
     losses: u8,
 }
 
@@ -24,12 +26,20 @@ impl Patience {
         self.wait
     }
 
+    /// Bounds what is learnt by the smoothed round trip.
+    pub fn set_longest(&mut self, srtt: u32) {
+        self.longest = u16::try_from(srtt / PART).unwrap_or(u16::MAX);
+    }
+
     /// A segment arrived `late` milliseconds after it was overtaken.
     pub fn late(&mut self, late: u16) {
+        if late >= self.longest {
+            return;
+        }
         if late >= self.wait / 2 {
             self.losses = 0;
         }
-        self.wait = self.wait.max(late.saturating_add(1).min(LONGEST));
+        self.wait = self.wait.max(late + 1);
     }
 
     /// An overtaken segment did not arrive in time.

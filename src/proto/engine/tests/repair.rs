@@ -4,6 +4,8 @@
 //! ```text
 //! cargo test --release --lib measure_repair -- --ignored --nocapture
 //! ```
+//!
+//! `WHO=ring` measures one of them only, and `QUICK=1` only 40 ms and a gigabit.
 
 use super::interop::Reference;
 use super::*;
@@ -83,10 +85,6 @@ fn bulk(who: Who, config: &KcpConfig, path: Path) -> [f64; 3] {
     sim.apps[0].to_write = (0..bytes / part.len()).map(|_| part.clone()).collect();
     let bytes = bytes / part.len() * part.len();
     sim.run_until(ms(600_000), |sim| sim.apps[1].got.len() >= bytes);
-    if std::env::var_os("STATS").is_some() {
-        println!("{:?}", sim.engine(0).stats());
-        println!("{:?}", sim.engine(1).stats());
-    }
     let wire = (sim.wire[0] + sim.wire[1]) as f64;
     let segments = bytes as f64 / MSS as f64;
     [
