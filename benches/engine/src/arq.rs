@@ -182,8 +182,8 @@ impl Arq for Ours {
 
     fn flush(&mut self, now: u64) {
         self.engine.flush(Time::from_millis(now));
-        let wire = &self.wire;
-        self.engine.take_output(&mut |datagram| wire.borrow_mut().emit(datagram));
+        let mut wire = self.wire.borrow_mut();
+        self.engine.take_output(&mut |datagram| wire.emit(datagram));
     }
 
     fn deadline(&self, now: u64) -> Option<u64> {

@@ -11,8 +11,11 @@ mod transfer;
 use arq::{Kind, MSS};
 use transfer::Case;
 
-/// Delivered segments of a case that are counted, after a quarter as many and six windows.
-const SEGMENTS: usize = 20_000;
+/// Delivered segments that are counted of a case with this window, after a quarter as many and six
+/// windows. Under loss they come in lumps of up to a window.
+fn segments_of(window: u16) -> usize {
+    (10 * usize::from(window)).max(20_000)
+}
 
 fn main() {
     heap::count_c();
@@ -44,7 +47,7 @@ fn segments() {
         for window in [128, 1024, 4096] {
             for loss in [0, 5, 20] {
                 let cells = Kind::ALL.map(|kind| {
-                    let case = Case { kind, window, loss, payload, segments: SEGMENTS };
+                    let case = Case { kind, window, loss, payload, segments: segments_of(window) };
                     cell(case, valgrind)
                 });
                 println!("| {window} / {loss} % | {} |", cells.join(" | "));

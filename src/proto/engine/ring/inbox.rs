@@ -101,17 +101,27 @@ impl Inbox {
     /// ikcp.c lets those use up the window, so that each loss stops the sender for the time that its
     /// repair takes.
     pub fn free(&self) -> u16 {
-        let room = self.held_max.saturating_sub(self.held.saturating_add(self.backlog)) / self.mss;
+        let room = self.room() / self.mss;
         let missing = (self.window - self.queued()).min(room as u32);
         (self.ahead + missing).min(self.reach) as u16
+    }
+
+    /// Bytes that the budget has room for.
+    fn room(&self) -> usize {
+        self.held_max.saturating_sub(self.held.saturating_add(self.backlog))
+    }
+
+    /// Is nothing [free](Inbox::free)? Without a division, as it is asked for every segment read.
+    fn is_closed(&self) -> bool {
+        self.ahead == 0 && (self.run >= self.window || self.room() < self.mss)
     }
 
     /// Bytes that were read from here and that the application has not taken count against the
     /// budget too.
     pub fn set_backlog(&mut self, bytes: usize) {
-        let closed = self.free() == 0;
+        let closed = self.is_closed();
         self.backlog = bytes;
-        self.reopened |= closed && self.free() > 0;
+        self.reopened |= closed && !self.is_closed();
     }
 
     pub(super) fn queued(&self) -> u32 {
@@ -253,28 +263,34 @@ impl Inbox {
     /// first fragment said, and returns its length. Empty ones are skipped.
     pub fn read(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
         while self.has_message() {
-            let closed = self.free() == 0;
+            let closed = self.is_closed();
             let at = into.len();
-            for _ in 0..self.queued() {
-                let Some(place) = self.row.pop() else { break };
-                let (block, frg) = (mem::take(&mut place.block), place.frg);
-                place.here = false;
-                self.run -= 1;
-                if !block.is_empty() {
-                    into.extend_from_slice(&block);
-                    self.held = self.held.saturating_sub(blocks.cost(block.len()));
-                    blocks.put(block);
-                }
-                if frg == 0 {
-                    break;
-                }
+            let mut queued = self.queued();
+            while self.read_segment(into, blocks) > 0 && queued > 1 {
+                queued -= 1;
             }
-            self.reopened |= closed && self.free() > 0;
+            self.reopened |= closed && !self.is_closed();
             if into.len() > at {
                 return Some(into.len() - at);
             }
         }
         None
+    }
+
+    /// Appends the first segment and returns its fragment number. Not inlined: within the loops
+    /// around it everything would have to be kept in registers, and be saved instead.
+    #[inline(never)]
+    fn read_segment(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> u8 {
+        let Some(place) = self.row.pop() else { return 0 };
+        place.here = false;
+        self.run -= 1;
+        let frg = place.frg;
+        if !place.block.is_empty() {
+            into.extend_from_slice(&place.block);
+            self.held = self.held.saturating_sub(blocks.cost(place.block.len()));
+            blocks.put(mem::take(&mut place.block));
+        }
+        frg
     }
 
     /// Gives memory back when nothing is left.

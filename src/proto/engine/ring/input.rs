@@ -4,7 +4,7 @@ use super::congestion::Acked;
 use super::inbox::Position;
 use super::overtaken::Newest;
 use super::RingEngine;
-use crate::proto::engine::knobs::{FRG_MAX, PAST, RTT_MAX};
+use crate::proto::engine::knobs::{FRG_MAX, PAST};
 use crate::proto::engine::{Handled, Reader, Refusal};
 use crate::time::Time;
 use crate::wire::{diff, Header, CMD_ACK, CMD_PUSH, CMD_WINS, HEADER_LEN};
@@ -102,7 +102,7 @@ impl RingEngine {
         };
         if echo.measures {
             let rtt = self.moment().ts.wrapping_sub(header.ts);
-            self.rtt.sample(rtt.min(RTT_MAX));
+            self.rtt.sample(rtt);
         }
         self.counters.spurious_retransmits += u64::from(echo.spurious);
         newest.add(header.sn, turn);

@@ -1,6 +1,6 @@
 //! The round-trip time and the timeout that follows from it (RFC 6298 in the integers of ikcp.c).
 
-use crate::proto::engine::knobs::{RTO_DEFAULT, RTO_MAX};
+use crate::proto::engine::knobs::{RTO_DEFAULT, RTO_MAX, RTT_MAX};
 
 /// The estimate of the round-trip time, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,7 @@ impl Rtt {
 
     /// Takes a measured round trip into account, as `ikcp_update_ack` does.
     pub fn sample(&mut self, rtt: u32) {
+        let rtt = rtt.min(RTT_MAX); // so that nothing below overflows
         self.latest = rtt;
         self.min = self.min.min(rtt);
         if self.srtt == 0 {
@@ -34,11 +35,11 @@ impl Rtt {
             self.rttvar = rtt / 2;
         } else {
             let delta = rtt.abs_diff(self.srtt);
-            self.rttvar = self.rttvar.saturating_mul(3).saturating_add(delta) / 4;
-            self.srtt = (self.srtt.saturating_mul(7).saturating_add(rtt) / 8).max(1);
+            self.rttvar = (self.rttvar * 3 + delta) / 4;
+            self.srtt = ((self.srtt * 7 + rtt) / 8).max(1);
         }
-        let spread = self.rttvar.saturating_mul(4).max(self.interval);
-        self.rto = self.srtt.saturating_add(spread).max(self.min_rto).min(RTO_MAX);
+        let spread = (self.rttvar * 4).max(self.interval);
+        self.rto = (self.srtt + spread).max(self.min_rto).min(RTO_MAX);
     }
 }
 

@@ -3,7 +3,6 @@
 
 mod hostile;
 mod interop;
-mod measure;
 mod repair;
 mod transfer;
 mod windows;
