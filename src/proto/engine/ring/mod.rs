@@ -186,9 +186,7 @@ impl RingEngine {
     }
 
     pub fn seed_rtt(&mut self, _now: Time, rtt: Duration) {
-        if self.rtt.srtt == 0 {
-            self.rtt.sample(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX).max(1));
-        }
+        self.rtt.expect(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX));
     }
 
     /// Thousands of idle sessions shall not keep thousands of buffers.

@@ -25,6 +25,14 @@ impl Rtt {
         Rtt { srtt: 0, rttvar: 0, rto: RTO_DEFAULT, min: u32::MAX, latest: 0, min_rto, interval }
     }
 
+    /// Before anything is measured: the first timeout is to suit a path of about this round trip. As
+    /// it may be that of a question asked twice (Karn's algorithm), the first measurement forgets it.
+    pub fn expect(&mut self, rtt: u32) {
+        if self.srtt == 0 {
+            self.rto = rtt.saturating_mul(2).max(self.interval).max(self.min_rto).min(RTO_MAX);
+        }
+    }
+
     /// Takes a measured round trip into account, as `ikcp_update_ack` does.
     pub fn sample(&mut self, rtt: u32) {
         let rtt = rtt.min(RTT_MAX); // so that nothing below overflows
@@ -46,6 +54,17 @@ impl Rtt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_expectation_sets_the_first_timeout_and_leaves_no_trace_in_what_is_measured() {
+        let (mut rtt, mut fresh) = (Rtt::new(30, 10), Rtt::new(30, 10));
+        rtt.expect(790);
+        assert_eq!((rtt.rto, rtt.srtt, rtt.min), (1580, 0, u32::MAX));
+        rtt.sample(40);
+        fresh.sample(40);
+        rtt.expect(790);
+        assert_eq!((rtt.rto, rtt.srtt, rtt.min), (fresh.rto, fresh.srtt, fresh.min));
+    }
 
     #[test]
     fn the_first_sample_is_taken_whole_and_later_ones_by_an_eighth() {
