@@ -63,6 +63,8 @@ pub trait Arq {
     fn input(&mut self, now: u64, datagram: &[u8]);
     /// Emits what is due to the wire.
     fn flush(&mut self, now: u64);
+    /// The same without waiting for the next update.
+    fn flush_now(&mut self, now: u64);
     /// When to flush although nothing arrives.
     fn deadline(&self, now: u64) -> Option<u64>;
 }
@@ -186,6 +188,10 @@ impl Arq for Ours {
         self.engine.take_output(&mut |datagram| wire.emit(datagram));
     }
 
+    fn flush_now(&mut self, now: u64) {
+        self.flush(now);
+    }
+
     fn deadline(&self, now: u64) -> Option<u64> {
         self.engine.poll_timeout(Time::from_millis(now)).map(Time::as_millis)
     }
@@ -231,6 +237,10 @@ impl Arq for KcpCrate {
         self.kcp.update(now as u32).unwrap();
     }
 
+    fn flush_now(&mut self, _now: u64) {
+        self.kcp.flush().unwrap();
+    }
+
     fn deadline(&self, now: u64) -> Option<u64> {
         Some(now + u64::from(self.kcp.check(now as u32).max(1)))
     }
@@ -261,6 +271,10 @@ impl Arq for IkcpC {
 
     fn flush(&mut self, now: u64) {
         self.kcp.update(now as u32);
+    }
+
+    fn flush_now(&mut self, _now: u64) {
+        self.kcp.flush();
     }
 
     fn deadline(&self, now: u64) -> Option<u64> {

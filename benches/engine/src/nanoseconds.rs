@@ -8,13 +8,13 @@ use criterion::{Bencher, Criterion};
 use smol_kcp::internals::{Engine, Header, Time, CMD_PUSH, CMD_WINS};
 use smol_kcp::{EngineKind, KcpConfig, KcpNoDelayConfig};
 
-use crate::arq::{CONV, MSS};
+use crate::arq::{Arq, Kind, Wire, CONV, MSS};
 
 /// Largest number of segments in flight, and the window of both ends.
 const WINDOW: u16 = 4096;
 
 /// Sends between two acknowledgements.
-const ROW: u64 = 128;
+const ROW: u64 = 16;
 
 const NOW: Time = Time::from_millis(1);
 
@@ -30,40 +30,59 @@ pub fn print() {
         .measurement_time(Duration::from_secs(1))
         .sample_size(50);
     let mut rows = Vec::new();
-    let mut row = |name: String, engine: EngineKind, run: &mut dyn FnMut(&mut Bencher<'_>)| {
-        let id = format!("{name} {engine:?}").replace(' ', "-");
+    let mut row = |name: String, engine: Kind, run: &mut dyn FnMut(&mut Bencher<'_>)| {
+        let id = format!("{name} {}", engine.name()).replace(' ', "-");
         criterion.bench_function(&id, |bencher| run(bencher));
         rows.push((name, engine, median(&results.join(id))));
     };
 
     let header = Header { conv: CONV, cmd: CMD_PUSH, wnd: 128, len: 64, ..Header::default() };
     let bytes = header.encode();
-    row("header encode".into(), EngineKind::Ring, &mut |b| b.iter(|| black_box(&header).encode()));
-    row("header decode".into(), EngineKind::Ring, &mut |b| {
+    row("header encode".into(), Kind::Ring, &mut |b| b.iter(|| black_box(&header).encode()));
+    row("header decode".into(), Kind::Ring, &mut |b| {
         b.iter(|| Header::decode(black_box(&bytes[..])));
     });
-    for kind in [EngineKind::Ring, EngineKind::Kcp] {
-        row("send 64 B + flush".into(), kind, &mut |b| send(b, kind));
+    for (name, kind) in [(Kind::Ring, EngineKind::Ring), (Kind::Wall, EngineKind::Kcp)] {
+        row("send 64 B + flush".into(), name, &mut |b| send(b, kind));
         for flying in [0, 128, 1024, 4096] {
             let mut engine = in_flight(kind, flying);
-            row(format!("flush, nothing due, {flying} in flight"), kind, &mut |b| {
+            row(format!("flush, nothing due, {flying} in flight"), name, &mut |b| {
                 b.iter(|| engine.flush(black_box(NOW)));
             });
         }
         let engine = in_flight(kind, WINDOW);
-        row(format!("next deadline, {WINDOW} in flight"), kind, &mut |b| {
+        row(format!("next deadline, {WINDOW} in flight"), name, &mut |b| {
             b.iter(|| black_box(&engine).poll_timeout(NOW));
         });
         let (mut engine, mut got) = (in_flight(kind, WINDOW), Vec::new());
-        row("receive, nothing there".into(), kind, &mut |b| {
+        row("receive, nothing there".into(), name, &mut |b| {
             b.iter(|| black_box(&mut engine).read(&mut got));
         });
     }
-    println!("\nMedians in nanoseconds:\n\n| | ring | kcp behind our wall |\n|---|---|---|");
-    for (name, _, ring) in rows.iter().filter(|(_, engine, _)| *engine == EngineKind::Ring) {
-        let kcp = rows.iter().find(|(n, engine, _)| n == name && *engine == EngineKind::Kcp);
-        let kcp = kcp.map_or("the same".into(), |(_, _, nanoseconds)| format!("{nanoseconds:.1}"));
-        println!("| {name} | {ring:.1} | {kcp} |");
+    for kind in [Kind::Kcp, Kind::Ikcp] {
+        row("send 64 B + flush".into(), kind, &mut |b| Stock::new(kind, true).send(b));
+        for flying in [0, 128, 1024, 4096] {
+            let mut stock = Stock::in_flight(kind, flying);
+            row(format!("flush, nothing due, {flying} in flight"), kind, &mut |b| {
+                b.iter(|| stock.arq.flush_now(1));
+            });
+        }
+        let mut stock = Stock::in_flight(kind, WINDOW);
+        row(format!("next deadline, {WINDOW} in flight"), kind, &mut |b| {
+            b.iter(|| black_box(&stock.arq).deadline(1));
+        });
+        row("receive, nothing there".into(), kind, &mut |b| {
+            b.iter(|| black_box(&mut stock.arq).read());
+        });
+    }
+    let names = Kind::ALL.map(Kind::name).join(" | ");
+    println!("\nMedians in nanoseconds:\n\n| | {names} |\n|---|---|---|---|---|");
+    for (name, ..) in rows.iter().filter(|(_, kind, _)| *kind == Kind::Ring) {
+        let cells = Kind::ALL.map(|kind| {
+            let found = rows.iter().find(|(n, k, _)| n == name && *k == kind);
+            found.map_or("–".into(), |(_, _, nanoseconds)| format!("{nanoseconds:.1}"))
+        });
+        println!("| {name} | {} |", cells.join(" | "));
     }
 }
 
@@ -132,4 +151,61 @@ fn send(bencher: &mut Bencher<'_>, kind: EngineKind) {
         }
         spent
     });
+}
+
+/// An engine that is not ours, in the same roles.
+struct Stock {
+    arq: Box<dyn Arq>,
+    wire: Wire,
+}
+
+impl Stock {
+    fn new(kind: Kind, stream: bool) -> Stock {
+        let wire = Wire::default();
+        let mut stock = Stock { arq: kind.make(WINDOW, stream, &wire), wire };
+        stock.hear(0);
+        stock
+    }
+
+    fn hear(&mut self, una: u32) {
+        let header = Header { conv: CONV, cmd: CMD_WINS, wnd: WINDOW, una, ..Header::default() };
+        self.arq.input(1, &header.encode());
+    }
+
+    fn in_flight(kind: Kind, segments: u16) -> Stock {
+        let mut stock = Stock::new(kind, false);
+        for _ in 0..segments {
+            assert_eq!(stock.arq.write(&[7; 64]), 64);
+        }
+        stock.arq.flush_now(1);
+        let sent: usize =
+            stock.wire.borrow_mut().out.drain(..).map(|datagram| datagram.len()).sum();
+        assert_eq!(sent, usize::from(segments) * 88);
+        stock
+    }
+
+    fn send(mut self, bencher: &mut Bencher<'_>) {
+        let mut sent = 0u32;
+        bencher.iter_custom(|iterations| {
+            let mut spent = Duration::ZERO;
+            let mut left = iterations;
+            while left > 0 {
+                let row = left.min(ROW);
+                let start = Instant::now();
+                for _ in 0..row {
+                    self.arq.write(black_box(&[7; 64]));
+                    self.arq.flush_now(1);
+                }
+                spent += start.elapsed();
+                left -= row;
+                sent = sent.wrapping_add(row as u32);
+                let mut wire = self.wire.borrow_mut();
+                let datagrams: Vec<_> = wire.out.drain(..).collect();
+                wire.spare.extend(datagrams);
+                drop(wire);
+                self.hear(sent);
+            }
+            spent
+        });
+    }
 }

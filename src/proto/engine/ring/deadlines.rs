@@ -70,10 +70,14 @@ impl Flight {
 
     /// The clock at which the next timeout passes.
     pub fn due(&self) -> Option<u64> {
-        let cursor = self.slots.get(self.cursor).filter(|slot| slot.flying).map(|slot| slot.due);
-        let late = self.late.peek().map(|&Reverse((due, _))| due);
-        let resent = self.resent.front().map(|&(due, _)| due);
-        cursor.into_iter().chain(late).chain(resent).min()
+        if self.flying() == 0 {
+            return None;
+        }
+        let cursor = self.slots.get(self.cursor).filter(|slot| slot.flying);
+        let in_order = cursor.map_or(u64::MAX, |slot| slot.due);
+        let late = self.late.peek().map_or(u64::MAX, |Reverse((due, _))| *due);
+        let resent = self.resent.front().map_or(u64::MAX, |(due, _)| *due);
+        Some(in_order.min(late).min(resent))
     }
 
     /// A segment whose timeout has passed at `clock`, if there is one.

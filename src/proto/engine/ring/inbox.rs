@@ -101,8 +101,11 @@ impl Inbox {
     /// ikcp.c lets those use up the window, so that each loss stops the sender for the time that its
     /// repair takes.
     pub fn free(&self) -> u16 {
-        let room = self.room() / self.mss;
-        let missing = (self.window - self.queued()).min(room as u32);
+        let (mut missing, room) = (self.window - self.queued(), self.room());
+        // Seldom: it is asked for at every turn, and a division is slow.
+        if room < (missing as usize).saturating_mul(self.mss) {
+            missing = (room / self.mss) as u32;
+        }
         (self.ahead + missing).min(self.reach) as u16
     }
 

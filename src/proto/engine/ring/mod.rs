@@ -153,13 +153,18 @@ impl RingEngine {
 
     pub fn flush(&mut self, now: Time) {
         self.tick(now);
-        if !self.needs_flush() && !self.is_due() {
+        let (news, overdue) = (self.inbox.has_news(), self.is_overdue());
+        let probes = self.probe_at.is_some_and(|at| at <= self.now);
+        if !(news || overdue || probes || self.admits()) {
             return;
         }
-        self.send_news();
-        self.send_again();
+        if news {
+            self.send_news();
+        }
+        if overdue {
+            self.send_again();
+        }
         self.send_new();
-        self.flight.tidy();
         self.probe();
         self.out.finish();
         self.check_sound();
@@ -303,10 +308,9 @@ impl RingEngine {
         }
     }
 
-    /// Has a deadline passed?
-    fn is_due(&self) -> bool {
+    /// Must a segment be sent again?
+    fn is_overdue(&self) -> bool {
         self.next_due().is_some_and(|due| due <= self.clock)
-            || self.probe_at.is_some_and(|at| at <= self.now)
     }
 
     /// Would the windows let something go that was never sent?
@@ -336,9 +340,6 @@ impl RingEngine {
 
     /// ACKs, and a window that reading has reopened.
     fn send_news(&mut self) {
-        if !self.inbox.has_news() {
-            return;
-        }
         let base = self.header(self.now, CMD_ACK, 0);
         self.out.acks(&base, self.inbox.acks());
         if self.inbox.reopened() {
@@ -365,6 +366,7 @@ impl RingEngine {
             self.out.block(sn, seal(slot, base, sn));
             counts[usize::from(cause == Cause::Overtaken)] += 1;
         }
+        self.flight.tidy();
         let [timeouts, overtaken] = counts;
         if overtaken > 0 {
             self.congestion.on_loss(self.path());
