@@ -8,12 +8,17 @@ use std::path::Path;
 use std::process::{exit, Command};
 
 fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo test --all-targets` runs benches too, without this word.
+    if !args.iter().any(|arg| arg == "--bench") {
+        return;
+    }
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/engine/Cargo.toml");
     let status = Command::new(env!("CARGO"))
         .args(["run", "--release", "--locked", "--quiet", "--manifest-path"])
         .arg(manifest)
         .arg("--")
-        .args(std::env::args().skip(1).filter(|arg| arg != "--bench"))
+        .args(args.iter().filter(|arg| *arg != "--bench"))
         .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("engine"))
         .status()
         .expect("cargo runs");

@@ -1,5 +1,7 @@
 //! Single operations in nanoseconds, by criterion; medians.
 
+#![allow(clippy::disallowed_methods)] // a bench reads the clock
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
