@@ -67,7 +67,7 @@ fn cell(case: Case, valgrind: bool) -> String {
     let allocations = counted.allocations as f64 / counted.segments as f64;
     match counted.allocations {
         0 => format!("{instructions} · 0"),
-        // A list that finds a new size now and then.
+        // Blocks and lists for a fuller moment than any before.
         few if allocations < 0.005 => format!("{instructions} · {few} in all"),
         _ => format!("{instructions} · {allocations:.2}"),
     }
