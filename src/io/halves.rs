@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 
 use futures_lite::{AsyncRead, AsyncWrite};
 
-use super::stream::{Handle, KcpStream};
+use super::handle::Handle;
+use super::stream::KcpStream;
 use crate::error::KcpError;
 use crate::stats::StreamStats;
 

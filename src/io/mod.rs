@@ -4,6 +4,7 @@ mod clock;
 mod driver;
 mod endpoint;
 mod halves;
+mod handle;
 mod listener;
 mod ping;
 mod shared;

@@ -1,0 +1,74 @@
+use super::*;
+use crate::config::KcpConfig;
+use crate::io::transport::MemoryTransport;
+use crate::io::KcpEndpoint;
+
+#[test]
+fn memory_for_datagrams_stays_while_there_is_traffic_and_goes_a_second_later() {
+    let (transport, _other) = MemoryTransport::pair();
+    let to = MemoryTransport::ADDRS[1];
+    let (_endpoint, mut driver) =
+        KcpEndpoint::with_driver(KcpConfig::default(), transport).unwrap();
+    let second = |n: u64| Time::from_millis(1000 * n);
+    let burst = |driver: &mut Driver, count| {
+        assert!((0..count).all(|_| driver.transmits.push(to, &[0; 1400])));
+        driver.transmits.clear();
+        driver.moved = true;
+    };
+    burst(&mut driver, 2);
+    assert_eq!(driver.tidy(second(0)), None, "a little may stay for good");
+    burst(&mut driver, 50);
+    assert_eq!(driver.tidy(second(0)), Some(second(1)));
+    burst(&mut driver, 50);
+    assert_eq!(driver.tidy(second(0)), Some(second(1)));
+    assert_eq!(driver.tidy(second(1)), Some(second(2)), "there was traffic since");
+    assert!(driver.transmits.capacity() >= 50 * 1400);
+    assert_eq!(driver.tidy(second(2)), None);
+    assert_eq!(driver.transmits.capacity(), 0);
+    assert_eq!(driver.tidy(second(3)), None);
+}
+
+/// Sends nothing anywhere, and notes how it would: datagrams and bytes of each train.
+struct Notes(Arc<std::sync::Mutex<Vec<(usize, usize)>>>);
+
+impl Transport for Notes {
+    fn poll_recv(&mut self, _: &mut Context<'_>, _: &mut Datagrams) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_send(&mut self, _: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        while let Some(train) = batch.front_train(64, 65507) {
+            let (count, bytes) = (train.count, train.bytes.len());
+            self.0.lock().unwrap().push((count, bytes));
+            batch.pop_train(count);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn local_addr(&self) -> io::Result<std::net::SocketAddr> {
+        Ok(MemoryTransport::ADDRS[0])
+    }
+}
+
+#[test]
+fn the_full_segments_of_one_flush_leave_in_trains_of_at_most_64_kib() {
+    let notes = Notes(Arc::default());
+    let trains = Arc::clone(&notes.0);
+    // Without waiting for an answer.
+    let config = KcpConfig { stream: true, connect_timeout: None, ..KcpConfig::default() };
+    let (endpoint, mut driver) = KcpEndpoint::with_driver(config, notes).unwrap();
+    let mut turn = || {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut driver).poll(&mut cx).is_pending());
+    };
+    let peer = MemoryTransport::ADDRS[1];
+    let mut stream = smol::block_on(endpoint.connect(peer)).unwrap();
+    turn();
+    trains.lock().unwrap().clear();
+    for _ in 0..10 {
+        stream.try_send(&[0; 10 * 1376]).unwrap();
+    }
+    turn();
+    let trains = trains.lock().unwrap();
+    assert_eq!(*trains, [(46, 46 * 1400), (46, 46 * 1400), (8, 8 * 1400)]);
+}

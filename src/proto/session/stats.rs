@@ -1,0 +1,57 @@
+//! What a session has done, in figures.
+
+use std::time::Duration;
+
+use super::Session;
+use crate::stats::{Rejected, StreamStats};
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counters {
+    pub(super) bytes_sent: u64,
+    pub(super) bytes_received: u64,
+    pub(super) wire_sent: u64,
+    pub(super) wire_received: u64,
+    pub(super) datagrams_sent: u64,
+    pub(super) datagrams_received: u64,
+    pub(super) rejected: Rejected,
+    pub(super) roamed: u64,
+}
+
+impl Session {
+    pub(crate) fn stats(&self) -> StreamStats {
+        let engine = self.engine.stats();
+        let millis = |ms: u32| Duration::from_millis(u64::from(ms));
+        let mut rejected = self.stats.rejected;
+        rejected.ack = rejected.ack.wrapping_add(engine.rejected_acks);
+        rejected.window = rejected.window.wrapping_add(engine.rejected_window);
+        rejected.budget = rejected.budget.wrapping_add(engine.rejected_budget);
+        StreamStats {
+            bytes_sent: self.stats.bytes_sent,
+            bytes_received: self.stats.bytes_received,
+            wire_bytes_sent: self.stats.wire_sent,
+            wire_bytes_received: self.stats.wire_received,
+            datagrams_sent: self.stats.datagrams_sent,
+            datagrams_received: self.stats.datagrams_received,
+            segments_sent: engine.segments_sent,
+            segments_received: engine.segments_received,
+            timeout_retransmits: engine.timeout_retransmits,
+            fast_retransmits: engine.fast_retransmits,
+            spurious_retransmits: engine.spurious_retransmits,
+            duplicates: engine.duplicates,
+            rejected,
+            srtt: millis(engine.srtt_ms),
+            rttvar: millis(engine.rttvar_ms),
+            rto: millis(engine.rto_ms),
+            min_rtt: millis(engine.min_rtt_ms),
+            delivery_rate: engine.delivery_rate,
+            cwnd: engine.cwnd,
+            send_window: u32::from(self.config.wnd_size.0),
+            receive_window: u32::from(self.config.wnd_size.1.max(128)),
+            peer_window: engine.peer_window,
+            in_flight: engine.in_flight,
+            send_queue: engine.send_queue,
+            receive_queue: self.inbox.len(),
+            roamed: self.stats.roamed,
+        }
+    }
+}
