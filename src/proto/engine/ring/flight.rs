@@ -173,6 +173,11 @@ impl Flight {
         self.slots.end().wrapping_sub(self.nxt) as usize
     }
 
+    /// Will, with what waits to be sent, so little be in flight that a loss shows only by a timeout?
+    pub fn is_thin(&self) -> bool {
+        self.nodelay && self.flying + self.unsent() <= THIN
+    }
+
     /// Adds a segment that waits to be sent: room for its header, and the payload.
     #[inline]
     pub fn push(&mut self, block: Vec<u8>, frg: u8) {

@@ -22,7 +22,8 @@
 //!   long as late ones have taken there ([`patience`]).
 //! - ACKs that `una` covers are left out, as in kcp-go; others are repeated once if segments come
 //!   twice, which shows that ACKs get lost ([`inbox`]).
-//! - The first timeouts of a thin stream do not grow ([`flight`]).
+//! - The first timeouts of a thin stream come after one and a half round trips at most ([`rtt`]) and do
+//!   not grow ([`flight`]).
 
 mod blocks;
 mod congestion;
@@ -377,7 +378,8 @@ impl RingEngine {
         if !self.admits() {
             return;
         }
-        let (now, rto) = (self.moment(), self.rtt.rto);
+        let now = self.moment();
+        let rto = if self.flight.is_thin() { self.rtt.probe() } else { self.rtt.rto };
         let base = self.header(self.now, CMD_PUSH, 0);
         let room = self.room();
         if self.flight.flying() == 0 {

@@ -33,6 +33,17 @@ impl Rtt {
         }
     }
 
+    /// The first timeout of a segment that nothing may overtake: one and a half round trips, as far
+    /// as the timeout is longer. That begins at three round trips and takes some ten of them to come
+    /// down; RFC 8985 (7.2) waits for two, to be gentle to more than one small segment.
+    pub fn probe(&self) -> u32 {
+        let soon = (self.srtt + self.srtt / 2).max(self.srtt + self.interval).max(self.min_rto);
+        match self.srtt {
+            0 => self.rto,
+            _ => self.rto.min(soon),
+        }
+    }
+
     /// Takes a measured round trip into account, as `ikcp_update_ack` does.
     pub fn sample(&mut self, rtt: u32) {
         let rtt = rtt.min(RTT_MAX); // so that nothing below overflows
@@ -75,6 +86,22 @@ mod tests {
         rtt.sample(160);
         assert_eq!((rtt.srtt, rtt.rttvar, rtt.rto), (90, 50, 290));
         assert_eq!(rtt.min, 80);
+    }
+
+    #[test]
+    fn a_probe_waits_for_one_and_a_half_round_trips_and_never_longer_than_the_timeout() {
+        let mut rtt = Rtt::new(30, 10);
+        rtt.expect(300);
+        assert_eq!(rtt.probe(), 600, "nothing is measured");
+        rtt.sample(40);
+        assert_eq!((rtt.rto, rtt.probe()), (120, 60));
+        for _ in 0..20 {
+            rtt.sample(40);
+        }
+        assert_eq!((rtt.rto, rtt.probe()), (50, 50));
+        let mut near = Rtt::new(30, 10);
+        near.sample(2);
+        assert_eq!((near.rto, near.probe()), (30, 30));
     }
 
     #[test]

@@ -253,3 +253,23 @@ fn the_timeouts_of_a_thin_stream_do_not_grow_at_first() {
     assert_eq!(timeouts(4), [200, 200, 200, 200, 200, 200, 200, 300]);
     assert_eq!(timeouts(5)[..4], [200, 300, 450, 675]);
 }
+
+#[test]
+fn the_first_loss_of_a_thin_stream_is_repaired_after_one_and_a_half_round_trips() {
+    let first_wait = |segments: usize| {
+        let [mut engine, mut peer] = [(); 2].map(|()| ring(setup(&fast())).unwrap());
+        engine.write(&pattern(64)).unwrap();
+        engine.flush(ms(0));
+        engine.take_output(&mut |datagram| {
+            peer.handle_datagram(ms(20), datagram).unwrap();
+        });
+        peer.flush(ms(20));
+        peer.take_output(&mut |datagram| {
+            engine.handle_datagram(ms(40), datagram).unwrap();
+        });
+        engine.write(&pattern(segments * MSS)).unwrap();
+        engine.flush(ms(50));
+        engine.poll_timeout(ms(50)).unwrap().since(ms(50)).as_millis()
+    };
+    assert_eq!([1, 4, 5].map(first_wait), [60, 60, 120]);
+}

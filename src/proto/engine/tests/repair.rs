@@ -95,12 +95,24 @@ fn bulk(who: Who, config: &KcpConfig, path: Path) -> [f64; 3] {
 }
 
 /// Round trips of 64 bytes that are echoed, one after the other: median, 99th percentile, longest
-/// and mean in milliseconds; bytes on the wire per round trip.
-fn ping(who: Who, config: &KcpConfig, path: Path) -> [f64; 5] {
-    const ROUNDS: usize = 4000;
-    let mut sim = who.sim(config, path);
+/// and mean in milliseconds; bytes on the wire per round trip. There are so many in all, and so many
+/// of them in each conversation.
+fn ping(who: Who, config: &KcpConfig, path: Path, [all, each]: [usize; 2]) -> [f64; 5] {
     let mut took = Vec::new();
-    for round in 1..=ROUNDS {
+    let mut wire = 0;
+    for part in 0..all / each {
+        let mut sim = who.sim(config, Path { seed: path.seed + (part << 8) as u64, ..path });
+        converse(&mut sim, each, &mut took);
+        wire += sim.wire[0] + sim.wire[1];
+    }
+    took.sort_by(f64::total_cmp);
+    let count = took.len();
+    let mean = took.iter().sum::<f64>() / count as f64;
+    [took[count / 2], took[count * 99 / 100], took[count - 1], mean, wire as f64 / count as f64]
+}
+
+fn converse(sim: &mut Sim, rounds: usize, took: &mut Vec<f64>) {
+    for round in 1..=rounds {
         let begun = sim.now;
         sim.apps[0].to_write.push_back(pattern(64));
         sim.turn(0);
@@ -114,10 +126,6 @@ fn ping(who: Who, config: &KcpConfig, path: Path) -> [f64; 5] {
         }
         took.push(sim.now.since(begun).as_micros() as f64 / 1000.0);
     }
-    took.sort_by(f64::total_cmp);
-    let mean = took.iter().sum::<f64>() / ROUNDS as f64;
-    let wire = (sim.wire[0] + sim.wire[1]) as f64 / ROUNDS as f64;
-    [took[ROUNDS / 2], took[ROUNDS * 99 / 100], took[ROUNDS - 1], mean, wire]
 }
 
 fn mean<const N: usize>(runs: u64, mut run: impl FnMut(u64) -> [f64; N]) -> [f64; N] {
@@ -156,11 +164,12 @@ fn measure_repair() {
                     let path = |seed| Path { loss, one_way_ms, per_byte, jitter, seed };
                     let [speed, wire, again] = mean(3, |seed| bulk(who, &config, path(seed)));
                     let [p50, p99, max, avg, bytes] =
-                        mean(3, |seed| ping(who, &config, path(seed)));
+                        mean(3, |seed| ping(who, &config, path(seed), [4000, 4000]));
+                    let [_, short, ..] = mean(3, |seed| ping(who, &config, path(seed), [6000, 60]));
                     println!(
                         "{:3} ns/B, {:3} ms RTT, jitter {:2} ms, loss {loss:2} %, {:12}: {speed:5.1} MB/s, wire/payload \
                          {wire:.3}, sent again {:4.1} %; ping p50 {p50:5.1} p99 {p99:5.1} max {max:5.1} \
-                         mean {avg:5.1} ms, {bytes:5.1} B",
+                         mean {avg:5.1} ms, {bytes:5.1} B; of short conversations p99 {short:5.1} ms",
                         per_byte.as_nanos(),
                         2 * one_way_ms,
                         jitter.as_millis(),
