@@ -48,6 +48,26 @@ fn a_lost_hello_is_repeated_until_the_timeout() {
     }
 }
 
+/// The `kcp` crate could not forget the guess, so that there it counts as a measurement.
+#[test]
+fn the_time_that_a_lost_hello_has_cost_is_no_round_trip() {
+    for code in [CMD_WASK, CMD_WINS] {
+        let mut world = World::pair(&config(), link(20, 0), 2);
+        world.filter = match code {
+            CMD_WASK => losing(2, |datagram| has(datagram, CMD_WASK, CODE_HELLO)),
+            _ => losing(2, |datagram| has(datagram, CMD_WINS, CODE_HELLO)),
+        };
+        let app = world.connect(CLIENT, SERVER, None);
+        world.run(secs(1));
+        assert!(world.app(CLIENT, app).connected.is_some());
+        world.app(CLIENT, app).to_write = data(1000);
+        world.run(secs(1));
+        let key = world.app(CLIENT, app).key;
+        let stats = world.hosts[CLIENT].router.session_stats(key);
+        assert_eq!((stats.srtt, stats.rto), (ms(20), ms(60)));
+    }
+}
+
 #[test]
 fn a_lost_answer_leaves_one_session() {
     let mut world = World::pair(&config(), link(20, 0), 3);
