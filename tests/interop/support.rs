@@ -1,33 +1,52 @@
 //! What every story here needs: a limit in time, data, and eyes for what is on the wire.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{channel, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use smol_kcp::{KcpConfig, KcpNoDelayConfig, LinkConfig, NetemConfig, Probability};
+use smol_kcp::{EngineKind, KcpConfig, KcpNoDelayConfig, LinkConfig, NetemConfig, Probability};
 
 /// No story takes a quarter of this, but machines that run many at once are slow.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Tells `story` on a tokio runtime, which tokio_kcp needs and ours does not mind.
-pub fn told<F: Future<Output = ()>>(story: impl FnOnce() -> F + Send + 'static) {
-    let (over, ended) = channel::<()>();
-    let teller = thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(story());
-        drop(over);
-    });
-    match ended.recv_timeout(LIMIT) {
-        Err(RecvTimeoutError::Timeout) => panic!("the story has no end"),
-        _ => teller.join().unwrap_or_else(|cause| resume_unwind(cause)),
+const ENGINES: &[EngineKind] = &[
+    EngineKind::Ring,
+    #[cfg(feature = "kcp")]
+    EngineKind::Kcp,
+];
+
+thread_local! {
+    static ENGINE: Cell<EngineKind> = Cell::default();
+}
+
+/// Tells `story` with each engine on our side, on a tokio runtime, which tokio_kcp needs and ours
+/// does not mind.
+pub fn told<F: Future<Output = ()>>(story: impl Fn() -> F + Copy + Send + 'static) {
+    for &engine in ENGINES {
+        let (over, ended) = channel::<()>();
+        let teller = thread::spawn(move || {
+            ENGINE.set(engine);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(story());
+            drop(over);
+        });
+        match ended.recv_timeout(LIMIT) {
+            Err(RecvTimeoutError::Timeout) => panic!("the story has no end with {engine:?}"),
+            _ => teller.join().unwrap_or_else(|cause| {
+                eprintln!("so with {engine:?}");
+                resume_unwind(cause)
+            }),
+        }
     }
 }
 
 /// Our side: quick to notice, unless a story says otherwise.
 pub fn config(stream: bool) -> KcpConfig {
-    KcpConfig { stream, nodelay: KcpNoDelayConfig::fastest(), ..KcpConfig::default() }
+    let engine = ENGINE.get();
+    KcpConfig { stream, engine, nodelay: KcpNoDelayConfig::fastest(), ..KcpConfig::default() }
 }
 
 /// Loses `percent` of the datagrams in each direction.
