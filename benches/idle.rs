@@ -4,8 +4,9 @@
 //! when each has echoed 100,000 bytes and fallen silent, and the listener's driver counts how often it is
 //! polled in 5 seconds of silence. The limits are those of the README; above them the bench fails.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+#[path = "../tests/common/heap.rs"]
+mod heap;
+
 use std::time::Duration;
 
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
@@ -19,26 +20,6 @@ const ENGINES: &[(EngineKind, usize)] = &[
     #[cfg(feature = "kcp")]
     (EngineKind::Kcp, 8 * 1024),
 ];
-
-static HEAP: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: everything is handed on to the system's allocator; counting touches no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HEAP.fetch_add(layout.size(), Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        HEAP.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn main() {
     for &(engine, limit) in ENGINES {
@@ -61,7 +42,7 @@ async fn measure(engine: EngineKind, limit: usize) {
     let listener = KcpListener::bind(config, "127.0.0.1:0").await.unwrap();
     // The server alone is weighed: its part is the difference of two weighings that differ by
     // the server's sessions only, as both sides keep the same kind of session.
-    let before = HEAP.load(Relaxed);
+    let before = heap::held();
     let mut pairs = Vec::with_capacity(SESSIONS);
     for _ in 0..SESSIONS {
         pairs.push(connect(&client, &listener).await);
@@ -97,7 +78,7 @@ async fn measure(engine: EngineKind, limit: usize) {
 
 /// Half of what was added: client and server keep the same.
 fn weigh(before: usize) -> usize {
-    HEAP.load(Relaxed).saturating_sub(before) / SESSIONS / 2
+    heap::held().saturating_sub(before) / SESSIONS / 2
 }
 
 async fn connect(client: &KcpEndpoint, listener: &KcpListener) -> (KcpStream, KcpStream) {

@@ -3,6 +3,7 @@
 
 Two connections at once, a mebibyte each, and after the half-close the rest of it and the end."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -47,6 +48,27 @@ def connected(address):
             time.sleep(0.05)
 
 
+@contextlib.contextmanager
+def tunnel(command, faults):
+    """A client's address, behind which there is an echo, and the client itself."""
+    target = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=serve, args=(target,), daemon=True).start()
+    udp, tcp = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
+    ends = [
+        ["server", "--listen", f"127.0.0.1:{udp}", "--target", "127.0.0.1:%d" % target.getsockname()[1]],
+        ["client", "--listen", f"127.0.0.1:{tcp}", "--server", f"127.0.0.1:{udp}"],
+    ]
+    running = [subprocess.Popen(command + end) for end in ends]
+    try:
+        yield ("127.0.0.1", tcp), running[1]
+    finally:
+        for process in running:
+            process.terminate()
+    for end, process in zip(ends, running):
+        if status := process.wait(left()):
+            faults.append(f"{end[0]}: exit status {status} after SIGTERM")
+
+
 def talk(address, faults):
     sent = os.urandom(SIZE)
     got = bytearray()
@@ -69,31 +91,18 @@ def talk(address, faults):
 
 def main():
     command = sys.argv[1:]
-    target = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=serve, args=(target,), daemon=True).start()
-    udp, tcp = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
-    ends = [
-        ["server", "--listen", f"127.0.0.1:{udp}", "--target", "127.0.0.1:%d" % target.getsockname()[1]],
-        ["client", "--listen", f"127.0.0.1:{tcp}", "--server", f"127.0.0.1:{udp}"],
-    ]
-    running = [subprocess.Popen(command + end) for end in ends]
     faults = []
-    try:
-        talks = [threading.Thread(target=talk, args=(("127.0.0.1", tcp), faults)) for _ in range(2)]
+    with tunnel(command, faults) as (address, _):
+        talks = [threading.Thread(target=talk, args=(address, faults)) for _ in range(2)]
         began = time.monotonic()
         for thread in talks:
             thread.start()
         for thread in talks:
             thread.join()
         took = time.monotonic() - began
-    finally:
-        for process in running:
-            process.terminate()
-    for end, process in zip(ends, running):
-        if status := process.wait(left()):
-            faults.append(f"{end[0]}: exit status {status} after SIGTERM")
     print("\n".join(faults) or f"a TCP echo of 2 x {SIZE} bytes through {' '.join(command)}: {took:.1f} s")
     sys.exit(bool(faults))
 
 
-main()
+if __name__ == "__main__":
+    main()

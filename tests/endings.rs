@@ -7,7 +7,7 @@ use std::pin::{pin, Pin};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use common::{chat, ms, pattern, read_pattern, story, stream, until, within, Count, ANY};
+use common::{chat, met, ms, pattern, read_pattern, story, stream, until, within, Count, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt, StreamExt};
 use smol::LocalExecutor;
 use smol_kcp::{Driver, KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream, MemoryTransport};
@@ -162,8 +162,7 @@ fn with_all_handles_gone_and_everything_delivered_the_driver_is_done() {
         let ((here, driver), (there, other)) = in_memory(&stream());
         let (driving, other) = (smol::spawn(driver), smol::spawn(other));
         let door = there.listen();
-        let (client, accepted) = future::zip(here.connect(there.local_addr()), door.accept()).await;
-        let (mut client, (mut server, _)) = (client.unwrap(), accepted.unwrap());
+        let (mut client, mut server) = met(&here, &door).await;
         client.write_all(&pattern(200_000)).await.unwrap();
         drop((client, here));
         assert_eq!(read_pattern(&mut server).await, 200_000);
@@ -231,8 +230,7 @@ fn what_had_arrived_can_be_read_after_the_transport_has_ended() {
         let ((here, driver), (there, other)) = in_memory(&stream());
         let (driving, other) = (smol::spawn(driver), smol::spawn(other));
         let door = there.listen();
-        let (client, accepted) = future::zip(here.connect(there.local_addr()), door.accept()).await;
-        let (mut client, (mut server, _)) = (client.unwrap(), accepted.unwrap());
+        let (mut client, mut server) = met(&here, &door).await;
         client.write_all(&pattern(5000)).await.unwrap();
         until(|| server.stats().receive_queue == 5000).await;
         driving.cancel().await;

@@ -3,34 +3,12 @@
 #![cfg(feature = "kcp")] // both engines are weighed
 
 mod common;
+#[path = "common/heap.rs"]
+mod heap; // not a part of `common`: it counts for the whole program
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-use common::{ms, story};
-use futures_lite::future;
+use common::{met, ms, story};
 use smol::{LocalExecutor, Timer};
 use smol_kcp::{EngineKind, KcpConfig, KcpEndpoint, KcpError, MemoryTransport};
-
-static HEAP: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: everything is handed on to the system's allocator; counting touches no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HEAP.fetch_add(layout.size(), Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        HEAP.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// A stream whose reader does not read and whose writer has filled everything with writes of `len`
 /// bytes: the sending part at one end and the receiving part at the other.
@@ -42,11 +20,9 @@ fn stall(config: &KcpConfig, len: usize) {
     story(local.run(async {
         let _driving = [local.spawn(driver), local.spawn(other_driver)];
         let word = vec![7; len];
-        let before = HEAP.load(Relaxed);
+        let before = heap::held();
         let listener = other.listen();
-        let connecting = endpoint.connect(other.local_addr());
-        let (stream, accepted) = future::zip(connecting, listener.accept()).await;
-        let (mut stream, (reader, _)) = (stream.unwrap(), accepted.unwrap());
+        let (mut stream, reader) = met(&endpoint, &listener).await;
         let mut full = 0;
         while full < 100 {
             match stream.try_send(&word) {
@@ -61,7 +37,7 @@ fn stall(config: &KcpConfig, len: usize) {
 
         // What the drivers took for the burst is theirs, and given back after a second of silence.
         let said = config.max_session_memory();
-        let held = || HEAP.load(Relaxed).saturating_sub(before);
+        let held = || heap::held().saturating_sub(before);
         for _ in 0..200 {
             if held() <= said + said / 8 {
                 break;

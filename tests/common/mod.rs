@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol::Timer;
-use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream, LinkConfig, NetemConfig, Probability};
+use smol_kcp::{
+    KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream, LinkConfig, NetemConfig, Probability,
+};
 
 /// No story is so long, on the slowest of machines.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -96,6 +98,13 @@ pub async fn connected(config: &KcpConfig) -> (KcpStream, KcpStream) {
     let (accepted, connected) =
         future::zip(listener.accept(), KcpStream::connect(config, addr)).await;
     (accepted.expect("accepting").0, connected.expect("connecting"))
+}
+
+/// A stream from an endpoint to a listener: the connecting side first.
+pub async fn met(endpoint: &KcpEndpoint, listener: &KcpListener) -> (KcpStream, KcpStream) {
+    let connecting = endpoint.connect(listener.local_addr());
+    let (connected, accepted) = future::zip(connecting, listener.accept()).await;
+    (connected.expect("connecting"), accepted.expect("accepting").0)
 }
 
 /// A server that sends back what it gets, until the listener is gone.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_lite::future::zip;
-use futures_lite::AsyncReadExt;
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream, UdpTransport};
 
 use crate::support::{assert_same, config, lossy, messages, told};
@@ -23,10 +23,7 @@ async fn our_client_ends(ours: KcpConfig, end: impl AsyncFnOnce(KcpStream)) {
         let driver = smol::spawn(driver);
         let mut stream = connect.await.unwrap();
         for part in &parts {
-            let mut rest = &part[..];
-            while !rest.is_empty() {
-                rest = &rest[stream.send(rest).await.unwrap()..];
-            }
+            stream.write_all(part).await.unwrap();
         }
         end(stream).await;
         driver.await.unwrap();
@@ -53,10 +50,7 @@ async fn our_server_ends(ours: KcpConfig, end: impl AsyncFnOnce(KcpStream)) {
         let mut question = [0; 16];
         assert_eq!(stream.recv(&mut question).await.unwrap(), 1);
         for part in &parts {
-            let mut rest = &part[..];
-            while !rest.is_empty() {
-                rest = &rest[stream.send(rest).await.unwrap()..];
-            }
+            stream.write_all(part).await.unwrap();
         }
         end(stream).await;
         driver.await.unwrap();
@@ -108,6 +102,16 @@ fn impatient() -> KcpConfig {
     }
 }
 
+/// Their client's first word is on its way to our listener, which stays open.
+async fn their_hello(ours: &KcpConfig) -> (KcpListener, tokio_kcp::KcpStream, KcpStream) {
+    let listener = KcpListener::bind(ours.clone(), "127.0.0.1:0").await.unwrap();
+    let their = theirs(ours);
+    let mut client = tokio_kcp::KcpStream::connect(&their, listener.local_addr()).await.unwrap();
+    client.send(b"hello").await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    (listener, client, stream)
+}
+
 #[track_caller]
 fn assert_timed_out<T: std::fmt::Debug>(result: Result<T, KcpError>) {
     assert!(matches!(result, Err(KcpError::TimedOut)), "{result:?}");
@@ -117,12 +121,7 @@ fn assert_timed_out<T: std::fmt::Debug>(result: Result<T, KcpError>) {
 fn their_client_drops_and_our_idle_stream_expires() {
     told(|| async {
         let ours = impatient();
-        let listener = KcpListener::bind(ours.clone(), "127.0.0.1:0").await.unwrap();
-        let their = theirs(&ours);
-        let mut client =
-            tokio_kcp::KcpStream::connect(&their, listener.local_addr()).await.unwrap();
-        client.send(b"hello").await.unwrap();
-        let (mut stream, _) = listener.accept().await.unwrap();
+        let (_listener, client, mut stream) = their_hello(&ours).await;
         let mut buf = [0; 16];
         assert_eq!(stream.recv(&mut buf).await.unwrap(), 5);
         drop(client);
@@ -135,12 +134,7 @@ fn their_client_drops_and_our_idle_stream_expires() {
 fn their_client_drops_and_our_busy_stream_finds_the_link_dead() {
     told(|| async {
         let ours = KcpConfig { keep_alive: None, session_expire: None, ..impatient() };
-        let listener = KcpListener::bind(ours.clone(), "127.0.0.1:0").await.unwrap();
-        let their = theirs(&ours);
-        let mut client =
-            tokio_kcp::KcpStream::connect(&their, listener.local_addr()).await.unwrap();
-        client.send(b"hello").await.unwrap();
-        let (mut stream, _) = listener.accept().await.unwrap();
+        let (_listener, client, mut stream) = their_hello(&ours).await;
         drop(client);
         let cause = loop {
             match stream.send(&[7; 10_000]).await {

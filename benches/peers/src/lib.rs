@@ -5,25 +5,31 @@
 //! versions and must not meet in one.
 
 pub mod peer;
+pub mod runtime;
 pub mod scenario;
-pub mod tokio_runtime;
 pub mod usage;
 
+use peer::Peer;
+use runtime::{Bytes, Runtime};
+
 /// The least that echoes: what the `echo_*` binaries are.
-pub fn echo_server<P: peer::Peer>() {
-    P::run(async {
+pub fn echo_server<P: Peer>() {
+    P::Runtime::run(async {
         let (mut listener, addr) = P::bind(peer::Options::default()).await.unwrap();
         println!("{addr}");
         loop {
-            let mut stream = P::accept(&mut listener).await.unwrap();
-            P::spawn(async move {
-                let mut buf = [0; 1400];
-                while let Ok(n @ 1..) = P::read(&mut stream, &mut buf).await {
-                    if P::write(&mut stream, &buf[..n]).await.is_err() {
-                        break;
-                    }
-                }
-            });
+            let stream = P::accept(&mut listener).await.unwrap();
+            P::Runtime::spawn(echo::<P>(stream));
         }
     });
+}
+
+/// Sends back what comes, until it ends.
+pub(crate) async fn echo<P: Peer>(mut stream: P::Stream) {
+    let mut buf = [0; 2048];
+    while let Ok(n @ 1..) = stream.read(&mut buf).await {
+        if stream.write(&buf[..n]).await.is_err() {
+            break;
+        }
+    }
 }

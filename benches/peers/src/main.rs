@@ -26,7 +26,7 @@ Cargo.toml. Figures of scenarios and peers that are not measured again stay as t
 ";
 
 fn main() -> ExitCode {
-    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
+    match Options::parse(std::env::args().skip(1)).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -35,33 +35,64 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &[String]) -> Result<(), String> {
-    let has = |flag: &str| args.iter().any(|arg| arg == flag);
-    let list = |flag: &str, known: &[&'static str]| -> Result<Vec<&'static str>, String> {
-        let Some(at) = args.iter().position(|arg| arg == flag) else { return Ok(known.to_vec()) };
-        let names = args.get(at + 1).ok_or(format!("{flag} needs names"))?;
-        let one = |name| known.iter().copied().find(|known| *known == name);
-        names.split(',').map(|name| one(name).ok_or(format!("{flag}: unknown {name}"))).collect()
-    };
-    if has("--help") {
+/// What is asked for.
+struct Options {
+    help: bool,
+    only: Vec<&'static str>,
+    peers: Vec<&'static str>,
+    runs: Option<usize>,
+    quick: bool,
+    report: bool,
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
+        let scenarios = SCENARIOS.map(|(name, _)| name);
+        let mut options = Options {
+            help: false,
+            only: scenarios.to_vec(),
+            peers: PEERS.to_vec(),
+            runs: None,
+            quick: false,
+            report: false,
+        };
+        while let Some(flag) = args.next() {
+            let mut value = || args.next().ok_or(format!("{flag} needs a value"));
+            match flag.as_str() {
+                "--help" => options.help = true,
+                "--only" => options.only = chosen(&value()?, &scenarios)?,
+                "--peers" => options.peers = chosen(&value()?, &PEERS)?,
+                "--runs" => {
+                    options.runs = Some(value()?.parse().map_err(|_| "--runs needs a number")?);
+                }
+                "--quick" => options.quick = true,
+                "--report" => options.report = true,
+                _ => return Err(format!("unknown {flag}; see --help")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Of those that are known, the ones that `names` has, between commas.
+fn chosen(names: &str, known: &[&'static str]) -> Result<Vec<&'static str>, String> {
+    let one = |name| known.iter().copied().find(|known| *known == name);
+    names.split(',').map(|name| one(name).ok_or(format!("unknown {name}; see --help"))).collect()
+}
+
+fn run(options: Options) -> Result<(), String> {
+    if options.help {
         print!("{HELP}");
         return Ok(());
     }
-    let only = list("--only", &SCENARIOS.map(|(name, _)| name))?;
-    let peers = list("--peers", &PEERS)?;
-    let runs = match args.iter().position(|arg| arg == "--runs") {
-        Some(at) => {
-            Some(args.get(at + 1).and_then(|n| n.parse().ok()).ok_or("--runs needs a number")?)
-        }
-        None => None,
-    };
+    let Options { only, peers, runs, quick, report, .. } = options;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut results = Results::load(&here.join("results.tsv"));
     let write = |name: &str, text: String| {
         std::fs::write(here.join(name), text).map_err(|error| format!("{name}: {error}"))
     };
-    let effort = Effort { quick: has("--quick") };
-    if !has("--report") {
+    let effort = Effort { quick };
+    if !report {
         let bins = build(here, only.contains(&"size"))?;
         for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| only.contains(name)) {
             let peers = || peers.iter().copied().filter(|peer| scenario.includes(peer));

@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+
+use crate::runtime::{Bytes, Runtime};
 
 /// KCP's parameters, the same for all: nodelay 1, interval 10, resend 2, nc 1, stream mode.
 pub const INTERVAL: u32 = 10;
@@ -30,13 +31,9 @@ pub struct Credit {
 pub trait Peer: 'static {
     const CREDIT: Option<Credit> = None;
 
+    type Runtime: Runtime;
     type Listener: Send;
-    type Stream: Send + 'static;
-
-    /// Runs it as a task, and all that it spawns, on this thread.
-    fn run(future: impl Future<Output = ()> + Send + 'static);
-    fn spawn(future: impl Future<Output = ()> + Send + 'static);
-    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send;
+    type Stream: Bytes<Self::Runtime>;
 
     fn bind(
         options: Options,
@@ -49,31 +46,8 @@ pub trait Peer: 'static {
         addr: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
-    /// Some bytes.
-    fn read(
-        stream: &mut Self::Stream,
-        buf: &mut [u8],
-    ) -> impl Future<Output = io::Result<usize>> + Send;
-    /// All of them, on their way at once.
-    fn write(
-        stream: &mut Self::Stream,
-        bytes: &[u8],
-    ) -> impl Future<Output = io::Result<()>> + Send;
-
     /// Prints what the crate itself knows of a connection, as lines of `key value`.
     fn report(_: &Self::Stream) {}
-}
-
-/// Fills `buf`.
-pub async fn read_exact<P: Peer>(stream: &mut P::Stream, buf: &mut [u8]) -> io::Result<()> {
-    let mut filled = 0;
-    while filled < buf.len() {
-        match P::read(stream, &mut buf[filled..]).await? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            n => filled += n,
-        }
-    }
-    Ok(())
 }
 
 /// Any error, as the one that all have.

@@ -1,6 +1,9 @@
 #[path = "../side/udp.rs"]
 mod side;
 
+use peers::runtime::Tokio as Runtime;
+use tokio::net::UdpSocket;
+
 #[global_allocator]
 static ALLOCATOR: peers::usage::Counting = peers::usage::Counting;
 

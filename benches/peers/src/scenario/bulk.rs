@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::{say, Args};
 use crate::peer::Peer;
+use crate::runtime::Bytes;
 use crate::usage::Mark;
 
 /// Bytes of one write and of one read.
@@ -18,22 +19,22 @@ pub(super) async fn server<P: Peer>(mut listener: P::Listener, args: &Args) {
     let mut buf = vec![0; CHUNK];
     let (mut got, mut answered) = (0, 0);
     while got < total {
-        let n = P::read(&mut stream, &mut buf).await.expect("read");
+        let n = stream.read(&mut buf).await.expect("read");
         assert!(n > 0, "the end after {got} bytes");
         got += n;
         if let Some(credit) = P::CREDIT {
             while got - answered >= credit.every && got < total {
                 answered += credit.every;
-                P::write(&mut stream, b"+").await.expect("write");
+                stream.write(b"+").await.expect("write");
             }
         }
     }
     let span = mark.span();
-    P::write(&mut stream, &[DONE]).await.expect("write");
+    stream.write(&[DONE]).await.expect("write");
     say("cpu", span.cpu_seconds);
     // Until the client has taken the last byte, and we are told to end.
     super::on_end(|| ());
-    let _ = P::read(&mut stream, &mut buf).await;
+    let _ = stream.read(&mut buf).await;
     std::future::pending().await
 }
 
@@ -49,17 +50,17 @@ pub(super) async fn client<P: Peer>(addr: SocketAddr, args: &Args) {
     while sent < total {
         if let Some(credit) = P::CREDIT {
             while sent - answered + CHUNK > credit.ahead {
-                let n = P::read(&mut stream, &mut buf).await.expect("read");
+                let n = stream.read(&mut buf).await.expect("read");
                 assert!(n > 0, "the end after {answered} bytes");
                 answered += n * credit.every;
             }
         }
         let n = CHUNK.min(total - sent);
-        P::write(&mut stream, &chunk[..n]).await.expect("write");
+        stream.write(&chunk[..n]).await.expect("write");
         sent += n;
     }
     while !done {
-        let n = P::read(&mut stream, &mut buf).await.expect("read");
+        let n = stream.read(&mut buf).await.expect("read");
         assert!(n > 0, "the end instead of an answer");
         done = buf[..n].contains(&DONE);
     }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::{say, Args};
-use crate::peer::{read_exact, Peer};
+use crate::peer::Peer;
+use crate::runtime::{Bytes, Runtime};
 use crate::usage::Mark;
 
 const MESSAGE: usize = 64;
@@ -18,16 +19,9 @@ pub(super) async fn server<P: Peer>(mut listener: P::Listener) {
         }
     });
     loop {
-        let mut stream = P::accept(&mut listener).await.expect("accept");
+        let stream = P::accept(&mut listener).await.expect("accept");
         BEGUN.get_or_init(Mark::now);
-        P::spawn(async move {
-            let mut buf = [0; 2048];
-            while let Ok(n @ 1..) = P::read(&mut stream, &mut buf).await {
-                if P::write(&mut stream, &buf[..n]).await.is_err() {
-                    break;
-                }
-            }
-        });
+        P::Runtime::spawn(crate::echo::<P>(stream));
     }
 }
 
@@ -64,7 +58,7 @@ pub(super) async fn client<P: Peer>(addr: SocketAddr, args: &Args) {
     let board = Arc::new(Board { nanos: Mutex::default(), running: Mutex::new(connections) });
     for mut stream in streams {
         let board = Arc::clone(&board);
-        P::spawn(async move {
+        P::Runtime::spawn(async move {
             let mut nanos = Vec::new();
             while nanos.len() < rounds && began.elapsed() < time {
                 nanos.push(round::<P>(&mut stream).await);
@@ -76,7 +70,7 @@ pub(super) async fn client<P: Peer>(addr: SocketAddr, args: &Args) {
         });
     }
     while *board.running.lock().expect("lock") > 0 {
-        P::sleep(Duration::from_millis(10)).await;
+        P::Runtime::sleep(Duration::from_millis(10)).await;
     }
     let nanos = std::mem::take(&mut *board.nanos.lock().expect("lock"));
     report(nanos, &mark);
@@ -86,8 +80,8 @@ pub(super) async fn client<P: Peer>(addr: SocketAddr, args: &Args) {
 async fn round<P: Peer>(stream: &mut P::Stream) -> u64 {
     let mut buf = [0; MESSAGE];
     let began = Instant::now();
-    P::write(stream, &[7; MESSAGE]).await.expect("write");
-    read_exact::<P>(stream, &mut buf).await.expect("read");
+    stream.write(&[7; MESSAGE]).await.expect("write");
+    stream.read_exact(&mut buf).await.expect("read");
     began.elapsed().as_nanos() as u64
 }
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::{say, Args};
-use crate::peer::{read_exact, Peer};
+use crate::peer::Peer;
+use crate::runtime::{Bytes, Runtime};
 use crate::usage::{self, Mark};
 
 /// Bytes that each connection echoes before.
@@ -25,13 +26,13 @@ impl Before {
 
     /// Lets all settle, then measures silence.
     async fn report<P: Peer>(&self, connections: usize, args: &Args) {
-        P::sleep(Duration::from_secs_f64(args.need("settle"))).await;
+        P::Runtime::sleep(Duration::from_secs_f64(args.need("settle"))).await;
         let each =
             |now: usize, before: usize| now.saturating_sub(before) as f64 / connections as f64;
         say("heap", each(usage::heap(), self.heap));
         say("rss", each(usage::rss(), self.rss));
         let mark = Mark::now();
-        P::sleep(Duration::from_secs_f64(args.need("seconds"))).await;
+        P::Runtime::sleep(Duration::from_secs_f64(args.need("seconds"))).await;
         let span = mark.span();
         say("cpu", 100.0 * span.cpu_seconds / span.seconds);
         say("wakeups", span.sleeps as f64 / span.seconds);
@@ -44,18 +45,18 @@ pub(super) async fn server<P: Peer>(mut listener: P::Listener, args: &Args) {
     let before = Before::new();
     for _ in 0..connections {
         let mut stream = P::accept(&mut listener).await.expect("accept");
-        P::spawn(async move {
+        P::Runtime::spawn(async move {
             let mut buf = [0; WORD];
-            read_exact::<P>(&mut stream, &mut buf).await.expect("read");
-            P::write(&mut stream, &buf).await.expect("write");
+            stream.read_exact(&mut buf).await.expect("read");
+            stream.write(&buf).await.expect("write");
             ECHOED.fetch_add(1, Relaxed);
             // As a server does that waits for the next word.
-            let _ = P::read(&mut stream, &mut buf[..]).await;
+            let _ = stream.read(&mut buf[..]).await;
             panic!("a connection ended");
         });
     }
     while ECHOED.load(Relaxed) < connections {
-        P::sleep(Duration::from_millis(10)).await;
+        P::Runtime::sleep(Duration::from_millis(10)).await;
     }
     before.report::<P>(connections, args).await;
     super::on_end(|| ());
@@ -68,10 +69,10 @@ pub(super) async fn client<P: Peer>(addr: SocketAddr, args: &Args) {
     for _ in 0..connections {
         let mut stream = P::connect(args.options(), addr).await.expect("connect");
         let mut buf = [0; WORD];
-        P::write(&mut stream, &buf).await.expect("write");
-        read_exact::<P>(&mut stream, &mut buf).await.expect("read");
-        P::spawn(async move {
-            let _ = P::read(&mut stream, &mut buf[..]).await;
+        stream.write(&buf).await.expect("write");
+        stream.read_exact(&mut buf).await.expect("read");
+        P::Runtime::spawn(async move {
+            let _ = stream.read(&mut buf[..]).await;
             panic!("a connection ended");
         });
     }

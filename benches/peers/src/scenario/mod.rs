@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use crate::peer::{Options, Peer};
+use crate::runtime::Runtime;
 use crate::usage;
 
 /// `key=value` arguments.
@@ -51,8 +52,8 @@ pub fn run<P: Peer>() {
         usage::pin(core);
     }
     match role.as_str() {
-        "server" => P::run(async move { serve::<P>(&scenario, &args).await }),
-        _ => P::run(async move {
+        "server" => P::Runtime::run(async move { serve::<P>(&scenario, &args).await }),
+        _ => P::Runtime::run(async move {
             let addr: SocketAddr = args.need("addr");
             match scenario.as_str() {
                 "bulk" => bulk::client::<P>(addr, &args).await,

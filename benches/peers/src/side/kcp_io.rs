@@ -1,12 +1,12 @@
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use kcp_io::core::KcpConfig;
 use kcp_io::tokio_rt::{KcpListener, KcpSessionConfig, KcpStream};
 use peers::peer::{other, Credit, Options, Peer, INTERVAL, MTU, RESEND, WINDOW};
-use peers::tokio_runtime;
+use peers::runtime::{Bytes, Tokio};
 
 pub struct KcpIo;
 
@@ -33,24 +33,26 @@ fn config() -> KcpSessionConfig {
 }
 
 /// By its own calls: its `AsyncRead` spins, and on the server it reads the listener's socket.
+pub struct Stream {
+    kcp: KcpStream,
+    /// A segment that was longer than what was asked for, and what is left of it.
+    rest: Vec<u8>,
+    left: Range<usize>,
+}
+
+impl Stream {
+    fn new(kcp: KcpStream) -> Stream {
+        Stream { kcp, rest: Vec::new(), left: 0..0 }
+    }
+}
+
 impl Peer for KcpIo {
     // Its sending takes everything at once, whatever waits already.
     const CREDIT: Option<Credit> = Some(Credit { every: 256 << 10, ahead: 2 << 20 });
 
+    type Runtime = Tokio;
     type Listener = KcpListener;
-    type Stream = (KcpStream, Vec<u8>, std::ops::Range<usize>);
-
-    fn run(future: impl Future<Output = ()> + Send + 'static) {
-        tokio_runtime::run(future);
-    }
-
-    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-        tokio_runtime::spawn(future);
-    }
-
-    async fn sleep(duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
+    type Stream = Stream;
 
     async fn bind(_: Options) -> io::Result<(KcpListener, SocketAddr)> {
         let listener = KcpListener::bind("127.0.0.1:0", config()).await.map_err(other)?;
@@ -58,15 +60,18 @@ impl Peer for KcpIo {
         Ok((listener, addr))
     }
 
-    async fn accept(listener: &mut KcpListener) -> io::Result<Self::Stream> {
-        Ok((listener.accept().await.map_err(other)?.0, Vec::new(), 0..0))
+    async fn accept(listener: &mut KcpListener) -> io::Result<Stream> {
+        Ok(Stream::new(listener.accept().await.map_err(other)?.0))
     }
 
-    async fn connect(_: Options, addr: SocketAddr) -> io::Result<Self::Stream> {
-        Ok((KcpStream::connect(addr, config()).await.map_err(other)?, Vec::new(), 0..0))
+    async fn connect(_: Options, addr: SocketAddr) -> io::Result<Stream> {
+        Ok(Stream::new(KcpStream::connect(addr, config()).await.map_err(other)?))
     }
+}
 
-    async fn read((stream, rest, left): &mut Self::Stream, buf: &mut [u8]) -> io::Result<usize> {
+impl Bytes<Tokio> for Stream {
+    async fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Stream { kcp, rest, left } = self;
         if left.start < left.end {
             let n = left.len().min(buf.len());
             buf[..n].copy_from_slice(&rest[left.start..left.start + n]);
@@ -75,19 +80,19 @@ impl Peer for KcpIo {
         }
         // It hands over whole segments only, and never more than one.
         if buf.len() >= MTU {
-            return stream.recv_kcp_buf(buf).await.map_err(other);
+            return kcp.recv_kcp_buf(buf).await.map_err(other);
         }
         rest.resize(MTU, 0);
-        let len = stream.recv_kcp_buf(rest).await.map_err(other)?;
+        let len = kcp.recv_kcp_buf(rest).await.map_err(other)?;
         let n = len.min(buf.len());
         buf[..n].copy_from_slice(&rest[..n]);
         *left = n..len;
         Ok(n)
     }
 
-    async fn write((stream, ..): &mut Self::Stream, bytes: &[u8]) -> io::Result<()> {
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         for chunk in bytes.chunks(CHUNK) {
-            stream.send_kcp(chunk).await.map_err(other)?;
+            self.kcp.send_kcp(chunk).await.map_err(other)?;
         }
         Ok(())
     }

@@ -1,13 +1,10 @@
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kcp::{KcpConfig, KcpNoDelayConfig, KcpStream, KcpUdpStream};
 use peers::peer::{Options, Peer, INTERVAL, MTU, RESEND, WINDOW};
-use peers::tokio_runtime;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use peers::runtime::Tokio;
 
 pub struct KcpRs;
 
@@ -23,20 +20,9 @@ fn config() -> Arc<KcpConfig> {
 }
 
 impl Peer for KcpRs {
+    type Runtime = Tokio;
     type Listener = KcpUdpStream;
     type Stream = KcpStream;
-
-    fn run(future: impl Future<Output = ()> + Send + 'static) {
-        tokio_runtime::run(future);
-    }
-
-    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-        tokio_runtime::spawn(future);
-    }
-
-    async fn sleep(duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
 
     async fn bind(_: Options) -> io::Result<(KcpUdpStream, SocketAddr)> {
         let udp = tokio::net::UdpSocket::bind("127.0.0.1:0").await?;
@@ -50,13 +36,5 @@ impl Peer for KcpRs {
 
     async fn connect(_: Options, addr: SocketAddr) -> io::Result<KcpStream> {
         Ok(KcpUdpStream::connect(config(), addr).await?.0)
-    }
-
-    async fn read(stream: &mut KcpStream, buf: &mut [u8]) -> io::Result<usize> {
-        stream.read(buf).await
-    }
-
-    async fn write(stream: &mut KcpStream, bytes: &[u8]) -> io::Result<()> {
-        stream.write_all(bytes).await
     }
 }

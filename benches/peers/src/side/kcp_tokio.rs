@@ -1,13 +1,10 @@
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use kcp_tokio::config::{KcpConfig, NodeDelayConfig};
 use kcp_tokio::{KcpListener, KcpStream};
 use peers::peer::{other, Options, Peer, INTERVAL, MTU, RESEND, WINDOW};
-use peers::tokio_runtime;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use peers::runtime::Tokio;
 
 pub struct KcpTokio;
 
@@ -29,20 +26,9 @@ fn config() -> KcpConfig {
 }
 
 impl Peer for KcpTokio {
+    type Runtime = Tokio;
     type Listener = KcpListener;
     type Stream = KcpStream;
-
-    fn run(future: impl Future<Output = ()> + Send + 'static) {
-        tokio_runtime::run(future);
-    }
-
-    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-        tokio_runtime::spawn(future);
-    }
-
-    async fn sleep(duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
 
     async fn bind(_: Options) -> io::Result<(KcpListener, SocketAddr)> {
         let listener =
@@ -57,13 +43,5 @@ impl Peer for KcpTokio {
 
     async fn connect(_: Options, addr: SocketAddr) -> io::Result<KcpStream> {
         KcpStream::connect(addr, config()).await.map_err(other)
-    }
-
-    async fn read(stream: &mut KcpStream, buf: &mut [u8]) -> io::Result<usize> {
-        stream.read(buf).await
-    }
-
-    async fn write(stream: &mut KcpStream, bytes: &[u8]) -> io::Result<()> {
-        stream.write_all(bytes).await
     }
 }

@@ -1,19 +1,14 @@
 use std::cell::OnceCell;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use peers::peer::{Options, Peer, INTERVAL, MTU, RESEND, WINDOW};
-use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::LocalExecutor;
+use peers::runtime::{Runtime, Smol};
 use smol_kcp::{KcpConfig, KcpEndpoint, KcpListener, KcpNoDelayConfig, KcpStream, UdpTransport};
 
 pub struct SmolKcp;
 
 thread_local! {
-    /// One thread for all, as the runtime of the others is set up.
-    static EXECUTOR: &'static LocalExecutor<'static> = Box::leak(Box::default());
     static ENDPOINT: OnceCell<KcpEndpoint> = const { OnceCell::new() };
 }
 
@@ -36,25 +31,14 @@ fn config() -> KcpConfig {
 }
 
 impl Peer for SmolKcp {
+    type Runtime = Smol;
     type Listener = KcpListener;
     type Stream = KcpStream;
-
-    fn run(future: impl Future<Output = ()> + Send + 'static) {
-        EXECUTOR.with(|executor| smol::block_on(executor.run(executor.spawn(future))));
-    }
-
-    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-        EXECUTOR.with(|executor| executor.spawn(future).detach());
-    }
-
-    async fn sleep(duration: Duration) {
-        smol::Timer::after(duration).await;
-    }
 
     async fn bind(_: Options) -> io::Result<(KcpListener, SocketAddr)> {
         let transport = UdpTransport::bind(&config(), ([127, 0, 0, 1], 0).into())?;
         let (listener, driver) = KcpListener::with_driver(config(), transport)?;
-        Self::spawn(async move { drop(driver.await) });
+        Smol::spawn(async move { drop(driver.await) });
         let addr = listener.local_addr();
         Ok((listener, addr))
     }
@@ -70,7 +54,7 @@ impl Peer for SmolKcp {
                 None => {
                     let transport = UdpTransport::bind(&config(), ([127, 0, 0, 1], 0).into())?;
                     let (endpoint, driver) = KcpEndpoint::with_driver(config(), transport)?;
-                    Self::spawn(async move { drop(driver.await) });
+                    Smol::spawn(async move { drop(driver.await) });
                     Ok::<_, io::Error>(cell.get_or_init(|| endpoint).clone())
                 }
             })?;
@@ -78,16 +62,8 @@ impl Peer for SmolKcp {
         }
         let transport = UdpTransport::connect(&config(), addr)?;
         let (connect, driver) = KcpStream::connect_with_driver(&config(), transport, addr)?;
-        Self::spawn(async move { drop(driver.await) });
+        Smol::spawn(async move { drop(driver.await) });
         Ok(connect.await?)
-    }
-
-    async fn read(stream: &mut KcpStream, buf: &mut [u8]) -> io::Result<usize> {
-        stream.read(buf).await
-    }
-
-    async fn write(stream: &mut KcpStream, bytes: &[u8]) -> io::Result<()> {
-        stream.write_all(bytes).await
     }
 
     fn report(stream: &KcpStream) {

@@ -1,30 +1,16 @@
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use peers::peer::{Options, Peer};
-use peers::tokio_runtime;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use peers::runtime::Tokio;
 use tokio::net::{TcpListener, TcpStream};
 
 pub struct Tcp;
 
 impl Peer for Tcp {
+    type Runtime = Tokio;
     type Listener = TcpListener;
     type Stream = TcpStream;
-
-    fn run(future: impl Future<Output = ()> + Send + 'static) {
-        tokio_runtime::run(future);
-    }
-
-    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-        tokio_runtime::spawn(future);
-    }
-
-    async fn sleep(duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
 
     async fn bind(_: Options) -> io::Result<(TcpListener, SocketAddr)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -42,13 +28,5 @@ impl Peer for Tcp {
         let stream = TcpStream::connect(addr).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
-    }
-
-    async fn read(stream: &mut TcpStream, buf: &mut [u8]) -> io::Result<usize> {
-        stream.read(buf).await
-    }
-
-    async fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
-        stream.write_all(bytes).await
     }
 }

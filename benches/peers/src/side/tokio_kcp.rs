@@ -1,11 +1,8 @@
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use peers::peer::{other, Options, Peer, INTERVAL, MTU, RESEND, WINDOW};
-use peers::tokio_runtime;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use peers::runtime::Tokio;
 use tokio_kcp::{KcpConfig, KcpListener, KcpNoDelayConfig, KcpStream};
 
 pub struct TokioKcp;
@@ -29,20 +26,9 @@ fn config() -> KcpConfig {
 }
 
 impl Peer for TokioKcp {
+    type Runtime = Tokio;
     type Listener = KcpListener;
     type Stream = KcpStream;
-
-    fn run(future: impl Future<Output = ()> + Send + 'static) {
-        tokio_runtime::run(future);
-    }
-
-    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-        tokio_runtime::spawn(future);
-    }
-
-    async fn sleep(duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
 
     async fn bind(_: Options) -> io::Result<(KcpListener, SocketAddr)> {
         let listener = KcpListener::bind(config(), "127.0.0.1:0").await.map_err(other)?;
@@ -56,13 +42,5 @@ impl Peer for TokioKcp {
 
     async fn connect(_: Options, addr: SocketAddr) -> io::Result<KcpStream> {
         KcpStream::connect(&config(), addr).await.map_err(other)
-    }
-
-    async fn read(stream: &mut KcpStream, buf: &mut [u8]) -> io::Result<usize> {
-        stream.read(buf).await
-    }
-
-    async fn write(stream: &mut KcpStream, bytes: &[u8]) -> io::Result<()> {
-        stream.write_all(bytes).await
     }
 }
