@@ -75,15 +75,16 @@ impl Blocks {
     /// that gets memory of its own.
     #[inline]
     pub fn take(&mut self, len: usize) -> Vec<u8> {
-        match self.free.pop() {
-            Some(block) if len <= self.size => block,
-            other => self.take_elsewhere(other, len),
+        if len <= self.size {
+            if let Some(block) = self.free.pop() {
+                return block;
+            }
         }
+        self.take_elsewhere(len)
     }
 
     #[cold]
-    fn take_elsewhere(&mut self, unfit: Option<Vec<u8>>, len: usize) -> Vec<u8> {
-        self.free.extend(unfit);
+    fn take_elsewhere(&mut self, len: usize) -> Vec<u8> {
         if len > self.size {
             return Vec::with_capacity(HEADER_LEN + len);
         }

@@ -334,7 +334,9 @@ impl RingEngine {
     /// ACKs, and a window that reading has reopened.
     fn send_news(&mut self) {
         let base = self.header(self.now, CMD_ACK, 0);
-        self.out.acks(&base, self.inbox.acks());
+        for acks in self.inbox.acks() {
+            self.out.acks(&base, acks);
+        }
         if self.inbox.reopened() {
             self.out.header(&Header { cmd: CMD_WINS, frg: CODE_PLAIN, ..base });
         }
@@ -343,33 +345,36 @@ impl RingEngine {
 
     /// What timed out or was overtaken.
     fn send_again(&mut self) {
-        let (now, rto) = (self.moment(), self.rtt.rto);
+        let (mut timeouts, mut overtaken) = (0, 0);
         let base = self.header(self.now, CMD_PUSH, 0);
-        let mut counts = [0u32; 2];
-        loop {
-            let (sn, cause) = match (self.flight.overdue(now.clock), self.flight.lost(now.clock)) {
-                (Some(sn), _) => (sn, Cause::Timeout),
-                (None, Some(sn)) => (sn, Cause::Overtaken),
-                (None, None) => break,
-            };
-            let Some(slot) = self.flight.send_again(sn, now, cause, rto) else {
-                debug_assert!(false, "what is found is in flight");
-                break;
-            };
-            self.out.block(sn, seal(slot, base, sn));
-            counts[usize::from(cause == Cause::Overtaken)] += 1;
+        while let Some(sn) = self.flight.overdue(self.clock) {
+            self.resend(sn, Cause::Timeout, base);
+            timeouts += 1;
+        }
+        while let Some(sn) = self.flight.lost(self.clock) {
+            self.flight.tidy_resent();
+            self.resend(sn, Cause::Overtaken, base);
+            overtaken += 1;
         }
         self.flight.tidy();
-        let [timeouts, overtaken] = counts;
         if overtaken > 0 {
             self.congestion.on_loss(self.path());
         }
         if timeouts > 0 {
             self.congestion.on_timeout(self.path());
         }
-        self.counters.timeout_retransmits += u64::from(timeouts);
-        self.counters.fast_retransmits += u64::from(overtaken);
-        self.counters.segments_sent += u64::from(timeouts) + u64::from(overtaken);
+        self.counters.timeout_retransmits += timeouts;
+        self.counters.fast_retransmits += overtaken;
+        self.counters.segments_sent += timeouts + overtaken;
+    }
+
+    /// Sends a segment in flight again.
+    fn resend(&mut self, sn: u32, cause: Cause, base: Header) {
+        let slot = self.flight.send_again(sn, self.moment(), cause, self.rtt.rto);
+        debug_assert!(slot.is_some(), "what is found is in flight");
+        if let Some(slot) = slot {
+            self.out.block(sn, seal(slot, base, sn));
+        }
     }
 
     /// What the windows and the pace admit.
@@ -407,7 +412,15 @@ impl RingEngine {
 
     /// Sees to it that the peer's window is probed while it is closed, something waits for it, and
     /// nothing is in flight whose ACK would tell of its opening.
+    #[inline(always)]
     fn watch_window(&mut self) {
+        if self.peer_window == 0 || self.probe_at.is_some() {
+            self.watch_closed_window();
+        }
+    }
+
+    #[cold]
+    fn watch_closed_window(&mut self) {
         if self.peer_window > 0 || self.flight.unsent() == 0 || self.flight.span() > 0 {
             self.probe_at = None;
             self.probe_wait = PROBE_FIRST;

@@ -62,11 +62,26 @@ impl<T: Default> Window<T> {
         }
     }
 
+    /// The place of a number that is known to be in the row, as whatever stands on a list is: one
+    /// comparison less. Of another number it is the place of some number or none.
+    #[inline]
+    pub fn known(&self, sn: u32) -> Option<&T> {
+        self.slots.get(self.index(sn))
+    }
+
+    /// The same.
+    #[inline]
+    pub fn known_mut(&mut self, sn: u32) -> Option<&mut T> {
+        let at = self.index(sn);
+        self.slots.get_mut(at)
+    }
+
     /// Adds a place at the end and returns it, with whatever its last user left in it.
     #[inline]
     pub fn push(&mut self) -> Option<&mut T> {
+        let sn = self.end();
         self.extend_to(self.len + 1);
-        self.get_mut(self.end().wrapping_sub(1))
+        self.known_mut(sn)
     }
 
     /// Adds places until there are `len`.
