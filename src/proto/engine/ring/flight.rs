@@ -295,28 +295,28 @@ impl Flight {
         self.slots.get(sn).is_some_and(|slot| slot.was_sent_at(ts))
     }
 
-    /// Marks `sn` as acknowledged if it [is held](Flight::holds) with that clock, and gives its
-    /// payload back. It keeps its place until [`settle`](Flight::settle).
+    /// What an ACK of `sn` tells, if that [is held](Flight::holds) with that clock;
+    /// [`land`](Flight::land) must follow.
     #[inline(always)]
-    pub fn ack(
+    pub fn hear(
         &mut self,
         sn: u32,
         ts: u32,
         clock: u64,
         newest: &mut Newest,
-        blocks: &mut Blocks,
     ) -> Option<Echo> {
         let slot = self.slots.get_mut(sn).filter(|slot| slot.was_sent_at(ts))?;
-        // Overtaken, and here all the same: it was not lost but late.
+        newest.add_number(sn);
         let latest = slot.ts == ts;
-        let hasty = slot.state == State::Again(Cause::Overtaken);
-        if slot.line == Line::Lost || (hasty && !latest) {
+        if latest {
+            newest.add_turn(slot.turn);
+        }
+        // Overtaken, and here all the same: it was not lost but late.
+        let hasty = || !latest && slot.state == State::Again(Cause::Overtaken);
+        if slot.line == Line::Lost || hasty() {
             self.patience.late((clock as u16).wrapping_sub(slot.overtaken));
         }
-        let echo = Echo { measures: latest || slot.first == ts, spurious: !latest };
-        newest.add(sn, latest.then_some(slot.turn));
-        self.land(sn, blocks);
-        Some(echo)
+        Some(Echo { measures: latest || slot.first == ts, spurious: !latest })
     }
 
     /// Drops what lies below `una` and what is acknowledged at the front.
@@ -355,9 +355,10 @@ impl Flight {
         self.repeated = Vec::new();
     }
 
-    /// A segment in flight has arrived.
+    /// A segment in flight has arrived: its payload is given back. It keeps its place until
+    /// [`settle`](Flight::settle).
     #[inline(always)]
-    fn land(&mut self, sn: u32, blocks: &mut Blocks) {
+    pub fn land(&mut self, sn: u32, blocks: &mut Blocks) {
         let Some(slot) = self.slots.known_mut(sn) else { return };
         slot.state = State::Grounded;
         let (transmits, line) = (slot.transmits, slot.line);

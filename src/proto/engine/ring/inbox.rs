@@ -272,9 +272,9 @@ impl Inbox {
     /// first fragment said, and returns its length. Empty ones are skipped.
     #[inline]
     pub fn read(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
+        let before = into.len();
         while self.has_message() {
             let closed = self.is_closed();
-            let at = into.len();
             let mut queued = self.queued();
             while self.read_segment(into, blocks) > 0 && queued > 1 {
                 queued -= 1;
@@ -282,16 +282,15 @@ impl Inbox {
             if closed {
                 self.reopened |= !self.is_closed();
             }
-            if into.len() > at {
-                return Some(into.len() - at);
+            if into.len() > before {
+                return Some(into.len() - before);
             }
         }
         None
     }
 
-    /// Appends the first segment and returns its fragment number. Not inlined: within the loops
-    /// around it everything would have to be kept in registers, and be saved instead.
-    #[inline(never)]
+    /// Appends the first segment and returns its fragment number.
+    #[inline(always)]
     fn read_segment(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> u8 {
         let Some(place) = self.row.pop() else { return 0 };
         place.here = false;

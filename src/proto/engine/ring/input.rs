@@ -27,18 +27,17 @@ impl RingEngine {
         let mut handled = Handled::default();
         let mut newest = self.flight.newest();
         let mut rest = datagram;
-        while let Some((header, payload)) = next_segment(&mut rest) {
+        let mut after = rest;
+        while let Some((header, payload)) = next_segment(&mut after) {
             match header.cmd {
                 CMD_PUSH => handled.pushed |= self.receive(&header, payload, &mut reader),
                 // ACKs are judged by what was in flight before the datagram: the `una` beside them
                 // often covers their segment already, and they measure the round trip all the same.
-                CMD_ACK => {
-                    self.acknowledge(&header, &mut newest);
-                    rest = self.acknowledge_more(rest, &mut newest);
-                }
+                CMD_ACK => after = self.acknowledge(rest, &mut newest),
                 // Plain probes are answered, and codes understood, by the session.
                 _ => {}
             }
+            rest = after;
         }
         handled.proven = !newest.is_none();
         if handled.proven || diff(una, head) > 0 {
@@ -80,8 +79,12 @@ impl RingEngine {
             if header.conv != self.conv || !(CMD_PUSH..=CMD_WINS).contains(&header.cmd) {
                 return Err(Refusal::Malformed);
             }
+            if header.una == una {
+                window = header.wnd;
+                continue;
+            }
             is_known &= diff(header.una, nxt) <= 0;
-            if diff(header.una, una) >= 0 {
+            if diff(header.una, una) > 0 {
                 (una, window) = (header.una, header.wnd);
             }
         }
@@ -95,32 +98,32 @@ impl RingEngine {
         }
     }
 
-    /// The ACKs that `rest` begins with; returns what follows on them. They come in rows, and a loop
-    /// that does nothing else does it with fewer words.
+    /// Takes the ACKs that `rest` begins with, and returns what follows on them. They come in rows,
+    /// and a loop that does nothing else does it with fewer words.
     #[inline(never)]
-    fn acknowledge_more<'a>(&mut self, mut rest: &'a [u8], newest: &mut Newest) -> &'a [u8] {
+    fn acknowledge<'a>(&mut self, mut rest: &'a [u8], newest: &mut Newest) -> &'a [u8] {
+        let now = self.moment();
+        let mut so_far = *newest;
         let mut after = rest;
         while let Some((header, _)) = next_segment(&mut after) {
             if header.cmd != CMD_ACK {
                 break;
             }
-            self.acknowledge(&header, newest);
+            let Header { sn, ts, .. } = header;
+            match self.flight.hear(sn, ts, now.clock, &mut so_far) {
+                Some(echo) => {
+                    if echo.measures {
+                        self.rtt.sample(now.ts.wrapping_sub(ts));
+                    }
+                    self.counters.spurious_retransmits += u64::from(echo.spurious);
+                    self.flight.land(sn, &mut self.blocks);
+                }
+                None => self.counters.rejected_acks += 1,
+            }
             rest = after;
         }
+        *newest = so_far;
         rest
-    }
-
-    #[inline(always)]
-    fn acknowledge(&mut self, header: &Header, newest: &mut Newest) {
-        let Header { sn, ts, .. } = *header;
-        let Some(echo) = self.flight.ack(sn, ts, self.clock, newest, &mut self.blocks) else {
-            self.counters.rejected_acks += 1;
-            return;
-        };
-        if echo.measures {
-            self.rtt.sample(self.moment().ts.wrapping_sub(ts));
-        }
-        self.counters.spurious_retransmits += u64::from(echo.spurious);
     }
 
     /// Returns whether an ACK is due.

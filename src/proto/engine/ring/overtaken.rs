@@ -76,13 +76,14 @@ impl Newest {
         self.sn.first == 0
     }
 
-    /// Takes an ACK into account; `turn` is unknown if it is not of the latest transmission.
     #[inline(always)]
-    pub fn add(&mut self, sn: u32, turn: Option<u32>) {
+    pub fn add_number(&mut self, sn: u32) {
         self.sn.add(sn.wrapping_sub(self.sn_base));
-        if let Some(turn) = turn {
-            self.turn.add(turn.wrapping_sub(self.turn_base));
-        }
+    }
+
+    #[inline(always)]
+    pub fn add_turn(&mut self, turn: u32) {
+        self.turn.add(turn.wrapping_sub(self.turn_base));
     }
 
     /// How many of the highest numbers are above this one?
