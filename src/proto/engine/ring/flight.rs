@@ -321,16 +321,17 @@ impl Flight {
 
     /// Drops what lies below `una` and what is acknowledged at the front.
     pub fn settle(&mut self, una: u32, blocks: &mut Blocks) {
-        while self.slots.head() != self.nxt {
-            let head = self.slots.head();
-            if self.slots.known(head).is_some_and(Slot::is_flying) {
-                if diff(una, head) <= 0 {
+        let mut sn = self.slots.head();
+        while sn != self.nxt {
+            if self.slots.known(sn).is_some_and(Slot::is_flying) {
+                if diff(una, sn) <= 0 {
                     break;
                 }
-                self.land(head, blocks);
+                self.land(sn, blocks);
             }
-            self.slots.advance();
+            sn = sn.wrapping_add(1);
         }
+        self.slots.advance_to(sn);
     }
 
     /// The most often a segment in flight has been sent.

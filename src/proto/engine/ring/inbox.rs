@@ -272,16 +272,36 @@ impl Inbox {
     /// first fragment said, and returns its length. Empty ones are skipped.
     #[inline]
     pub fn read(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
+        if self.run == 0 {
+            return None;
+        }
+        self.read_some(into, blocks)
+    }
+
+    /// Most messages are one segment, like all of a stream: without a loop, for which everything
+    /// would be kept in registers, and be saved instead.
+    #[inline(never)]
+    fn read_some(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
+        let before = into.len();
+        let closed = self.is_closed();
+        if self.row.known(self.row.head()).is_some_and(|place| place.frg == 0) {
+            self.read_segment(into, blocks);
+            self.reopened |= closed && !self.is_closed();
+        }
+        if into.len() > before {
+            return Some(into.len() - before);
+        }
+        self.read_fragments(into, blocks)
+    }
+
+    #[inline(never)]
+    fn read_fragments(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
         let before = into.len();
         while self.has_message() {
             let closed = self.is_closed();
-            let mut queued = self.queued();
-            while self.read_segment(into, blocks) > 0 && queued > 1 {
-                queued -= 1;
-            }
-            if closed {
-                self.reopened |= !self.is_closed();
-            }
+            let last = self.run - self.queued();
+            while self.read_segment(into, blocks) > 0 && self.run > last {}
+            self.reopened |= closed && !self.is_closed();
             if into.len() > before {
                 return Some(into.len() - before);
             }

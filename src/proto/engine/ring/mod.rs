@@ -348,12 +348,12 @@ impl RingEngine {
         let (mut timeouts, mut overtaken) = (0, 0);
         let base = self.header(self.now, CMD_PUSH, 0);
         while let Some(sn) = self.flight.overdue(self.clock) {
-            self.resend(sn, Cause::Timeout, base);
+            self.resend(sn, Cause::Timeout, &base);
             timeouts += 1;
         }
         while let Some(sn) = self.flight.lost(self.clock) {
             self.flight.tidy_resent();
-            self.resend(sn, Cause::Overtaken, base);
+            self.resend(sn, Cause::Overtaken, &base);
             overtaken += 1;
         }
         self.flight.tidy();
@@ -369,7 +369,7 @@ impl RingEngine {
     }
 
     /// Sends a segment in flight again.
-    fn resend(&mut self, sn: u32, cause: Cause, base: Header) {
+    fn resend(&mut self, sn: u32, cause: Cause, base: &Header) {
         let slot = self.flight.send_again(sn, self.moment(), cause, self.rtt.rto);
         debug_assert!(slot.is_some(), "what is found is in flight");
         if let Some(slot) = slot {
@@ -392,7 +392,7 @@ impl RingEngine {
         while sent < room && self.flight.unsent() > 0 {
             let Some((sn, slot)) = self.flight.send(now, rto) else { break };
             bytes += slot.payload_len() as u64;
-            self.out.block(sn, seal(slot, base, sn));
+            self.out.block(sn, seal(slot, &base, sn));
             sent += 1;
         }
         self.congestion.on_sent(self.clock, sent, bytes);
@@ -431,9 +431,9 @@ impl RingEngine {
 }
 
 /// Writes the header of this transmission before the payload, and returns the whole segment.
-fn seal(slot: &mut Slot, base: Header, sn: u32) -> &[u8] {
+fn seal<'a>(slot: &'a mut Slot, base: &Header, sn: u32) -> &'a [u8] {
     let len = slot.payload_len() as u32;
-    let header = Header { sn, frg: slot.frg, ts: slot.ts, len, ..base };
+    let header = Header { sn, frg: slot.frg, ts: slot.ts, len, ..*base };
     if let Some(room) = slot.block.first_chunk_mut() {
         *room = header.encode();
     }
