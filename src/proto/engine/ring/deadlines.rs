@@ -118,6 +118,7 @@ impl Flight {
         if self.resent.len() > enough {
             self.resent.retain(|&entry| is_awaited(&self.slots, entry));
         }
+        self.soonest = self.find_soonest();
     }
 
     /// The same for what was sent again because it was overtaken. Outdated entries at the front might
@@ -144,15 +145,17 @@ impl Flight {
     }
 
     /// The clock at which the next timeout passes.
+    #[inline]
     pub fn due(&self) -> Option<u64> {
-        if self.flying() == 0 {
-            return None;
-        }
-        let cursor = self.slots.get(self.cursor).filter(|slot| slot.is_flying());
+        Some(self.soonest).filter(|_| self.flying() > 0)
+    }
+
+    fn find_soonest(&self) -> u64 {
+        let cursor = self.slots.get(self.cursor).filter(|slot| slot.state == State::InOrder);
         let in_order = cursor.map_or(u64::MAX, |slot| slot.due);
         let late = self.late.peek().map_or(u64::MAX, |(due, _)| due);
         let resent = self.resent.front().map_or(u64::MAX, |&(due, _)| due);
-        Some(in_order.min(late).min(resent))
+        in_order.min(late).min(resent)
     }
 
     /// A segment whose timeout has passed at `clock`, if there is one.
@@ -177,5 +180,26 @@ impl Flight {
             self.resent.pop_front();
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_order_deadlines_come_in_the_first_one_is_the_soonest() {
+        let mut late = Late::default();
+        // In order, then earlier ones, then the same clock again with a lower number.
+        let entries = [(5, 1), (7, 2), (7, 3), (6, 4), (2, 5), (9, 6), (9, 0), (8, 8)];
+        entries.into_iter().for_each(|entry| late.push(entry));
+        assert_eq!((late.queue.len(), late.len()), (4, 8), "what is in order needs no heap");
+        let mut sorted = entries.to_vec();
+        sorted.sort();
+        for entry in sorted {
+            assert_eq!(late.peek(), Some(entry));
+            late.pop();
+        }
+        assert_eq!((late.peek(), late.len()), (None, 0));
     }
 }

@@ -124,6 +124,7 @@ pub(super) struct Flight {
     pub(super) turn: u32,
     /// Deadlines; see [`deadlines`](super::deadlines).
     pub(super) cursor: u32,
+    pub(super) soonest: u64,
     pub(super) latest: u64,
     pub(super) resent: VecDeque<(u64, u32)>,
     pub(super) late: Late,
@@ -146,6 +147,7 @@ impl Flight {
             repeated: Vec::new(),
             turn: 0,
             cursor: sn,
+            soonest: u64::MAX,
             latest: 0,
             resent: VecDeque::new(),
             late: Late::default(),
@@ -226,6 +228,7 @@ impl Flight {
         let grace = if self.nodelay { 0 } else { rto >> 3 };
         let due = now.clock + u64::from(rto + grace);
         let in_order = self.follows(due);
+        self.soonest = self.soonest.min(due);
         let turn = self.next_turn();
         self.nxt = sn.wrapping_add(1);
         self.flying += 1;
@@ -298,13 +301,7 @@ impl Flight {
     /// What an ACK of `sn` tells, if that [is held](Flight::holds) with that clock;
     /// [`land`](Flight::land) must follow.
     #[inline(always)]
-    pub fn hear(
-        &mut self,
-        sn: u32,
-        ts: u32,
-        clock: u64,
-        newest: &mut Newest,
-    ) -> Option<Echo> {
+    pub fn hear(&mut self, sn: u32, ts: u32, clock: u64, newest: &mut Newest) -> Option<Echo> {
         let slot = self.slots.get_mut(sn).filter(|slot| slot.was_sent_at(ts))?;
         newest.add_number(sn);
         let latest = slot.ts == ts;

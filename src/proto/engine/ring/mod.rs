@@ -2,8 +2,8 @@
 //!
 //! - **Windows** are rings indexed by `sn` ([`window`]). Whatever happens to a segment costs O(1);
 //!   a flush costs what it sends, and one with nothing due next to nothing.
-//! - **Timeouts** are found by a cursor, and the few that are out of order by a heap
-//!   ([`deadlines`]); **losses** by lists of what was overtaken ([`overtaken`]).
+//! - **Timeouts** are found by a cursor, those of what was sent again in queues, and the few that
+//!   are out of order by a heap ([`deadlines`]); **losses** by lists of what was overtaken ([`overtaken`]).
 //! - **Payload** sits in blocks of one segment each, which are used again ([`blocks`]): nothing is
 //!   allocated per segment, and a session at rest holds no payload memory.
 //! - **Everything from the network** is checked before it counts ([`input`]).
@@ -143,23 +143,32 @@ impl RingEngine {
     }
 
     pub fn needs_flush(&self) -> bool {
-        self.inbox.has_news() || self.flight.lost(self.clock).is_some() || self.admits()
+        self.inbox.has_news() || self.flight.lost(self.clock).is_some() || self.room() > 0
     }
 
     pub fn flush(&mut self, now: Time) {
         self.tick(now);
         let (news, overdue) = (self.inbox.has_news(), self.is_overdue());
         let probes = self.probe_at.is_some_and(|at| at <= self.now);
-        if !(news || overdue || probes || self.admits()) {
-            return;
+        let room = self.room();
+        if news || overdue || probes || room > 0 {
+            self.emit(news, overdue, room);
         }
+    }
+
+    /// Emits what is due. Apart from asking for it, which most often is all there is to do.
+    #[inline(never)]
+    fn emit(&mut self, news: bool, overdue: bool, mut room: u32) {
         if news {
             self.send_news();
         }
         if overdue {
             self.send_again();
+            room = self.room();
         }
-        self.send_new();
+        if room > 0 {
+            self.send_new(room);
+        }
         self.probe();
         self.out.finish();
         self.check_sound();
@@ -303,17 +312,17 @@ impl RingEngine {
 
     /// Must a segment be sent again?
     fn is_overdue(&self) -> bool {
-        self.next_due().is_some_and(|due| due <= self.clock)
+        let overdue = |due| due <= self.clock || self.flight.lost(self.clock).is_some();
+        self.flight.due().is_some_and(overdue)
     }
 
-    /// Would the windows let something go that was never sent?
-    fn admits(&self) -> bool {
-        self.flight.unsent() > 0 && self.room() > 0
-    }
-
-    /// Segments that may be sent for the first time now.
+    /// Segments that wait to be sent for the first time and may be now.
     fn room(&self) -> u32 {
-        self.window_room().min(self.congestion.budget(self.clock).segments)
+        let unsent = self.flight.unsent() as u32;
+        if unsent == 0 {
+            return 0;
+        }
+        unsent.min(self.window_room()).min(self.congestion.budget(self.clock).segments)
     }
 
     /// The peer's window, which may be wider than all that can ever be in flight: what has arrived
@@ -378,25 +387,20 @@ impl RingEngine {
     }
 
     /// What the windows and the pace admit.
-    fn send_new(&mut self) {
-        if !self.admits() {
-            return;
-        }
+    fn send_new(&mut self, room: u32) {
         let (now, rto) = (self.moment(), self.rtt.rto);
         let base = self.header(self.now, CMD_PUSH, 0);
-        let room = self.room();
         if self.flight.flying() == 0 {
             self.delivery.begin(self.clock);
         }
-        let (mut sent, mut bytes) = (0, 0);
-        while sent < room && self.flight.unsent() > 0 {
+        let mut bytes = 0;
+        for _ in 0..room {
             let Some((sn, slot)) = self.flight.send(now, rto) else { break };
             bytes += slot.payload_len() as u64;
             self.out.block(sn, seal(slot, &base, sn));
-            sent += 1;
         }
-        self.congestion.on_sent(self.clock, sent, bytes);
-        self.counters.segments_sent += u64::from(sent);
+        self.congestion.on_sent(self.clock, room, bytes);
+        self.counters.segments_sent += u64::from(room);
     }
 
     /// Probes the peer's window if it is time to.

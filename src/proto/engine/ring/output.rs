@@ -94,8 +94,8 @@ impl Output {
     ) {
         self.finish();
         let mut start = 0;
-        for datagram in self.finished.drain(..) {
-            match datagram {
+        for datagram in &self.finished {
+            match *datagram {
                 Datagram::Packed(end) => {
                     sink(self.bytes.get(start..end).unwrap_or_default());
                     start = end;
@@ -107,6 +107,7 @@ impl Output {
                 }
             }
         }
+        self.finished.clear();
         self.bytes.clear();
         self.open = 0;
     }

@@ -128,7 +128,10 @@ impl Flight {
     /// When is the next segment sent again because it was overtaken?
     pub fn lost_at(&self, clock: u64) -> Option<u64> {
         let lost = self.lines.get(Line::Lost);
-        let first = self.slots.known(lost.head).filter(|_| lost.len > 0)?;
+        if lost.len == 0 {
+            return None;
+        }
+        let first = self.slots.known(lost.head)?;
         let waited = (clock as u16).wrapping_sub(first.overtaken);
         Some((clock + u64::from(self.patience.wait())).saturating_sub(u64::from(waited)))
     }
