@@ -41,7 +41,8 @@ impl Port {
         self.store(datagram);
     }
 
-    #[inline(always)]
+    /// Not inlined, or the registers that it needs would be saved where the engines are counted.
+    #[inline(never)]
     fn store(&mut self, datagram: &[u8]) {
         let mut copy = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(MTU));
         copy.clear();

@@ -75,32 +75,32 @@ impl Blocks {
     /// that gets memory of its own.
     #[inline]
     pub fn take(&mut self, len: usize) -> Vec<u8> {
-        match self.free.pop() {
-            Some(block) if len <= self.size => block,
-            other => self.take_elsewhere(other, len),
+        if self.free.is_empty() || len > self.size {
+            self.provide(len);
         }
+        self.free.pop().unwrap_or_default()
     }
 
+    /// Sees to it that the last of the free ones has room for `len` bytes.
     #[cold]
-    fn take_elsewhere(&mut self, unfit: Option<Vec<u8>>, len: usize) -> Vec<u8> {
-        self.free.extend(unfit);
-        if len > self.size {
-            return Vec::with_capacity(HEADER_LEN + len);
-        }
-        if let Some(pool) = &self.pool {
-            pool.fetch(&mut self.free);
-        }
-        // Sessions of one endpoint have blocks of one size; whatever differs is not for us.
-        while let Some(block) = self.free.pop() {
-            if self.is_ours(&block) {
-                return block;
+    fn provide(&mut self, len: usize) {
+        if len <= self.size {
+            if let Some(pool) = &self.pool {
+                pool.fetch(&mut self.free);
+            }
+            // Sessions of one endpoint have blocks of one size; whatever differs is not for us.
+            while let Some(block) = self.free.last() {
+                if self.is_ours(block) {
+                    return;
+                }
+                self.free.pop();
+            }
+            #[cfg(test)]
+            {
+                self.fresh += 1;
             }
         }
-        #[cfg(test)]
-        {
-            self.fresh += 1;
-        }
-        Vec::with_capacity(HEADER_LEN + self.size)
+        self.free.push(Vec::with_capacity(HEADER_LEN + len.max(self.size)));
     }
 
     /// Bytes of payload that what [`take`](Blocks::take) hands out for `len` bytes has room for.

@@ -2,92 +2,204 @@
 //!
 //! Segments are sent for the first time in the order of their numbers, and the timeout changes
 //! slowly, so that their deadlines are nearly always in order too: they need no structure of their
-//! own, a cursor that walks over the row once is enough. Those of segments sent again because they
-//! were overtaken are nearly always in order among themselves and stand in a queue. What is not in
-//! order, because the timeout has fallen, or has passed and grown, goes into a heap. Outdated entries
-//! of both are dropped when they come up.
+//! own, a cursor that walks over the row once is enough. Those of segments sent again are nearly
+//! always in order among those sent again for the same cause, and stand in a queue for each. What
+//! is not in order, because the timeout has fallen, or has passed and grown, goes into a heap.
+//! Outdated entries are dropped when they come up.
 
 use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
-use super::flight::{Cause, Flight, Slot};
+use super::flight::{Cause, Flight, Slot, State};
+use super::window::Window;
 use crate::wire::diff;
 
+/// A deadline and the number of its segment.
+type Entry = (u64, u32);
+
 impl Slot {
-    fn is_awaited_in_order(&self) -> bool {
-        self.flying && self.in_order
+    fn is_awaited_late(&self, due: u64) -> bool {
+        self.is_flying() && self.state != State::InOrder && self.due == due
+    }
+}
+
+/// Is that still when the timeout of that segment passes?
+#[inline]
+fn is_awaited(slots: &Window<Slot>, (due, sn): Entry) -> bool {
+    slots.get(sn).is_some_and(|slot| slot.is_awaited_late(due))
+}
+
+/// Deadlines in any order: as a heap has them, but those that come in order stand in a queue.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    queue: VecDeque<Entry>,
+    heap: BinaryHeap<Reverse<Entry>>,
+}
+
+impl Late {
+    pub fn push(&mut self, entry: Entry) {
+        if self.queue.back().is_none_or(|&last| last <= entry) {
+            self.queue.push_back(entry);
+        } else {
+            self.heap.push(Reverse(entry));
+        }
     }
 
-    fn is_awaited_late(&self, due: u64) -> bool {
-        self.flying && !self.in_order && self.due == due
+    /// The first one.
+    #[inline]
+    pub fn peek(&self) -> Option<Entry> {
+        match (self.queue.front(), self.heap.peek()) {
+            (Some(&queued), Some(&Reverse(other))) => Some(queued.min(other)),
+            (Some(&queued), None) => Some(queued),
+            (None, other) => other.map(|&Reverse(other)| other),
+        }
+    }
+
+    /// Drops the first one.
+    #[inline]
+    fn pop(&mut self) {
+        let queued = self
+            .queue
+            .front()
+            .is_some_and(|&queued| self.heap.peek().is_none_or(|&Reverse(other)| queued <= other));
+        if queued {
+            self.queue.pop_front();
+        } else {
+            self.heap.pop();
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.queue.len() + self.heap.len()
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.queue.capacity().max(self.heap.capacity())
+    }
+
+    #[cfg(any(test, debug_assertions))]
+    pub fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.queue.iter().copied().chain(self.heap.iter().map(|entry| entry.0))
     }
 }
 
 impl Flight {
     /// Does a deadline of the next new segment come after all that the cursor will meet?
+    #[inline]
     pub(super) fn follows(&self, due: u64) -> bool {
         self.cursor == self.nxt || due >= self.latest
     }
 
     /// Notes the deadline of a segment that was sent again.
+    #[inline]
     pub(super) fn await_resent(&mut self, due: u64, sn: u32, cause: Cause) {
         let follows = || self.resent.back().is_none_or(|&(latest, _)| due >= latest);
         if cause == Cause::Overtaken && follows() {
             self.resent.push_back((due, sn));
         } else {
-            self.late.push(Reverse((due, sn)));
+            self.late.push((due, sn));
         }
     }
 
     /// Forgets the deadlines of what has arrived or was sent again. To be called whenever that has
     /// happened, before the deadlines are asked for.
     pub fn tidy(&mut self) {
-        if diff(self.cursor, self.slots.head()) < 0 {
-            self.cursor = self.slots.head();
-        }
-        while self.cursor != self.nxt {
-            if self.slots.get(self.cursor).is_some_and(Slot::is_awaited_in_order) {
-                break;
-            }
-            self.cursor = self.cursor.wrapping_add(1);
-        }
-        let slots = &self.slots;
-        let awaited = |due, sn| slots.get(sn).is_some_and(|slot| slot.is_awaited_late(due));
-        while self.resent.front().is_some_and(|&(due, sn)| !awaited(due, sn)) {
-            self.resent.pop_front();
-        }
-        while self.late.peek().is_some_and(|&Reverse((due, sn))| !awaited(due, sn)) {
+        self.walk();
+        while self.late.peek().is_some_and(|entry| !is_awaited(&self.slots, entry)) {
             self.late.pop();
         }
+        self.tidy_resent();
         // Long timeouts may outlive many short ones: twice as many entries as segments are enough.
         let enough = 64 + 2 * self.flying();
         if self.late.len() > enough {
-            self.late.retain(|&Reverse((due, sn))| awaited(due, sn));
+            self.late.queue.retain(|&entry| is_awaited(&self.slots, entry));
+            self.late.heap.retain(|&Reverse(entry)| is_awaited(&self.slots, entry));
         }
         if self.resent.len() > enough {
-            self.resent.retain(|&(due, sn)| awaited(due, sn));
+            self.resent.retain(|&entry| is_awaited(&self.slots, entry));
         }
+        self.soonest = self.find_soonest();
+    }
+
+    /// The same for what was sent again because it was overtaken. Outdated entries at the front might
+    /// keep others out of the queue.
+    #[inline]
+    pub fn tidy_resent(&mut self) {
+        while self.resent.front().is_some_and(|&entry| !is_awaited(&self.slots, entry)) {
+            self.resent.pop_front();
+        }
+    }
+
+    /// Brings the cursor to the next segment that it finds the deadline of.
+    #[inline]
+    fn walk(&mut self) {
+        let mut cursor = self.cursor;
+        if diff(cursor, self.slots.head()) < 0 {
+            cursor = self.slots.head();
+        }
+        let awaited = |slot: &Slot| slot.state == State::InOrder;
+        while cursor != self.nxt && !self.slots.known(cursor).is_some_and(awaited) {
+            cursor = cursor.wrapping_add(1);
+        }
+        self.cursor = cursor;
     }
 
     /// The clock at which the next timeout passes.
+    #[inline]
     pub fn due(&self) -> Option<u64> {
-        if self.flying() == 0 {
-            return None;
-        }
-        let cursor = self.slots.get(self.cursor).filter(|slot| slot.flying);
+        Some(self.soonest).filter(|_| self.flying() > 0)
+    }
+
+    fn find_soonest(&self) -> u64 {
+        let cursor = self.slots.get(self.cursor).filter(|slot| slot.state == State::InOrder);
         let in_order = cursor.map_or(u64::MAX, |slot| slot.due);
-        let late = self.late.peek().map_or(u64::MAX, |Reverse((due, _))| *due);
-        let resent = self.resent.front().map_or(u64::MAX, |(due, _)| *due);
-        Some(in_order.min(late).min(resent))
+        let late = self.late.peek().map_or(u64::MAX, |(due, _)| due);
+        let resent = self.resent.front().map_or(u64::MAX, |&(due, _)| due);
+        in_order.min(late).min(resent)
     }
 
     /// A segment whose timeout has passed at `clock`, if there is one.
+    #[inline]
     pub fn overdue(&mut self, clock: u64) -> Option<u32> {
-        self.tidy();
-        if self.slots.get(self.cursor).is_some_and(|slot| slot.flying && slot.due <= clock) {
-            return Some(self.cursor);
+        self.walk();
+        let cursor = self.cursor;
+        let first = self.slots.known(cursor).filter(|_| cursor != self.nxt);
+        if first.is_some_and(|slot| slot.due <= clock) {
+            return Some(cursor);
         }
-        let late = self.late.peek().map(|&Reverse(entry)| entry);
-        let resent = self.resent.front().copied();
-        late.into_iter().chain(resent).find(|(due, _)| *due <= clock).map(|(_, sn)| sn)
+        while let Some(entry) = self.late.peek().filter(|&(due, _)| due <= clock) {
+            if is_awaited(&self.slots, entry) {
+                return Some(entry.1);
+            }
+            self.late.pop();
+        }
+        while let Some(&entry) = self.resent.front().filter(|&&(due, _)| due <= clock) {
+            if is_awaited(&self.slots, entry) {
+                return Some(entry.1);
+            }
+            self.resent.pop_front();
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_order_deadlines_come_in_the_first_one_is_the_soonest() {
+        let mut late = Late::default();
+        // In order, then earlier ones, then the same clock again with a lower number.
+        let entries = [(5, 1), (7, 2), (7, 3), (6, 4), (2, 5), (9, 6), (9, 0), (8, 8)];
+        entries.into_iter().for_each(|entry| late.push(entry));
+        assert_eq!((late.queue.len(), late.len()), (4, 8), "what is in order needs no heap");
+        let mut sorted = entries.to_vec();
+        sorted.sort();
+        for entry in sorted {
+            assert_eq!(late.peek(), Some(entry));
+            late.pop();
+        }
+        assert_eq!((late.peek(), late.len()), (None, 0));
     }
 }

@@ -4,12 +4,12 @@
 //! to the last one written. Whatever happens to a segment costs O(1); what a flush has to do is
 //! found through [deadlines](super::deadlines) and [lists](super::overtaken), never by a scan.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 
 use super::blocks::Blocks;
-use super::overtaken::{Line, Lines};
+use super::deadlines::Late;
+use super::overtaken::{Line, Lines, Newest};
 use super::patience::Patience;
 use super::window::Window;
 use crate::proto::engine::knobs::{Knobs, RTO_MAX};
@@ -21,7 +21,7 @@ use crate::wire::{diff, HEADER_LEN};
 const THIN: usize = 4;
 const THIN_TIMEOUTS: u16 = 6;
 
-/// One segment.
+/// One segment, in 64 bytes.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     /// Room for the header, and the payload; given back when the segment is acknowledged.
@@ -39,19 +39,28 @@ pub(super) struct Slot {
     pub prev: u32,
     pub next: u32,
     pub transmits: u16,
+    /// The clock, modulo 2^16, at which it was overtaken often enough.
+    pub overtaken: u16,
     /// ACKs that have overtaken its latest transmission, at most two of each datagram.
     pub skips: u8,
     /// Fragments of the message still to come.
     pub frg: u8,
     pub line: Line,
-    /// The clock, modulo 2^16, at which it was overtaken often enough.
-    pub overtaken: u16,
-    /// Was its latest transmission due to that?
-    pub hasty: bool,
-    /// Sent and not acknowledged.
-    pub flying: bool,
-    /// Its deadline is found by the cursor and not by the heap.
-    pub in_order: bool,
+    pub state: State,
+}
+
+/// Where a segment is, and why it was sent latest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not yet sent, or acknowledged.
+    #[default]
+    Grounded,
+    /// Sent once; its deadline is found by the cursor.
+    InOrder,
+    /// Sent once, with a deadline before those of others that were sent earlier.
+    Early,
+    /// Sent again.
+    Again(Cause),
 }
 
 impl Slot {
@@ -60,11 +69,17 @@ impl Slot {
         self.block.len().saturating_sub(HEADER_LEN)
     }
 
+    /// Sent and not acknowledged.
+    #[inline]
+    pub fn is_flying(&self) -> bool {
+        self.state != State::Grounded
+    }
+
     /// Was it sent at this wire clock? Of more than two transmissions only the first and the latest
     /// are remembered, and any clock between them counts.
     fn was_sent_at(&self, ts: u32) -> bool {
         let between = || self.transmits > 2 && diff(ts, self.first) >= 0 && diff(self.ts, ts) >= 0;
-        self.flying && (ts == self.ts || ts == self.first || between())
+        self.is_flying() && (ts == self.ts || ts == self.first || between())
     }
 }
 
@@ -106,12 +121,13 @@ pub(super) struct Flight {
     /// Of these, how many were sent twice, three times, and so on.
     repeated: Vec<u32>,
     /// Transmissions so far.
-    turn: u32,
+    pub(super) turn: u32,
     /// Deadlines; see [`deadlines`](super::deadlines).
     pub(super) cursor: u32,
+    pub(super) soonest: u64,
     pub(super) latest: u64,
     pub(super) resent: VecDeque<(u64, u32)>,
-    pub(super) late: BinaryHeap<Reverse<(u64, u32)>>,
+    pub(super) late: Late,
     /// Loss detection; see [`overtaken`](super::overtaken).
     pub(super) lines: Lines,
     pub(super) passed: u32,
@@ -131,9 +147,10 @@ impl Flight {
             repeated: Vec::new(),
             turn: 0,
             cursor: sn,
+            soonest: u64::MAX,
             latest: 0,
             resent: VecDeque::new(),
-            late: BinaryHeap::new(),
+            late: Late::default(),
             lines: Lines::default(),
             passed: sn,
             resend: knobs.resend.min(u16::from(u8::MAX)) as u8,
@@ -182,7 +199,7 @@ impl Flight {
     #[inline]
     pub fn push(&mut self, block: Vec<u8>, frg: u8) {
         if let Some(slot) = self.slots.push() {
-            debug_assert!(!slot.flying && slot.line == Line::None, "has landed");
+            debug_assert!(!slot.is_flying() && slot.line == Line::None, "has landed");
             slot.block = block;
             slot.frg = frg;
             slot.transmits = 0;
@@ -216,24 +233,23 @@ impl Flight {
         let grace = if self.nodelay { 0 } else { rto >> 3 };
         let due = now.clock + u64::from(rto + grace);
         let in_order = self.follows(due);
+        self.soonest = self.soonest.min(due);
         let turn = self.next_turn();
         self.nxt = sn.wrapping_add(1);
         self.flying += 1;
         if in_order {
             self.latest = due;
         } else {
-            self.late.push(Reverse((due, sn)));
+            self.late.push((due, sn));
         }
-        let slot = self.slots.get_mut(sn)?;
+        let slot = self.slots.known_mut(sn)?;
         slot.first = now.ts;
         slot.ts = now.ts;
         slot.rto = rto;
         slot.due = due;
         slot.turn = turn;
         slot.transmits = 1;
-        slot.hasty = false;
-        slot.flying = true;
-        slot.in_order = in_order;
+        slot.state = if in_order { State::InOrder } else { State::Early };
         Some((sn, slot))
     }
 
@@ -254,9 +270,9 @@ impl Flight {
         }
         let turn = self.next_turn();
         let is_thin = self.flying <= THIN;
-        let slot = self.slots.get_mut(sn).filter(|slot| slot.flying)?;
-        slot.hasty = cause == Cause::Overtaken;
-        if !slot.hasty {
+        let slot = self.slots.get_mut(sn).filter(|slot| slot.is_flying())?;
+        slot.state = State::Again(cause);
+        if cause == Cause::Timeout {
             let step = match self.nodelay {
                 true if is_thin && slot.transmits <= THIN_TIMEOUTS => 0,
                 true => slot.rto / 2,
@@ -268,19 +284,18 @@ impl Flight {
         slot.due = now.clock + u64::from(slot.rto);
         slot.turn = turn;
         slot.skips = 0;
-        slot.in_order = false;
         let before = slot.transmits;
         slot.transmits = before.saturating_add(1);
         let (due, after) = (slot.due, slot.transmits);
         self.await_resent(due, sn, cause);
         self.recount(before, after);
         self.await_overtaking(sn);
-        self.slots.get_mut(sn)
+        self.slots.known_mut(sn)
     }
 
     /// The segment `sn` as it was sent latest, if it is in flight.
     pub fn block(&self, sn: u32) -> Option<&[u8]> {
-        self.slots.get(sn).filter(|slot| slot.flying).map(|slot| &slot.block[..])
+        self.slots.get(sn).filter(|slot| slot.is_flying()).map(|slot| &slot.block[..])
     }
 
     /// Is `sn` in flight, and was it sent at wire clock `ts`?
@@ -288,40 +303,37 @@ impl Flight {
         self.slots.get(sn).is_some_and(|slot| slot.was_sent_at(ts))
     }
 
-    /// Marks `sn` as acknowledged if it [is held](Flight::holds) with that clock, and gives its
-    /// payload back. It keeps its place until [`settle`](Flight::settle).
-    pub fn ack(
-        &mut self,
-        sn: u32,
-        now: Moment,
-        ts: u32,
-        blocks: &mut Blocks,
-    ) -> Option<(Echo, Option<u32>)> {
+    /// What an ACK of `sn` tells, if that [is held](Flight::holds) with that clock;
+    /// [`land`](Flight::land) must follow.
+    #[inline(always)]
+    pub fn hear(&mut self, sn: u32, ts: u32, clock: u64, newest: &mut Newest) -> Option<Echo> {
         let slot = self.slots.get_mut(sn).filter(|slot| slot.was_sent_at(ts))?;
-        // Overtaken, and here all the same: it was not lost but late.
+        newest.add_number(sn);
         let latest = slot.ts == ts;
-        if slot.line == Line::Lost || (slot.hasty && !latest) {
-            self.patience.late((now.clock as u16).wrapping_sub(slot.overtaken));
+        if latest {
+            newest.add_turn(slot.turn);
         }
-        let echo = Echo { measures: latest || slot.first == ts, spurious: !latest };
-        let turn = latest.then_some(slot.turn);
-        self.land(sn, blocks);
-        Some((echo, turn))
+        // Overtaken, and here all the same: it was not lost but late.
+        let hasty = || !latest && slot.state == State::Again(Cause::Overtaken);
+        if slot.line == Line::Lost || hasty() {
+            self.patience.late((clock as u16).wrapping_sub(slot.overtaken));
+        }
+        Some(Echo { measures: latest || slot.first == ts, spurious: !latest })
     }
 
     /// Drops what lies below `una` and what is acknowledged at the front.
     pub fn settle(&mut self, una: u32, blocks: &mut Blocks) {
-        while self.slots.head() != self.nxt {
-            let head = self.slots.head();
-            let flying = self.slots.get(head).is_some_and(|slot| slot.flying);
-            if flying {
-                if diff(una, head) <= 0 {
+        let mut sn = self.slots.head();
+        while sn != self.nxt {
+            if self.slots.known(sn).is_some_and(Slot::is_flying) {
+                if diff(una, sn) <= 0 {
                     break;
                 }
-                self.land(head, blocks);
+                self.land(sn, blocks);
             }
-            self.slots.advance();
+            sn = sn.wrapping_add(1);
         }
+        self.slots.advance_to(sn);
     }
 
     /// The most often a segment in flight has been sent.
@@ -342,15 +354,16 @@ impl Flight {
     pub fn release(&mut self) {
         self.slots.release();
         self.resent = VecDeque::new();
-        self.late = BinaryHeap::new();
+        self.late = Late::default();
         self.repeated = Vec::new();
     }
 
-    /// A segment in flight has arrived.
-    #[inline]
-    fn land(&mut self, sn: u32, blocks: &mut Blocks) {
-        let Some(slot) = self.slots.get_mut(sn) else { return };
-        slot.flying = false;
+    /// A segment in flight has arrived: its payload is given back. It keeps its place until
+    /// [`settle`](Flight::settle).
+    #[inline(always)]
+    pub fn land(&mut self, sn: u32, blocks: &mut Blocks) {
+        let Some(slot) = self.slots.known_mut(sn) else { return };
+        slot.state = State::Grounded;
         let (transmits, line) = (slot.transmits, slot.line);
         self.landed += slot.payload_len() as u64;
         blocks.put(mem::take(&mut slot.block));

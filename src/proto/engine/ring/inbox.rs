@@ -30,10 +30,8 @@ pub(super) struct Place {
 pub(super) enum Position {
     /// Received before.
     Duplicate,
-    /// The next one without a gap.
-    Next,
-    /// New, but there is a gap before it.
-    Ahead,
+    /// New, so far from the oldest unread one on.
+    New(u32),
     /// Beyond the receive window or absurdly far behind.
     Outside,
 }
@@ -55,10 +53,10 @@ pub(super) struct Inbox {
     backlog: usize,
     held_max: usize,
     mss: usize,
-    /// Numbers and clocks to acknowledge: first what was acknowledged by the last flush and may be
-    /// repeated, then what is `new`.
+    /// Numbers and clocks to acknowledge, and those that the last flush has acknowledged and that
+    /// may be repeated.
     acks: Vec<(u32, u32)>,
-    new: usize,
+    told: Vec<(u32, u32)>,
     /// ACKs that may be repeated.
     credit: usize,
     /// Reading has opened a closed window.
@@ -79,7 +77,7 @@ impl Inbox {
             held_max: knobs.recv_bytes,
             mss: knobs.mss,
             acks: Vec::new(),
-            new: 0,
+            told: Vec::new(),
             credit: 0,
             reopened: false,
         }
@@ -138,109 +136,117 @@ impl Inbox {
 
     /// Are there ACKs, or is there a reopened window, to tell the peer?
     pub fn has_news(&self) -> bool {
-        self.new > 0 || self.reopened
+        !self.acks.is_empty() || self.reopened
     }
 
     /// Where a PUSH with this number belongs.
+    #[inline(always)]
     pub fn position(&self, sn: u32) -> Position {
-        let ahead = diff(sn, self.rcv_nxt());
+        let at = sn.wrapping_sub(self.row.head());
+        let ahead = diff(at, self.queued());
         if ahead < -PAST || ahead >= self.reach as i32 {
             return Position::Outside;
         }
-        if ahead < 0 || self.row.get(sn).is_some_and(|place| place.here) {
+        // What lies between can be read.
+        let is_here = || at != self.run && self.row.get(sn).is_some_and(|place| place.here);
+        if ahead < 0 || at < self.run || is_here() {
             return Position::Duplicate;
         }
-        match sn == self.contiguous() {
-            true => Position::Next,
-            false => Position::Ahead,
-        }
+        Position::New(at)
     }
 
-    /// Is there room for a segment of `len` bytes? The bound is the receive budget and a window of
-    /// our own segments, which a peer with the same MTU cannot fill with more than its reader's
-    /// backlog. One with larger segments could fill it with what lies ahead of a gap; so the next
-    /// segment is still taken up to twice the bound, as long as there is nothing to read that would
-    /// make room.
-    pub fn has_room(&self, position: Position, len: usize, blocks: &Blocks) -> bool {
-        let cost = if len == 0 { 0 } else { blocks.cost(len) };
+    /// Takes a new segment, which is so far `at` in the row, and returns whether there was room. The
+    /// bound is the receive budget and a window of our own segments, which a peer with the same MTU
+    /// cannot fill with more than its reader's backlog. One with larger segments could fill it with
+    /// what lies ahead of a gap; so the next segment is still taken up to twice the bound, as long as
+    /// there is nothing to read that would make room.
+    #[inline(always)]
+    pub fn insert(&mut self, at: u32, frg: u8, payload: &[u8], blocks: &mut Blocks) -> bool {
+        let cost = if payload.is_empty() { 0 } else { blocks.cost(payload.len()) };
         let held = self.held.saturating_add(self.backlog).saturating_add(cost);
-        let stuck = || position == Position::Next && !self.has_message();
-        held <= self.held_max || (held <= self.held_max.saturating_mul(2) && stuck())
-    }
-
-    /// Takes a new segment, whose [position](Inbox::position) must be within the window.
-    #[inline]
-    pub fn insert(&mut self, sn: u32, frg: u8, payload: &[u8], blocks: &mut Blocks) {
-        self.row.extend_to(sn.wrapping_sub(self.row.head()).wrapping_add(1));
-        let Some(place) = self.row.get_mut(sn) else { return };
+        if held > self.held_max && !self.is_stuck(at, held) {
+            return false;
+        }
+        self.row.extend_to(at + 1);
+        let Some(place) = self.row.known_mut(self.row.head().wrapping_add(at)) else {
+            return false;
+        };
         place.here = true;
         place.frg = frg;
         if !payload.is_empty() {
             place.block = blocks.take(payload.len());
             place.block.extend_from_slice(payload);
-            self.held += blocks.cost(payload.len());
+            self.held += cost;
         }
-        self.ahead += 1;
-        self.catch_up();
+        match at == self.run {
+            true => self.catch_up(1),
+            false => self.ahead += 1,
+        }
+        true
+    }
+
+    /// Is so much to be held because without that segment nothing goes on?
+    #[cold]
+    fn is_stuck(&self, at: u32, held: usize) -> bool {
+        held <= self.held_max.saturating_mul(2) && at == self.run && !self.has_message()
     }
 
     /// Leaves out a new segment that goes straight to its reader, if everything before it was read.
-    #[inline]
-    pub fn pass(&mut self, sn: u32) -> bool {
-        let next = self.run == 0 && sn == self.row.head();
+    #[inline(always)]
+    pub fn pass(&mut self, at: u32) -> bool {
+        let next = self.run == 0 && at == 0;
         if next {
             self.row.skip();
-            self.catch_up();
+            self.catch_up(0);
         }
         next
     }
 
-    /// Counts what has no gap before it.
+    /// Counts so many more without a gap before them, and what follows on them.
     #[inline]
-    fn catch_up(&mut self) {
-        while self.row.get(self.contiguous()).is_some_and(|place| place.here) {
+    fn catch_up(&mut self, more: u32) {
+        self.run += more;
+        while self.ahead > 0 && self.row.get(self.contiguous()).is_some_and(|place| place.here) {
             self.run += 1;
             self.ahead -= 1;
         }
     }
 
-    /// Owes the peer an ACK. Returns `false` for a duplicate if two windows of them wait already:
-    /// the peer repeats itself.
-    pub fn owe(&mut self, sn: u32, ts: u32, duplicate: bool) -> bool {
-        if duplicate {
-            if self.new >= 2 * self.window as usize {
-                return false;
-            }
-            self.credit = (self.credit + CREDIT).min(self.window as usize);
-        }
+    /// Owes the peer an ACK.
+    #[inline]
+    pub fn owe(&mut self, sn: u32, ts: u32) {
         self.acks.push((sn, ts));
-        self.new += 1;
+    }
+
+    /// Owes the peer an ACK of what came twice. Returns `false` if two windows of ACKs wait already:
+    /// the peer repeats itself.
+    pub fn owe_again(&mut self, sn: u32, ts: u32) -> bool {
+        if self.acks.len() >= 2 * self.window as usize {
+            return false;
+        }
+        self.credit = (self.credit + CREDIT).min(self.window as usize);
+        self.owe(sn, ts);
         true
     }
 
-    /// The ACKs to send; [`told`](Inbox::told) must follow when they are sent.
+    /// The ACKs to send, those to repeat and then the new ones; [`told`](Inbox::told) must follow
+    /// when they are sent.
     ///
     /// What `una` covers is left out, as in kcp-go, except for the newest [few](ECHOES): the peer
     /// measures the round trip by their clocks. An ACK that was sent and is not covered is repeated once.
-    pub fn acks(&mut self) -> &[(u32, u32)] {
+    pub fn acks(&mut self) -> [&[(u32, u32)]; 2] {
         let una = self.rcv_nxt();
-        let repeatable = self.acks.len() - self.new;
-        let echoes = self.acks.len().saturating_sub(ECHOES);
-        let (mut at, mut kept, mut repeated) = (0, 0, 0);
-        self.acks.retain(|&(sn, _)| {
-            let is_old = at < repeatable;
-            let keep = match is_old {
-                true => repeated < self.credit && diff(sn, una) >= 0,
-                false => at >= echoes || diff(sn, una) >= 0,
-            };
-            at += 1;
-            repeated += usize::from(is_old && keep);
-            kept += usize::from(!is_old && keep);
-            keep
+        let is_covered = |&(sn, _): &(u32, u32)| diff(sn, una) < 0;
+        self.told.retain(|ack| !is_covered(ack));
+        self.told.truncate(self.credit);
+        self.credit -= self.told.len();
+        let mut uncertain = self.acks.len().saturating_sub(ECHOES);
+        self.acks.retain(|ack| {
+            let is_echo = uncertain == 0;
+            uncertain = uncertain.saturating_sub(1);
+            is_echo || !is_covered(ack)
         });
-        self.credit = self.credit.saturating_sub(repeated);
-        self.new = kept;
-        &self.acks
+        [&self.told, &self.acks]
     }
 
     /// Has reading opened a closed window?
@@ -250,39 +256,61 @@ impl Inbox {
 
     /// Notes that the peer was told the news.
     pub fn told(&mut self) {
-        self.acks.drain(..self.acks.len() - self.new);
-        self.new = 0;
+        mem::swap(&mut self.told, &mut self.acks);
+        self.acks.clear();
         self.reopened = false;
     }
 
     /// Is the message at the front complete? By the rule of ikcp.c that means that as many segments
     /// as its first fragment announces are there.
     fn has_message(&self) -> bool {
-        let first = self.row.get(self.row.head());
-        first.is_some_and(|place| place.here && self.queued() > u32::from(place.frg))
+        let first = self.row.known(self.row.head()).filter(|_| self.run > 0);
+        first.is_some_and(|place| self.queued() > u32::from(place.frg))
     }
 
     /// Appends the next complete message, up to the first segment with the number 0, whatever the
     /// first fragment said, and returns its length. Empty ones are skipped.
+    #[inline]
     pub fn read(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
+        if self.run == 0 {
+            return None;
+        }
+        self.read_some(into, blocks)
+    }
+
+    /// Most messages are one segment, like all of a stream: without a loop, for which everything
+    /// would be kept in registers, and be saved instead.
+    #[inline(never)]
+    fn read_some(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
+        let before = into.len();
+        let closed = self.is_closed();
+        if self.row.known(self.row.head()).is_some_and(|place| place.frg == 0) {
+            self.read_segment(into, blocks);
+            self.reopened |= closed && !self.is_closed();
+        }
+        if into.len() > before {
+            return Some(into.len() - before);
+        }
+        self.read_fragments(into, blocks)
+    }
+
+    #[inline(never)]
+    fn read_fragments(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
+        let before = into.len();
         while self.has_message() {
             let closed = self.is_closed();
-            let at = into.len();
-            let mut queued = self.queued();
-            while self.read_segment(into, blocks) > 0 && queued > 1 {
-                queued -= 1;
-            }
+            let last = self.run - self.queued();
+            while self.read_segment(into, blocks) > 0 && self.run > last {}
             self.reopened |= closed && !self.is_closed();
-            if into.len() > at {
-                return Some(into.len() - at);
+            if into.len() > before {
+                return Some(into.len() - before);
             }
         }
         None
     }
 
-    /// Appends the first segment and returns its fragment number. Not inlined: within the loops
-    /// around it everything would have to be kept in registers, and be saved instead.
-    #[inline(never)]
+    /// Appends the first segment and returns its fragment number.
+    #[inline(always)]
     fn read_segment(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> u8 {
         let Some(place) = self.row.pop() else { return 0 };
         place.here = false;
@@ -298,14 +326,14 @@ impl Inbox {
 
     /// Places held, in the larger of its lists.
     pub fn capacity(&self) -> usize {
-        self.row.capacity().max(self.acks.capacity())
+        self.row.capacity().max(self.acks.capacity()).max(self.told.capacity())
     }
 
     /// Gives memory back where nothing is left.
     pub fn release(&mut self) {
         self.row.release();
-        if self.new == 0 {
-            self.acks = Vec::new();
+        if self.acks.is_empty() {
+            (self.acks, self.told) = (Vec::new(), Vec::new());
         }
     }
 }

@@ -20,33 +20,31 @@ impl RingEngine {
         datagram: &[u8],
         mut reader: Option<Reader<'_>>,
     ) -> Result<Handled, Refusal> {
-        let una = self.check(datagram)?;
+        (self.peer_una, self.peer_window) = self.check(datagram)?;
         self.tick(now);
         let flying = self.flight.flying();
-        let head = self.flight.una();
+        let (head, una) = (self.flight.una(), self.peer_una);
         let mut handled = Handled::default();
-        self.flight.patience.set_longest(self.rtt.srtt);
-        let mut newest = Newest::default();
+        let mut newest = self.flight.newest();
         let mut rest = datagram;
-        while let Some((header, payload)) = next_segment(&mut rest) {
-            let header = &header;
-            // One that was overtaken by a newer one on the way is out of date.
-            if diff(header.una, self.peer_una) >= 0 {
-                self.peer_una = header.una;
-                self.peer_window = header.wnd;
-            }
+        let mut after = rest;
+        while let Some((header, payload)) = next_segment(&mut after) {
             match header.cmd {
+                CMD_PUSH => handled.pushed |= self.receive(&header, payload, &mut reader),
                 // ACKs are judged by what was in flight before the datagram: the `una` beside them
                 // often covers their segment already, and they measure the round trip all the same.
-                CMD_ACK => handled.proven |= self.acknowledge(header, &mut newest),
-                CMD_PUSH => handled.pushed |= self.receive(header, payload, &mut reader),
+                CMD_ACK => after = self.acknowledge(rest, &mut newest),
                 // Plain probes are answered, and codes understood, by the session.
                 _ => {}
             }
+            rest = after;
         }
-        if handled.proven || una != head {
+        handled.proven = !newest.is_none();
+        if handled.proven || diff(una, head) > 0 {
+            self.rtt.conclude();
+            self.flight.patience.set_longest(self.rtt.srtt);
             self.flight.settle(una, &mut self.blocks);
-            self.flight.overtake(newest, self.clock);
+            self.flight.overtake(&newest, self.clock);
             self.flight.tidy();
             let newly = (flying - self.flight.flying()) as u32;
             self.delivery.add(self.clock, self.flight.take_landed(), self.rtt.srtt);
@@ -69,19 +67,25 @@ impl RingEngine {
         heard && expected
     }
 
-    /// Checks all of a datagram before anything of it counts, and returns its newest `una`.
-    fn check(&self, datagram: &[u8]) -> Result<u32, Refusal> {
-        let (head, nxt) = (self.flight.una(), self.flight.next());
-        let mut una = head;
+    /// Checks all of a datagram before anything of it counts, and returns its newest `una` and the
+    /// window beside it, or what was known before: a datagram that was overtaken by a newer one on
+    /// the way is out of date.
+    fn check(&self, datagram: &[u8]) -> Result<(u32, u16), Refusal> {
+        let nxt = self.flight.next();
+        let (mut una, mut window) = (self.peer_una, self.peer_window);
         let mut is_known = true;
         let mut rest = datagram;
         while let Some((header, _)) = next_segment(&mut rest) {
             if header.conv != self.conv || !(CMD_PUSH..=CMD_WINS).contains(&header.cmd) {
                 return Err(Refusal::Malformed);
             }
+            if header.una == una {
+                window = header.wnd;
+                continue;
+            }
             is_known &= diff(header.una, nxt) <= 0;
             if diff(header.una, una) > 0 {
-                una = header.una;
+                (una, window) = (header.una, header.wnd);
             }
         }
         // What is left is padding, unless it is all there was or claims more payload than it has.
@@ -89,28 +93,41 @@ impl RingEngine {
             return Err(Refusal::Malformed);
         }
         match is_known {
-            true => Ok(una),
+            true => Ok((una, window)),
             false => Err(Refusal::Una),
         }
     }
 
-    /// Returns whether the ACK matches a segment in flight by number and clock.
-    fn acknowledge(&mut self, header: &Header, newest: &mut Newest) -> bool {
-        let acked = self.flight.ack(header.sn, self.moment(), header.ts, &mut self.blocks);
-        let Some((echo, turn)) = acked else {
-            self.counters.rejected_acks += 1;
-            return false;
-        };
-        if echo.measures {
-            let rtt = self.moment().ts.wrapping_sub(header.ts);
-            self.rtt.sample(rtt);
+    /// Takes the ACKs that `rest` begins with, and returns what follows on them. They come in rows,
+    /// and a loop that does nothing else does it with fewer words.
+    #[inline(never)]
+    fn acknowledge<'a>(&mut self, mut rest: &'a [u8], newest: &mut Newest) -> &'a [u8] {
+        let now = self.moment();
+        let mut so_far = *newest;
+        let mut after = rest;
+        while let Some((header, _)) = next_segment(&mut after) {
+            if header.cmd != CMD_ACK {
+                break;
+            }
+            let Header { sn, ts, .. } = header;
+            match self.flight.hear(sn, ts, now.clock, &mut so_far) {
+                Some(echo) => {
+                    if echo.measures {
+                        self.rtt.sample(now.ts.wrapping_sub(ts));
+                    }
+                    self.counters.spurious_retransmits += u64::from(echo.spurious);
+                    self.flight.land(sn, &mut self.blocks);
+                }
+                None => self.counters.rejected_acks += 1,
+            }
+            rest = after;
         }
-        self.counters.spurious_retransmits += u64::from(echo.spurious);
-        newest.add(header.sn, turn);
-        true
+        *newest = so_far;
+        rest
     }
 
     /// Returns whether an ACK is due.
+    #[inline(always)]
     fn receive(
         &mut self,
         header: &Header,
@@ -118,28 +135,31 @@ impl RingEngine {
         reader: &mut Option<Reader<'_>>,
     ) -> bool {
         self.counters.segments_received += 1;
-        let position = self.inbox.position(header.sn);
-        if position == Position::Duplicate {
-            self.counters.duplicates += 1;
-            return self.inbox.owe(header.sn, header.ts, true);
-        }
-        if position == Position::Outside || header.frg > FRG_MAX {
-            self.counters.rejected_window += 1;
-            return false;
-        }
-        if let Some(reader) = reader.as_mut().filter(|reader| reader.room > 0) {
-            if header.frg == 0 && self.inbox.pass(header.sn) {
+        let at = match self.inbox.position(header.sn) {
+            Position::New(at) if header.frg <= FRG_MAX => at,
+            Position::Duplicate => {
+                self.counters.duplicates += 1;
+                return self.inbox.owe_again(header.sn, header.ts);
+            }
+            _ => {
+                self.counters.rejected_window += 1;
+                return false;
+            }
+        };
+        match reader.as_mut().filter(|reader| reader.room > 0 && header.frg == 0) {
+            Some(reader) if self.inbox.pass(at) => {
                 reader.into.extend_from_slice(payload);
                 reader.room = reader.room.saturating_sub(payload.len());
-                return self.inbox.owe(header.sn, header.ts, false);
+            }
+            _ => {
+                if !self.inbox.insert(at, header.frg, payload, &mut self.blocks) {
+                    self.counters.rejected_budget += 1;
+                    return false;
+                }
             }
         }
-        if !self.inbox.has_room(position, payload.len(), &self.blocks) {
-            self.counters.rejected_budget += 1;
-            return false;
-        }
-        self.inbox.insert(header.sn, header.frg, payload, &mut self.blocks);
-        self.inbox.owe(header.sn, header.ts, false)
+        self.inbox.owe(header.sn, header.ts);
+        true
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! - **Windows** are rings indexed by `sn` ([`window`]). Whatever happens to a segment costs O(1);
 //!   a flush costs what it sends, and one with nothing due next to nothing.
-//! - **Timeouts** are found by a cursor, and the few that are out of order by a heap
-//!   ([`deadlines`]); **losses** by lists of what was overtaken ([`overtaken`]).
+//! - **Timeouts** are found by a cursor, those of what was sent again in queues, and the few that
+//!   are out of order by a heap ([`deadlines`]); **losses** by lists of what was overtaken ([`overtaken`]).
 //! - **Payload** sits in blocks of one segment each, which are used again ([`blocks`]): nothing is
 //!   allocated per segment, and a session at rest holds no payload memory.
 //! - **Everything from the network** is checked before it counts ([`input`]).
@@ -144,23 +144,32 @@ impl RingEngine {
     }
 
     pub fn needs_flush(&self) -> bool {
-        self.inbox.has_news() || self.flight.lost(self.clock).is_some() || self.admits()
+        self.inbox.has_news() || self.flight.lost(self.clock).is_some() || self.room() > 0
     }
 
     pub fn flush(&mut self, now: Time) {
         self.tick(now);
         let (news, overdue) = (self.inbox.has_news(), self.is_overdue());
         let probes = self.probe_at.is_some_and(|at| at <= self.now);
-        if !(news || overdue || probes || self.admits()) {
-            return;
+        let room = self.room();
+        if news || overdue || probes || room > 0 {
+            self.emit(news, overdue, room);
         }
+    }
+
+    /// Emits what is due. Apart from asking for it, which most often is all there is to do.
+    #[inline(never)]
+    fn emit(&mut self, news: bool, overdue: bool, mut room: u32) {
         if news {
             self.send_news();
         }
         if overdue {
             self.send_again();
+            room = self.room();
         }
-        self.send_new();
+        if room > 0 {
+            self.send_new(room);
+        }
         self.probe();
         self.out.finish();
         self.check_sound();
@@ -304,17 +313,17 @@ impl RingEngine {
 
     /// Must a segment be sent again?
     fn is_overdue(&self) -> bool {
-        self.next_due().is_some_and(|due| due <= self.clock)
+        let overdue = |due| due <= self.clock || self.flight.lost(self.clock).is_some();
+        self.flight.due().is_some_and(overdue)
     }
 
-    /// Would the windows let something go that was never sent?
-    fn admits(&self) -> bool {
-        self.flight.unsent() > 0 && self.room() > 0
-    }
-
-    /// Segments that may be sent for the first time now.
+    /// Segments that wait to be sent for the first time and may be now.
     fn room(&self) -> u32 {
-        self.window_room().min(self.congestion.budget(self.clock).segments)
+        let unsent = self.flight.unsent() as u32;
+        if unsent == 0 {
+            return 0;
+        }
+        unsent.min(self.window_room()).min(self.congestion.budget(self.clock).segments)
     }
 
     /// The peer's window, which may be wider than all that can ever be in flight: what has arrived
@@ -335,7 +344,9 @@ impl RingEngine {
     /// ACKs, and a window that reading has reopened.
     fn send_news(&mut self) {
         let base = self.header(self.now, CMD_ACK, 0);
-        self.out.acks(&base, self.inbox.acks());
+        for acks in self.inbox.acks() {
+            self.out.acks(&base, acks);
+        }
         if self.inbox.reopened() {
             self.out.header(&Header { cmd: CMD_WINS, frg: CODE_PLAIN, ..base });
         }
@@ -344,56 +355,54 @@ impl RingEngine {
 
     /// What timed out or was overtaken.
     fn send_again(&mut self) {
-        let (now, rto) = (self.moment(), self.rtt.rto);
+        let (mut timeouts, mut overtaken) = (0, 0);
         let base = self.header(self.now, CMD_PUSH, 0);
-        let mut counts = [0u32; 2];
-        loop {
-            let (sn, cause) = match (self.flight.overdue(now.clock), self.flight.lost(now.clock)) {
-                (Some(sn), _) => (sn, Cause::Timeout),
-                (None, Some(sn)) => (sn, Cause::Overtaken),
-                (None, None) => break,
-            };
-            let Some(slot) = self.flight.send_again(sn, now, cause, rto) else {
-                debug_assert!(false, "what is found is in flight");
-                break;
-            };
-            self.out.block(sn, seal(slot, base, sn));
-            counts[usize::from(cause == Cause::Overtaken)] += 1;
+        while let Some(sn) = self.flight.overdue(self.clock) {
+            self.resend(sn, Cause::Timeout, &base);
+            timeouts += 1;
+        }
+        while let Some(sn) = self.flight.lost(self.clock) {
+            self.flight.tidy_resent();
+            self.resend(sn, Cause::Overtaken, &base);
+            overtaken += 1;
         }
         self.flight.tidy();
-        let [timeouts, overtaken] = counts;
         if overtaken > 0 {
             self.congestion.on_loss(self.path());
         }
         if timeouts > 0 {
             self.congestion.on_timeout(self.path());
         }
-        self.counters.timeout_retransmits += u64::from(timeouts);
-        self.counters.fast_retransmits += u64::from(overtaken);
-        self.counters.segments_sent += u64::from(timeouts) + u64::from(overtaken);
+        self.counters.timeout_retransmits += timeouts;
+        self.counters.fast_retransmits += overtaken;
+        self.counters.segments_sent += timeouts + overtaken;
+    }
+
+    /// Sends a segment in flight again.
+    fn resend(&mut self, sn: u32, cause: Cause, base: &Header) {
+        let slot = self.flight.send_again(sn, self.moment(), cause, self.rtt.rto);
+        debug_assert!(slot.is_some(), "what is found is in flight");
+        if let Some(slot) = slot {
+            self.out.block(sn, seal(slot, base, sn));
+        }
     }
 
     /// What the windows and the pace admit.
-    fn send_new(&mut self) {
-        if !self.admits() {
-            return;
-        }
+    fn send_new(&mut self, room: u32) {
         let now = self.moment();
         let rto = if self.flight.is_thin() { self.rtt.probe() } else { self.rtt.rto };
         let base = self.header(self.now, CMD_PUSH, 0);
-        let room = self.room();
         if self.flight.flying() == 0 {
             self.delivery.begin(self.clock);
         }
-        let (mut sent, mut bytes) = (0, 0);
-        while sent < room && self.flight.unsent() > 0 {
+        let mut bytes = 0;
+        for _ in 0..room {
             let Some((sn, slot)) = self.flight.send(now, rto) else { break };
             bytes += slot.payload_len() as u64;
-            self.out.block(sn, seal(slot, base, sn));
-            sent += 1;
+            self.out.block(sn, seal(slot, &base, sn));
         }
-        self.congestion.on_sent(self.clock, sent, bytes);
-        self.counters.segments_sent += u64::from(sent);
+        self.congestion.on_sent(self.clock, room, bytes);
+        self.counters.segments_sent += u64::from(room);
     }
 
     /// Probes the peer's window if it is time to.
@@ -409,7 +418,15 @@ impl RingEngine {
 
     /// Sees to it that the peer's window is probed while it is closed, something waits for it, and
     /// nothing is in flight whose ACK would tell of its opening.
+    #[inline(always)]
     fn watch_window(&mut self) {
+        if self.peer_window == 0 || self.probe_at.is_some() {
+            self.watch_closed_window();
+        }
+    }
+
+    #[cold]
+    fn watch_closed_window(&mut self) {
         if self.peer_window > 0 || self.flight.unsent() == 0 || self.flight.span() > 0 {
             self.probe_at = None;
             self.probe_wait = PROBE_FIRST;
@@ -420,9 +437,9 @@ impl RingEngine {
 }
 
 /// Writes the header of this transmission before the payload, and returns the whole segment.
-fn seal(slot: &mut Slot, base: Header, sn: u32) -> &[u8] {
+fn seal<'a>(slot: &'a mut Slot, base: &Header, sn: u32) -> &'a [u8] {
     let len = slot.payload_len() as u32;
-    let header = Header { sn, frg: slot.frg, ts: slot.ts, len, ..base };
+    let header = Header { sn, frg: slot.frg, ts: slot.ts, len, ..*base };
     if let Some(room) = slot.block.first_chunk_mut() {
         *room = header.encode();
     }

@@ -28,16 +28,26 @@ impl Output {
     }
 
     /// Adds ACKs, each of which is `base` with a number and a clock of its own.
-    pub fn acks(&mut self, base: &Header, acks: &[(u32, u32)]) {
-        let mut bytes = base.encode();
-        self.bytes.reserve(acks.len() * HEADER_LEN);
-        for &(sn, ts) in acks {
-            if self.bytes.len() - self.open + HEADER_LEN > self.mtu {
+    pub fn acks(&mut self, base: &Header, mut acks: &[(u32, u32)]) {
+        let header = base.encode();
+        while !acks.is_empty() {
+            let room = (self.open + self.mtu).saturating_sub(self.bytes.len()) / HEADER_LEN;
+            if room == 0 {
                 self.finish();
+                continue;
             }
-            bytes[8..12].copy_from_slice(&ts.to_le_bytes());
-            bytes[12..16].copy_from_slice(&sn.to_le_bytes());
-            self.bytes.extend_from_slice(&bytes);
+            let (now, later) = acks.split_at(room.min(acks.len()));
+            let at = self.bytes.len();
+            self.bytes.resize(at + now.len() * HEADER_LEN, 0);
+            let places = self.bytes.get_mut(at..).unwrap_or_default();
+            for (place, (sn, ts)) in places.chunks_exact_mut(HEADER_LEN).zip(now) {
+                if let Some(place) = place.first_chunk_mut::<HEADER_LEN>() {
+                    *place = header;
+                    place[8..12].copy_from_slice(&ts.to_le_bytes());
+                    place[12..16].copy_from_slice(&sn.to_le_bytes());
+                }
+            }
+            acks = later;
         }
     }
 
@@ -84,8 +94,8 @@ impl Output {
     ) {
         self.finish();
         let mut start = 0;
-        for datagram in self.finished.drain(..) {
-            match datagram {
+        for datagram in &self.finished {
+            match *datagram {
                 Datagram::Packed(end) => {
                     sink(self.bytes.get(start..end).unwrap_or_default());
                     start = end;
@@ -97,6 +107,7 @@ impl Output {
                 }
             }
         }
+        self.finished.clear();
         self.bytes.clear();
         self.open = 0;
     }

@@ -21,7 +21,7 @@
 //!
 //! Whatever is touched moves on after `resend` times at most, so that each transmission costs O(1).
 
-use super::flight::Flight;
+use super::flight::{Flight, State};
 use crate::wire::diff;
 
 /// Where a segment stands.
@@ -43,115 +43,153 @@ pub(super) struct List {
     pub len: u32,
 }
 
-/// The three lists.
+/// The three lists, and an empty one for [`Line::None`].
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lines {
-    pub passed: List,
-    pub again: List,
-    pub lost: List,
-}
+pub(super) struct Lines([List; 4]);
 
 impl Lines {
-    fn list(&mut self, line: Line) -> Option<&mut List> {
-        match line {
-            Line::None => None,
-            Line::Passed => Some(&mut self.passed),
-            Line::Again => Some(&mut self.again),
-            Line::Lost => Some(&mut self.lost),
-        }
+    #[inline]
+    pub fn get(&self, line: Line) -> List {
+        self.0[line as usize]
+    }
+
+    #[inline]
+    fn get_mut(&mut self, line: Line) -> &mut List {
+        &mut self.0[line as usize]
     }
 }
 
 /// The latest two of what the ACKs of one datagram acknowledge.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Newest {
-    /// The highest numbers.
+    /// The highest numbers, counted from here.
+    sn_base: u32,
     sn: Top,
-    /// The latest transmissions, counted as in [`Slot::turn`](super::flight::Slot::turn).
+    /// The latest transmissions, as in [`Slot::turn`](super::flight::Slot::turn), counted from here.
+    turn_base: u32,
     turn: Top,
 }
 
 impl Newest {
-    /// Takes an ACK into account; `turn` is unknown if it is not of the latest transmission.
-    pub fn add(&mut self, sn: u32, turn: Option<u32>) {
-        self.sn.add(sn);
-        if let Some(turn) = turn {
-            self.turn.add(turn);
-        }
+    /// Is there none?
+    pub fn is_none(&self) -> bool {
+        self.sn.first == 0
+    }
+
+    #[inline(always)]
+    pub fn add_number(&mut self, sn: u32) {
+        self.sn.add(sn.wrapping_sub(self.sn_base));
+    }
+
+    #[inline(always)]
+    pub fn add_turn(&mut self, turn: u32) {
+        self.turn.add(turn.wrapping_sub(self.turn_base));
+    }
+
+    /// How many of the highest numbers are above this one?
+    fn above_number(&self, sn: u32) -> u8 {
+        self.sn.above(sn.wrapping_sub(self.sn_base))
+    }
+
+    /// How many of the latest transmissions are later than this one?
+    fn above_turn(&self, turn: u32) -> u8 {
+        self.turn.above(turn.wrapping_sub(self.turn_base))
     }
 }
 
-/// The highest two of some numbers.
+/// The highest two of some numbers, all of which are above 0.
 #[derive(Clone, Copy, Debug, Default)]
 struct Top {
-    first: Option<u32>,
-    second: Option<u32>,
+    first: u32,
+    second: u32,
 }
 
 impl Top {
+    #[inline(always)]
     fn add(&mut self, number: u32) {
-        let is_above = |other: Option<u32>| other.is_none_or(|other| diff(number, other) > 0);
-        if is_above(self.first) {
-            self.second = self.first.replace(number);
-        } else if is_above(self.second) {
-            self.second = Some(number);
-        }
+        self.second = self.second.max(number.min(self.first));
+        self.first = self.first.max(number);
     }
 
     /// How many of the two are above `number`?
     fn above(&self, number: u32) -> u8 {
-        let is_above = |other: Option<u32>| other.is_some_and(|other| diff(other, number) > 0);
-        u8::from(is_above(self.first)) + u8::from(is_above(self.second))
+        u8::from(self.first > number) + u8::from(self.second > number)
     }
 }
 
 impl Flight {
+    /// Nothing acknowledged yet. What is in flight counts from 1 on: numbers from the oldest,
+    /// transmissions from the time of the latest one 2^32 turns ago.
+    pub fn newest(&self) -> Newest {
+        let (sn_base, turn_base) = (self.una().wrapping_sub(1), self.turn.wrapping_add(1));
+        Newest { sn_base, sn: Top::default(), turn_base, turn: Top::default() }
+    }
+
     /// When is the next segment sent again because it was overtaken?
     pub fn lost_at(&self, clock: u64) -> Option<u64> {
-        let first = self.slots.get(self.lines.lost.head).filter(|_| self.lines.lost.len > 0)?;
+        let lost = self.lines.get(Line::Lost);
+        if lost.len == 0 {
+            return None;
+        }
+        let first = self.slots.known(lost.head)?;
         let waited = (clock as u16).wrapping_sub(first.overtaken);
         Some((clock + u64::from(self.patience.wait())).saturating_sub(u64::from(waited)))
     }
 
     /// A segment that is to be sent again now because it was overtaken, if there is one.
     pub fn lost(&self, clock: u64) -> Option<u32> {
-        self.lost_at(clock).filter(|&at| at <= clock).map(|_| self.lines.lost.head)
+        self.lost_at(clock).filter(|&at| at <= clock).map(|_| self.lines.get(Line::Lost).head)
     }
 
     /// Counts a datagram that acknowledges `newest`; to be called after
     /// [`settle`](Flight::settle).
-    pub fn overtake(&mut self, newest: Newest, clock: u64) {
-        let Some(highest) = newest.sn.first.filter(|_| self.resend > 0) else { return };
+    pub fn overtake(&mut self, newest: &Newest, clock: u64) {
+        if newest.is_none() || self.resend == 0 {
+            return;
+        }
+        let enough = if self.unsent() == 0 { 1 } else { self.resend };
+        let passed = self.lines.get(Line::Passed);
+        let (mut sn, mut left) = (passed.head, passed.len);
+        while left > 0 {
+            let above = newest.above_number(sn);
+            let Some(next) = self.skip(sn, above, enough, clock) else { break };
+            (sn, left) = (next, left - 1);
+        }
+        self.pass(newest, enough, clock);
+        let again = self.lines.get(Line::Again);
+        let (mut sn, mut left) = (again.head, again.len);
+        while left > 0 {
+            let above = self.slots.known(sn).map_or(0, |slot| newest.above_turn(slot.turn));
+            let Some(next) = self.skip(sn, above, enough, clock) else { break };
+            (sn, left) = (next, left - 1);
+        }
+    }
+
+    /// Counts the same against what is passed over for the first time.
+    fn pass(&mut self, newest: &Newest, enough: u8, clock: u64) {
         // Everything below una has arrived, and everything sent again stands on another line.
         if diff(self.passed, self.slots.head()) < 0 {
             self.passed = self.slots.head();
         }
+        let highest = newest.sn_base.wrapping_add(newest.sn.first);
         while diff(highest, self.passed) > 0 {
             let sn = self.passed;
-            if self.slots.get(sn).is_some_and(|slot| slot.flying && slot.transmits == 1) {
-                self.link(sn, Line::Passed);
-            }
             self.passed = sn.wrapping_add(1);
-        }
-        let (mut sn, mut left) = (self.lines.passed.head, self.lines.passed.len);
-        while left > 0 {
-            let above = newest.sn.above(sn);
-            let Some(next) = self.skip(sn, above, clock) else { break };
-            (sn, left) = (next, left - 1);
-        }
-        let (mut sn, mut left) = (self.lines.again.head, self.lines.again.len);
-        while left > 0 {
-            let above = self.slots.get(sn).map_or(0, |slot| newest.turn.above(slot.turn));
-            let Some(next) = self.skip(sn, above, clock) else { break };
-            (sn, left) = (next, left - 1);
+            let Some(slot) = self.slots.known_mut(sn) else { continue };
+            if matches!(slot.state, State::InOrder | State::Early) {
+                slot.skips = newest.above_number(sn);
+                let is_lost = slot.skips >= enough;
+                slot.overtaken = clock as u16;
+                self.link(sn, if is_lost { Line::Lost } else { Line::Passed });
+            }
         }
     }
 
     /// Counts what is `above` it against `sn`, and returns its successor on the line; `None` if
     /// nothing is.
-    fn skip(&mut self, sn: u32, above: u8, clock: u64) -> Option<u32> {
-        let enough = if self.unsent() == 0 { 1 } else { self.resend };
-        let slot = self.slots.get_mut(sn).filter(|_| above > 0)?;
+    #[inline]
+    fn skip(&mut self, sn: u32, above: u8, enough: u8, clock: u64) -> Option<u32> {
+        let slot = self.slots.known_mut(sn).filter(|_| above > 0)?;
         let next = slot.next;
         slot.skips = slot.skips.saturating_add(above);
         if slot.skips >= enough {
@@ -170,47 +208,47 @@ impl Flight {
     }
 
     /// Adds `sn`, which stands on no line, at the end of one.
+    #[inline]
     fn link(&mut self, sn: u32, line: Line) {
-        let Some(list) = self.lines.list(line) else { return };
-        let last = list.tail;
-        let was_empty = list.len == 0;
-        if was_empty {
-            list.head = sn;
-        }
+        let list = self.lines.get_mut(line);
+        let (last, was_empty) = (list.tail, list.len == 0);
         list.tail = sn;
         list.len += 1;
-        if let Some(slot) = self.slots.get_mut(sn) {
+        if was_empty {
+            list.head = sn;
+        } else if let Some(slot) = self.slots.known_mut(last) {
+            slot.next = sn;
+        }
+        if let Some(slot) = self.slots.known_mut(sn) {
             slot.line = line;
             slot.prev = last;
-        }
-        if !was_empty {
-            if let Some(slot) = self.slots.get_mut(last) {
-                slot.next = sn;
-            }
         }
     }
 
     /// Takes `sn` off its line, if it stands on one.
     pub(super) fn unlink(&mut self, sn: u32) {
-        let Some(slot) = self.slots.get_mut(sn) else { return };
+        let Some(slot) = self.slots.known_mut(sn) else { return };
         let (line, prev, next) = (slot.line, slot.prev, slot.next);
-        slot.line = Line::None;
-        let Some(list) = self.lines.list(line) else { return };
-        let (first, last) = (list.head == sn, list.tail == sn);
-        list.len -= 1;
-        if first {
-            list.head = next;
+        if line == Line::None {
+            return;
         }
-        if last {
+        slot.line = Line::None;
+        let list = self.lines.get_mut(line);
+        let (is_first, is_last) = (list.head == sn, list.tail == sn);
+        list.len -= 1;
+        if is_last {
             list.tail = prev;
         }
-        if !first {
-            if let Some(slot) = self.slots.get_mut(prev) {
-                slot.next = next;
-            }
+        // What the first one has before it is never asked for.
+        if is_first {
+            list.head = next;
+            return;
         }
-        if !last {
-            if let Some(slot) = self.slots.get_mut(next) {
+        if let Some(slot) = self.slots.known_mut(prev) {
+            slot.next = next;
+        }
+        if !is_last {
+            if let Some(slot) = self.slots.known_mut(next) {
                 slot.prev = prev;
             }
         }

@@ -1,5 +1,7 @@
 //! The round-trip time and the timeout that follows from it (RFC 6298 in the integers of ikcp.c).
 
+use std::mem;
+
 use crate::proto::engine::knobs::{RTO_DEFAULT, RTO_MAX, RTT_MAX};
 
 /// The estimate of the round-trip time, in milliseconds.
@@ -15,6 +17,8 @@ pub(super) struct Rtt {
     pub min: u32,
     /// The latest sample.
     pub latest: u32,
+    /// Does the timeout not know of it yet?
+    fresh: bool,
     min_rto: u32,
     interval: u32,
 }
@@ -22,7 +26,16 @@ pub(super) struct Rtt {
 impl Rtt {
     /// Nothing measured.
     pub fn new(min_rto: u32, interval: u32) -> Rtt {
-        Rtt { srtt: 0, rttvar: 0, rto: RTO_DEFAULT, min: u32::MAX, latest: 0, min_rto, interval }
+        Rtt {
+            srtt: 0,
+            rttvar: 0,
+            rto: RTO_DEFAULT,
+            min: u32::MAX,
+            latest: 0,
+            fresh: false,
+            min_rto,
+            interval,
+        }
     }
 
     /// Before anything is measured: the first timeout is to suit a path of about this round trip. As
@@ -44,10 +57,13 @@ impl Rtt {
         }
     }
 
-    /// Takes a measured round trip into account, as `ikcp_update_ack` does.
+    /// Takes a measured round trip into account, as `ikcp_update_ack` does, but for the timeout:
+    /// [`conclude`](Rtt::conclude) must follow.
+    #[inline]
     pub fn sample(&mut self, rtt: u32) {
         let rtt = rtt.min(RTT_MAX); // so that nothing below overflows
         self.latest = rtt;
+        self.fresh = true;
         self.min = self.min.min(rtt);
         if self.srtt == 0 {
             self.srtt = rtt;
@@ -56,6 +72,13 @@ impl Rtt {
             let delta = rtt.abs_diff(self.srtt);
             self.rttvar = (self.rttvar * 3 + delta) / 4;
             self.srtt = ((self.srtt * 7 + rtt) / 8).max(1);
+        }
+    }
+
+    /// Sets the timeout by what the samples of a datagram have left, if there were any.
+    pub fn conclude(&mut self) {
+        if !mem::take(&mut self.fresh) {
+            return;
         }
         let spread = (self.rttvar * 4).max(self.interval);
         self.rto = (self.srtt + spread).max(self.min_rto).min(RTO_MAX);
@@ -66,13 +89,20 @@ impl Rtt {
 mod tests {
     use super::*;
 
+    impl Rtt {
+        fn hear(&mut self, rtt: u32) {
+            self.sample(rtt);
+            self.conclude();
+        }
+    }
+
     #[test]
     fn an_expectation_sets_the_first_timeout_and_leaves_no_trace_in_what_is_measured() {
         let (mut rtt, mut fresh) = (Rtt::new(30, 10), Rtt::new(30, 10));
         rtt.expect(790);
         assert_eq!((rtt.rto, rtt.srtt, rtt.min), (1580, 0, u32::MAX));
-        rtt.sample(40);
-        fresh.sample(40);
+        rtt.hear(40);
+        fresh.hear(40);
         rtt.expect(790);
         assert_eq!((rtt.rto, rtt.srtt, rtt.min), (fresh.rto, fresh.srtt, fresh.min));
     }
@@ -81,9 +111,9 @@ mod tests {
     fn the_first_sample_is_taken_whole_and_later_ones_by_an_eighth() {
         let mut rtt = Rtt::new(30, 10);
         assert_eq!((rtt.rto, rtt.srtt), (200, 0));
-        rtt.sample(80);
+        rtt.hear(80);
         assert_eq!((rtt.srtt, rtt.rttvar, rtt.rto), (80, 40, 240));
-        rtt.sample(160);
+        rtt.hear(160);
         assert_eq!((rtt.srtt, rtt.rttvar, rtt.rto), (90, 50, 290));
         assert_eq!(rtt.min, 80);
     }
@@ -93,14 +123,14 @@ mod tests {
         let mut rtt = Rtt::new(30, 10);
         rtt.expect(300);
         assert_eq!(rtt.probe(), 600, "nothing is measured");
-        rtt.sample(40);
+        rtt.hear(40);
         assert_eq!((rtt.rto, rtt.probe()), (120, 60));
         for _ in 0..20 {
-            rtt.sample(40);
+            rtt.hear(40);
         }
         assert_eq!((rtt.rto, rtt.probe()), (50, 50));
         let mut near = Rtt::new(30, 10);
-        near.sample(2);
+        near.hear(2);
         assert_eq!((near.rto, near.probe()), (30, 30));
     }
 
@@ -108,11 +138,11 @@ mod tests {
     fn the_timeout_keeps_between_its_bounds() {
         let mut rtt = Rtt::new(30, 10);
         for _ in 0..100 {
-            rtt.sample(1);
+            rtt.hear(1);
         }
         assert_eq!((rtt.srtt, rtt.rto), (1, 30));
         for _ in 0..100 {
-            rtt.sample(u32::MAX);
+            rtt.hear(u32::MAX);
         }
         assert_eq!(rtt.rto, 60_000);
     }

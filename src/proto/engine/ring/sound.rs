@@ -1,6 +1,6 @@
 //! What must hold after every operation, checked in debug builds.
 
-use super::flight::Flight;
+use super::flight::{Flight, State};
 use super::inbox::{Inbox, Place};
 use super::overtaken::{Line, List};
 use super::RingEngine;
@@ -31,20 +31,19 @@ impl Flight {
             let slot = self.slots.get(sn).expect("within the row");
             let sent = diff(self.nxt, sn) > 0;
             assert_eq!(slot.transmits > 0, sent);
-            assert!(sent || !slot.flying);
-            assert_eq!(slot.block.capacity() > 0, slot.flying || !sent, "{sn}: payload");
+            assert!(sent || !slot.is_flying());
+            assert_eq!(slot.block.capacity() > 0, slot.is_flying() || !sent, "{sn}: payload");
             on_lines += u32::from(slot.line != Line::None);
-            if slot.flying {
+            if slot.is_flying() {
                 flying += 1;
                 worst = worst.max(u32::from(slot.transmits));
                 earliest = Some(earliest.map_or(slot.due, |due| due.min(slot.due)));
-                if slot.in_order {
+                if slot.state == State::InOrder {
                     assert!(diff(sn, self.cursor) >= 0, "{sn}: left behind by the cursor");
                     assert!(slot.due >= in_order, "{sn}: not in order");
                     in_order = slot.due;
                 } else {
-                    let late = self.late.iter().map(|entry| entry.0);
-                    let mut entries = late.chain(self.resent.iter().copied());
+                    let mut entries = self.late.iter().chain(self.resent.iter().copied());
                     assert!(entries.any(|entry| entry == (slot.due, sn)), "{sn}: no deadline");
                 }
                 let passed = self.resend > 0 && slot.transmits == 1 && diff(self.passed, sn) > 0;
@@ -58,11 +57,12 @@ impl Flight {
         assert_eq!(earliest, self.due());
         assert!(flying > 0 || self.nxt == head, "settled");
         assert!(self.resent.iter().is_sorted_by_key(|(due, _)| due), "in order");
-        let lines = &self.lines;
-        assert_eq!(on_lines, lines.passed.len + lines.again.len + lines.lost.len);
-        self.assert_line(lines.passed, Line::Passed, |a, b| diff(b.0, a.0) > 0);
-        self.assert_line(lines.again, Line::Again, |a, b| diff(b.1, a.1) > 0);
-        self.assert_line(lines.lost, Line::Lost, |_, _| true);
+        let [none, passed, again, lost] =
+            [Line::None, Line::Passed, Line::Again, Line::Lost].map(|line| self.lines.get(line));
+        assert_eq!((on_lines, none.len), (passed.len + again.len + lost.len, 0));
+        self.assert_line(passed, Line::Passed, |a, b| diff(b.0, a.0) > 0);
+        self.assert_line(again, Line::Again, |a, b| diff(b.1, a.1) > 0);
+        self.assert_line(lost, Line::Lost, |_, _| true);
     }
 
     /// `ordered` is told number and turn of each segment and of the next one.

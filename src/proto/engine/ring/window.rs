@@ -62,11 +62,26 @@ impl<T: Default> Window<T> {
         }
     }
 
+    /// The place of a number that is known to be in the row, as whatever stands on a list is: one
+    /// comparison less. Of another number it is the place of some number or none.
+    #[inline]
+    pub fn known(&self, sn: u32) -> Option<&T> {
+        self.slots.get(self.index(sn))
+    }
+
+    /// The same.
+    #[inline]
+    pub fn known_mut(&mut self, sn: u32) -> Option<&mut T> {
+        let at = self.index(sn);
+        self.slots.get_mut(at)
+    }
+
     /// Adds a place at the end and returns it, with whatever its last user left in it.
     #[inline]
     pub fn push(&mut self) -> Option<&mut T> {
+        let sn = self.end();
         self.extend_to(self.len + 1);
-        self.get_mut(self.end().wrapping_sub(1))
+        self.known_mut(sn)
     }
 
     /// Adds places until there are `len`.
@@ -78,13 +93,11 @@ impl<T: Default> Window<T> {
         self.len = self.len.max(len);
     }
 
-    /// Leaves the lowest place behind.
+    /// Leaves all places below `sn` behind, which is in the row or its end.
     #[inline]
-    pub fn advance(&mut self) {
-        if self.len > 0 {
-            self.head = self.head.wrapping_add(1);
-            self.len -= 1;
-        }
+    pub fn advance_to(&mut self, sn: u32) {
+        self.len = self.len.saturating_sub(sn.wrapping_sub(self.head));
+        self.head = sn;
     }
 
     /// Leaves the lowest place behind and returns it.
@@ -152,9 +165,7 @@ mod tests {
                 *window.push().unwrap() = next;
                 next += 1;
             }
-            for _ in 0..round {
-                window.advance();
-            }
+            window.advance_to(window.head().wrapping_add(round));
             for at in 0..window.len() {
                 let sn = window.head().wrapping_add(at);
                 assert_eq!(window.get(sn), Some(&sn.wrapping_sub(u32::MAX - 20)));
@@ -171,7 +182,7 @@ mod tests {
         window.extend_to(100);
         window.release();
         assert_eq!(window.capacity(), 128, "in use");
-        (0..200).for_each(|_| window.advance());
+        window.advance_to(window.end());
         assert_eq!((window.head(), window.end()), (105, 105));
         window.release();
         assert_eq!(window.capacity(), 0);
