@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::wire::HEADER_LEN;
 
-/// Blocks that are fetched from the pool at once.
-const BATCH: usize = 32;
+/// So many free blocks at most a session that has nothing under way lends to the others.
+const LENT: usize = 8;
 
-/// Free blocks of all sessions of an endpoint, so that a session that comes to rest keeps none and
-/// the next one that wakes up need not ask the system.
+/// Free blocks that the sessions of an endpoint lend each other, so that a thousand of them that say
+/// a little now and then take a few blocks in all, and need not ask the system.
 ///
 /// Sessions live under one lock as it is; the one in here makes the pool `Sync` without unsafe code,
-/// is taken once per turn and some dozen blocks, and never held while another one is waited for.
+/// and is never held while another one is waited for.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     free: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -25,24 +25,24 @@ impl Pool {
         Pool { free: Arc::default(), limit }
     }
 
-    fn fetch(&self, into: &mut Vec<Vec<u8>>) {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = free.len().saturating_sub(BATCH);
-        into.extend(free.drain(at..));
+    fn take(&self) -> Option<Vec<u8>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
+    /// Takes the blocks that it has room for; the others are given up.
     fn put(&self, blocks: &mut Vec<Vec<u8>>) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let room = self.limit.saturating_sub(free.len());
-        free.extend(blocks.drain(blocks.len().saturating_sub(room)..));
+        blocks.truncate(room);
+        free.append(blocks);
     }
 }
 
 /// Blocks of one segment each, with room for its header before the payload, and a list of free ones.
 ///
-/// The list never holds more than were in use at one time, which the budgets of the session bound,
-/// and [`release`](Blocks::release) empties it when the session comes to rest: into the endpoint's
-/// [`Pool`] if there is one.
+/// The list never holds more than were in use at one time, which the budgets of the session bound.
+/// A few are [lent](Blocks::lend) whenever the session has nothing under way, and
+/// [`release`](Blocks::release) gives all up when it comes to rest.
 #[derive(Debug)]
 pub(super) struct Blocks {
     free: Vec<Vec<u8>>,
@@ -85,15 +85,10 @@ impl Blocks {
     #[cold]
     fn provide(&mut self, len: usize) {
         if len <= self.size {
-            if let Some(pool) = &self.pool {
-                pool.fetch(&mut self.free);
-            }
             // Sessions of one endpoint have blocks of one size; whatever differs is not for us.
-            while let Some(block) = self.free.last() {
-                if self.is_ours(block) {
-                    return;
-                }
-                self.free.pop();
+            let lent = self.pool.as_ref().and_then(Pool::take);
+            if let Some(block) = lent.filter(|block| self.is_ours(block)) {
+                return self.free.push(block);
             }
             #[cfg(test)]
             {
@@ -128,11 +123,19 @@ impl Blocks {
         self.free.capacity()
     }
 
-    /// Gives the free blocks away, and the list of them.
-    pub fn release(&mut self) {
-        if let Some(pool) = &self.pool {
-            pool.put(&mut self.free);
+    /// Lends what is free to the other sessions, as long as it is little: who has carried much may
+    /// soon do so again. To be called when nothing is under way.
+    #[inline]
+    pub fn lend(&mut self) {
+        if (1..=LENT).contains(&self.free.len()) {
+            if let Some(pool) = &self.pool {
+                pool.put(&mut self.free);
+            }
         }
+    }
+
+    /// Gives the free blocks up, and the list of them.
+    pub fn release(&mut self) {
         self.free = Vec::new();
     }
 
@@ -170,22 +173,31 @@ mod tests {
     }
 
     #[test]
-    fn what_one_session_gives_back_another_one_uses_up_to_the_limit_of_the_pool() {
-        let pool = Pool::new(40);
+    fn a_session_lends_what_little_it_has_up_to_the_limit_of_the_pool() {
+        let pool = Pool::new(6);
         let [mut one, mut two] = [Blocks::new(100), Blocks::new(100)];
         one.share(&pool);
         two.share(&pool);
-        let taken: Vec<_> = (0..50).map(|_| one.take(100)).collect();
-        taken.into_iter().for_each(|block| one.put(block));
-        one.release();
-        assert_eq!((one.fresh, one.free()), (50, 0));
-        let taken: Vec<_> = (0..41).map(|_| two.take(1)).collect();
-        assert_eq!((two.fresh, taken.len()), (1, 41));
+        let used = |blocks: &mut Blocks, count| {
+            let taken: Vec<_> = (0..count).map(|_| blocks.take(100)).collect();
+            taken.into_iter().for_each(|block| blocks.put(block));
+        };
+        used(&mut one, 8);
+        one.lend();
+        assert_eq!((one.fresh, one.free()), (8, 0));
+        used(&mut two, 7);
+        assert_eq!((two.fresh, two.free()), (1, 7), "the pool had six");
 
+        used(&mut two, 9);
+        two.lend();
+        assert_eq!(two.free(), 9, "too many");
+        two.release();
+        assert_eq!((two.free(), two.capacity()), (0, 0));
+
+        used(&mut one, 1);
+        one.lend();
         let mut other = Blocks::new(200);
         other.share(&pool);
-        taken.into_iter().for_each(|block| two.put(block));
-        two.release();
         assert_eq!(other.take(200).capacity(), HEADER_LEN + 200, "not one of another size");
     }
 }

@@ -129,6 +129,11 @@ impl Inbox {
         self.run.min(self.window)
     }
 
+    /// Is nothing held?
+    pub fn is_empty(&self) -> bool {
+        self.row.is_empty()
+    }
+
     /// Is nothing held, neither readable nor ahead of a gap, and nothing owed?
     pub fn is_quiet(&self) -> bool {
         self.row.is_empty() && !self.has_news()

@@ -52,6 +52,7 @@ impl RingEngine {
             let (path, delivered) = (self.path(), self.delivery.total);
             self.congestion.on_ack(self.clock, acked, &self.rtt, delivered, path);
             handled.progress = newly > 0;
+            self.lend();
         }
         self.watch_window();
         self.check_sound();

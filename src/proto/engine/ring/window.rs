@@ -136,7 +136,7 @@ impl<T: Default> Window<T> {
 
     #[cold]
     fn grow(&mut self, len: u32) {
-        let capacity = (len as usize).next_power_of_two().max(8);
+        let capacity = (len as usize).next_power_of_two().max(4);
         let mut wider = Vec::with_capacity(capacity);
         wider.resize_with(capacity, T::default);
         for at in 0..self.len {
