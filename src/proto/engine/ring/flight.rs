@@ -21,7 +21,7 @@ use crate::wire::{diff, HEADER_LEN};
 const THIN: usize = 4;
 const THIN_TIMEOUTS: u16 = 6;
 
-/// One segment, in 64 bytes.
+/// One segment, in 64 bytes where pointers have 8.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     /// Room for the header, and the payload; given back when the segment is acknowledged.

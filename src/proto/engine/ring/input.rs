@@ -100,7 +100,7 @@ impl RingEngine {
     }
 
     /// Takes the ACKs that `rest` begins with, and returns what follows on them. They come in rows,
-    /// and a loop that does nothing else does it with fewer words.
+    /// and a loop that does nothing else does it with fewer instructions.
     #[inline(never)]
     fn acknowledge<'a>(&mut self, mut rest: &'a [u8], newest: &mut Newest) -> &'a [u8] {
         let now = self.moment();
