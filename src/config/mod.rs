@@ -214,7 +214,7 @@ impl KcpConfig {
     /// That is `send_budget` (or the longest message, where that is more) + `recv_budget` and, unless
     /// in stream mode, one message that passes it + both windows (the receive window at least 128) ×
     /// `mtu` + 8 KiB. It counts bytes as the budgets do; the records of single segments (under loss
-    /// up to three windows each way, 72 and 32 bytes each) and the allocator add up to 15 per cent.
+    /// up to three windows each way, 64 and 32 bytes each) and the allocator add up to 15 per cent.
     /// A peer whose segments are longer than this side's can make the receiving part up to five
     /// times as large. An idle session holds the records only.
     ///
