@@ -60,6 +60,14 @@ impl Sub<Duration> for Time {
     }
 }
 
+/// The earlier of two deadlines that may not be.
+pub(crate) fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
