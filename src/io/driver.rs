@@ -122,47 +122,42 @@ impl Driver {
         let mut incoming = Vec::new();
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
-        let (mut more, left, unheard);
-        let mut deadline;
-        {
-            let mut state = shared.lock();
-            let state = &mut *state;
-            let moment = self.moment(now, state);
-            state.counters.polls += std::mem::take(&mut self.polls);
-            std::mem::take(&mut self.weather).report(state, now);
-            let arrived = !self.received.is_empty();
-            self.receive(state, moment);
-            if state.router.poll_timeout().is_some_and(|at| at <= now) {
-                state.router.handle_timeout(now);
-            }
-            self.admit(state, now, &mut incoming);
-            state.collect(&mut self.woken);
-            self.answers_wait =
-                self.woken.answers_can_wait() && !answers_waited && incoming.is_empty();
-            more = false;
-            if !self.answers_wait {
-                more = self.transmit(state, moment);
-                state.collect(&mut self.woken);
-            }
-            self.dropped = self.transport.dropped();
-            state.counters.receive_dropped = self.dropped;
-            #[cfg(feature = "netem")]
-            {
-                state.counters.netem = self.trunk.netem_stats();
-            }
-            deadline = earliest(state.router.poll_timeout(), self.trunk.poll_timeout());
-            deadline = earliest(deadline, self.tidy(now));
-            state.armed = deadline;
-            state.set_driver(cx, !self.answers_wait);
-            let done = state.is_done() && self.trunk.poll_timeout().is_none();
-            if done && self.transmits.is_empty() && !self.sending {
-                state.ended = Some(KcpError::Closed);
-                return Ok(Turn::Done);
-            }
-            left = done || state.router.has_transmits();
-            // Where something arrives or is being answered, there is no silence.
-            unheard = !(arrived || answers_waited) && self.is_unheard(state, now);
+        let mut guard = shared.lock();
+        let state = &mut *guard;
+        let moment = self.moment(now, state);
+        state.counters.polls += std::mem::take(&mut self.polls);
+        std::mem::take(&mut self.weather).report(state, now);
+        let arrived = !self.received.is_empty();
+        self.receive(state, moment);
+        if state.router.poll_timeout().is_some_and(|at| at <= now) {
+            state.router.handle_timeout(now);
         }
+        self.admit(state, now, &mut incoming);
+        state.collect(&mut self.woken);
+        if self.woken.answers_can_wait() && !answers_waited && incoming.is_empty() {
+            self.answers_wait = true;
+            state.driver_waits = false;
+            drop(guard);
+            self.trunk.flush();
+            self.woken.wake();
+            return Ok(Turn::Yield);
+        }
+        let mut more = self.transmit(state, moment);
+        state.collect(&mut self.woken);
+        self.count(state);
+        let deadline = earliest(state.router.poll_timeout(), self.trunk.poll_timeout());
+        let deadline = earliest(deadline, self.tidy(now));
+        state.armed = deadline;
+        state.set_driver(cx);
+        let done = state.is_done() && self.trunk.poll_timeout().is_none();
+        if done && self.transmits.is_empty() && !self.sending {
+            state.ended = Some(KcpError::Closed);
+            return Ok(Turn::Done);
+        }
+        let left = done || state.router.has_transmits();
+        // Where something arrives or is being answered, there is no silence.
+        let unheard = !(arrived || answers_waited) && self.is_unheard(state, now);
+        drop(guard);
         // What the application learns of is in the capture by then, even if it exits at once.
         self.trunk.flush();
         // First the answers, where they do not wait, then the news: who learns that the peer has
@@ -173,11 +168,17 @@ impl Driver {
         more |= sent? && left;
         more |= self.poll_timer(cx, now, deadline);
         more |= unheard && self.rebind(now);
-        Ok(match (self.answers_wait, more) {
-            (true, _) => Turn::Yield,
-            (false, true) => Turn::More,
-            (false, false) => Turn::Idle,
-        })
+        Ok(if more { Turn::More } else { Turn::Idle })
+    }
+
+    /// Notes what the transport and the layers have counted.
+    fn count(&mut self, state: &mut State) {
+        self.dropped = self.transport.dropped();
+        state.counters.receive_dropped = self.dropped;
+        #[cfg(feature = "netem")]
+        {
+            state.counters.netem = self.trunk.netem_stats();
+        }
     }
 
     /// Turns until there is nothing to do at once, or others must have theirs.

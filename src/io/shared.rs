@@ -33,8 +33,8 @@ pub(super) struct State {
     /// By session key.
     wakers: Vec<StreamWakers>,
     driver: Option<Waker>,
-    /// The driver waits to be woken; nobody has done so yet.
-    driver_waits: bool,
+    /// The driver waits to be woken; nobody has done so yet. Not while it is going to look anyway.
+    pub(super) driver_waits: bool,
     /// Wakers that were replaced or forgotten. They are somebody else's code, even when dropped: they
     /// wait until the lock has been given back.
     former: Vec<Waker>,
@@ -156,9 +156,10 @@ impl State {
 
     /// Moves the wakers of sessions with news, and the former ones, into `woken`.
     pub(super) fn collect(&mut self, woken: &mut Woken) {
-        if !self.former.is_empty() {
-            woken.former.append(&mut self.former);
+        if !self.has_news() {
+            return;
         }
+        woken.former.append(&mut self.former);
         while let Some((key, ready)) = self.router.pop_ready() {
             if let Some(wakers) = self.wakers.get_mut(key) {
                 if ready & READABLE != 0 {
@@ -196,11 +197,10 @@ impl State {
         self.handles == 0 && self.router.is_empty()
     }
 
-    /// Notes whom to wake when the driver has something to do; with `waits` false it is going to look
-    /// in any case.
-    pub(super) fn set_driver(&mut self, cx: &mut Context<'_>, waits: bool) {
+    /// Notes whom to wake when the driver has something to do.
+    pub(super) fn set_driver(&mut self, cx: &mut Context<'_>) {
         self.former.extend(replace(&mut self.driver, cx));
-        self.driver_waits = waits;
+        self.driver_waits = true;
     }
 
     /// There is no driver any more.

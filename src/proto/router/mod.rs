@@ -289,7 +289,7 @@ impl Router {
             self.unroute(now, key);
             return;
         }
-        if session.needs_flush() {
+        if !session.slot.poked && session.needs_flush() {
             Self::poke(&mut self.poked, key, session);
         }
         if session.slot.poked {
