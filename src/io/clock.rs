@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::time::Time;
+use crate::time::{micros, Time};
 
 /// Monotonic time since an endpoint began. Routers have no clock of their own: wall time jumps when
 /// NTP first answers, and decides nothing here.
@@ -20,9 +20,7 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Time {
-        // Not `as_micros`: its 128 bits cost a router a call each time.
-        let since = self.began.elapsed();
-        Time::from_micros(since.as_secs() * 1_000_000 + u64::from(since.subsec_micros()))
+        Time::from_micros(micros(self.began.elapsed()))
     }
 
     /// For timers; `None` if the system's clock does not reach so far.

@@ -162,7 +162,7 @@ impl Datagrams {
     pub(crate) fn front_train(&self, max: usize, max_bytes: usize) -> Option<Train<'_>> {
         let &(addr, segment) = self.spans.front()?;
         let (mut bytes, mut count) = (segment, 1);
-        for &(next, len) in self.spans.iter().skip(1) {
+        while let Some(&(next, len)) = self.spans.get(count) {
             if count == max || next != addr || len > segment || len == 0 || bytes + len > max_bytes
             {
                 break;

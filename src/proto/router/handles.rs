@@ -71,8 +71,10 @@ impl Router {
         buf: &mut [u8],
         whole: bool,
     ) -> Result<Option<usize>, KcpError> {
-        let read = self.session_mut(key)?.read(buf, whole)?;
-        if read.is_some() {
+        let session = self.session_mut(key)?;
+        let read = session.read(buf, whole)?;
+        // The flush that a poked session waits for settles this too.
+        if read.is_some() && !session.slot.poked {
             self.settle(now(), key);
         }
         Ok(read)
