@@ -254,8 +254,8 @@ pub(super) struct Woken {
 }
 
 impl Woken {
-    /// Memory that is kept for the next time.
-    const KEEP: usize = 16;
+    /// Wakers for which memory is kept: about as many as one batch of datagrams wakes.
+    const KEEP: usize = 128;
 
     /// May what a turn has to send wait until these have had their turn? A reader often answers
     /// what it reads, and both then share a datagram. But who learns of an end may exit at once.
