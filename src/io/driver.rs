@@ -165,6 +165,8 @@ impl Driver {
         let sent = self.send(cx);
         self.woken.wake();
         more |= self.hand_over(incoming);
+        // An error may have left some in the queue.
+        let left = left || !(self.sending || self.transmits.is_empty());
         more |= sent? && left;
         more |= self.poll_timer(cx, now, deadline);
         more |= unheard && self.rebind(now);
