@@ -45,8 +45,7 @@ impl Add<Duration> for Time {
 
     /// Saturates: a deadline past the end of time never comes.
     fn add(self, by: Duration) -> Time {
-        let micros = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
-        Time(self.0.saturating_add(micros))
+        Time(self.0.saturating_add(micros(by)))
     }
 }
 
@@ -55,8 +54,21 @@ impl Sub<Duration> for Time {
 
     /// Saturates at [`Time::ZERO`].
     fn sub(self, by: Duration) -> Time {
-        let micros = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
-        Time(self.0.saturating_sub(micros))
+        Time(self.0.saturating_sub(micros(by)))
+    }
+}
+
+/// Not `as_micros`: a router's processor multiplies 128 bits by a call each time.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000);
+    seconds.saturating_add(u64::from(duration.subsec_micros()))
+}
+
+/// The earlier of two deadlines that may not be.
+pub(crate) fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::time::Time;
+use crate::time::{micros, Time};
 
 /// Monotonic time since an endpoint began. Routers have no clock of their own: wall time jumps when
 /// NTP first answers, and decides nothing here.
@@ -20,8 +20,7 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Time {
-        let micros = self.began.elapsed().as_micros();
-        Time::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+        Time::from_micros(micros(self.began.elapsed()))
     }
 
     /// For timers; `None` if the system's clock does not reach so far.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::shared::Shared;
+use super::shared::{Shared, State};
 use crate::error::KcpError;
 use crate::proto::Key;
 use crate::stats::StreamStats;
@@ -48,7 +48,7 @@ impl Handle {
         buf: &mut [u8],
         whole: bool,
     ) -> Poll<Result<usize, KcpError>> {
-        self.shared.with(|state, now| match state.router.read(now, self.key, buf, whole) {
+        self.shared.change(|state| match self.read(state, buf, whole) {
             Ok(Some(n)) => Poll::Ready(Ok(n)),
             Ok(None) => {
                 state.wait_readable(self.key, cx);
@@ -58,10 +58,17 @@ impl Handle {
         })
     }
 
+    fn read(
+        &self,
+        state: &mut State,
+        buf: &mut [u8],
+        whole: bool,
+    ) -> Result<Option<usize>, KcpError> {
+        state.router.read(|| self.shared.clock.now(), self.key, buf, whole)
+    }
+
     pub(super) fn try_read(&self, buf: &mut [u8]) -> Result<usize, KcpError> {
-        self.shared
-            .with(|state, now| state.router.read(now, self.key, buf, true))?
-            .ok_or(KcpError::WouldBlock)
+        self.shared.change(|state| self.read(state, buf, true))?.ok_or(KcpError::WouldBlock)
     }
 
     pub(super) fn flush(&self) -> Result<(), KcpError> {

@@ -33,6 +33,8 @@ pub(super) struct State {
     /// By session key.
     wakers: Vec<StreamWakers>,
     driver: Option<Waker>,
+    /// The driver waits to be woken; nobody has done so yet. Not while it is going to look anyway.
+    pub(super) driver_waits: bool,
     /// Wakers that were replaced or forgotten. They are somebody else's code, even when dropped: they
     /// wait until the lock has been given back.
     former: Vec<Waker>,
@@ -77,6 +79,7 @@ impl Shared {
                 router,
                 wakers: Vec::new(),
                 driver: None,
+                driver_waits: false,
                 former: Vec::new(),
                 armed: None,
                 ended: None,
@@ -98,15 +101,26 @@ impl Shared {
     /// Does something to the state; whoever has to act on it is woken after the lock is given back.
     pub(super) fn with<R>(&self, act: impl FnOnce(&mut State, Time) -> R) -> R {
         let now = self.clock.now();
+        self.change(|state| act(state, now))
+    }
+
+    /// The same for what may not need the time, which costs a good deal to ask for.
+    pub(super) fn change<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
-        let result = act(&mut state, now);
-        let mut woken = Woken::default();
-        state.collect(&mut woken);
-        if state.needs_driver() {
-            woken.add(state.driver.take());
-        }
+        let result = act(&mut state);
+        let woken = state.has_news().then(|| {
+            let mut woken = Woken::default();
+            state.collect(&mut woken);
+            woken
+        });
+        let driver = state.wake_driver();
         drop(state);
-        woken.wake();
+        if let Some(mut woken) = woken {
+            woken.wake();
+        }
+        if let Some(driver) = driver {
+            driver.wake();
+        }
         result
     }
 
@@ -135,24 +149,40 @@ impl Shared {
 }
 
 impl State {
+    /// Is there something to [`collect`](State::collect)?
+    fn has_news(&self) -> bool {
+        self.router.has_news() || !self.former.is_empty()
+    }
+
     /// Moves the wakers of sessions with news, and the former ones, into `woken`.
     pub(super) fn collect(&mut self, woken: &mut Woken) {
+        if !self.has_news() {
+            return;
+        }
         woken.former.append(&mut self.former);
         while let Some((key, ready)) = self.router.pop_ready() {
             if let Some(wakers) = self.wakers.get_mut(key) {
                 if ready & READABLE != 0 {
                     woken.readers |= wakers.read.is_some();
-                    woken.add(wakers.read.take());
+                    woken.wakers.extend(wakers.read.take());
                 }
                 if ready & WRITABLE != 0 {
-                    woken.add(wakers.write.take());
+                    woken.wakers.extend(wakers.write.take());
                 }
             }
             woken.endings |= self.router.is_ending(key);
         }
     }
 
-    /// Has the driver something to do that it does not know of?
+    /// The driver's waker, if it has something to do that it does not know of.
+    fn wake_driver(&mut self) -> Option<Waker> {
+        if !self.driver_waits || !self.needs_driver() {
+            return None;
+        }
+        self.driver_waits = false;
+        self.driver.clone()
+    }
+
     fn needs_driver(&self) -> bool {
         let sooner = match (self.router.poll_timeout(), self.armed) {
             (Some(wanted), Some(armed)) => wanted < armed,
@@ -167,8 +197,16 @@ impl State {
         self.handles == 0 && self.router.is_empty()
     }
 
+    /// Notes whom to wake when the driver has something to do.
     pub(super) fn set_driver(&mut self, cx: &mut Context<'_>) {
         self.former.extend(replace(&mut self.driver, cx));
+        self.driver_waits = true;
+    }
+
+    /// There is no driver any more.
+    pub(super) fn forget_driver(&mut self) {
+        self.former.extend(self.driver.take());
+        self.driver_waits = false;
     }
 
     pub(super) fn wait_readable(&mut self, key: Key, cx: &mut Context<'_>) {
@@ -216,19 +254,25 @@ pub(super) struct Woken {
 }
 
 impl Woken {
+    /// Wakers for which memory is kept: about as many as one batch of datagrams wakes.
+    const KEEP: usize = 128;
+
     /// May what a turn has to send wait until these have had their turn? A reader often answers
     /// what it reads, and both then share a datagram. But who learns of an end may exit at once.
     pub(super) fn answers_can_wait(&self) -> bool {
         self.readers && !self.endings
     }
 
-    pub(super) fn add(&mut self, waker: Option<Waker>) {
-        self.wakers.extend(waker);
-    }
-
-    pub(super) fn wake(self) {
-        for waker in self.wakers {
+    pub(super) fn wake(&mut self) {
+        (self.readers, self.endings) = (false, false);
+        while let Some(waker) = self.wakers.pop() {
             waker.wake();
+        }
+        self.former.clear();
+        for memory in [&mut self.wakers, &mut self.former] {
+            if memory.capacity() > Woken::KEEP {
+                *memory = Vec::new();
+            }
         }
     }
 }

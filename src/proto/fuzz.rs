@@ -187,7 +187,7 @@ impl World {
     fn read(&mut self) {
         let mut buf = [0; 700];
         for &key in &self.servers {
-            if let Ok(Some(n)) = self.b.read(self.now, key, &mut buf, false) {
+            if let Ok(Some(n)) = self.b.read(|| self.now, key, &mut buf, false) {
                 for &byte in &buf[..n] {
                     assert!(self.tainted || byte == self.read, "bytes out of order");
                     self.read = self.read.wrapping_add(1);

@@ -162,8 +162,9 @@ impl Datagrams {
     pub(crate) fn front_train(&self, max: usize, max_bytes: usize) -> Option<Train<'_>> {
         let &(addr, segment) = self.spans.front()?;
         let (mut bytes, mut count) = (segment, 1);
-        for &(next, len) in self.spans.iter().take(max).skip(1) {
-            if next != addr || len > segment || len == 0 || bytes + len > max_bytes {
+        while let Some(&(next, len)) = self.spans.get(count) {
+            if count == max || next != addr || len > segment || len == 0 || bytes + len > max_bytes
+            {
                 break;
             }
             bytes += len;

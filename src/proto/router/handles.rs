@@ -63,17 +63,19 @@ impl Router {
         Ok(written)
     }
 
-    /// As [`Session::read`].
+    /// As [`Session::read`]. The time is asked for only where something was read.
     pub(crate) fn read(
         &mut self,
-        now: Time,
+        now: impl FnOnce() -> Time,
         key: Key,
         buf: &mut [u8],
         whole: bool,
     ) -> Result<Option<usize>, KcpError> {
-        let read = self.session_mut(key)?.read(buf, whole)?;
-        if read.is_some() {
-            self.settle(now, key);
+        let session = self.session_mut(key)?;
+        let read = session.read(buf, whole)?;
+        // The flush that a poked session waits for settles this too.
+        if read.is_some() && !session.slot.poked {
+            self.settle(now(), key);
         }
         Ok(read)
     }

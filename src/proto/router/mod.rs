@@ -187,6 +187,11 @@ impl Router {
         !self.poked.is_empty() || !self.answers.is_empty()
     }
 
+    /// Is there something for [`pop_ready`](Router::pop_ready)?
+    pub(crate) fn has_news(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// A session for which handles may have something to do, and what, as bits.
     pub(crate) fn pop_ready(&mut self) -> Option<(Key, u8)> {
         while let Some(key) = self.ready.pop() {
@@ -284,7 +289,7 @@ impl Router {
             self.unroute(now, key);
             return;
         }
-        if session.needs_flush() {
+        if !session.slot.poked && session.needs_flush() {
             Self::poke(&mut self.poked, key, session);
         }
         if session.slot.poked {

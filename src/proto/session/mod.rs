@@ -101,6 +101,10 @@ pub(crate) struct Session {
     probed: Option<Time>,
     /// A write found no room.
     blocked: bool,
+    /// The peer announces that it has no room.
+    peer_closed: bool,
+    /// The receive budget holds back what is readable.
+    held_back: bool,
     fin: Fin,
     /// The peer's last sequence number, once it said so.
     peer_fin: Option<u32>,
@@ -202,6 +206,8 @@ impl Session {
             confirmed: role == Role::Client,
             probed: None,
             blocked: false,
+            peer_closed: false,
+            held_back: false,
             fin: Fin::Open,
             peer_fin: None,
             released: None,
@@ -314,8 +320,11 @@ impl Session {
         if !self.inbox.is_empty() {
             let n = if whole { self.inbox.receive(buf)? } else { self.inbox.read(buf) };
             self.stats.bytes_received = self.stats.bytes_received.wrapping_add(n as u64);
-            self.drain();
-            self.wake_writer();
+            if self.held_back {
+                self.drain();
+            } else {
+                self.engine.set_backlog(self.inbox.len());
+            }
             return Ok(Some(n));
         }
         if self.at_end() {

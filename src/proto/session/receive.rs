@@ -50,6 +50,7 @@ impl Session {
                 return;
             }
         };
+        self.peer_closed = self.engine.stats().peer_window == 0;
         self.confirmed |= handled.proven;
         let mut genuine = handled.proven || handled.progress || handled.pushed;
         // Does the peer take back what it has acknowledged? A restarted stock peer that knows
@@ -238,9 +239,10 @@ impl Session {
     pub(super) fn drain(&mut self) {
         let (budget, whole) = (self.config.recv_budget, !self.config.stream);
         let before = self.inbox.len();
-        while self.inbox.cost() < budget {
+        loop {
+            self.held_back = self.inbox.cost() >= budget;
             let engine = &mut self.engine;
-            if self.inbox.append(whole, |into| engine.read(into)).is_none() {
+            if self.held_back || self.inbox.append(whole, |into| engine.read(into)).is_none() {
                 break;
             }
             if self.released.is_some() {

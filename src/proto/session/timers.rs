@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Control, Fin, Role, Session};
 use crate::error::KcpError;
-use crate::time::Time;
+use crate::time::{earliest, Time};
 use crate::wire::{CMD_WASK, CODE_FIN, CODE_PLAIN};
 
 /// First and longest time between two HELLOs. The first is well above most round trips, as
@@ -53,8 +53,7 @@ impl Session {
             self.shrink_at(),
         ]
         .into_iter()
-        .flatten()
-        .min()
+        .fold(None, earliest)
     }
 
     /// Does what is due. A flush must follow; the session may have failed.
@@ -168,7 +167,7 @@ impl Session {
     }
 
     pub(super) fn peer_is_full(&self) -> bool {
-        self.engine.unacked() > 0 && self.engine.stats().peer_window == 0
+        self.peer_closed && self.engine.unacked() > 0
     }
 
     /// After the last handle is gone, `linger` bounds everything. Before, it bounds the wait for

@@ -76,7 +76,7 @@ impl App {
         let mut buf = [0; 4096];
         let readable = std::mem::take(&mut self.awake) & READABLE != 0;
         while readable && self.reads && !self.at_end {
-            match router.read(now, self.key, &mut buf, false)? {
+            match router.read(|| now, self.key, &mut buf, false)? {
                 None => break,
                 Some(0) => {
                     self.at_end = true;
