@@ -165,3 +165,39 @@ fn what_is_dropped_while_nothing_arrives_is_counted_before_the_driver_waits() {
     let stats = endpoint.stats();
     assert_eq!((stats.malformed, stats.receive_dropped), (1, 1));
 }
+
+/// Fails to send every other datagram, and counts the others.
+struct Stormy(Arc<std::sync::Mutex<usize>>);
+
+impl Transport for Stormy {
+    fn poll_recv(&mut self, _: &mut Context<'_>, _: &mut Datagrams) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_send(&mut self, _: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        if batch.len() > 1 {
+            *self.0.lock().unwrap() += 1;
+            batch.pop_front();
+        }
+        batch.pop_front();
+        Poll::Ready(Err(io::ErrorKind::HostUnreachable.into()))
+    }
+
+    fn local_addr(&self) -> io::Result<std::net::SocketAddr> {
+        Ok(MemoryTransport::ADDRS[0])
+    }
+}
+
+#[test]
+fn what_is_behind_a_failed_datagram_leaves_all_the_same() {
+    let sent = Arc::new(std::sync::Mutex::new(0));
+    let config = KcpConfig { stream: true, connect_timeout: None, ..KcpConfig::default() };
+    let (endpoint, mut driver) =
+        KcpEndpoint::with_driver(config, Stormy(Arc::clone(&sent))).unwrap();
+    let mut stream = smol::block_on(endpoint.connect(MemoryTransport::ADDRS[1])).unwrap();
+    poll(&mut driver);
+    *sent.lock().unwrap() = 0;
+    stream.try_send(&[0; 6 * 1376]).unwrap();
+    poll(&mut driver);
+    assert_eq!((*sent.lock().unwrap(), driver.transmits.len()), (3, 0));
+}
