@@ -111,8 +111,7 @@ impl Driver {
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Result<bool, KcpError> {
         match self.transport.poll_recv(cx, &mut self.received) {
             Poll::Pending => Ok(self.transport.dropped() != self.dropped),
-            Poll::Ready(Ok(())) => Ok(true),
-            Poll::Ready(Err(error)) => self.weather.add(error).map(|()| true),
+            Poll::Ready(received) => received.or_else(|e| self.weather.add(e)).map(|()| true),
         }
     }
 
@@ -166,8 +165,7 @@ impl Driver {
         self.woken.wake();
         more |= self.hand_over(incoming);
         // An error may have left some in the queue.
-        let left = left || !(self.sending || self.transmits.is_empty());
-        more |= sent? && left;
+        more |= sent? && (left || !(self.sending || self.transmits.is_empty()));
         more |= self.poll_timer(cx, now, deadline);
         more |= unheard && self.rebind(now);
         Ok(if more { Turn::More } else { Turn::Idle })
