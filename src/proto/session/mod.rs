@@ -368,6 +368,8 @@ impl Session {
         }
         self.close(now);
         self.released = Some(now);
+        // A full inbox would keep the peer's writer waiting.
+        self.inbox.clear();
         self.drain();
     }
 

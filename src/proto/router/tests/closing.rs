@@ -124,6 +124,20 @@ fn a_reader_that_goes_away_while_data_comes_tells_the_writer() {
 }
 
 #[test]
+fn a_reader_that_goes_away_from_a_full_inbox_tells_the_writer_too() {
+    for &engine in ENGINES {
+        let config = KcpConfig { engine, recv_budget: 64 * 1024, ..config() };
+        let (mut world, app) = connected(&config, link(40, 0), 6);
+        world.app(SERVER, 0).reads = false;
+        world.app(CLIENT, app).to_write = data(1_000_000);
+        world.run(secs(2));
+        world.release(SERVER, 0);
+        world.run_until(ms(200), |world| world.app(CLIENT, app).failed.is_some());
+        assert!(matches!(world.app(CLIENT, app).cause(), Some(KcpError::Reset)), "{engine:?}");
+    }
+}
+
+#[test]
 fn a_dropped_reader_takes_in_a_finished_writers_rest() {
     // The client has closed, its data is still under way: it need not learn that nobody read it.
     let (mut world, app) = connected(&config(), link(100, 0), 7);
