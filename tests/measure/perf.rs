@@ -158,11 +158,12 @@ fn who_stops_in_the_middle_leaves_the_server_free() {
     local(async |ex| {
         let server = Server::start(ex, stream()).await;
         for (at, direction) in [Direction::Upload, Direction::Download].into_iter().enumerate() {
-            let stop = async {
-                smol::Timer::after(ms(200)).await;
-            };
+            // Once it runs.
+            let (tell, told) = async_channel::bounded(1);
+            let progress = |_| tell.try_send(()).unwrap_or_default();
+            let stop = async { told.recv().await.unwrap() };
             let time = Duration::from_secs(60);
-            let stopped = measure(&stream(), server.addr, direction, time, |_| {}, stop).await;
+            let stopped = measure(&stream(), server.addr, direction, time, progress, stop).await;
             assert!(matches!(stopped, Err(PerfError::Stopped)), "{stopped:?}");
             until(|| server.ended.borrow().len() == at * 2 + 1).await;
             let end = server.ended.borrow()[at * 2].clone();
