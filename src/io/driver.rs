@@ -1,8 +1,9 @@
 //! The one future behind a socket: it receives, lets time pass, sends.
 
+mod weather;
+
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use async_io::Timer;
 
+use self::weather::Weather;
 use super::clock;
 use super::shared::{Shared, State, Woken};
 use super::stream::KcpStream;
@@ -33,6 +35,10 @@ const TRANSMIT_ENOUGH: usize = 256;
 
 /// Turns before other tasks of the executor get theirs.
 const TURNS: usize = 16;
+
+/// Errors in a row with which a transport has ended, whatever kind they are: one that always fails
+/// would keep the processor busy for nothing.
+const FAILURES: u32 = 1000;
 
 /// Bytes of memory for datagrams that a quiet driver may keep.
 const KEEP: usize = 16 * 1024;
@@ -63,6 +69,8 @@ pub struct Driver {
     sending: bool,
     /// Errors of the transport that the next turn reports.
     weather: Weather,
+    /// Times in a row that receiving has failed.
+    failures: u32,
     woken: Woken,
     timer: Timer,
     armed: Option<Time>,
@@ -92,6 +100,7 @@ impl Driver {
             transmits: Datagrams::new(TRANSMIT_QUEUE),
             sending: false,
             weather: Weather::default(),
+            failures: 0,
             woken: Woken::default(),
             timer: Timer::never(),
             armed: None,
@@ -109,9 +118,15 @@ impl Driver {
     /// Receives a batch for the next turn; `false` if there is nothing, and the transport wakes.
     /// What the transport has dropped is something too, to be counted.
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Result<bool, KcpError> {
+        let failures = std::mem::take(&mut self.failures);
         match self.transport.poll_recv(cx, &mut self.received) {
             Poll::Pending => Ok(self.transport.dropped() != self.dropped),
-            Poll::Ready(received) => received.or_else(|e| self.weather.add(e)).map(|()| true),
+            Poll::Ready(Ok(())) => Ok(true),
+            Poll::Ready(Err(error)) if failures + 1 == FAILURES => Err(error.into()),
+            Poll::Ready(Err(error)) => {
+                self.failures = failures + 1;
+                self.weather.add(error).map(|()| true)
+            }
         }
     }
 
@@ -413,37 +428,6 @@ fn end(shared: &Shared, cause: &KcpError) {
     });
     shared.incoming.0.close();
     shared.turn_away();
-}
-
-/// Errors of the transport that do not end it.
-#[derive(Debug, Default)]
-struct Weather {
-    errors: u64,
-    /// Nobody listens at the peer's address.
-    refused: bool,
-}
-
-impl Weather {
-    /// Sorts an error of the transport.
-    ///
-    /// # Errors
-    /// The end of the transport.
-    fn add(&mut self, error: io::Error) -> Result<(), KcpError> {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => return Err(error.into()),
-            io::ErrorKind::ConnectionRefused => self.refused = true,
-            _ => log::trace!("transport: {error}"),
-        }
-        self.errors += 1;
-        Ok(())
-    }
-
-    fn report(&self, state: &mut State, now: Time) {
-        state.counters.transport_errors += self.errors;
-        if self.refused {
-            state.router.handle_refused(now);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::io;
+
 use super::*;
 use crate::config::KcpConfig;
 use crate::io::transport::MemoryTransport;
@@ -127,6 +129,41 @@ fn a_question_is_received_once_and_answered_once() {
         poll(&mut client);
         assert_eq!(asking.try_recv(&mut buf).unwrap(), 6);
     }
+}
+
+/// Fails at every call.
+struct Broken;
+
+impl Transport for Broken {
+    fn poll_recv(&mut self, _: &mut Context<'_>, _: &mut Datagrams) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::Error::other("broken")))
+    }
+
+    fn poll_send(&mut self, _: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        batch.pop_front();
+        Poll::Ready(Err(io::Error::other("broken")))
+    }
+
+    fn local_addr(&self) -> io::Result<std::net::SocketAddr> {
+        Ok(MemoryTransport::ADDRS[0])
+    }
+}
+
+#[test]
+fn a_transport_that_always_fails_has_ended() {
+    let (endpoint, mut driver) = KcpEndpoint::with_driver(KcpConfig::default(), Broken).unwrap();
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    let mut polls = 0;
+    let end = loop {
+        polls += 1;
+        match Pin::new(&mut driver).poll(&mut cx) {
+            Poll::Pending => assert!(polls < 100),
+            Poll::Ready(end) => break end,
+        }
+    };
+    assert!(matches!(end, Err(KcpError::Io(_))), "{end:?}");
+    let connected = smol::block_on(endpoint.connect(MemoryTransport::ADDRS[1]));
+    assert!(matches!(connected, Err(KcpError::Io(_))), "{connected:?}");
 }
 
 /// Receives one datagram, and then only what it drops.

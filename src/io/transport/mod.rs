@@ -30,7 +30,8 @@ pub trait Transport: Send + 'static {
     /// # Errors
     /// An error of kind `ConnectionRefused` ends a connect that waits for an answer.
     /// `BrokenPipe` and `UnexpectedEof` say that the transport has ended for good: every stream
-    /// fails. All other errors are taken as weather: counted, and the transport is polled again.
+    /// fails. All other errors are taken as weather: counted, and the transport is polled again, unless
+    /// there have been 1000 of them in a row.
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>>;
 
     /// Sends datagrams from the front of `batch` and [removes](Datagrams::pop_front) them, until
