@@ -246,7 +246,8 @@ fn hear_pushes(engine: &mut Engine, model: &mut Model, offsets: &[i64]) {
 }
 
 fn flush(engine: &mut Engine, model: &mut Model) {
-    let (rto, srtt) = (u64::from(engine.stats().rto_ms), u64::from(engine.stats().srtt_ms));
+    let rtt = &super::tests::inner(engine).rtt;
+    let [rto, probe] = [rtt.rto, rtt.probe()].map(u64::from);
     engine.flush(ms(model.now));
     model.told_time = model.now;
     let (mut pushes, mut acks, mut windows) = (Vec::new(), Vec::new(), 0);
@@ -311,9 +312,9 @@ fn flush(engine: &mut Engine, model: &mut Model) {
             expected.push(number);
         }
     }
-    // A thin stream asks sooner: after one and a half round trips.
-    let thin = model.flying.len() + model.waiting as usize <= 4 && srtt > 0;
-    let rto = if thin { rto.min((srtt + srtt / 2).max(srtt + 10).max(30)) } else { rto };
+    // A thin stream asks sooner.
+    let thin = model.flying.len() + model.waiting as usize <= 4;
+    let rto = if thin { probe } else { rto };
     while model.admits() {
         let (now, due) = (model.now, model.now + rto);
         let (first, last, overtaken, hasty) = (now, now, None, false);

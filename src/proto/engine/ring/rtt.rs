@@ -17,6 +17,8 @@ pub(super) struct Rtt {
     pub min: u32,
     /// The latest sample.
     pub latest: u32,
+    /// The largest deviation of late: it falls to half with every sample.
+    jitter: u32,
     /// Does the timeout not know of it yet?
     fresh: bool,
     min_rto: u32,
@@ -32,6 +34,7 @@ impl Rtt {
             rto: RTO_DEFAULT,
             min: u32::MAX,
             latest: 0,
+            jitter: 0,
             fresh: false,
             min_rto,
             interval,
@@ -46,14 +49,15 @@ impl Rtt {
         }
     }
 
-    /// The first timeout of a segment that nothing may overtake: one and a half round trips, as far
-    /// as the timeout is longer. That begins at three round trips and takes some ten of them to come
-    /// down; RFC 8985 (7.2) waits for two, to be gentle to more than one small segment.
+    /// The first timeout of a segment that nothing may overtake, as far as the timeout is longer: one
+    /// and a half round trips, or less where they differ less. The timeout begins at three round
+    /// trips and takes some ten of them to come down; RFC 8985 (7.2) waits for two, to be gentle to
+    /// more than one small segment.
     pub fn probe(&self) -> u32 {
-        let soon = (self.srtt + self.srtt / 2).max(self.srtt + self.interval).max(self.min_rto);
+        let spread = (2 * self.jitter).min(self.srtt / 2).max(self.interval);
         match self.srtt {
             0 => self.rto,
-            _ => self.rto.min(soon),
+            _ => self.rto.min((self.srtt + spread).max(self.min_rto)),
         }
     }
 
@@ -68,8 +72,10 @@ impl Rtt {
         if self.srtt == 0 {
             self.srtt = rtt;
             self.rttvar = rtt / 2;
+            self.jitter = rtt / 2;
         } else {
             let delta = rtt.abs_diff(self.srtt);
+            self.jitter = delta.max(self.jitter / 2);
             self.rttvar = (self.rttvar * 3 + delta) / 4;
             self.srtt = ((self.srtt * 7 + rtt) / 8).max(1);
         }
@@ -119,16 +125,15 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_waits_for_one_and_a_half_round_trips_and_never_longer_than_the_timeout() {
+    fn a_probe_waits_for_one_and_a_half_round_trips_or_less_where_they_do_not_differ() {
         let mut rtt = Rtt::new(30, 10);
         rtt.expect(300);
         assert_eq!(rtt.probe(), 600, "nothing is measured");
-        rtt.hear(40);
-        assert_eq!((rtt.rto, rtt.probe()), (120, 60));
-        for _ in 0..20 {
-            rtt.hear(40);
-        }
-        assert_eq!((rtt.rto, rtt.probe()), (50, 50));
+        let waits = [40, 40, 40, 70, 10].map(|sample| {
+            rtt.hear(sample);
+            (rtt.rto, rtt.probe())
+        });
+        assert_eq!(waits, [(120, 60), (100, 60), (84, 50), (103, 64), (114, 57)]);
         let mut near = Rtt::new(30, 10);
         near.hear(2);
         assert_eq!((near.rto, near.probe()), (30, 30));

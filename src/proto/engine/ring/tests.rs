@@ -11,7 +11,7 @@ use crate::proto::engine::{Engine, Pool};
 use crate::time::Time;
 use crate::wire::{self, Header, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS};
 
-fn inner(engine: &mut Engine) -> &mut super::RingEngine {
+pub(super) fn inner(engine: &mut Engine) -> &mut super::RingEngine {
     match engine {
         Engine::Ring(engine) => engine,
         #[cfg(feature = "kcp")]
