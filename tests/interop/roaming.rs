@@ -27,12 +27,19 @@ async fn behind_a_relay() -> (tokio_kcp::KcpStream, KcpStream, Relay, KcpListene
     (client, server, relay, listener)
 }
 
-/// `from` says `TOTAL` bytes to `to`; the relay takes another port on the way.
-async fn rebinding(from: &mut impl Writer, to: &mut impl Reader, relay: &Relay) {
+/// `from` says `TOTAL` bytes to `to`; the relay takes another port on the way, and `then` something
+/// may happen.
+async fn rebinding(
+    from: &mut impl Writer,
+    to: &mut impl Reader,
+    relay: &Relay,
+    then: impl AsyncFnOnce(),
+) {
     let parts = messages(7, TOTAL);
     let hearing = async {
         let mut got = hear(to, true, BEFORE).await;
         let moved = relay.rebind().await;
+        then().await;
         got.extend(hear(to, true, TOTAL - BEFORE).await);
         (got, moved)
     };
@@ -47,7 +54,7 @@ fn a_client_that_moves_while_it_sends_is_followed() {
         let (_reader, mut client) = client.halves();
         let (mut server, _writer) = server.halves();
         let before = server.peer_addr();
-        rebinding(&mut client, &mut server, &relay).await;
+        rebinding(&mut client, &mut server, &relay, async || {}).await;
         assert!(server.peer_addr() != before);
         assert_eq!((server.stats().roamed, listener.stats().accepted), (1, 1));
     });
@@ -57,10 +64,13 @@ fn a_client_that_moves_while_it_sends_is_followed() {
 fn a_client_that_moves_while_it_receives_is_followed() {
     told(|| async {
         let (client, server, relay, listener) = behind_a_relay().await;
-        let (mut client, _writer) = client.halves();
+        let (mut client, mut writer) = client.halves();
         let (_reader, mut server) = server.halves();
         let before = server.peer_addr();
-        rebinding(&mut server, &mut client, &relay).await;
+        // A stock client only ever answers. Had everything in flight gone to the former port, nobody
+        // would say anything to anybody.
+        let word = async || writer.say(b"here").await;
+        rebinding(&mut server, &mut client, &relay, word).await;
         assert!(server.peer_addr() != before);
         assert_eq!((server.stats().roamed, listener.stats().accepted), (1, 1));
     });
