@@ -37,6 +37,7 @@ mod model;
 mod output;
 mod overtaken;
 mod patience;
+mod probe;
 mod rtt;
 #[cfg(any(test, debug_assertions))]
 mod sound;
@@ -56,11 +57,11 @@ use self::flight::{Cause, Flight, Moment, Slot};
 use self::inbox::Inbox;
 use self::output::Output;
 use self::rtt::Rtt;
-use super::knobs::{Knobs, PROBE_FIRST, PROBE_LONGEST};
+use super::knobs::{Knobs, PROBE_FIRST};
 use super::{EngineStats, Setup};
 use crate::error::KcpError;
 use crate::time::Time;
-use crate::wire::{Header, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_PLAIN};
+use crate::wire::{Header, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_PLAIN};
 
 /// Own windows that the row may span, from the oldest number that is not acknowledged to the newest
 /// sent.
@@ -412,36 +413,6 @@ impl RingEngine {
         }
         self.congestion.on_sent(self.clock, room, bytes);
         self.counters.segments_sent += u64::from(room);
-    }
-
-    /// Probes the peer's window if it is time to.
-    fn probe(&mut self) {
-        self.watch_window();
-        if self.probe_at.is_some_and(|at| at <= self.now) {
-            let wask = self.header(self.now, CMD_WASK, CODE_PLAIN);
-            self.out.header(&wask);
-            self.probe_wait = (self.probe_wait * 3 / 2).min(PROBE_LONGEST);
-            self.probe_at = Some(self.now + self.probe_wait);
-        }
-    }
-
-    /// Sees to it that the peer's window is probed while it is closed, something waits for it, and
-    /// nothing is in flight whose ACK would tell of its opening.
-    #[inline(always)]
-    fn watch_window(&mut self) {
-        if self.peer_window == 0 || self.probe_at.is_some() {
-            self.watch_closed_window();
-        }
-    }
-
-    #[cold]
-    fn watch_closed_window(&mut self) {
-        if self.peer_window > 0 || self.flight.unsent() == 0 || self.flight.span() > 0 {
-            self.probe_at = None;
-            self.probe_wait = PROBE_FIRST;
-        } else if self.probe_at.is_none() {
-            self.probe_at = Some(self.now + self.probe_wait);
-        }
     }
 }
 
