@@ -103,12 +103,18 @@ pub struct EndpointStats {
     pub time_wait: usize,
     /// Sessions opened by this side.
     pub connected: u64,
-    /// Sessions opened by peers.
+    /// Sessions opened by peers that have proved their address.
     pub accepted: u64,
-    /// Sessions of peers refused because the backlog or the session limit was full.
+    /// Sessions of peers refused because the backlog, the session limit or the share of the peer's
+    /// network was used up.
     pub refused: u64,
-    /// Unconfirmed sessions that made room for newer ones.
+    /// Sessions that made room for newer ones.
     pub evicted: u64,
+    /// Openings that were answered without keeping anything of them: under pressure, and where a
+    /// conversation is known already.
+    pub stateless: u64,
+    /// Times that a peer has moved to another address.
+    pub moved: u64,
     /// Datagrams received.
     pub datagrams_received: u64,
     /// Bytes received.

@@ -27,6 +27,10 @@ pub const CODE_HELLO: u8 = 1;
 pub const CODE_FIN: u8 = 2;
 /// `frg` of WINS: RST, no such conversation; `sn` and `ts` echo the segment that provoked it.
 pub const CODE_RST: u8 = 3;
+/// `frg` of WASK: PATH, "prove that you are the peer", `sn` a random number. Of WINS: the proof, 64 bits
+/// in `sn` and `ts` that only who has seen both nonces of the conversation's HELLO can compute. Stock
+/// peers answer it as any window probe.
+pub const CODE_PATH: u8 = 4;
 
 /// A segment header without its payload; `len` is the length of that payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

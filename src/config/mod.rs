@@ -144,11 +144,27 @@ pub struct KcpConfig {
     ///
     /// Default 4096.
     pub max_sessions: usize,
-    /// Sessions whose peer has not yet proved that it receives what we send, 1 to 1,048,576: all
-    /// that a flood of forged addresses can occupy.
+    /// Sessions that peers of one network may have opened, 1 to 1,048,576: one IPv4 address, or the
+    /// first 64 bits of an IPv6 address. When all of [`max_sessions`](KcpConfig::max_sessions) are taken,
+    /// the one that has been silent for longest in the network that has the most makes room for a
+    /// newcomer that has proved its address.
     ///
-    /// Default 256: at a second to prove oneself, 256 new clients per second.
+    /// Default `None`: a quarter of [`max_sessions`](KcpConfig::max_sessions), and at least 8.
+    pub max_sessions_per_prefix: Option<usize>,
+    /// Sessions whose peer has not yet proved that it receives what we send, 1 to 1,048,576: all
+    /// that a flood of forged addresses can occupy. When half of them are used, newcomers are only
+    /// asked for a proof, nothing is kept of them, and whoever gives it is let in.
+    ///
+    /// Default 256: each for a round trip, and 3 s at most.
     pub max_unconfirmed: usize,
+    /// `true`: `accept` hands out sessions before their peers have proved their address (0-RTT).
+    ///
+    /// **Dangerous** on the open Internet: whoever forges an address then makes the application act,
+    /// for example connect to others, for a peer that does not exist. What is sent to that address stays
+    /// within what came from it, and the session fails after 3 s.
+    ///
+    /// Default `false`.
+    pub accept_unconfirmed: bool,
     /// Sessions waiting to be accepted, 1 to 65535. Default 128, as in kcp-go.
     pub backlog: usize,
     /// Bytes of the socket's send and receive buffer to ask the system for, each one `mtu` to
@@ -194,7 +210,9 @@ impl Default for KcpConfig {
             recv_budget: 512 * 1024,
             max_message: None,
             max_sessions: 4096,
+            max_sessions_per_prefix: None,
             max_unconfirmed: 256,
+            accept_unconfirmed: false,
             backlog: 128,
             socket_buffers: (None, None),
             dscp: None,
@@ -235,6 +253,11 @@ impl KcpConfig {
             .saturating_add(message)
             .saturating_add(windows.saturating_mul(self.mtu))
             .saturating_add(SESSION_RECORDS)
+    }
+
+    /// Sessions that peers of one network may have opened.
+    pub(crate) fn sessions_per_prefix(&self) -> usize {
+        self.max_sessions_per_prefix.unwrap_or((self.max_sessions / 4).max(8))
     }
 
     /// Bytes of payload in a full segment.

@@ -39,7 +39,9 @@ setters! {
     with_recv_budget, recv_budget: usize;
     with_max_message, max_message: Option<usize>;
     with_max_sessions, max_sessions: usize;
+    with_max_sessions_per_prefix, max_sessions_per_prefix: Option<usize>;
     with_max_unconfirmed, max_unconfirmed: usize;
+    with_accept_unconfirmed, accept_unconfirmed: bool;
     with_backlog, backlog: usize;
     with_socket_buffers, socket_buffers: (Option<usize>, Option<usize>);
     with_dscp, dscp: Option<u8>;
@@ -74,7 +76,9 @@ mod tests {
             recv_budget: 12,
             max_message: Some(13),
             max_sessions: 14,
+            max_sessions_per_prefix: Some(20),
             max_unconfirmed: 15,
+            accept_unconfirmed: true,
             backlog: 16,
             socket_buffers: (Some(17), Some(18)),
             dscp: Some(19),
@@ -101,7 +105,9 @@ mod tests {
             .with_recv_budget(12)
             .with_max_message(Some(13))
             .with_max_sessions(14)
+            .with_max_sessions_per_prefix(Some(20))
             .with_max_unconfirmed(15)
+            .with_accept_unconfirmed(true)
             .with_backlog(16)
             .with_socket_buffers((Some(17), Some(18)))
             .with_dscp(Some(19))

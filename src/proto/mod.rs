@@ -8,6 +8,7 @@ pub(crate) mod engine;
 pub mod fuzz;
 mod random;
 mod router;
+mod secret;
 mod session;
 mod time_wait;
 

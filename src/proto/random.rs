@@ -1,29 +1,24 @@
 //! Numbers that a peer cannot guess.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::Hasher;
+use super::secret::Secret;
 
-/// A sequence of numbers, each a keyed hash (SipHash) of its position: who sees some of them, as
+/// A sequence of numbers, each a hash of its position under a secret key: who sees some of them, as
 /// nonces on the wire, learns nothing about the next.
 #[derive(Clone, Debug)]
 pub(crate) struct Random {
-    seed: [u64; 2],
+    secret: Secret,
     position: u64,
 }
 
 impl Random {
     /// `seed` comes from the system's randomness, in tests from the test.
     pub(crate) fn new(seed: [u64; 2]) -> Random {
-        Random { seed, position: 0 }
+        Random { secret: Secret::new(seed), position: 0 }
     }
 
     pub(crate) fn next_u64(&mut self) -> u64 {
         self.position = self.position.wrapping_add(1);
-        let mut hasher = DefaultHasher::new();
-        hasher.write_u64(self.seed[0]);
-        hasher.write_u64(self.position);
-        hasher.write_u64(self.seed[1]);
-        hasher.finish()
+        self.secret.number(self.position)
     }
 
     pub(crate) fn next_u32(&mut self) -> u32 {

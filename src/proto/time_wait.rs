@@ -80,11 +80,10 @@ impl TimeWait {
 }
 
 impl Rest {
-    /// Does this datagram's HELLO open a new conversation under the old key? One whose HELLO never
+    /// Does a HELLO with this nonce begin a new conversation under the old key? One whose HELLO never
     /// came cannot be told from a new one: it may be on its way still.
-    pub(crate) fn is_succeeded_by(&self, datagram: &[u8]) -> bool {
-        let own = self.nonce;
-        own.is_some_and(|own| hello(datagram).is_some_and(|nonce| nonce != own))
+    pub(crate) fn is_succeeded_by(&self, nonce: u32) -> bool {
+        self.nonce.is_some_and(|own| own != nonce)
     }
 
     /// The answer to a late datagram, never longer than it.

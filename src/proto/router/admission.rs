@@ -1,16 +1,21 @@
 //! Datagrams that no session expects: newcomers, movers, ghosts and noise.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use super::{Key, Router, ANSWERS_PER_SECOND};
+use super::answers::prefix;
+use super::{Key, Router};
 use crate::error::KcpError;
-use crate::proto::session::{Birth, Foreign, Role, Session};
+use crate::proto::session::{question, Birth, Proof, Role, Session};
 use crate::proto::time_wait::{hello, reset};
 use crate::time::Time;
-use crate::wire::{self, diff, CMD_PUSH, CMD_WASK, HEADER_LEN};
+use crate::wire::{self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, HEADER_LEN};
 
-/// Sessions of one conversation number that are asked whether a datagram from elsewhere is theirs.
-const MAX_CANDIDATES: usize = 8;
+/// The smallest receive window (`IKCP_WND_RCV`).
+const MIN_WINDOW: u16 = 128;
+
+/// How long after an answer without a record a client's proof may be late: as long as its cookie is good.
+const EARLY_FOR: Duration = Duration::from_secs(64);
 
 /// Every sender knows a receive window of at least so many segments (`IKCP_WND_RCV`), and a first
 /// flight may arrive in any order.
@@ -30,26 +35,49 @@ impl Router {
         if self.adopt(now, from, conv, datagram) {
             return;
         }
+        let find = || Proof::find(&self.secret, now, from, self.sn_base, datagram);
+        let proof = if self.accepting { find() } else { None };
+        let nonce = hello(datagram);
         if let Some(rest) = self.rests.get(now, conv, from) {
-            if !rest.is_succeeded_by(datagram) {
-                self.answer(now, from, rest.answer(datagram));
-                return;
+            match (proof, nonce) {
+                (Some(Proof::Third { nonces }), _) if rest.is_succeeded_by(nonces.0) => {
+                    self.rests.wake(conv, from);
+                }
+                // Anybody can say so: the rest goes on until it is proven.
+                (None, Some(nonce)) if self.accepting && rest.is_succeeded_by(nonce) => {
+                    return self.answer_hello(now, from, conv, nonce);
+                }
+                _ => {
+                    self.answer(now, from, rest.answer(datagram));
+                    return;
+                }
             }
-            self.rests.wake(conv, from);
         }
-        let greets = hello(datagram).is_some();
-        if self.move_session(now, from, conv, datagram) {
+        if let Some(proof) = proof {
+            return self.admit_proven(now, from, conv, proof, datagram);
+        }
+        if self.handle_new_path(now, from, conv, datagram) {
             return;
         }
-        if self.accepting && (greets || self.is_opening(datagram)) {
-            self.admit(now, from, conv, datagram, false);
-            return;
+        if self.accepting && (nonce.is_some() || self.is_opening(datagram)) {
+            return self.admit(now, from, conv, nonce, datagram, false);
         }
         self.stats.unknown = self.stats.unknown.wrapping_add(1);
+        if self.may_be_early(now, datagram) {
+            return;
+        }
         let answer = reset(datagram);
         if self.answer(now, from, answer) {
             self.stats.resets_sent = self.stats.resets_sent.wrapping_add(1);
         }
+    }
+
+    /// A client that was answered without a record sends data, and its proof is late or lost: it will
+    /// be repeated, and a reset would end its stream. Such a client marks its `una`.
+    fn may_be_early(&self, now: Time, datagram: &[u8]) -> bool {
+        let pressed = self.stateless_at.is_some_and(|at| now.since(at) < EARLY_FOR);
+        let una = self.sn_base.wrapping_sub(1);
+        pressed && Header::decode(datagram).is_some_and(|header| header.una == una)
     }
 
     /// A stock peer's first words: data from the beginning of a conversation, nothing of which
@@ -95,7 +123,7 @@ impl Router {
                     self.settle(now, key);
                 }
             }
-            None => self.admit(now, from, conv, &renamed, true),
+            None => self.admit(now, from, conv, hello(datagram), &renamed, true),
         }
     }
 
@@ -109,76 +137,145 @@ impl Router {
         session.adopt(conv);
         self.routes.remove(&(0, from));
         self.routes.insert((conv, from), key);
-        self.deliver(now, key, datagram);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.handle_datagram(now, datagram);
+        }
+        self.settle(now, key);
         true
     }
 
-    /// Asks the sessions of the same number whether their peer has moved to `from`.
-    fn move_session(&mut self, now: Time, from: SocketAddr, conv: u32, datagram: &[u8]) -> bool {
-        let lowest = SocketAddr::from(([0, 0, 0, 0], 0));
-        let candidates: Vec<(SocketAddr, Key)> = self
-            .routes
-            .range((conv, lowest)..)
-            .take_while(|((of, _), _)| *of == conv)
-            .take(MAX_CANDIDATES)
-            .map(|(&(_, peer), &key)| (peer, key))
-            .collect();
-        for (old, key) in candidates {
-            let Some(session) = self.sessions.get_mut(key) else { continue };
-            match session.handle_foreign(now, from, datagram, self.random.nonzero()) {
-                Foreign::Implausible => continue,
-                Foreign::Asked => {}
-                Foreign::Moved => {
-                    self.routes.remove(&(conv, old));
-                    self.routes.insert((conv, from), key);
-                    if std::mem::take(&mut session.slot.asked) {
-                        self.askers.remove(&old);
-                    }
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        session.handle_datagram(now, datagram);
-                    }
-                }
-            }
-            self.settle(now, key);
-            return true;
-        }
-        false
-    }
-
-    fn admit(&mut self, now: Time, from: SocketAddr, conv: u32, datagram: &[u8], asked: bool) {
+    /// Opens a session for a newcomer that has proved nothing; under pressure it is only asked for a
+    /// proof, and nothing is kept.
+    fn admit(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        conv: u32,
+        nonce: Option<u32>,
+        datagram: &[u8],
+        asked: bool,
+    ) {
         let limit = self.config.max_unconfirmed.min(self.config.max_sessions);
-        if self.unconfirmed.len() >= limit || self.routes.len() >= self.config.max_sessions {
-            self.evict(now);
-        }
-        if self.routes.len() >= self.config.max_sessions {
-            self.stats.refused = self.stats.refused.wrapping_add(1);
-            return;
+        let pressed = 2 * self.unconfirmed.len() >= limit;
+        if pressed || self.routes.len() >= self.config.max_sessions {
+            self.stateless_at = Some(now);
+            return match nonce {
+                Some(nonce) => self.answer_hello(now, from, conv, nonce),
+                None => self.ask_for_proof(now, from, conv),
+            };
         }
         let Ok(key) = self.open(now, from, conv, Role::Server) else { return };
-        self.stats.accepted = self.stats.accepted.wrapping_add(1);
+        let birth = self.next_birth();
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.slot.asked = asked;
+        session.slot.unconfirmed = Some(birth);
+        session.slot.incoming = Some(birth);
         if asked {
             self.askers.insert(from, key);
         }
-        self.births = self.births.wrapping_add(1);
-        session.slot.unconfirmed = Some(self.births);
-        self.unconfirmed.insert(self.births, key);
-        session.slot.incoming = Some(self.births);
-        self.incoming.insert(self.births, key);
+        self.unconfirmed.insert(birth, key);
+        if self.config.accept_unconfirmed {
+            self.stats.accepted = self.stats.accepted.wrapping_add(1);
+            self.incoming.insert(birth, key);
+        }
         session.handle_datagram(now, datagram);
         self.settle(now, key);
     }
 
-    /// The oldest session whose peer has proved nothing makes room.
-    fn evict(&mut self, now: Time) {
-        let Some((_, &key)) = self.unconfirmed.first_key_value() else { return };
+    /// Opens a session for a newcomer that has proved its address with nothing kept of it.
+    fn admit_proven(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        conv: u32,
+        proof: Proof,
+        datagram: &[u8],
+    ) {
+        if self.is_share_used_up(from) || !self.make_room(now) {
+            self.stats.refused = self.stats.refused.wrapping_add(1);
+            return;
+        }
+        let Ok(key) = self.open(now, from, conv, Role::Server) else { return };
+        let birth = self.next_birth();
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.slot.incoming = Some(birth);
+        session.prove(proof);
+        self.welcome(now, key, birth);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.handle_datagram(now, datagram);
+        }
+        self.settle(now, key);
+    }
+
+    /// The peer of a session has proved its address: the session counts, and may be accepted.
+    pub(super) fn welcome(&mut self, now: Time, key: Key, birth: u64) {
+        let Some(peer) = self.peer(key) else { return };
+        if self.is_share_used_up(peer) {
+            self.stats.refused = self.stats.refused.wrapping_add(1);
+            return self.turn_out(now, key);
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.slot.counted = true;
+        self.shares.add(peer);
+        if session.slot.incoming.is_some() && self.incoming.insert(birth, key).is_none() {
+            self.stats.accepted = self.stats.accepted.wrapping_add(1);
+        }
+    }
+
+    fn next_birth(&mut self) -> u64 {
+        self.births = self.births.wrapping_add(1);
+        self.births
+    }
+
+    fn is_share_used_up(&self, peer: SocketAddr) -> bool {
+        self.shares.of(peer) >= self.config.sessions_per_prefix()
+    }
+
+    /// Makes room for a proven newcomer: the oldest session whose peer has proved nothing goes, or else
+    /// the one that has been silent for longest among those of the network that has the most.
+    fn make_room(&mut self, now: Time) -> bool {
+        if self.routes.len() < self.config.max_sessions {
+            return true;
+        }
+        let unproven = self.unconfirmed.first_key_value().map(|(_, &key)| key);
+        let Some(key) = unproven.or_else(|| self.idlest_of_most()) else { return false };
+        self.stats.evicted = self.stats.evicted.wrapping_add(1);
+        self.turn_out(now, key);
+        true
+    }
+
+    fn idlest_of_most(&self) -> Option<Key> {
+        let most = self.shares.most()?;
+        let of_most = |session: &&Session| session.slot.counted && prefix(session.peer()) == most;
+        let sessions = self.routes.values().filter_map(|&key| Some((key, self.sessions.get(key)?)));
+        let candidates = sessions.filter(|(_, session)| of_most(session));
+        candidates.min_by_key(|(_, session)| session.last_heard()).map(|(key, _)| key)
+    }
+
+    /// Ends a session that there is no room for. Its peer is told if it has proved its address.
+    fn turn_out(&mut self, now: Time, key: Key) {
         if let Some(session) = self.sessions.get_mut(key) {
             session.slot.evicted = true;
-            session.fail(KcpError::Reset);
-            self.stats.evicted = self.stats.evicted.wrapping_add(1);
+            session.fail(KcpError::TooManySessions { limit: self.config.max_sessions });
             self.settle(now, key);
         }
+    }
+
+    /// Answers a HELLO and keeps nothing: the nonce is a cookie, which comes back with the third leg.
+    pub(super) fn answer_hello(&mut self, now: Time, to: SocketAddr, conv: u32, nonce: u32) {
+        let ts = self.secret.cookie(now, to, conv, nonce);
+        let (cmd, frg, wnd) = (CMD_WINS, CODE_HELLO, self.config.wnd_size.1.max(MIN_WINDOW));
+        let answer = Header { conv, cmd, frg, wnd, ts, sn: nonce, una: self.sn_base, len: 0 };
+        self.stats.stateless = self.stats.stateless.wrapping_add(1);
+        self.answers.push(to, answer.encode());
+    }
+
+    /// Asks a stock newcomer for a proof and keeps nothing.
+    fn ask_for_proof(&mut self, now: Time, to: SocketAddr, conv: u32) {
+        let cookie = self.secret.cookie(now, to, conv, 0);
+        let wnd = self.config.wnd_size.1.max(MIN_WINDOW);
+        self.stats.stateless = self.stats.stateless.wrapping_add(1);
+        self.answers.push(to, question(conv, cookie, wnd, self.sn_base).encode());
     }
 
     pub(super) fn open(
@@ -195,6 +292,7 @@ impl Router {
             role,
             mtu: self.mtu,
             sn_base: self.sn_base,
+            secret: self.secret,
             pool: self.pool.clone(),
         };
         let mut session = Session::new(birth, now, &mut self.random)?;
@@ -214,18 +312,8 @@ impl Router {
         }
     }
 
-    /// Queues a stateless answer; `false` if there is none or the rate is used up.
+    /// Queues an answer to a stranger; `false` if there is none or the rate is used up.
     fn answer(&mut self, now: Time, to: SocketAddr, answer: Option<[u8; HEADER_LEN]>) -> bool {
-        let Some(answer) = answer else { return false };
-        let second = now.as_millis() / 1000;
-        if self.answered.0 != second {
-            self.answered = (second, 0);
-        }
-        if self.answered.1 >= ANSWERS_PER_SECOND {
-            return false;
-        }
-        self.answered.1 += 1;
-        self.answers.push((to, answer));
-        true
+        answer.is_some_and(|answer| self.answers.push_limited(now, &self.secret, to, answer))
     }
 }

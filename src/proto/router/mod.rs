@@ -1,7 +1,10 @@
 //! From datagram to session and back: who is meant, who may come in, whose turn it is.
 
 mod admission;
+mod answers;
 mod handles;
+mod migration;
+mod shares;
 #[cfg(test)]
 mod tests;
 
@@ -11,16 +14,19 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use self::answers::Answers;
+use self::shares::Shares;
 use super::deadlines::Deadlines;
 use super::engine::Pool;
 use super::random::Random;
-use super::session::Session;
+use super::secret::Secret;
+use super::session::{AnotherLife, Session};
 use super::time_wait::TimeWait;
 use crate::config::KcpConfig;
 use crate::error::KcpError;
 use crate::stats::EndpointStats;
 use crate::time::Time;
-use crate::wire::{self, HEADER_LEN};
+use crate::wire::{self, Header, CMD_WASK, CODE_HELLO};
 
 /// A session's place. It stays taken as long as a handle to the session lives.
 pub(crate) type Key = usize;
@@ -32,10 +38,6 @@ const TRANSMIT_BATCH: usize = 256;
 /// Segments' worth of free memory that an endpoint keeps: enough for small talk of many sessions, 90 kB
 /// at the usual MTU.
 const POOLED: usize = 64;
-
-/// Stateless answers (RST and time-wait) in one second at most: enough to tell every client of a
-/// restarted server within seconds, too few to be worth an attacker's while.
-const ANSWERS_PER_SECOND: u32 = 200;
 
 /// All sessions of one endpoint.
 #[derive(Debug)]
@@ -58,10 +60,16 @@ pub(crate) struct Router {
     ready: Vec<Key>,
     /// Sessions that a peer opened and nobody has a handle to yet.
     incoming: BTreeMap<u64, Key>,
+    /// Of cookies, and of what must not be foreseen.
+    secret: Secret,
     /// Stateless answers.
-    answers: Vec<(SocketAddr, [u8; HEADER_LEN])>,
-    /// Second of the last answers, and how many there were in it.
-    answered: (u64, u32),
+    answers: Answers,
+    /// When an opening was last answered without a record of it.
+    stateless_at: Option<Time>,
+    /// Sessions by the network of the peers that opened them.
+    shares: Shares,
+    /// The minute in which moves were last logged, and how many there were in it.
+    moves_logged: (u64, u32),
     accepting: bool,
     stats: EndpointStats,
     /// Free memory for payload, for whichever session needs some next.
@@ -88,8 +96,11 @@ impl Router {
             poked: VecDeque::new(),
             ready: Vec::new(),
             incoming: BTreeMap::new(),
-            answers: Vec::new(),
-            answered: (0, 0),
+            secret: Secret::new(seed),
+            answers: Answers::default(),
+            stateless_at: None,
+            shares: Shares::default(),
+            moves_logged: (0, 0),
             accepting: false,
             stats: EndpointStats::default(),
             pool: Pool::new(POOLED),
@@ -111,19 +122,29 @@ impl Router {
             return;
         };
         match self.routes.get(&(first.conv, from)) {
-            Some(&key) => self.deliver(now, key, datagram),
+            Some(&key) => self.deliver(now, key, &first, datagram),
             None => self.handle_unrouted(now, from, first.conv, datagram),
         }
     }
 
-    fn deliver(&mut self, now: Time, key: Key, datagram: &[u8]) {
+    fn deliver(&mut self, now: Time, key: Key, first: &Header, datagram: &[u8]) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if session.is_succeeded_by(now, datagram) {
+        // The codes of the handshake come first in a datagram.
+        if first.cmd >= CMD_WASK && first.frg == CODE_HELLO {
             let (conv, peer) = (session.conv(), session.peer());
-            session.fail(KcpError::Reset);
-            self.settle(now, key);
-            self.rests.wake(conv, peer);
-            return self.handle_unrouted(now, peer, conv, datagram);
+            match session.another_life(now, datagram) {
+                Some(AnotherLife::Asks { nonce }) if self.accepting => {
+                    return self.answer_hello(now, peer, conv, nonce);
+                }
+                Some(AnotherLife::Proven { .. }) if self.accepting => {
+                    session.fail(KcpError::Reset);
+                    self.settle(now, key);
+                    self.rests.wake(conv, peer);
+                    return self.handle_unrouted(now, peer, conv, datagram);
+                }
+                Some(_) => return,
+                None => {}
+            }
         }
         session.handle_datagram(now, datagram);
         if std::mem::take(&mut session.slot.asked) {
@@ -144,6 +165,7 @@ impl Router {
             }
             session.handle_timeout(now);
             self.settle(now, key);
+            self.finish_move(now, key);
         }
     }
 
@@ -163,7 +185,7 @@ impl Router {
             datagrams
         };
         let mut sent = 0;
-        for (addr, answer) in self.answers.drain(..) {
+        for (addr, answer) in self.answers.drain() {
             sent = out(addr, &answer);
         }
         // Each session once: who has more waits until the others had their turn.
@@ -280,11 +302,13 @@ impl Router {
             session.slot.listed = true;
             self.ready.push(key);
         }
-        if session.is_confirmed() {
+        if session.is_confirmed() && session.error().is_none() {
             if let Some(birth) = session.slot.unconfirmed.take() {
                 self.unconfirmed.remove(&birth);
+                self.welcome(now, key, birth);
             }
         }
+        let Some(session) = self.sessions.get_mut(key) else { return };
         if session.error().is_some() || session.is_over() {
             self.unroute(now, key);
             return;
@@ -311,19 +335,25 @@ impl Router {
         if std::mem::take(&mut session.slot.asked) {
             self.askers.remove(&peer);
         }
+        if std::mem::take(&mut session.slot.counted) {
+            self.shares.remove(peer);
+        }
         if std::mem::take(&mut session.slot.routed) {
             self.routes.remove(&(conv, peer));
             let told = matches!(session.error(), None | Some(KcpError::Reset | KcpError::Refused));
-            if !told {
+            // Of a peer that has proved nothing, nothing is kept, and nothing is told to it.
+            let proven = session.is_confirmed();
+            if proven && !told {
                 let answers = &mut self.answers;
                 session.transmit_reset(now, &mut |addr, datagram| {
                     if let Ok(answer) = datagram.try_into() {
-                        answers.push((addr, answer));
+                        answers.push(addr, answer);
                     }
                 });
             }
             // Who is evicted may come back; who was refused was never there.
-            if !session.slot.evicted && !matches!(session.error(), Some(KcpError::Refused)) {
+            let refused = matches!(session.error(), Some(KcpError::Refused));
+            if proven && !session.slot.evicted && !refused {
                 self.rests.insert(now, conv, peer, session.rest());
             }
         }

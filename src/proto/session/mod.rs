@@ -5,6 +5,7 @@
 //! [`crate::wire`]).
 
 mod inbox;
+mod proof;
 mod receive;
 mod roam;
 mod stats;
@@ -16,11 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::inbox::Inbox;
+use self::proof::Third;
+pub(crate) use self::proof::{question, AnotherLife, Proof};
 use self::roam::Challenge;
-pub(crate) use self::roam::Foreign;
+pub(crate) use self::roam::NewPath;
 use self::stats::Counters;
 use super::engine::{Engine, Pool, Setup};
 use super::random::Random;
+use super::secret::Secret;
 use super::time_wait::Rest;
 use crate::config::KcpConfig;
 use crate::error::KcpError;
@@ -47,7 +51,7 @@ pub(crate) enum Role {
 enum Peer {
     Unknown,
     /// It understands the control codes.
-    Ours,
+    Native,
     /// It answered one of them as an ordinary window probe.
     Stock,
 }
@@ -91,14 +95,22 @@ pub(crate) struct Session {
     hello: Option<Hello>,
     /// The most that the peer has acknowledged without a gap.
     peer_una: u32,
-    /// Nonce of the peer's HELLO, and the one it was answered with.
-    greeted: Option<(u32, u32)>,
+    /// The nonces of the client's HELLO and of the server's answer, once both are known.
+    hello_nonces: Option<(u32, u32)>,
+    /// The client's proof of its address, until the server shows that it has it.
+    third: Option<Third>,
+    secret: Secret,
     /// Something has been heard from the peer.
     established: bool,
     /// The peer has proved that it receives what we send.
     confirmed: bool,
-    /// When an unconfirmed peer was last asked for a proof.
-    probed: Option<Time>,
+    /// An unconfirmed peer has said something, and is to be asked for a proof.
+    owes_question: bool,
+    /// When an unconfirmed peer was last asked, and how often.
+    asked_at: Option<Time>,
+    times_asked: u8,
+    /// The peer's clock, and when it was heard.
+    peer_clock: Option<(u32, Time)>,
     /// A write found no room.
     blocked: bool,
     /// The peer announces that it has no room.
@@ -153,6 +165,8 @@ pub(super) struct Slot {
     pub(super) routed: bool,
     /// It made room for another.
     pub(super) evicted: bool,
+    /// Counted among the sessions of its peer's network.
+    pub(super) counted: bool,
     /// Known to its client as conversation 0, which asks for a number.
     pub(super) asked: bool,
 }
@@ -175,13 +189,15 @@ pub(crate) struct Birth {
     pub role: Role,
     pub mtu: usize,
     pub sn_base: u32,
+    /// The endpoint's, for the proofs of addresses.
+    pub secret: Secret,
     /// Memory for payload that the sessions of an endpoint share.
     pub pool: Pool,
 }
 
 impl Session {
     pub(crate) fn new(birth: Birth, now: Time, random: &mut Random) -> Result<Session, KcpError> {
-        let Birth { config, conv, peer, role, mtu, sn_base, pool } = birth;
+        let Birth { config, conv, peer, role, mtu, sn_base, secret, pool } = birth;
         let ts_base = random.next_u32();
         let mut engine = Engine::new(Setup { conv, config: &config, mtu, now, ts_base, sn_base })?;
         engine.share(&pool);
@@ -201,10 +217,15 @@ impl Session {
             code: Peer::Unknown,
             hello,
             peer_una: sn_base,
-            greeted: None,
+            hello_nonces: None,
+            third: None,
+            secret,
             established: role == Role::Server,
             confirmed: role == Role::Client,
-            probed: None,
+            owes_question: false,
+            asked_at: None,
+            times_asked: 0,
+            peer_clock: None,
             blocked: false,
             peer_closed: false,
             held_back: false,
@@ -261,6 +282,11 @@ impl Session {
             && [data, ping].into_iter().flatten().any(|since| now.since(since) >= span)
     }
 
+    /// When the peer last gave a sign of life.
+    pub(crate) fn last_heard(&self) -> Time {
+        self.heard
+    }
+
     pub(crate) fn is_confirmed(&self) -> bool {
         self.confirmed
     }
@@ -284,7 +310,8 @@ impl Session {
             return Err(KcpError::Closed);
         }
         let quiet = self.engine.unacked() == 0;
-        let taken = self.engine.write(buf)?;
+        let taken =
+            if self.confirmed { self.engine.write(buf)? } else { self.write_unproven(buf)? };
         if taken == 0 {
             self.blocked = !buf.is_empty();
             return Ok(buf.is_empty().then_some(0));
@@ -301,9 +328,20 @@ impl Session {
         Ok(Some(taken))
     }
 
+    /// What may leave before the peer has proved its address: a part of a stream or a whole message.
+    fn write_unproven(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
+        let room = self.unproven_room().min(self.config.mss());
+        match buf.get(..room) {
+            Some([]) => Ok(0),
+            Some(part) if self.config.stream => self.engine.write(part),
+            Some(part) if part.len() < buf.len() => Ok(0),
+            _ => self.engine.write(buf),
+        }
+    }
+
     /// After anything that may have made room.
     fn wake_writer(&mut self) {
-        if self.blocked && self.engine.writable() {
+        if self.blocked && self.confirmed && self.engine.writable() {
             self.blocked = false;
             self.ready |= WRITABLE;
         }
@@ -396,7 +434,7 @@ impl Session {
         Rest {
             una: self.engine.rcv_nxt(),
             peer_fin: self.peer_fin,
-            nonce: self.greeted.map(|(peer, _)| peer),
+            nonce: self.hello_nonces.filter(|_| self.role == Role::Server).map(|(peer, _)| peer),
             reset: self.error.is_some() || !self.at_end(),
         }
     }

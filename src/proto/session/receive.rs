@@ -8,7 +8,8 @@ use crate::proto::engine::{Reader, Refusal};
 use crate::proto::time_wait::provokes;
 use crate::time::Time;
 use crate::wire::{
-    self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PLAIN, CODE_RST,
+    self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PATH, CODE_PLAIN,
+    CODE_RST,
 };
 
 /// A FIN may be so far ahead of what has been received: the most that the window's 16 bits can say.
@@ -22,7 +23,7 @@ impl Session {
     pub(crate) fn handle_datagram(&mut self, now: Time, datagram: &[u8]) {
         self.stats.datagrams_received = self.stats.datagrams_received.wrapping_add(1);
         self.stats.wire_received = self.stats.wire_received.wrapping_add(datagram.len() as u64);
-        if self.error.is_some() {
+        if self.error.is_some() || !(self.confirmed || self.hear_unproven(now, datagram)) {
             return;
         }
         let full = self.peer_is_full();
@@ -58,7 +59,7 @@ impl Session {
         // order for it, and answer probes, but it is not the one that was there. A datagram overtaken
         // on its way looks the same, and is followed by others. Our own code says RST instead, and
         // may say "one before the beginning".
-        let mut forgetful = self.code != Peer::Ours;
+        let mut forgetful = self.code != Peer::Native;
         let mut provoker = None;
         for segment in wire::segments(datagram).flatten() {
             let header = &segment.header;
@@ -68,8 +69,13 @@ impl Session {
             }
             if provoker.is_none() && provokes(header) {
                 provoker = Some((header.sn, header.ts));
+                self.hear_clock(now, header);
             }
             genuine |= self.handle_control(now, header);
+            if self.third.is_some() && header.frg != CODE_HELLO {
+                // A server says more only once it has the proof.
+                self.third = None;
+            }
             if self.error.is_some() {
                 return;
             }
@@ -113,65 +119,62 @@ impl Session {
     /// peer.
     fn handle_control(&mut self, now: Time, header: &Header) -> bool {
         match (header.cmd, header.frg) {
-            (CMD_WASK, CODE_HELLO) => self.handle_hello(header),
+            (CMD_WASK, CODE_HELLO) => self.handle_hello(now, header),
+            (CMD_WASK, CODE_PATH) => self.prove_path(header),
             (CMD_WASK, CODE_FIN) => self.handle_fin(header),
             // Only the plain code and those of the future: answered as stock peers do.
             (CMD_WASK, _) => self.answer(CODE_PLAIN, header.sn, Some(header.ts)),
             (CMD_WINS, CODE_HELLO) => self.handle_hello_ack(now, header),
             (CMD_WINS, CODE_FIN) => self.handle_fin_ack(header),
             (CMD_WINS, CODE_RST) => return self.handle_reset(header),
-            (CMD_WINS, _) => self.handle_wins(header),
+            (CMD_WINS, _) => self.handle_wins(),
             // ACKs and data are the engine's.
             (_, _) => return header.cmd == CMD_PUSH,
         }
         true
     }
 
-    fn handle_hello(&mut self, header: &Header) {
-        self.code = Peer::Ours;
-        let own = match self.greeted {
-            Some((nonce, own)) if nonce == header.sn => own,
-            // A later HELLO with another nonce is the router's affair.
-            Some(_) => return,
-            None => self.own_nonce(),
-        };
-        self.greeted = Some((header.sn, own));
+    /// The answer carries a cookie, and binds nobody: of a conversation that is known, only the third
+    /// leg changes anything, as anybody can send a HELLO.
+    fn handle_hello(&mut self, now: Time, header: &Header) {
+        let own = self.secret.cookie(now, self.peer, self.conv, header.sn);
+        if !self.confirmed {
+            self.code = Peer::Native;
+            self.hello_nonces = Some((header.sn, own));
+        }
         self.push_control(Control { cmd: CMD_WINS, frg: CODE_HELLO, sn: header.sn, ts: Some(own) });
     }
 
     fn handle_hello_ack(&mut self, now: Time, header: &Header) {
-        // The client's answer to our HELLO_ACK echoes our nonce: it receives what we send.
-        if self.greeted.is_some_and(|(_, own)| own == header.sn) {
-            self.confirmed = true;
-            self.seed_rtt(now);
+        if self.role == Role::Server {
+            let opening = (self.peer, self.conv, header.ts);
+            if self.secret.is_cookie(now, opening, header.sn) {
+                self.code = Peer::Native;
+                self.hello_nonces = Some((header.ts, header.sn));
+            }
             return;
         }
-        let Some(hello) = &mut self.hello else { return };
-        if hello.nonce != header.sn {
+        let Some(hello) = self.hello.as_mut().filter(|hello| hello.nonce == header.sn) else {
             return;
-        }
+        };
         hello.next = None;
-        self.code = Peer::Ours;
-        self.seed_rtt(now);
-        self.push_control(Control {
-            cmd: CMD_WINS,
-            frg: CODE_HELLO,
-            sn: header.ts,
-            ts: Some(header.sn),
-        });
+        self.code = Peer::Native;
+        self.hello_nonces = Some((header.sn, header.ts));
+        self.seed_rtt(now, self.opened);
+        self.push_third(now);
     }
 
-    /// The time since the first HELLO, or the first HELLO_ACK, is the path's round trip, or more if
-    /// one was lost: within reason, a better guess than one that is the same for every path.
-    fn seed_rtt(&mut self, now: Time) {
-        let rtt = now.since(self.opened);
+    /// The time since the first HELLO, or the first question for a proof, is the path's round trip, or
+    /// more if one was lost: within reason, a better guess than one that is the same for every path.
+    pub(super) fn seed_rtt(&mut self, now: Time, since: Time) {
+        let rtt = now.since(since);
         if rtt <= SEED_MAX {
             self.engine.seed_rtt(now, rtt);
         }
     }
 
     fn handle_fin(&mut self, header: &Header) {
-        self.code = Peer::Ours;
+        self.code = Peer::Native;
         // No peer sends beyond our window, or takes back what it has sent.
         if !(0..=FIN_AHEAD).contains(&diff(header.sn, self.engine.rcv_nxt()))
             && self.peer_fin.is_none()
@@ -193,11 +196,8 @@ impl Session {
     }
 
     /// A plain WINS: to a HELLO, a FIN or a probe of ours, it is a stock peer's answer.
-    fn handle_wins(&mut self, header: &Header) {
-        // Our own code echoes the probe. A stock peer does not: what it sends could be forged
-        // blindly, and only its ACKs prove anything.
-        self.confirmed |= self.recent.contains(&Some((header.sn, header.ts)));
-        if self.code != Peer::Ours {
+    fn handle_wins(&mut self) {
+        if self.code != Peer::Native {
             let asked = self.hello.is_some_and(|hello| hello.tries > 0)
                 || matches!(self.fin, Fin::Sent { .. });
             if asked {
@@ -215,13 +215,13 @@ impl Session {
             self.stats.rejected.reset = self.stats.rejected.reset.wrapping_add(1);
             return false;
         }
-        self.code = Peer::Ours;
+        self.code = Peer::Native;
         self.fail(KcpError::Reset);
         true
     }
 
     /// Queues the answer to a window probe.
-    fn answer(&mut self, frg: u8, sn: u32, ts: Option<u32>) {
+    pub(super) fn answer(&mut self, frg: u8, sn: u32, ts: Option<u32>) {
         self.push_control(Control { cmd: CMD_WINS, frg, sn, ts });
     }
 
@@ -230,6 +230,8 @@ impl Session {
         let kind = (control.cmd, control.frg);
         match self.control.iter_mut().find(|c| (c.cmd, c.frg) == kind) {
             Some(old) => *old = control,
+            // The codes of the handshake come first, where they are looked for.
+            None if control.frg == CODE_HELLO => self.control.insert(0, control),
             None => self.control.push(control),
         }
     }
@@ -253,22 +255,5 @@ impl Session {
         if self.inbox.len() > before {
             self.ready |= READABLE;
         }
-    }
-
-    /// The nonce with which this side answers a HELLO: the clock's base is as random as any.
-    fn own_nonce(&self) -> u32 {
-        self.engine.header(self.opened, CMD_WINS, CODE_HELLO).ts
-    }
-
-    /// Has `datagram` the HELLO of another life of the peer, while this one has gone silent?
-    pub(crate) fn is_succeeded_by(&self, now: Time, datagram: &[u8]) -> bool {
-        self.role == Role::Server
-            && now.since(self.heard) >= super::timers::SILENCE
-            && self.greeted.is_some_and(|(nonce, _)| {
-                wire::segments(datagram).flatten().any(|segment| {
-                    let header = segment.header;
-                    (header.cmd, header.frg) == (CMD_WASK, CODE_HELLO) && nonce != header.sn
-                })
-            })
     }
 }

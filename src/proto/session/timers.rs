@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::proof::UNPROVEN_AFTER;
 use super::{Control, Fin, Role, Session};
 use crate::error::KcpError;
 use crate::time::{earliest, Time};
@@ -25,15 +26,15 @@ pub(super) const FIN_LONGEST: Duration = Duration::from_secs(2);
 /// two requests of a person.
 const SHRINK_AFTER: Duration = Duration::from_secs(10);
 
-/// A session silent for so long gives way to a new HELLO of the same number and address.
-pub(super) const SILENCE: Duration = Duration::from_secs(3);
-
 impl Session {
     /// When [`handle_timeout`](Session::handle_timeout) must be called at the latest; `None`: not
     /// before something else happens.
     pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
         if self.error.is_some() {
             return None;
+        }
+        if let Some(at) = self.unproven_at() {
+            return earliest(Some(at), self.flush_at);
         }
         let engine = if self.conv != 0 { self.engine.poll_timeout(now) } else { None };
         let fin = match self.fin {
@@ -45,6 +46,8 @@ impl Session {
             self.flush_at,
             fin,
             self.hello.and_then(|hello| hello.next),
+            self.third.and_then(|third| third.next),
+            self.move_at(),
             self.connect_deadline(),
             self.keep_alive_at(),
             self.config.session_expire.map(|expire| self.heard + expire),
@@ -59,6 +62,14 @@ impl Session {
     /// Does what is due. A flush must follow; the session may have failed.
     pub(crate) fn handle_timeout(&mut self, now: Time) {
         let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
+        if let Some(at) = self.unproven_at() {
+            // Nothing is repeated to a peer that has proved nothing.
+            self.flush_at = self.flush_at.filter(|&at| at > now);
+            if at <= now {
+                self.fail(KcpError::TimedOut);
+            }
+            return;
+        }
         let expired = self.config.session_expire.map(|expire| self.heard + expire);
         if is_due(self.connect_deadline()) || is_due(expired) || is_due(self.dead_at()) {
             return self.fail(KcpError::TimedOut);
@@ -76,6 +87,7 @@ impl Session {
             self.flush_at = None;
         }
         self.repeat_hello(now);
+        self.repeat_third(now);
         self.repeat_fin(now);
         if is_due(self.shrink_at()) {
             self.engine.shrink();
@@ -101,6 +113,7 @@ impl Session {
     pub(crate) fn is_engine_due(&self, now: Time) -> bool {
         self.error.is_none()
             && self.conv != 0
+            && self.confirmed
             && self.engine.poll_timeout(now).is_some_and(|at| at <= now)
     }
 
@@ -108,6 +121,11 @@ impl Session {
     fn shrink_at(&self) -> Option<Time> {
         (self.engine.can_shrink() || self.inbox.can_shrink())
             .then(|| self.heard.max(self.progress) + SHRINK_AFTER)
+    }
+
+    /// When a session ends whose peer has proved nothing.
+    fn unproven_at(&self) -> Option<Time> {
+        (!self.confirmed).then(|| self.opened + UNPROVEN_AFTER)
     }
 
     fn connect_deadline(&self) -> Option<Time> {

@@ -3,16 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::proof::before;
 use super::timers::FIN_LONGEST;
 use super::{Control, Counters, Fin, Peer, Role, Session, RECENT, WRITABLE};
 use crate::proto::time_wait::provoker;
 use crate::time::Time;
-use crate::wire::{
-    Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PLAIN, CODE_RST, HEADER_LEN,
-};
-
-/// An unconfirmed client is asked again for a proof that it receives after so long.
-const PROBE_AGAIN: Duration = Duration::from_secs(1);
+use crate::wire::{Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN};
 
 /// Where `una` stands in a header.
 const UNA_AT: usize = 16;
@@ -22,6 +18,9 @@ impl Session {
     pub(crate) fn needs_flush(&self) -> bool {
         if self.error.is_some() {
             return false;
+        }
+        if !self.confirmed && (self.owes_question || !self.config.accept_unconfirmed) {
+            return self.owes_question || !self.control.is_empty();
         }
         !self.control.is_empty()
             || self.is_asking()
@@ -34,6 +33,9 @@ impl Session {
         if self.error.is_some() {
             return;
         }
+        if !self.confirmed {
+            return self.flush_unproven(now, out);
+        }
         self.transmit_challenges(now, out);
         // Without a number the conversation cannot carry data: HELLO asks for one.
         if self.conv != 0 {
@@ -42,9 +44,9 @@ impl Session {
             self.wake_writer();
             self.announce_end(now);
         }
-        if self.control.is_empty() && self.confirmed {
+        if self.control.is_empty() && self.third.is_none() {
             // As good as always: from the engine straight to the queue, without memory for all.
-            let known = self.is_unknown_yet().then(|| self.sn_base.wrapping_sub(1));
+            let known = self.is_unknown_yet().then(|| before(self.sn_base));
             let Session { engine, recent, recent_at, stats, peer, .. } = self;
             let mut marked = Vec::new();
             engine.take_output(&mut |datagram| {
@@ -64,7 +66,9 @@ impl Session {
             lengths.push(datagram.len());
         });
         self.mark_known(&mut bytes);
-        self.probe_unconfirmed(now, bytes.len());
+        if !(bytes.is_empty() && self.control.is_empty()) {
+            self.accompany(now);
+        }
         let mut rest = &bytes[..];
         let mut lengths = lengths.into_iter().peekable();
         let controls = std::mem::take(&mut self.control);
@@ -120,28 +124,15 @@ impl Session {
     /// one takes it for no opening and answers RST.
     fn mark_known(&self, bytes: &mut [u8]) {
         if self.is_unknown_yet() {
-            mark(bytes, self.sn_base.wrapping_sub(1));
+            mark(bytes, before(self.sn_base));
         }
     }
 
     /// Does the peer's own kind know this client only by its HELLO, as far as it can tell?
     fn is_unknown_yet(&self) -> bool {
         self.role == Role::Client
-            && self.code == Peer::Ours
+            && self.code == Peer::Native
             && self.engine.rcv_nxt() == self.sn_base
-    }
-
-    /// Asks a client that only ever sent for a sign that it receives; not before it has sent more
-    /// than it got.
-    fn probe_unconfirmed(&mut self, now: Time, about_to_send: usize) {
-        let about_to_send = about_to_send + (self.control.len() + 1) * HEADER_LEN;
-        let sent = self.stats.wire_sent.saturating_add(about_to_send as u64);
-        let due = self.probed.is_none_or(|at| now.since(at) >= PROBE_AGAIN);
-        if !self.confirmed && self.code == Peer::Ours && due && sent <= self.stats.wire_received {
-            self.probed = Some(now);
-            let sn = self.engine.snd_nxt();
-            self.push_control(Control { cmd: CMD_WASK, frg: CODE_PLAIN, sn, ts: None });
-        }
     }
 
     pub(super) fn control_header(&self, now: Time, control: Control) -> Header {

@@ -1,7 +1,7 @@
 //! Conversation 0: "give me a number".
 
 use super::*;
-use crate::wire::{CMD_ACK, CMD_PUSH, CMD_WINS};
+use crate::wire::{CMD_ACK, CMD_PUSH};
 
 /// What tokio_kcp's client sends first: data under conversation 0.
 fn question(n: u32) -> Vec<u8> {
@@ -15,13 +15,16 @@ fn a_peer_that_asks_twice_before_it_learns_its_number_gets_one_session() {
     world.log = Some(Vec::new());
     (0..3).for_each(|n| world.inject(SERVER, addr(5), &question(n)));
     let stats = world.hosts[SERVER].router.stats();
-    assert_eq!((stats.accepted, stats.sessions), (1, 1));
-    assert_eq!(world.app(SERVER, 0).read, b"who");
+    assert_eq!((stats.accepted, stats.sessions), (0, 1));
     let answers: Vec<Header> =
         world.sent(addr(SERVER), addr(5)).flat_map(|sent| headers(&sent.bytes)).collect();
     let conv = answers[0].conv;
     assert_ne!(conv, 0);
-    assert!(answers.iter().all(|header| (header.conv, header.cmd) == (conv, CMD_ACK)));
+    assert_eq!(answers.len(), 1, "one question, which tells the number");
+    world.inject(SERVER, addr(5), &proof(&answers[0]).encode());
+    let stats = world.hosts[SERVER].router.stats();
+    assert_eq!((stats.accepted, stats.sessions), (1, 1));
+    assert_eq!(world.app(SERVER, 0).read, b"who");
 
     let push = Header { conv, cmd: CMD_PUSH, sn: 1, len: 2, ..Header::default() };
     world.inject(SERVER, addr(5), &[&push.encode()[..], b"am"].concat());
@@ -29,20 +32,24 @@ fn a_peer_that_asks_twice_before_it_learns_its_number_gets_one_session() {
 
     // It has learnt: who asks now from there is somebody new.
     world.inject(SERVER, addr(5), &question(9));
-    assert_eq!(world.hosts[SERVER].router.stats().accepted, 2);
+    assert_eq!(world.hosts[SERVER].router.stats().sessions, 2);
 }
 
 #[test]
-fn a_stranger_who_moves_before_using_its_number_leaves_no_trace() {
+fn strangers_who_ask_and_go_leave_no_trace_and_who_answers_is_let_in() {
     let config = KcpConfig { max_unconfirmed: 1, ..config() };
     let mut world = World::pair(&config, link(40, 0), 2);
+    world.log = Some(Vec::new());
     (5..50).for_each(|host| world.inject(SERVER, addr(host), &question(0)));
-    assert_eq!(world.hosts[SERVER].router.stats().sessions, 1);
-    // The evicted ones ask again and are served again.
-    world.inject(SERVER, addr(5), &question(1));
-    assert_eq!(world.hosts[SERVER].router.stats().sessions, 1);
-    let last = world.hosts[SERVER].apps.last().unwrap();
-    assert_eq!(last.read, b"who");
+    let stats = world.hosts[SERVER].router.stats();
+    assert_eq!((stats.sessions, stats.stateless), (1, 44), "{stats:?}");
+    let asked = world.sent(addr(SERVER), addr(49)).next().map(|s| headers(&s.bytes)[0]).unwrap();
+    let push = Header { conv: asked.conv, cmd: CMD_PUSH, len: 3, ..Header::default() };
+    let answer = [&proof(&asked).encode()[..], &push.encode()[..], b"who"].concat();
+    world.inject(SERVER, addr(49), &answer);
+    assert_eq!(world.app(SERVER, 0).read, b"who");
+    world.run(secs(4));
+    assert_eq!(world.hosts[SERVER].router.stats().sessions, 1, "the one that is proven");
 }
 
 #[test]
@@ -93,15 +100,21 @@ fn who_moves_with_a_number_does_not_leave_its_question_behind() {
     let mut world = World::pair(&config(), link(40, 0), 6);
     world.log = Some(Vec::new());
     world.inject(SERVER, addr(5), &question(0));
-    let answer = world.sent(addr(SERVER), addr(5)).next().map(|s| headers(&s.bytes)[0]).unwrap();
-    let push = Header { conv: answer.conv, cmd: CMD_PUSH, sn: 1, ..Header::default() };
+    let first = |world: &World, to| {
+        world.sent(addr(SERVER), to).next().map(|s| headers(&s.bytes)[0]).unwrap()
+    };
+    let asked = first(&world, addr(5));
+    world.inject(SERVER, addr(5), &proof(&asked).encode());
+    world.app(SERVER, 0).to_write = b"yes".to_vec();
+    world.turn();
+    // From elsewhere, with the clock going on: the number is used for the first time.
+    let push = Header { conv: asked.conv, cmd: CMD_PUSH, sn: 1, ts: 150, ..Header::default() };
     world.inject(SERVER, addr(6), &push.encode());
-    let asked = world.sent(addr(SERVER), addr(6)).next().map(|s| headers(&s.bytes)[0]).unwrap();
-    let told = Header { cmd: CMD_WINS, frg: 0, sn: asked.sn, una: 0, ..asked };
-    world.inject(SERVER, addr(6), &told.encode());
+    let moved = first(&world, addr(6));
+    world.inject(SERVER, addr(6), &proof(&moved).encode());
+    world.run(secs(1));
     let key = world.app(SERVER, 0).key;
     assert_eq!(world.hosts[SERVER].router.peer(key), Some(addr(6)));
     world.inject(SERVER, addr(5), &question(1));
-    assert_eq!(world.hosts[SERVER].router.stats().accepted, 2, "somebody new asks");
-    assert_eq!(world.app(SERVER, 1).read, b"who");
+    assert_eq!(world.hosts[SERVER].router.stats().sessions, 2, "somebody new asks");
 }

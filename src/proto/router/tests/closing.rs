@@ -320,17 +320,25 @@ fn a_dropped_reader_waits_for_what_a_finished_writer_has_lost() {
 
 #[test]
 fn a_successor_that_was_turned_out_is_not_answered_in_its_predecessors_name() {
-    let config = KcpConfig { max_unconfirmed: 1, ..config() };
-    let mut world = World::pair(&config, link(40, 0), 17);
+    let mut world = World::pair(&config(), link(40, 0), 17);
     let app = world.connect(CLIENT, SERVER, Some(7));
     world.app(CLIENT, app).to_write = data(20_000);
     world.app(CLIENT, app).closes = true;
     world.run(secs(2));
     assert_eq!(world.hosts[SERVER].router.stats().time_wait, 1);
+    world.log = Some(Vec::new());
     let hello = Header { conv: 7, cmd: CMD_WASK, frg: CODE_HELLO, sn: 99, ..Header::default() };
     world.inject(SERVER, addr(CLIENT), &hello.encode());
-    world.inject(SERVER, addr(5), &Header { conv: 8, ..hello }.encode());
-    assert_eq!(world.hosts[SERVER].router.stats().evicted, 1);
+    assert_eq!(world.hosts[SERVER].router.stats().time_wait, 1, "a HELLO proves nothing");
+    let answer = world.sent(addr(SERVER), addr(CLIENT)).next().unwrap();
+    let third = headers(&answer.bytes)[0];
+    let third = Header { sn: third.ts, ts: third.sn, ..third };
+    world.inject(SERVER, addr(CLIENT), &third.encode());
+    let stats = world.hosts[SERVER].router.stats();
+    assert_eq!((stats.time_wait, stats.accepted), (0, 2));
+    let (now, key) = (world.now, world.app(SERVER, 1).key);
+    world.hosts[SERVER].router.refuse(now, key);
+    world.turn();
     world.log = Some(Vec::new());
     let push = Header { conv: 7, cmd: CMD_PUSH, sn: 1, una: u32::MAX, ..Header::default() };
     world.inject(SERVER, addr(CLIENT), &push.encode());

@@ -67,7 +67,8 @@ fn an_idle_peer_that_is_there_is_never_given_up_and_costs_little() {
     assert!(!log.is_empty());
     let asks = |sent: &&world::Sent| has(&sent.bytes, CMD_WASK, CODE_PLAIN);
     assert!(log.iter().filter(asks).all(|sent| sent.from == addr(CLIENT)), "one asks, not both");
-    assert!(bytes <= 500, "{bytes} bytes of IP in two minutes: {log:#?}");
+    // Of these, 104 for the client's proof, which it repeats as nobody says a word.
+    assert!(bytes <= 550, "{bytes} bytes of IP in two minutes: {log:#?}");
     world.run(secs(24 * 3600));
     assert!(world.app(CLIENT, app).failed.is_none() && world.app(SERVER, 0).failed.is_none());
 }

@@ -15,6 +15,7 @@ mod quiet;
 mod restart;
 mod roaming;
 mod slow;
+mod strangers;
 mod wrap;
 
 use std::time::Duration;
@@ -70,6 +71,11 @@ fn codes(datagram: &[u8]) -> Vec<(u8, u8)> {
 
 fn headers(datagram: &[u8]) -> Vec<Header> {
     wire::segments(datagram).flatten().map(|segment| segment.header).collect()
+}
+
+/// What a stock peer answers to the question for a proof of its address.
+fn proof(question: &Header) -> Header {
+    Header { cmd: wire::CMD_ACK, una: 0, len: 0, ..*question }
 }
 
 fn has(datagram: &[u8], cmd: u8, frg: u8) -> bool {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::wire::{CMD_PUSH, CMD_WASK, CMD_WINS, CODE_PLAIN};
+use crate::wire::{CMD_PUSH, CMD_WASK, CMD_WINS, CODE_PATH, CODE_PLAIN};
 
 fn elsewhere() -> SocketAddr {
     ([192, 168, 7, 7], 1234).into()
@@ -81,7 +81,11 @@ fn spoofed(seed: u64) -> (World, usize, Header) {
     world.run(secs(1));
     let push = world.sent(addr(CLIENT), addr(SERVER)).find(|s| has(&s.bytes, CMD_PUSH, 0)).unwrap();
     let push = headers(&push.bytes)[0];
-    let forged = Header { cmd: CMD_PUSH, sn: push.sn + 3, una: 0, len: 0, ..push };
+    // Whoever sends it has seen the clock and knows the numbers.
+    let key = world.app(SERVER, 0).key;
+    let una = world.hosts[SERVER].router.session_stats(key).segments_sent as u32;
+    let ts = push.ts.wrapping_add(1000);
+    let forged = Header { cmd: CMD_PUSH, ts, sn: push.sn + 3, una, len: 0, ..push };
     world.log = Some(Vec::new());
     (world, app, forged)
 }
@@ -94,7 +98,7 @@ fn a_spoofed_datagram_moves_nothing_and_draws_one_question_at_a_time() {
         world.run(ms(10));
     }
     let asked: Vec<_> = world.sent(addr(SERVER), elsewhere()).cloned().collect();
-    assert!((1..=2).contains(&asked.len()), "twice a second at most: {asked:#?}");
+    assert!((1..=2).contains(&asked.len()), "once a second at most: {asked:#?}");
     assert!(asked.iter().all(|sent| sent.bytes.len() == 24));
     let key = world.app(SERVER, 0).key;
     assert_eq!(world.hosts[SERVER].router.peer(key), Some(addr(CLIENT)));
@@ -110,19 +114,136 @@ fn a_spoofed_datagram_moves_nothing_and_draws_one_question_at_a_time() {
 }
 
 #[test]
-fn an_answer_that_was_not_asked_for_or_is_made_up_moves_nothing() {
+fn a_stranger_who_reads_the_question_still_cannot_answer_it() {
     let (mut world, _, forged) = spoofed(5);
-    let wins = Header { cmd: CMD_WINS, frg: CODE_PLAIN, sn: 1, ..forged };
-    world.inject(SERVER, elsewhere(), &wins.encode());
-    world.inject(SERVER, elsewhere(), &wins.encode());
+    world.inject(SERVER, elsewhere(), &forged.encode());
+    let asked = world.sent(addr(SERVER), elsewhere()).next().map(|s| headers(&s.bytes)[0]).unwrap();
+    assert_eq!((asked.cmd, asked.frg, asked.una), (CMD_WASK, CODE_PATH, 0));
+    let guesses = [(asked.sn, asked.ts), (asked.ts, asked.sn), (0, 0), (1, 1)];
+    for (frg, (sn, ts)) in guesses
+        .map(|guess| (CODE_PATH, guess))
+        .into_iter()
+        .chain([(CODE_PLAIN, (asked.sn, asked.ts)), (wire::CODE_RST, (asked.sn, asked.ts))])
+    {
+        let wins = Header { cmd: CMD_WINS, frg, sn, ts, ..forged };
+        world.inject(SERVER, elsewhere(), &wins.encode());
+        // A forged address does not help either.
+        world.inject(SERVER, addr(CLIENT), &wins.encode());
+    }
+    world.inject(SERVER, elsewhere(), &proof(&asked).encode());
+    world.run(secs(5));
     let key = world.app(SERVER, 0).key;
     assert_eq!(world.hosts[SERVER].router.peer(key), Some(addr(CLIENT)));
-    let asked = world.sent(addr(SERVER), elsewhere()).next().map(|s| headers(&s.bytes)[0]).unwrap();
-    assert_eq!(asked.cmd, CMD_WASK);
-    // Only who has read the question knows its number.
-    let wins = Header { sn: asked.sn, ..wins };
-    world.inject(SERVER, elsewhere(), &wins.encode());
-    assert_eq!(world.hosts[SERVER].router.peer(key), Some(elsewhere()));
+    assert!(world.app(SERVER, 0).failed.is_none());
+}
+
+#[test]
+fn a_guessed_number_without_the_clock_is_answered_like_any_unknown_number() {
+    let (mut world, _, forged) = spoofed(9);
+    let answers = |world: &mut World, header: Header| {
+        world.log = Some(Vec::new());
+        world.inject(SERVER, elsewhere(), &header.encode());
+        let codes = world.sent(addr(SERVER), elsewhere()).map(|s| codes(&s.bytes)).collect();
+        world.run(secs(2));
+        codes
+    };
+    for cmd in [CMD_PUSH, CMD_WASK, CMD_WINS, wire::CMD_ACK] {
+        for off in [3000, 1 << 20, 1 << 31] {
+            let ts = forged.ts.wrapping_add(off);
+            for (sn, una) in [(forged.sn, forged.una), (0, 0), (9, 9)] {
+                let hit = Header { cmd, sn, una, ts, ..forged };
+                let miss = Header { conv: hit.conv ^ 1, ..hit };
+                let hit: Vec<Vec<(u8, u8)>> = answers(&mut world, hit);
+                let miss: Vec<Vec<(u8, u8)>> = answers(&mut world, miss);
+                assert_eq!(hit, miss, "cmd {cmd} clock off by {off} sn {sn} una {una}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stock_client_does_not_move_while_its_old_address_answers() {
+    let mut world = World::new(link(40, 0), 10);
+    world.add_server(&config());
+    world.add_stock(&config(), 77, addr(SERVER));
+    world.log = Some(Vec::new());
+    world.stock(CLIENT).write(b"before");
+    world.run(secs(1));
+    let push = world.sent(addr(CLIENT), addr(SERVER)).next().map(|s| headers(&s.bytes)[0]).unwrap();
+    // Somebody who has seen everything answers from elsewhere, again and again.
+    for n in 0..10 {
+        let ts = push.ts.wrapping_add(1000 * (n + 1));
+        let forged = Header { ts, sn: 1, una: 0, len: 0, ..push };
+        world.log = Some(Vec::new());
+        world.inject(SERVER, elsewhere(), &forged.encode());
+        for sent in world.sent(addr(SERVER), elsewhere()).cloned().collect::<Vec<_>>() {
+            world.inject(SERVER, elsewhere(), &proof(&headers(&sent.bytes)[0]).encode());
+        }
+        world.run(secs(1));
+    }
+    let key = world.app(SERVER, 0).key;
+    assert_eq!(world.hosts[SERVER].router.peer(key), Some(addr(CLIENT)));
+    assert_eq!(world.hosts[SERVER].router.stats().moved, 0);
+}
+
+#[test]
+fn a_stock_client_that_only_receives_is_found_at_its_new_address() {
+    let mut world = World::new(link(40, 0), 11);
+    world.add_server(&config());
+    world.add_stock(&config(), 77, addr(SERVER));
+    world.stock(CLIENT).write(b"send me much");
+    world.run(secs(1));
+    let bytes = data(3_000_000);
+    world.app(SERVER, 0).to_write = bytes.clone();
+    world.run(ms(100));
+    world.hosts[CLIENT].addr = elsewhere();
+    world.run_until(secs(30), |world| world.stock(CLIENT).read.len() == bytes.len());
+    assert!(world.stock(CLIENT).read == bytes);
+    assert_eq!(world.hosts[SERVER].router.stats().moved, 1);
+}
+
+#[test]
+fn all_streams_of_a_client_move_with_the_first() {
+    let mut world = World::pair(&config(), link(40, 0), 12);
+    for _ in 0..100 {
+        let app = world.connect(CLIENT, SERVER, None);
+        world.app(CLIENT, app).to_write = b"hello".to_vec();
+    }
+    world.run(secs(1));
+    world.hosts[CLIENT].addr = elsewhere();
+    let now = world.now;
+    world.hosts[CLIENT].router.ping_all(now);
+    world.run(ms(200));
+    assert_eq!(world.hosts[SERVER].router.stats().moved, 100, "within a few round trips");
+}
+
+#[test]
+fn a_stock_client_whose_first_datagram_is_lost_takes_nothing_from_one_with_its_number() {
+    for speaks in [false, true] {
+        let mut world = World::new(link(40, 0), 13);
+        world.add_server(&config());
+        for client in [1, 2] {
+            let host = world.add_stock(&config(), 7, addr(SERVER));
+            let mut lost = client == 2;
+            let from = addr(host);
+            world.filter = Box::new(move |sent| {
+                let hit = lost && sent.from == from && headers(&sent.bytes)[0].sn == 0;
+                lost &= !hit;
+                !hit
+            });
+            // Two datagrams, the first of which is lost.
+            world.stock(host).write(&vec![client as u8; 2000]);
+            world.run(ms(500));
+            if speaks && client == 1 {
+                world.app(SERVER, 0).to_write = data(5000);
+                world.run(ms(500));
+            }
+            world.stock(host).write(&vec![client as u8; 3000]);
+            world.run(secs(3));
+        }
+        let read: Vec<_> = world.hosts[SERVER].apps.iter().map(|app| &app.read).collect();
+        assert_eq!(read, [&vec![1; 5000], &vec![2; 5000]]);
+    }
 }
 
 #[test]

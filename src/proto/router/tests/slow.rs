@@ -95,7 +95,7 @@ fn small_writes_wait_for_company_and_large_ones_do_not() {
     let config = KcpConfig { flush_write: false, ..config() };
     let mut world = World::pair(&config, link(40, 0), 5);
     let app = world.connect(CLIENT, SERVER, None);
-    world.run(secs(1));
+    world.run(ms(900));
     world.log = Some(Vec::new());
     let began = world.now;
     world.app(CLIENT, app).to_write = data(10);

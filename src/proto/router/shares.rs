@@ -1,0 +1,38 @@
+//! Everybody's share: how many sessions each subscriber's network has.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::answers::{prefix, Prefix};
+
+/// Sessions that peers have opened, counted by prefix.
+#[derive(Debug, Default)]
+pub(super) struct Shares {
+    counts: BTreeMap<Prefix, usize>,
+}
+
+impl Shares {
+    pub(super) fn add(&mut self, peer: SocketAddr) {
+        *self.counts.entry(prefix(peer)).or_insert(0) += 1;
+    }
+
+    pub(super) fn remove(&mut self, peer: SocketAddr) {
+        let prefix = prefix(peer);
+        if let Some(count) = self.counts.get_mut(&prefix) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&prefix);
+            }
+        }
+    }
+
+    /// Sessions of the prefix of `peer`.
+    pub(super) fn of(&self, peer: SocketAddr) -> usize {
+        self.counts.get(&prefix(peer)).copied().unwrap_or(0)
+    }
+
+    /// The prefix with the most sessions.
+    pub(super) fn most(&self) -> Option<Prefix> {
+        self.counts.iter().max_by_key(|(_, &count)| count).map(|(&prefix, _)| prefix)
+    }
+}
