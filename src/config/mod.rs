@@ -165,7 +165,8 @@ pub struct KcpConfig {
     ///
     /// Default `false`.
     pub accept_unconfirmed: bool,
-    /// Sessions waiting to be accepted, 1 to 65535. Default 128, as in kcp-go.
+    /// Streams that wait ready-made for `accept`, 1 to 65535. Sessions beyond wait for their turn, and
+    /// count among [`max_sessions`](KcpConfig::max_sessions) only. Default 128, as in kcp-go.
     pub backlog: usize,
     /// Bytes of the socket's send and receive buffer to ask the system for, each one `mtu` to
     /// 256 MiB. The system may grant less;

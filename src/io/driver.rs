@@ -146,7 +146,7 @@ impl Driver {
         if state.router.poll_timeout().is_some_and(|at| at <= now) {
             state.router.handle_timeout(now);
         }
-        self.admit(state, now, &mut incoming);
+        self.admit(state, &mut incoming);
         state.collect(&mut self.woken);
         if self.woken.answers_can_wait() && !answers_waited && incoming.is_empty() {
             self.answers_wait = true;
@@ -247,20 +247,16 @@ impl Driver {
         self.trunk.arrivals(moment, &mut into);
     }
 
-    /// Collects the sessions that peers have opened, as far as the backlog has room. The others are
-    /// refused before anything was answered, so that their peers' connecting fails.
-    fn admit(&self, state: &mut State, now: Time, incoming: &mut Vec<Key>) {
-        while let Some(key) = state.router.pop_incoming() {
-            let backlog = state.router.config().backlog;
-            // Nobody else fills the queue, so the room cannot become less.
-            let room = backlog.saturating_sub(self.shared.incoming.0.len());
-            if incoming.len() < room {
-                state.forget_wakers(key);
-                incoming.push(key);
-            } else {
-                state.router.refuse(now, key);
-                state.router.release(now, key);
-            }
+    /// Collects the sessions that peers have opened, as far as the backlog has room. The others wait
+    /// in the router, which bounds them: their peers have proved themselves, and may go on.
+    fn admit(&self, state: &mut State, incoming: &mut Vec<Key>) {
+        let backlog = state.router.config().backlog;
+        // Nobody else fills the queue, so the room cannot become less.
+        let room = backlog.saturating_sub(self.shared.incoming.0.len());
+        while incoming.len() < room {
+            let Some(key) = state.router.pop_incoming() else { break };
+            state.forget_wakers(key);
+            incoming.push(key);
         }
     }
 

@@ -121,6 +121,7 @@ impl KcpListener {
         loop {
             match self.incoming.recv().await {
                 Ok(stream) => {
+                    self.shared.accepted();
                     if let Some(accepted) = alive(stream) {
                         return Ok(accepted);
                     }
@@ -183,11 +184,12 @@ fn alive(stream: KcpStream) -> Option<(KcpStream, SocketAddr)> {
 
 impl Drop for KcpListener {
     fn drop(&mut self) {
-        let last = self.shared.with(|state, _| {
+        let last = self.shared.with(|state, now| {
             state.handles -= 1;
             state.listeners -= 1;
             if state.listeners == 0 {
                 state.router.set_accepting(false);
+                state.router.refuse_incoming(now);
             }
             state.listeners == 0
         });
@@ -221,6 +223,7 @@ impl Stream for Incoming<'_> {
             }
             match ready!(self.incoming.as_mut().poll_next(cx)) {
                 Some(stream) => {
+                    self.listener.shared.accepted();
                     if let Some((stream, _)) = alive(stream) {
                         return Poll::Ready(Some(Ok(stream)));
                     }

@@ -124,6 +124,18 @@ impl Shared {
         result
     }
 
+    /// The backlog has room again: the driver fills it from those that wait.
+    pub(super) fn accepted(&self) {
+        let driver = {
+            let mut state = self.lock();
+            let wanted = state.router.has_incoming();
+            wanted.then(|| state.take_driver()).flatten()
+        };
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
     /// Nobody is going to accept the streams that wait for it.
     pub(super) fn turn_away(&self) {
         while let Ok(stream) = self.incoming.1.try_recv() {
@@ -176,11 +188,16 @@ impl State {
 
     /// The driver's waker, if it has something to do that it does not know of.
     fn wake_driver(&mut self) -> Option<Waker> {
-        if !self.driver_waits || !self.needs_driver() {
-            return None;
+        if self.needs_driver() {
+            self.take_driver()
+        } else {
+            None
         }
-        self.driver_waits = false;
-        self.driver.clone()
+    }
+
+    /// The driver's waker, unless it is going to look anyway.
+    fn take_driver(&mut self) -> Option<Waker> {
+        std::mem::take(&mut self.driver_waits).then(|| self.driver.clone()).flatten()
     }
 
     fn needs_driver(&self) -> bool {

@@ -132,9 +132,12 @@ pub(crate) fn provokes(header: &Header) -> bool {
 /// The RST that answers `datagram`; `None` if that only answers something itself.
 pub(crate) fn reset(datagram: &[u8]) -> Option<[u8; HEADER_LEN]> {
     let Header { conv, sn, ts, .. } = provoker(datagram)?;
-    let reset =
-        Header { conv, cmd: CMD_WINS, frg: CODE_RST, wnd: QUIET_WINDOW, ts, sn, una: 0, len: 0 };
-    Some(reset.encode())
+    Some(reset_for(conv, sn, ts))
+}
+
+/// The RST that echoes these.
+pub(crate) fn reset_for(conv: u32, sn: u32, ts: u32) -> [u8; HEADER_LEN] {
+    Header { conv, cmd: CMD_WINS, frg: CODE_RST, wnd: QUIET_WINDOW, ts, sn, una: 0, len: 0 }.encode()
 }
 
 /// The nonce of the HELLO in a datagram.

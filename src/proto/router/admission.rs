@@ -7,7 +7,7 @@ use super::answers::prefix;
 use super::{Key, Router};
 use crate::error::KcpError;
 use crate::proto::session::{question, Birth, Proof, Role, Session};
-use crate::proto::time_wait::{hello, reset};
+use crate::proto::time_wait::{hello, reset, reset_for};
 use crate::time::Time;
 use crate::wire::{self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, HEADER_LEN};
 
@@ -193,6 +193,9 @@ impl Router {
     ) {
         if self.is_share_used_up(from) || !self.make_room(now) {
             self.stats.refused = self.stats.refused.wrapping_add(1);
+            if let Proof::Third { nonces: (client, server) } = proof {
+                self.answer(now, from, Some(reset_for(conv, server, client)));
+            }
             return;
         }
         let Ok(key) = self.open(now, from, conv, Role::Server) else { return };

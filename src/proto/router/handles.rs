@@ -116,10 +116,13 @@ impl Router {
         }
     }
 
-    /// Nobody wants the session that a peer opened. Its handle must still be released.
-    pub(crate) fn refuse(&mut self, now: Time, key: Key) {
-        self.stats.refused = self.stats.refused.wrapping_add(1);
-        self.abort(now, key);
+    /// Nobody is going to accept the sessions that peers have opened.
+    pub(crate) fn refuse_incoming(&mut self, now: Time) {
+        while let Some(key) = self.pop_incoming() {
+            self.stats.refused = self.stats.refused.wrapping_add(1);
+            self.abort(now, key);
+            self.release(now, key);
+        }
     }
 
     pub(crate) fn conv(&self, key: Key) -> u32 {

@@ -225,6 +225,11 @@ impl Router {
         None
     }
 
+    /// Is there something for [`pop_incoming`](Router::pop_incoming)?
+    pub(crate) fn has_incoming(&self) -> bool {
+        !self.incoming.is_empty()
+    }
+
     /// A session that a peer opened; the caller owns a handle to it from here on.
     pub(crate) fn pop_incoming(&mut self) -> Option<Key> {
         let (_, key) = self.incoming.pop_first()?;

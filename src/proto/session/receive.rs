@@ -211,7 +211,10 @@ impl Session {
 
     fn handle_reset(&mut self, header: &Header) -> bool {
         let echo = (header.sn, header.ts);
-        if !self.recent.contains(&Some(echo)) && !self.engine.in_flight(echo.0, echo.1) {
+        // Of a conversation that the server refuses it may know no more than the client's proof.
+        let refused = self.third.is_some() && self.hello_nonces == Some((header.ts, header.sn));
+        let sent = refused || self.recent.contains(&Some(echo));
+        if !sent && !self.engine.in_flight(echo.0, echo.1) {
             self.stats.rejected.reset = self.stats.rejected.reset.wrapping_add(1);
             return false;
         }

@@ -337,7 +337,7 @@ fn a_successor_that_was_turned_out_is_not_answered_in_its_predecessors_name() {
     let stats = world.hosts[SERVER].router.stats();
     assert_eq!((stats.time_wait, stats.accepted), (0, 2));
     let (now, key) = (world.now, world.app(SERVER, 1).key);
-    world.hosts[SERVER].router.refuse(now, key);
+    world.hosts[SERVER].router.abort(now, key);
     world.turn();
     world.log = Some(Vec::new());
     let push = Header { conv: 7, cmd: CMD_PUSH, sn: 1, una: u32::MAX, ..Header::default() };

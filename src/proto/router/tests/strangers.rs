@@ -213,6 +213,24 @@ fn one_network_gets_its_share_and_leaves_the_rest_to_others() {
 }
 
 #[test]
+fn who_is_refused_learns_of_it_at_once() {
+    for pressed in [false, true] {
+        let max_unconfirmed = if pressed { 1 } else { 256 };
+        let config = KcpConfig { max_sessions_per_prefix: Some(1), max_unconfirmed, ..config() };
+        let mut world = World::pair(&config, link(40, 0), 8);
+        world.connect(CLIENT, SERVER, None);
+        world.run(secs(1));
+        if pressed {
+            world.inject(SERVER, addr(9), &hello(9, 9).encode());
+        }
+        let app = world.connect(CLIENT, SERVER, None);
+        world.run(ms(90));
+        assert!(matches!(world.app(CLIENT, app).cause(), Some(KcpError::Reset)), "{pressed}");
+        assert_eq!(world.hosts[SERVER].router.stats().refused, 1);
+    }
+}
+
+#[test]
 fn when_all_is_full_the_idlest_session_of_the_largest_network_makes_room() {
     let mut world = full(40, 4);
     assert_eq!(world.hosts[SERVER].router.stats().sessions, 40);
