@@ -17,6 +17,11 @@ pub enum KcpError {
     TimedOut,
     /// The peer does not know this conversation (it was restarted, or it aborted the stream).
     Reset,
+    /// The peer has no room for another conversation: its
+    /// [`max_accepted`](crate::KcpConfig::max_accepted),
+    /// [`max_sessions_per_prefix`](crate::KcpConfig::max_sessions_per_prefix) or
+    /// [`max_sessions`](crate::KcpConfig::max_sessions) is reached, as its log says.
+    NoRoom,
     /// This side closed the stream, its endpoint or its driver before.
     Closed,
     /// Nobody listens at the peer's address: its system said so by ICMP.
@@ -65,6 +70,7 @@ impl fmt::Display for KcpError {
         match self {
             KcpError::TimedOut => f.write_str("the peer was silent for too long"),
             KcpError::Reset => f.write_str("the peer does not know the conversation"),
+            KcpError::NoRoom => f.write_str("the peer has no room for another conversation"),
             KcpError::Closed => f.write_str("closed on this side"),
             KcpError::Refused => f.write_str("nobody listens at the peer's address"),
             KcpError::MessageTooLarge { len, max } => {
@@ -107,7 +113,7 @@ impl From<KcpError> for io::Error {
             KcpError::TimedOut => io::ErrorKind::TimedOut,
             KcpError::Reset => io::ErrorKind::ConnectionReset,
             KcpError::Closed => io::ErrorKind::NotConnected,
-            KcpError::Refused => io::ErrorKind::ConnectionRefused,
+            KcpError::Refused | KcpError::NoRoom => io::ErrorKind::ConnectionRefused,
             KcpError::MessageTooLarge { .. }
             | KcpError::BufferTooSmall { .. }
             | KcpError::Config { .. } => io::ErrorKind::InvalidInput,

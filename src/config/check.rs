@@ -112,6 +112,7 @@ impl KcpConfig {
         within("recv_budget", self.recv_budget, budget.clone())?;
         within_or_none("max_message", self.max_message, 1..=MAX_FRAGMENTS * self.mss())?;
         within("max_sessions", self.max_sessions, SESSIONS)?;
+        within_or_none("max_accepted", self.max_accepted, SESSIONS)?;
         within_or_none("max_sessions_per_prefix", self.max_sessions_per_prefix, SESSIONS)?;
         within("max_unconfirmed", self.max_unconfirmed, SESSIONS)?;
         within("backlog", self.backlog, BACKLOG)?;

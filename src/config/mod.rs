@@ -144,12 +144,17 @@ pub struct KcpConfig {
     ///
     /// Default 4096.
     pub max_sessions: usize,
-    /// Sessions that peers of one network may have opened, 1 to 1,048,576: one IPv4 address, or the
-    /// first 64 bits of an IPv6 address. When all of [`max_sessions`](KcpConfig::max_sessions) are taken,
-    /// the one that has been silent for longest in the network that has the most makes room for a
-    /// newcomer that has proved its address.
+    /// Sessions that peers have opened and this side holds, 1 to 1,048,576; those that it has let go of
+    /// and that only deliver their rest are not among them. When so many are held, the one that has been
+    /// silent for longest in the network that has the most makes room for a newcomer of another network
+    /// that has proved its address.
     ///
-    /// Default `None`: a quarter of [`max_sessions`](KcpConfig::max_sessions), and at least 8.
+    /// Default `None`: as many as [`max_sessions`](KcpConfig::max_sessions).
+    pub max_accepted: Option<usize>,
+    /// Of these, the sessions of one network, 1 to 1,048,576: one IPv4 address, or the first 64 bits of
+    /// an IPv6 address.
+    ///
+    /// Default `None`: a quarter of [`max_accepted`](KcpConfig::max_accepted), and at least 8.
     pub max_sessions_per_prefix: Option<usize>,
     /// Sessions whose peer has not yet proved that it receives what we send, 1 to 1,048,576: all
     /// that a flood of forged addresses can occupy. When half of them are used, newcomers are only
@@ -211,6 +216,7 @@ impl Default for KcpConfig {
             recv_budget: 512 * 1024,
             max_message: None,
             max_sessions: 4096,
+            max_accepted: None,
             max_sessions_per_prefix: None,
             max_unconfirmed: 256,
             accept_unconfirmed: false,
@@ -258,7 +264,12 @@ impl KcpConfig {
 
     /// Sessions that peers of one network may have opened.
     pub(crate) fn sessions_per_prefix(&self) -> usize {
-        self.max_sessions_per_prefix.unwrap_or((self.max_sessions / 4).max(8))
+        self.max_sessions_per_prefix.unwrap_or((self.max_accepted() / 4).max(8))
+    }
+
+    /// Sessions that peers have opened and this side holds.
+    pub(crate) fn max_accepted(&self) -> usize {
+        self.max_accepted.unwrap_or(self.max_sessions)
     }
 
     /// Bytes of payload in a full segment.

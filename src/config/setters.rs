@@ -39,6 +39,7 @@ setters! {
     with_recv_budget, recv_budget: usize;
     with_max_message, max_message: Option<usize>;
     with_max_sessions, max_sessions: usize;
+    with_max_accepted, max_accepted: Option<usize>;
     with_max_sessions_per_prefix, max_sessions_per_prefix: Option<usize>;
     with_max_unconfirmed, max_unconfirmed: usize;
     with_accept_unconfirmed, accept_unconfirmed: bool;
@@ -76,6 +77,7 @@ mod tests {
             recv_budget: 12,
             max_message: Some(13),
             max_sessions: 14,
+            max_accepted: Some(21),
             max_sessions_per_prefix: Some(20),
             max_unconfirmed: 15,
             accept_unconfirmed: true,
@@ -105,6 +107,7 @@ mod tests {
             .with_recv_budget(12)
             .with_max_message(Some(13))
             .with_max_sessions(14)
+            .with_max_accepted(Some(21))
             .with_max_sessions_per_prefix(Some(20))
             .with_max_unconfirmed(15)
             .with_accept_unconfirmed(true)

@@ -132,12 +132,16 @@ pub(crate) fn provokes(header: &Header) -> bool {
 /// The RST that answers `datagram`; `None` if that only answers something itself.
 pub(crate) fn reset(datagram: &[u8]) -> Option<[u8; HEADER_LEN]> {
     let Header { conv, sn, ts, .. } = provoker(datagram)?;
-    Some(reset_for(conv, sn, ts))
+    let reset =
+        Header { conv, cmd: CMD_WINS, frg: CODE_RST, wnd: QUIET_WINDOW, ts, sn, una: 0, len: 0 };
+    Some(reset.encode())
 }
 
-/// The RST that echoes these.
-pub(crate) fn reset_for(conv: u32, sn: u32, ts: u32) -> [u8; HEADER_LEN] {
-    Header { conv, cmd: CMD_WINS, frg: CODE_RST, wnd: QUIET_WINDOW, ts, sn, una: 0, len: 0 }.encode()
+/// The RST that tells a client of our own kind, which has proved its address with these nonces, that
+/// there is no room for it.
+pub(crate) fn no_room(conv: u32, (client, server): (u32, u32)) -> [u8; HEADER_LEN] {
+    let (cmd, frg) = (CMD_WINS, CODE_RST);
+    Header { conv, cmd, frg, ts: client, sn: server, ..Header::default() }.encode()
 }
 
 /// The nonce of the HELLO in a datagram.

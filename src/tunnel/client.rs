@@ -16,7 +16,7 @@ use super::link::{link, Way, SERVER};
 use super::relay::{relay, Failed, Kcp, Tcp};
 use super::runtime::within;
 use super::tunnel::{Shared, RETRIES};
-use super::HostPort;
+use super::{is_perf_conv, HostPort};
 use crate::{KcpEndpoint, KcpError, KcpStream};
 
 /// How long a connection waits for a server that cannot be reached, where `connect_timeout` does
@@ -108,6 +108,11 @@ async fn connect(
         let mut attempts = ATTEMPTS;
         loop {
             match endpoint.connect(SERVER).await {
+                // The server would take it for a measurement.
+                Ok(stream) if is_perf_conv(stream.conv()) => {
+                    stream.abort();
+                    continue;
+                }
                 Ok(stream) => return Ok(stream),
                 Err(error @ (KcpError::Closed | KcpError::Io(_))) => return Err(error),
                 Err(error) => log::debug!("{}: connecting: {error}", shared.settings.name),

@@ -52,5 +52,17 @@ pub use settings::{Configuration, HostPort, Process, Role, Settings};
 pub use timers::check as check_timers;
 pub use tunnel::{Tunnel, TunnelStats};
 
-/// The conversation number of a measurement: `PERF`. A server that does not measure resets it.
-pub const PERF_CONV: u32 = 0x5045_5246;
+/// The upper half of the conversation number of a measurement. A server that does not measure resets
+/// it.
+const PERF: u32 = 0x5045_0000;
+
+/// A conversation number for a measurement; its lower half is random.
+pub fn perf_conv() -> u32 {
+    PERF | u32::from(fastrand::u16(..))
+}
+
+/// Returns whether a conversation with this number is a measurement. One of 65,536 random numbers is
+/// taken for one too: [`tunnel`](self) draws another then.
+pub fn is_perf_conv(conv: u32) -> bool {
+    conv & 0xffff_0000 == PERF
+}

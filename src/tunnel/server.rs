@@ -10,13 +10,15 @@ use super::perf::Answerer;
 use super::relay::{relay, Failed, Kcp, Tcp};
 use super::runtime::within;
 use super::tunnel::Shared;
-use super::{HostPort, Role, PERF_CONV};
+use super::{is_perf_conv, HostPort, Role};
 use crate::{KcpError, KcpListener, KcpStream, UdpTransport};
 
 pub(super) fn open(shared: &Shared) -> io::Result<KcpListener> {
-    let kcp = &shared.settings.kcp;
-    let transport = UdpTransport::bind(kcp, shared.settings.listen)?;
-    let (listener, driver) = KcpListener::with_driver(kcp.clone(), transport)?;
+    // The library shares out the places among those who come; each stream is a connection.
+    let places = shared.settings.max_connections;
+    let kcp = shared.settings.kcp.clone().with_max_accepted(Some(places));
+    let transport = UdpTransport::bind(&kcp, shared.settings.listen)?;
+    let (listener, driver) = KcpListener::with_driver(kcp, transport)?;
     shared.bound(listener.local_addr(), listener.endpoint(), driver);
     Ok(listener)
 }
@@ -31,7 +33,7 @@ pub(super) async fn accept(shared: &Rc<Shared>, listener: KcpListener) -> KcpErr
             Err(error) => return error,
         };
         let Role::Server { target } = &shared.settings.role else { return KcpError::Closed };
-        let measures = stream.conv() == PERF_CONV;
+        let measures = is_perf_conv(stream.conv());
         if measures && !shared.settings.perf {
             log::debug!("{name}: {from} wants to measure, and perf is off");
             stream.abort();

@@ -48,7 +48,7 @@ fn settings(name: &str, role: Role, kcp: KcpConfig) -> Settings {
         role,
         listen: ANY.parse().expect("an address"),
         kcp: KcpConfig { stream: true, ..kcp },
-        max_connections: 512,
+        max_connections: 2048,
         target_timeout: ms(2000),
         perf: false,
         stats_interval: None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol_kcp::tunnel::perf::{measure, Direction, PerfError};
-use smol_kcp::tunnel::PERF_CONV;
+use smol_kcp::tunnel::perf_conv;
 use smol_kcp::{KcpError, KcpListener, KcpStream};
 
 use crate::common::{cause, echo, ms, story, stream, until, ANY};
@@ -35,7 +35,7 @@ fn a_malformed_request_is_refused_with_its_reason_and_the_stream_ends() {
         ];
         for (request, status) in wrong {
             let mut stranger =
-                KcpStream::connect_with_conv(&stream(), PERF_CONV, server.addr).await.unwrap();
+                KcpStream::connect_with_conv(&stream(), perf_conv(), server.addr).await.unwrap();
             stranger.write_all(&request).await.unwrap();
             let mut answer = Vec::new();
             stranger.read_to_end(&mut answer).await.unwrap();
@@ -55,7 +55,7 @@ fn half_a_request_is_reset() {
     local(async |ex| {
         let server = Server::start(ex, stream()).await;
         let mut stranger =
-            KcpStream::connect_with_conv(&stream(), PERF_CONV, server.addr).await.unwrap();
+            KcpStream::connect_with_conv(&stream(), perf_conv(), server.addr).await.unwrap();
         stranger.write_all(&UPLOAD[..7]).await.unwrap();
         stranger.close().await.unwrap();
         let error = stranger.read(&mut [0; 8]).await.unwrap_err();
@@ -69,7 +69,7 @@ fn the_report_follows_the_server_s_time_whatever_the_client_goes_on_to_send() {
     local(async |ex| {
         let server = Server::start(ex, stream()).await;
         let mut stranger =
-            KcpStream::connect_with_conv(&stream(), PERF_CONV, server.addr).await.unwrap();
+            KcpStream::connect_with_conv(&stream(), perf_conv(), server.addr).await.unwrap();
         stranger.write_all(&UPLOAD).await.unwrap();
         stranger.write_all(&[7; 5000]).await.unwrap();
         let mut answer = [0; 24];

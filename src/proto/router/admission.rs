@@ -7,12 +7,15 @@ use super::answers::prefix;
 use super::{Key, Router};
 use crate::error::KcpError;
 use crate::proto::session::{question, Birth, Proof, Role, Session};
-use crate::proto::time_wait::{hello, reset, reset_for};
+use crate::proto::time_wait::{hello, no_room, reset};
 use crate::time::Time;
 use crate::wire::{self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, HEADER_LEN};
 
 /// The smallest receive window (`IKCP_WND_RCV`).
 const MIN_WINDOW: u16 = 128;
+
+/// A limit that is reached is said again after so long.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long after an answer without a record a client's proof may be late: as long as its cookie is good.
 const EARLY_FOR: Duration = Duration::from_secs(64);
@@ -191,10 +194,9 @@ impl Router {
         proof: Proof,
         datagram: &[u8],
     ) {
-        if self.is_share_used_up(from) || !self.make_room(now) {
-            self.stats.refused = self.stats.refused.wrapping_add(1);
-            if let Proof::Third { nonces: (client, server) } = proof {
-                self.answer(now, from, Some(reset_for(conv, server, client)));
+        if !self.make_room(now, from, None) {
+            if let Proof::Third { nonces } = proof {
+                self.answer(now, from, Some(no_room(conv, nonces)));
             }
             return;
         }
@@ -213,8 +215,7 @@ impl Router {
     /// The peer of a session has proved its address: the session counts, and may be accepted.
     pub(super) fn welcome(&mut self, now: Time, key: Key, birth: u64) {
         let Some(peer) = self.peer(key) else { return };
-        if self.is_share_used_up(peer) {
-            self.stats.refused = self.stats.refused.wrapping_add(1);
+        if !self.make_room(now, peer, Some(key)) {
             return self.turn_out(now, key);
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -230,36 +231,62 @@ impl Router {
         self.births
     }
 
-    fn is_share_used_up(&self, peer: SocketAddr) -> bool {
-        self.shares.of(peer) >= self.config.sessions_per_prefix()
-    }
-
-    /// Makes room for a proven newcomer: the oldest session whose peer has proved nothing goes, or else
-    /// the one that has been silent for longest among those of the network that has the most.
-    fn make_room(&mut self, now: Time) -> bool {
-        if self.routes.len() < self.config.max_sessions {
+    /// Makes room for a newcomer that has proved its address, and has the session `own` if there is one
+    /// already; `false`: there is none. The oldest session whose peer has proved nothing goes, or else
+    /// the one that has been silent for longest among those of the network that has the most, if that has
+    /// more than the newcomer's.
+    fn make_room(&mut self, now: Time, peer: SocketAddr, own: Option<Key>) -> bool {
+        let share = self.config.sessions_per_prefix();
+        if self.shares.of(peer) >= share {
+            self.refuse(now, peer, "max_sessions_per_prefix", share);
+            return false;
+        }
+        let accepted = self.config.max_accepted();
+        let is_crowded = own.is_none() && self.routes.len() >= self.config.max_sessions;
+        if !is_crowded && self.shares.total() < accepted {
             return true;
         }
         let unproven = self.unconfirmed.first_key_value().map(|(_, &key)| key);
-        let Some(key) = unproven.or_else(|| self.idlest_of_most()) else { return false };
+        let unproven = unproven.filter(|_| is_crowded);
+        let Some(key) = unproven.or_else(|| self.idlest_of_most(peer)) else {
+            let (name, limit) = match self.shares.total() < accepted {
+                true => ("max_sessions", self.config.max_sessions),
+                false => ("max_accepted", accepted),
+            };
+            self.refuse(now, peer, name, limit);
+            return false;
+        };
         self.stats.evicted = self.stats.evicted.wrapping_add(1);
         self.turn_out(now, key);
         true
     }
 
-    fn idlest_of_most(&self) -> Option<Key> {
-        let most = self.shares.most()?;
+    fn idlest_of_most(&self, newcomer: SocketAddr) -> Option<Key> {
+        let most = self.shares.most_but(newcomer)?;
         let of_most = |session: &&Session| session.slot.counted && prefix(session.peer()) == most;
         let sessions = self.routes.values().filter_map(|&key| Some((key, self.sessions.get(key)?)));
         let candidates = sessions.filter(|(_, session)| of_most(session));
         candidates.min_by_key(|(_, session)| session.last_heard()).map(|(key, _)| key)
     }
 
+    /// Counts a newcomer that there is no room for, and says so once a minute.
+    fn refuse(&mut self, now: Time, peer: SocketAddr, limit: &str, value: usize) {
+        self.stats.refused = self.stats.refused.wrapping_add(1);
+        if self.refusal_said.is_none_or(|at| now.since(at) >= SAY_AGAIN) {
+            self.refusal_said = Some(now);
+            let refused = self.stats.refused;
+            log::warn!(
+                "{peer} is refused, the limit {limit} = {value} is reached ({refused} so far)"
+            );
+        }
+    }
+
     /// Ends a session that there is no room for. Its peer is told if it has proved its address.
     fn turn_out(&mut self, now: Time, key: Key) {
+        let limit = self.config.max_sessions;
         if let Some(session) = self.sessions.get_mut(key) {
             session.slot.evicted = true;
-            session.fail(KcpError::TooManySessions { limit: self.config.max_sessions });
+            session.fail(KcpError::TooManySessions { limit });
             self.settle(now, key);
         }
     }

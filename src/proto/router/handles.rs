@@ -112,6 +112,9 @@ impl Router {
     pub(crate) fn release(&mut self, now: Time, key: Key) {
         if let Some(session) = self.sessions.get_mut(key) {
             session.release(now);
+            if std::mem::take(&mut session.slot.counted) {
+                self.shares.remove(session.peer());
+            }
             self.settle(now, key);
         }
     }

@@ -68,6 +68,8 @@ pub(crate) struct Router {
     stateless_at: Option<Time>,
     /// Sessions by the network of the peers that opened them.
     shares: Shares,
+    /// When it was last said that a newcomer was refused.
+    refusal_said: Option<Time>,
     /// The minute in which moves were last logged, and how many there were in it.
     moves_logged: (u64, u32),
     accepting: bool,
@@ -100,6 +102,7 @@ impl Router {
             answers: Answers::default(),
             stateless_at: None,
             shares: Shares::default(),
+            refusal_said: None,
             moves_logged: (0, 0),
             accepting: false,
             stats: EndpointStats::default(),
@@ -345,7 +348,10 @@ impl Router {
         }
         if std::mem::take(&mut session.slot.routed) {
             self.routes.remove(&(conv, peer));
-            let told = matches!(session.error(), None | Some(KcpError::Reset | KcpError::Refused));
+            let told = matches!(
+                session.error(),
+                None | Some(KcpError::Reset | KcpError::Refused | KcpError::NoRoom)
+            );
             // Of a peer that has proved nothing, nothing is kept, and nothing is told to it.
             let proven = session.is_confirmed();
             if proven && !told {
@@ -357,7 +363,7 @@ impl Router {
                 });
             }
             // Who is evicted may come back; who was refused was never there.
-            let refused = matches!(session.error(), Some(KcpError::Refused));
+            let refused = matches!(session.error(), Some(KcpError::Refused | KcpError::NoRoom));
             if proven && !session.slot.evicted && !refused {
                 self.rests.insert(now, conv, peer, session.rest());
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::proof::before;
 use super::{Control, Fin, Peer, Role, Session, READABLE, WRITABLE};
 use crate::error::KcpError;
 use crate::proto::engine::{Reader, Refusal};
@@ -72,7 +73,8 @@ impl Session {
                 self.hear_clock(now, header);
             }
             genuine |= self.handle_control(now, header);
-            if self.third.is_some() && header.frg != CODE_HELLO {
+            let asks = header.cmd == CMD_PUSH && header.sn == before(self.sn_base);
+            if self.third.is_some() && header.frg != CODE_HELLO && !asks {
                 // A server says more only once it has the proof.
                 self.third = None;
             }
@@ -211,15 +213,17 @@ impl Session {
 
     fn handle_reset(&mut self, header: &Header) -> bool {
         let echo = (header.sn, header.ts);
-        // Of a conversation that the server refuses it may know no more than the client's proof.
-        let refused = self.third.is_some() && self.hello_nonces == Some((header.ts, header.sn));
-        let sent = refused || self.recent.contains(&Some(echo));
-        if !sent && !self.engine.in_flight(echo.0, echo.1) {
+        // A server that has no room echoes the client's proof, and announces none.
+        let refused = self.third.is_some()
+            && self.hello_nonces == Some((header.ts, header.sn))
+            && header.wnd == 0;
+        if !refused && !self.recent.contains(&Some(echo)) && !self.engine.in_flight(echo.0, echo.1)
+        {
             self.stats.rejected.reset = self.stats.rejected.reset.wrapping_add(1);
             return false;
         }
         self.code = Peer::Native;
-        self.fail(KcpError::Reset);
+        self.fail(if refused { KcpError::NoRoom } else { KcpError::Reset });
         true
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::proof::before;
 use super::timers::FIN_LONGEST;
 use super::{Control, Counters, Fin, Peer, Role, Session, RECENT, WRITABLE};
+use crate::error::KcpError;
 use crate::proto::time_wait::provoker;
 use crate::time::Time;
 use crate::wire::{Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN};
@@ -95,10 +96,17 @@ impl Session {
     /// Tells the peer at once that the conversation is over, if anything was ever heard from it.
     /// Should this get lost, its next datagram is answered in the same way.
     pub(crate) fn transmit_reset(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) {
-        let Some((sn, ts)) = self.last else { return };
+        let refused = matches!(self.error, Some(KcpError::TooManySessions { .. }))
+            && self.slot.incoming.is_some();
+        // Who was never accepted is told so by an echo of its proof.
+        let proof = self.hello_nonces.filter(|_| refused).map(|(client, server)| (server, client));
+        let Some((sn, ts)) = proof.or(self.last) else { return };
         if self.code != Peer::Stock {
             let reset = Control { cmd: CMD_WINS, frg: CODE_RST, sn, ts: Some(ts) };
-            let header = self.control_header(now, reset);
+            let mut header = self.control_header(now, reset);
+            if proof.is_some() {
+                header.wnd = 0;
+            }
             self.emit(self.peer, &header.encode(), out);
         }
     }

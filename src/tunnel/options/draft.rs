@@ -13,6 +13,9 @@ use crate::{KcpConfig, KcpError};
 /// usually may have.
 const MAX_CONNECTIONS: usize = 512;
 
+/// The same of a server, where a single client gets a quarter of them.
+const MAX_CONNECTIONS_OF_SERVER: usize = 2048;
+
 /// The round-trip time where only the bandwidth is given, as in the reason of `wan`.
 const RTT: Duration = Duration::from_millis(100);
 
@@ -245,7 +248,11 @@ impl Entries {
             Side::Client => Role::Client { server: draft.server.ok_or_else(|| missing("server"))? },
             Side::Server => Role::Server { target: draft.target.ok_or_else(|| missing("target"))? },
         };
-        let max = draft.max_connections.unwrap_or(MAX_CONNECTIONS.min(draft.kcp.max_sessions));
+        let usual = match side {
+            Side::Client => MAX_CONNECTIONS,
+            Side::Server => MAX_CONNECTIONS_OF_SERVER,
+        };
+        let max = draft.max_connections.unwrap_or(usual.min(draft.kcp.max_sessions));
         if max > draft.kcp.max_sessions {
             let accepted = format!("at most max_sessions = {}", draft.kcp.max_sessions);
             let error = self.get("max_connections").map(|entry| entry.refused(accepted));

@@ -171,13 +171,17 @@ options! {
         set |d, t| d.kcp.socket_buffers.1 = or_none(t, size)?, get |d| Some(print_or_none(d.kcp.socket_buffers.1, print_size));
     Limits max_sessions "N" "max_sessions" "1 to 1048576" "streams of all peers together"
         set |d, t| d.kcp.max_sessions = count(t)?, get |d| Some(d.kcp.max_sessions.to_string());
+    Limits max_sessions_per_prefix "N" "max_sessions_per_prefix" "1 to 1048576, or none"
+        "server: streams of one IPv4 address or IPv6 /64; none: a quarter of max_connections, at least 8"
+        set |d, t| d.kcp.max_sessions_per_prefix = or_none(t, count)?,
+        get |d| Some(print_or_none(d.kcp.max_sessions_per_prefix, |n| n.to_string()));
     Limits max_unconfirmed "N" "max_unconfirmed" "1 to 1048576" "streams whose peer has not yet proved its address"
         set |d, t| d.kcp.max_unconfirmed = count(t)?, get |d| Some(d.kcp.max_unconfirmed.to_string());
     Limits backlog "N" "backlog" "1 to 65535" "streams that wait to be accepted"
         set |d, t| d.kcp.backlog = count(t)?, get |d| Some(d.kcp.backlog.to_string());
     Limits dscp "N" "dscp" "0 to 63, or none" "code point of the datagrams sent (RFC 2474)"
         set |d, t| d.kcp.dscp = or_none(t, count)?, get |d| Some(print_or_none(d.kcp.dscp, |n| n.to_string()));
-    Limits max_connections "N" "" "1 to 65535" "TCP connections carried at once (512, and not more than max_sessions)"
+    Limits max_connections "N" "" "1 to 65535" "TCP connections carried at once (client 512, server 2048; not more than max_sessions)"
         set |d, t| d.max_connections = Some(count(t).filter(|n| (1..=65_535).contains(n))?),
         get |d| d.max_connections.map(|n| n.to_string());
     Limits perf "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "server: answers `smol-kcpd perf`, which lets strangers use bandwidth"

@@ -11,8 +11,8 @@ use futures_lite::future;
 use super::load::{block, Count, Event, Load};
 use super::wire::{Answer, Request, LEN, RECEIVED_LEN, SENT_LEN};
 use super::{Direction, Outcome, Received, Sent, ASK, BLOCK, GRACE, MAX_TIME, MIN_TIME, MORE};
+use crate::tunnel::perf_conv;
 use crate::tunnel::runtime::{now, within};
-use crate::tunnel::PERF_CONV;
 use crate::{KcpConfig, KcpEndpoint, KcpError, KcpStream, UdpTransport};
 
 /// For the reset that ends the stream to leave.
@@ -108,7 +108,7 @@ pub async fn measure(
         KcpEndpoint::with_driver(config.clone(), transport).map_err(unreachable)?;
     let mut driver = pin!(driver);
     let talk = async {
-        let stream = endpoint.connect_with_conv(PERF_CONV, peer).await.map_err(refused)?;
+        let stream = endpoint.connect_with_conv(perf_conv(), peer).await.map_err(refused)?;
         let mut load = Load::new(stream, &config);
         let stopped = async {
             stop.await;

@@ -1,6 +1,6 @@
 //! `smol-kcpd perf`: how much a path carries.
 //!
-//! A measurement is a stream of conversation [`PERF_CONV`](super::PERF_CONV). The client says what
+//! A measurement is a stream of a conversation that [says so](super::is_perf_conv). The client says what
 //! it wants in 8 bytes, the server answers with 8, and whoever sends then does so for the agreed
 //! time. The receiver's clock counts, from its first byte on, so that what waits in queues at the
 //! end decides nothing. Numbers travel in little endian, as those of KCP.

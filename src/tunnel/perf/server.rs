@@ -40,7 +40,7 @@ impl Answerer {
         Answerer::default()
     }
 
-    /// Answers one stream of conversation [`PERF_CONV`](crate::tunnel::PERF_CONV), opened under
+    /// Answers one stream of a [conversation that measures](crate::tunnel::is_perf_conv), opened under
     /// `config`; returns what was measured and how fast, in words for a log. The client is told
     /// where it is refused.
     ///
@@ -51,10 +51,6 @@ impl Answerer {
     /// # Cancel safety
     /// Dropped before it is done, the measurement ends.
     pub async fn answer(&self, stream: KcpStream, config: &KcpConfig) -> Result<String, KcpError> {
-        let Some(place) = Place::take(&self.busy) else {
-            refuse(stream, Answer::Busy).await?;
-            return Ok("refused: one is under way".into());
-        };
         let mut load = Load::new(stream, config);
         let mut request = [0; LEN];
         let asked = match load.read_exact(&mut request, GRACE).await {
@@ -70,6 +66,11 @@ impl Answerer {
                 refuse(load.stream, answer).await?;
                 return Ok("refused: not a request that is understood".into());
             }
+        };
+        // The place is for who has asked, not for who keeps silent.
+        let Some(place) = Place::take(&self.busy) else {
+            refuse(load.stream, Answer::Busy).await?;
+            return Ok("refused: one is under way".into());
         };
         let measured = match request.direction {
             Direction::Upload => upload(&mut load, request.time, place).await,

@@ -225,7 +225,7 @@ fn who_is_refused_learns_of_it_at_once() {
         }
         let app = world.connect(CLIENT, SERVER, None);
         world.run(ms(90));
-        assert!(matches!(world.app(CLIENT, app).cause(), Some(KcpError::Reset)), "{pressed}");
+        assert!(matches!(world.app(CLIENT, app).cause(), Some(KcpError::NoRoom)), "{pressed}");
         assert_eq!(world.hosts[SERVER].router.stats().refused, 1);
     }
 }
