@@ -35,8 +35,8 @@ const UNANSWERED: u32 = 3;
 /// repeats both has seen it.
 ///
 /// - An endpoint of this crate does not know the conversation and answers with a reset that repeats
-///   both: it keeps nothing and accepts no stream. It gives at most 200 such answers a second, to
-///   all peers together, so that some may get none when its clients come back after a restart.
+///   both: it keeps nothing and accepts no stream. It gives at most 200 such answers a second
+///   to one IPv4 address or IPv6 /64.
 /// - Stock implementations (`ikcp.c`, kcp-go, tokio_kcp) acknowledge the segment as a repeated one,
 ///   by their next flush: their `interval` is part of the time. To their listeners every datagram of
 ///   an unknown peer begins a session, which receives nothing and goes when it expires: one for each
