@@ -52,17 +52,20 @@ pub use settings::{Configuration, HostPort, Process, Role, Settings};
 pub use timers::check as check_timers;
 pub use tunnel::{Tunnel, TunnelStats};
 
-/// The upper half of the conversation number of a measurement. A server that does not measure resets
+/// The upper 20 bits of the conversation number of a measurement. A server that does not measure resets
 /// it.
-const PERF: u32 = 0x5045_0000;
+const PERF: u32 = 0x5045_5000;
 
-/// A conversation number for a measurement; its lower half is random.
+/// The bits of it that are random.
+const PERF_RANDOM: u32 = 0xfff;
+
+/// A conversation number for a measurement.
 pub fn perf_conv() -> u32 {
-    PERF | u32::from(fastrand::u16(..))
+    PERF | fastrand::u32(..) & PERF_RANDOM
 }
 
-/// Returns whether a conversation with this number is a measurement. One of 65,536 random numbers is
-/// taken for one too: [`tunnel`](self) draws another then.
+/// Returns whether a conversation with this number is a measurement. One random number in a million is
+/// taken for one too: the client of a [`tunnel`](self) draws another then.
 pub fn is_perf_conv(conv: u32) -> bool {
-    conv & 0xffff_0000 == PERF
+    conv & !PERF_RANDOM == PERF
 }
