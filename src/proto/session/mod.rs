@@ -328,17 +328,6 @@ impl Session {
         Ok(Some(taken))
     }
 
-    /// What may leave before the peer has proved its address: a part of a stream or a whole message.
-    fn write_unproven(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
-        let room = self.unproven_room().min(self.config.mss());
-        match buf.get(..room) {
-            Some([]) => Ok(0),
-            Some(part) if self.config.stream => self.engine.write(part),
-            Some(part) if part.len() < buf.len() => Ok(0),
-            _ => self.engine.write(buf),
-        }
-    }
-
     /// After anything that may have made room.
     fn wake_writer(&mut self) {
         if self.blocked && self.confirmed && self.engine.writable() {

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Control, Peer, Role, Session};
+use crate::error::KcpError;
 use crate::proto::secret::Secret;
 use crate::time::Time;
 use crate::wire::{
@@ -133,9 +134,20 @@ impl Session {
         usize::try_from(rest).unwrap_or(usize::MAX).min(self.mtu)
     }
 
+    /// What may leave before the peer has proved its address: a part of a stream or a whole message.
+    pub(super) fn write_unproven(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
+        let room = self.unproven_room().min(self.config.mss());
+        match buf.get(..room) {
+            Some([]) => Ok(0),
+            Some(part) if self.config.stream => self.engine.write(part),
+            Some(part) if part.len() < buf.len() => Ok(0),
+            _ => self.engine.write(buf),
+        }
+    }
+
     /// Bytes that may be written to a peer that has proved nothing, with room for the control segments
     /// that go with them; only with [`accept_unconfirmed`](crate::KcpConfig::accept_unconfirmed).
-    pub(super) fn unproven_room(&self) -> usize {
+    fn unproven_room(&self) -> usize {
         let headers = HEADER_LEN * (self.control.len() + 3);
         self.allowance().saturating_sub(headers + self.engine.unsent() * self.mtu)
     }
