@@ -121,7 +121,8 @@ mod output {
                 line.push_str("...\n");
             }
             if self.lost > 0 {
-                let lost = format!("warn: {} lines of the log were lost: nobody read it\n", self.lost);
+                let lost =
+                    format!("warn: {} lines of the log were lost: nobody read it\n", self.lost);
                 if try_write(to, &lost).is_ok() {
                     self.lost = 0;
                 }

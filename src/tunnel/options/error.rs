@@ -41,6 +41,10 @@ impl ConfigError {
         ConfigError { place, key: key.into(), problem }
     }
 
+    pub(in crate::tunnel) fn of_file(file: &str, text: &str) -> ConfigError {
+        ConfigError::other(Place::File { file: file.to_string(), line: 0 }, text)
+    }
+
     pub(crate) fn other(place: Place, text: impl Into<String>) -> ConfigError {
         ConfigError::new(place, "", Problem::Other(text.into()))
     }

@@ -50,6 +50,17 @@ fn what_stands_before_the_sections_is_for_the_process_and_for_all_of_them() {
 }
 
 #[test]
+fn a_mark_of_the_encoding_and_other_line_ends_change_nothing() {
+    let whole = format!("# mine\nmtu = 1200\n{CLIENT}");
+    for text in [&whole, CLIENT, &whole[whole.find("mtu").unwrap()..]] {
+        assert_eq!(parse(&format!("\u{feff}{text}")), parse(text));
+        assert_eq!(parse(&text.replace('\n', "\r\n")), parse(text));
+        let other = text.replace("ssh", "web").replace("2222", "80").replace("mtu = 1200", "");
+        parse(&format!("\u{feff}{text}\u{feff}{other}"));
+    }
+}
+
+#[test]
 fn the_order_of_options_does_not_matter() {
     let one = format!("{CLIENT}send_window = 99\nbandwidth = 1gbit\nmtu = 1200\nprofile = lan\n");
     let other = format!("{CLIENT}profile = lan\nmtu = 1200\nbandwidth = 1gbit\nsend_window = 99\n");
