@@ -85,7 +85,7 @@ impl fmt::Display for KcpError {
             }
             KcpError::ConvInUse { conv } => write!(f, "conversation {conv} is in use"),
             KcpError::Config { field, value, accepted } => {
-                write!(f, "configuration: {field} = {value}, accepted: {accepted}")
+                write!(f, "configuration: {field} = {value}: must be {accepted}")
             }
             KcpError::Io(error) => error.fmt(f),
         }
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_bad_value_is_named_with_what_is_accepted() {
         let error =
-            KcpError::Config { field: "mtu", value: "20".into(), accepted: "50..=65507".into() };
-        assert_eq!(error.to_string(), "configuration: mtu = 20, accepted: 50..=65507");
+            KcpError::Config { field: "mtu", value: "20".into(), accepted: "50 to 65507".into() };
+        assert_eq!(error.to_string(), "configuration: mtu = 20: must be 50 to 65507");
     }
 }

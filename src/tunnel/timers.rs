@@ -48,13 +48,15 @@ impl fmt::Display for BrokenTimers {
         let how = match self {
             BrokenTimers::Hang => "never fire",
             BrokenTimers::Early => "fire early",
-            BrokenTimers::Late(by) => return write!(
+            BrokenTimers::Late(by) => {
+                return write!(
                 f,
                 "timers fire {} ms late on this system, and whatever waits takes as much longer: \
                      its kernel lacks the system calls for times that this build uses \
                      (CONFIG_COMPAT_32BIT_TIME)",
                 by.as_millis()
-            ),
+            )
+            }
             BrokenTimers::Fail(kind) => {
                 return write!(
                     f,

@@ -70,7 +70,7 @@ fn sighup_with_a_wrong_file_changes_nothing() {
         file.write(&text.replace("role = client", "role = clint"));
         daemon.signal("HUP");
         let error = daemon.says("nothing is changed");
-        let place = format!("error: {}:6: role = clint: accepted: client or server", file.path());
+        let place = format!("error: {}:6: role = clint: must be client or server", file.path());
         assert!(error.starts_with(&place), "{error}");
         chat(&mut tcp, b"as before").await.expect("nothing is changed");
     });
