@@ -331,13 +331,18 @@ impl Shared {
         log::info!(
             target: super::logging::UNLIMITED,
             "{}: {open} connections, {opened} so far, {failed} failed; \
-             {} bytes in {} datagrams sent, {} in {} received; {} dropped",
+             {} bytes in {} datagrams sent, {} in {} received, {} dropped; \
+             {} streams, {} refused, {} evicted; {} transport errors",
             self.settings.name,
             endpoint.bytes_sent,
             endpoint.datagrams_sent,
             endpoint.bytes_received,
             endpoint.datagrams_received,
-            endpoint.transmit_dropped + endpoint.receive_dropped,
+            endpoint.transmit_dropped.saturating_add(endpoint.receive_dropped),
+            endpoint.sessions,
+            endpoint.refused,
+            endpoint.evicted,
+            endpoint.transport_errors,
         );
     }
 }

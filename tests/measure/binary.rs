@@ -181,7 +181,7 @@ fn perf_against_a_server_that_does_not_want_it_says_why() {
     server.assert_untouched();
     let free = UdpSocket::bind(ANY).unwrap().local_addr().unwrap();
     let (_, err) = text(&run(&["perf", &free.to_string()]), 1);
-    assert!(err.contains("nobody listens at the peer's address"), "{err}");
+    assert!(err.contains("nobody listens at the peer's address and port"), "{err}");
 }
 
 #[test]
