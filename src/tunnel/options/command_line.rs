@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use lexopt::Arg::{Long, Short, Value};
 
-use super::draft::{default_of, Entries};
+use super::draft::{default_of, limits_of, Entries};
 use super::error::{ConfigError, Place};
 use super::measure;
 use super::table::{nearest, Group, Opt, OPTIONS};
@@ -185,6 +185,13 @@ pub fn help() -> String {
                 None => String::new(),
             };
             text.push_str(&format!("  {name:<28} {}{default}\n", option.help));
+        }
+    }
+    text.push_str("\nProfiles: connections at once, unless max_connections says; max_sessions\n");
+    let profiles = Opt::find("profile").map(|option| option.accepted).unwrap_or_default();
+    for profile in profiles.split(", ").flat_map(|names| names.split(" or ")) {
+        if let Some((connections, sessions)) = limits_of(profile) {
+            text.push_str(&format!("  {profile:<28} {connections:>3}; {sessions}\n"));
         }
     }
     text

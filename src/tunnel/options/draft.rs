@@ -78,6 +78,14 @@ fn streams(kcp: KcpConfig) -> KcpConfig {
     KcpConfig { stream: true, max_message: None, ..kcp }
 }
 
+/// The connections that a tunnel of a profile carries at once, and the streams that it may have.
+pub(super) fn limits_of(profile: &str) -> Option<(usize, usize)> {
+    let mut draft = Draft::default();
+    draft.profile(profile)?;
+    let sessions = draft.kcp.max_sessions;
+    Some((MAX_CONNECTIONS.min(sessions), sessions))
+}
+
 impl Draft {
     pub(super) fn profile(&mut self, name: &str) -> Option<()> {
         self.kcp = streams(match name {

@@ -136,7 +136,12 @@ impl fmt::Display for Configuration {
             writeln!(f, "{name} = {value}")?;
         }
         for settings in &self.tunnels {
-            writeln!(f, "\n[{}]", settings.name)?;
+            let (open, streams) = (settings.max_connections, settings.kcp.max_sessions);
+            writeln!(
+                f,
+                "\n[{}] # at most {open} connections at once, {streams} streams",
+                settings.name
+            )?;
             for (name, value) in effective(settings) {
                 writeln!(f, "{name} = {value}")?;
             }

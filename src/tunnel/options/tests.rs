@@ -94,6 +94,9 @@ fn what_is_printed_is_read_as_the_same_for_every_profile() {
         );
         let first = parse(&text);
         let printed = first.to_string();
+        let limits =
+            format!("connections at once, {} streams\n", first.tunnels[0].kcp.max_sessions);
+        assert!(printed.contains(&limits), "{printed}");
         assert_eq!(parse(&printed), first, "{printed}");
         assert_eq!(parse(&printed).to_string(), printed);
     }
@@ -303,6 +306,9 @@ fn help_names_every_option_and_the_version_is_a_command() {
     for option in OPTIONS.iter().filter(|option| option.name != "role") {
         assert!(text.contains(&format!("--{} ", option.name.replace('_', "-"))), "{}", option.name);
     }
+    let low = KcpConfig::low_memory().max_sessions;
+    let limit = format!("  low_memory{:19}{:>3}; {low}\n", "", low.min(512));
+    assert!(text.contains(&limit) && text.matches("; 4096\n").count() >= 5, "{text}");
     assert_eq!(command("--help"), Ok(Command::Help));
     assert_eq!(command("client -h"), Ok(Command::Help));
     assert_eq!(command("help"), Ok(Command::Help));
