@@ -47,8 +47,7 @@ impl Results {
     }
 
     pub fn save(&self) -> String {
-        let mut text =
-            format!("about\tmachine\t{}\nabout\tdate\t{}\n", self.machine, self.date);
+        let mut text = format!("about\tmachine\t{}\nabout\tdate\t{}\n", self.machine, self.date);
         for ((scenario, peer, figure), values) in &self.figures {
             let values: Vec<_> = values.iter().map(|value| format!("{value:.6}")).collect();
             let _ = writeln!(text, "{scenario}\t{peer}\t{figure}\t{}", values.join("\t"));
