@@ -25,6 +25,10 @@ const ROUNDS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
+    if env::args().skip(1).any(|arg| arg == "--help" || arg == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let args: Vec<String> = env::args().skip(1).collect();
     let (addr, message) = match &args[..] {
         [addr] if !addr.starts_with('-') => (addr, "Hello, KCP!"),

@@ -16,9 +16,13 @@ use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream};
 
 const USAGE: &str = "\
 usage: echo_server ADDR
-  ADDR  where to listen, such as 127.0.0.1:4000 or [::]:4000; port 0 lets the system choose";
+  ADDR  where to listen, such as 127.0.0.1:4000 or '[::]:4000'; port 0 lets the system choose";
 
 fn main() -> ExitCode {
+    if env::args().skip(1).any(|arg| arg == "--help" || arg == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let args: Vec<String> = env::args().skip(1).collect();
     let addr = match &args[..] {
         [addr] if !addr.starts_with('-') => addr,

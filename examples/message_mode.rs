@@ -16,6 +16,10 @@ use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream};
 const USAGE: &str = "usage: message_mode";
 
 fn main() -> ExitCode {
+    if env::args().skip(1).any(|arg| arg == "--help" || arg == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     if env::args().len() > 1 {
         eprintln!("{USAGE}");
         return ExitCode::from(2);

@@ -19,6 +19,10 @@ use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream, UdpTransport};
 const USAGE: &str = "usage: own_executor";
 
 fn main() -> ExitCode {
+    if env::args().skip(1).any(|arg| arg == "--help" || arg == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     if env::args().len() > 1 {
         eprintln!("{USAGE}");
         return ExitCode::from(2);

@@ -26,7 +26,9 @@ pub enum KcpError {
     Closed,
     /// Nobody listens at the peer's address: its system said so by ICMP.
     Refused,
-    /// A message is longer than one message may be.
+    /// A message is longer than one message may be
+    /// ([`max_message`](crate::KcpConfig::max_message)). Bytes, written by
+    /// [`AsyncWrite`](futures_lite::AsyncWrite), may have any length.
     MessageTooLarge {
         /// Bytes in the refused message.
         len: usize,
@@ -68,24 +70,34 @@ pub enum KcpError {
 impl fmt::Display for KcpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            KcpError::TimedOut => f.write_str("the peer was silent for too long"),
-            KcpError::Reset => f.write_str("the peer does not know the conversation"),
-            KcpError::NoRoom => f.write_str("the peer has no room for another conversation"),
-            KcpError::Closed => f.write_str("closed on this side"),
-            KcpError::Refused => f.write_str("nobody listens at the peer's address"),
+            KcpError::TimedOut => f.write_str("timed out: the peer was silent for too long"),
+            KcpError::Reset => {
+                f.write_str("reset by the peer: it was restarted, or has ended the stream")
+            }
+            KcpError::NoRoom => f.write_str("no room: the peer has as many streams as it takes"),
+            KcpError::Closed => f.write_str("closed by this side before"),
+            KcpError::Refused => {
+                f.write_str("refused: nobody listens at the peer's address and port")
+            }
             KcpError::MessageTooLarge { len, max } => {
-                write!(f, "message of {len} bytes, at most {max} are accepted")
+                write!(f, "message of {len} bytes: must be at most {max}, or written as bytes")
             }
             KcpError::BufferTooSmall { needed, len } => {
-                write!(f, "buffer of {len} bytes for a message of {needed}")
+                write!(
+                    f,
+                    "buffer of {len} bytes: must be at least {needed}, for the message that waits"
+                )
             }
-            KcpError::WouldBlock => f.write_str("nothing to do without waiting"),
+            KcpError::WouldBlock => f.write_str("not ready: it would have to wait"),
             KcpError::TooManySessions { limit } => {
-                write!(f, "{limit} sessions exist, the configured limit")
+                write!(f, "too many streams: max_sessions = {limit} are open")
             }
-            KcpError::ConvInUse { conv } => write!(f, "conversation {conv} is in use"),
+            KcpError::ConvInUse { conv } => write!(
+                f,
+                "conversation number {conv} is in use, or rests after use, with this peer"
+            ),
             KcpError::Config { field, value, accepted } => {
-                write!(f, "configuration: {field} = {value}, accepted: {accepted}")
+                write!(f, "configuration: {field} = {value}: must be {accepted}")
             }
             KcpError::Io(error) => error.fmt(f),
         }
@@ -141,7 +153,7 @@ mod tests {
     #[test]
     fn a_bad_value_is_named_with_what_is_accepted() {
         let error =
-            KcpError::Config { field: "mtu", value: "20".into(), accepted: "50..=65507".into() };
-        assert_eq!(error.to_string(), "configuration: mtu = 20, accepted: 50..=65507");
+            KcpError::Config { field: "mtu", value: "20".into(), accepted: "50 to 65507".into() };
+        assert_eq!(error.to_string(), "configuration: mtu = 20: must be 50 to 65507");
     }
 }

@@ -39,12 +39,38 @@ fn a_message_beyond_the_limit_is_refused_whole() {
         assert!(matches!(refused, Err(KcpError::MessageTooLarge { len: 1001, max: 1000 })));
         let refused = client.try_send(&[1; 1001]);
         assert!(matches!(refused, Err(KcpError::MessageTooLarge { len: 1001, max: 1000 })));
-        let refused = client.write(&[1; 1001]).await.unwrap_err();
-        assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
         client.send(&[2; 1000]).await.unwrap();
         let mut buf = [0; 1000];
         assert_eq!(server.recv(&mut buf).await.unwrap(), 1000);
         assert_eq!(buf, [2; 1000], "nothing of the refused ones");
+    });
+}
+
+#[test]
+fn bytes_of_any_length_are_cut_into_messages() {
+    const LEN: usize = 1_000_003;
+    story(async {
+        // The send budget has room for a few messages only.
+        let config = messages().with_max_message(Some(1000)).with_send_budget(16 * 1024);
+        let (mut server, mut client) = connected(&config).await;
+        assert_eq!(client.write(&pattern(1001)).await.unwrap(), 1000, "one message of what fits");
+        let mut message = [0; 1001];
+        assert_eq!(server.recv(&mut message).await.unwrap(), 1000);
+
+        let data = pattern(LEN);
+        let (read, mut write) = client.split();
+        let writing = async {
+            write.write_all(&data).await.expect("every byte");
+            futures_lite::io::copy(&data[..], &mut write).await.expect("again");
+            write.close().await.expect("arrived");
+        };
+        let reading = async {
+            let mut bytes = Vec::new();
+            server.read_to_end(&mut bytes).await.expect("to the end");
+            assert!(bytes == [&data[..], &data].concat());
+        };
+        future::zip(writing, reading).await;
+        drop(read);
     });
 }
 

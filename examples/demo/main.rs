@@ -51,6 +51,10 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    if env::args().skip(1).any(|arg| arg == "--help" || arg == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let options = match parse(env::args().skip(1)) {
         Ok(options) => options,
         Err(error) => {
@@ -91,7 +95,7 @@ fn number<T: FromStr + PartialOrd + Display>(
 ) -> Result<T, String> {
     match text.parse() {
         Ok(value) if least <= value && value <= most => Ok(value),
-        _ => Err(format!("{option} {text}: accepted are {least} to {most}")),
+        _ => Err(format!("{option} {text}: must be {least} to {most}")),
     }
 }
 

@@ -48,8 +48,10 @@ fn check(file: &Path) -> ExitCode {
 
 /// Succeeds where something has come back.
 fn measure(run: impl FnOnce(&Runtime) -> io::Result<bool>) -> ExitCode {
-    if let Err(error) = tunnel::check_timers() {
-        return fail(1, error);
+    match tunnel::check_timers() {
+        Ok(()) => {}
+        Err(error) if error.is_fatal() => return fail(1, error),
+        Err(error) => drop(writeln!(io::stderr(), "smol-kcpd: {error}")),
     }
     match run(&Runtime::new()) {
         Ok(true) => ExitCode::SUCCESS,
@@ -60,16 +62,19 @@ fn measure(run: impl FnOnce(&Runtime) -> io::Result<bool>) -> ExitCode {
 
 fn run(configuration: Configuration, file: Option<PathBuf>) -> ExitCode {
     Logger::install(configuration.process.log_level);
-    if let Err(error) = tunnel::check_timers() {
-        return fail(1, error);
-    }
     let runtime = Runtime::new();
     let user = configuration.process.user.clone();
-    // Sockets are bound with the rights that the process was started with.
+    // Signals are listened for before anything takes time, and sockets are bound with the rights
+    // that the process was started with.
     let daemon = match Daemon::start(&runtime, configuration, file) {
         Ok(daemon) => daemon,
         Err(error) => return fail(1, format_args!("signals: {error}")),
     };
+    match tunnel::check_timers() {
+        Ok(()) => {}
+        Err(error) if error.is_fatal() => return fail(1, error),
+        Err(error) => log::warn!("{error}"),
+    }
     if let Some(user) = user {
         if let Err(error) = tunnel::drop_to(&user) {
             return fail(1, format_args!("user {user}: {error}"));

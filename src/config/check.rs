@@ -60,7 +60,7 @@ impl KcpConfig {
     /// use smol_kcp::KcpConfig;
     ///
     /// let error = KcpConfig::default().with_mtu(20).check().unwrap_err();
-    /// assert_eq!(error.to_string(), "configuration: mtu = 20, accepted: 50..=65507");
+    /// assert_eq!(error.to_string(), "configuration: mtu = 20: must be 50 to 65507");
     /// ```
     pub fn check(&self) -> Result<(), KcpError> {
         within("mtu", self.mtu, MTU)?;
@@ -129,7 +129,7 @@ fn within<T: PartialOrd + Debug>(
     if accepted.contains(&value) {
         return Ok(());
     }
-    Err(refused(field, format_args!("{value:?}"), format!("{accepted:?}")))
+    Err(refused(field, format_args!("{value:?}"), between(&accepted)))
 }
 
 fn within_or_none<T: PartialOrd + Debug>(
@@ -138,11 +138,17 @@ fn within_or_none<T: PartialOrd + Debug>(
     accepted: RangeInclusive<T>,
 ) -> Result<(), KcpError> {
     match value {
-        Some(value) if !accepted.contains(&value) => {
-            Err(refused(field, format_args!("{value:?}"), format!("{accepted:?}, or none")))
-        }
+        Some(value) if !accepted.contains(&value) => Err(refused(
+            field,
+            format_args!("{value:?}"),
+            format!("{}, or none", between(&accepted)),
+        )),
         _ => Ok(()),
     }
+}
+
+fn between<T: Debug>(accepted: &RangeInclusive<T>) -> String {
+    format!("{:?} to {:?}", accepted.start(), accepted.end())
 }
 
 fn refused(field: &'static str, value: impl ToString, accepted: String) -> KcpError {

@@ -134,7 +134,8 @@ pub struct KcpConfig {
     /// Default 512 KiB: a reader may pause for a round trip and the window stays open.
     pub recv_budget: usize,
     /// Bytes of the longest message; `None`: what 127 fragments carry, the most that ikcp.c sends
-    /// (174,752 bytes at an `mtu` of 1400). Of no meaning in [stream](KcpConfig::stream) mode.
+    /// (174,752 bytes at an `mtu` of 1400). [`send`](crate::KcpStream::send) refuses a longer one,
+    /// `AsyncWrite` takes a part. Of no meaning in [stream](KcpConfig::stream) mode.
     ///
     /// Default `None`.
     pub max_message: Option<usize>,

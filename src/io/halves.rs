@@ -20,7 +20,8 @@ pub struct ReadHalf {
     handle: Arc<Handle>,
 }
 
-/// The writing half of a [`KcpStream`]: see [`KcpStream::split`]. Dropped, it closes its side in the
+/// The writing half of a [`KcpStream`]: see [`KcpStream::split`]. Its
+/// [`AsyncWrite`](futures_lite::AsyncWrite) cuts into messages what is longer than one. Dropped, it closes its side in the
 /// background, and the reading half goes on.
 #[derive(Debug)]
 pub struct WriteHalf {
@@ -149,6 +150,21 @@ macro_rules! reads {
     )*};
 }
 
+/// Writes one message of what fits into one, where there are messages; `write_all` and `copy` go on
+/// with the rest, as they do with every writer that takes a part.
+fn poll_write_part(
+    handle: &Handle,
+    cx: &mut Context<'_>,
+    buf: &[u8],
+) -> Poll<Result<usize, KcpError>> {
+    match handle.poll_write(cx, buf) {
+        Poll::Ready(Err(KcpError::MessageTooLarge { max, .. })) => {
+            handle.poll_write(cx, buf.get(..max).unwrap_or(buf))
+        }
+        written => written,
+    }
+}
+
 macro_rules! writes {
     ($($half:ty),*) => {$(
         impl AsyncWrite for $half {
@@ -157,7 +173,7 @@ macro_rules! writes {
                 cx: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
-                self.handle.poll_write(cx, buf).map_err(io::Error::from)
+                poll_write_part(&self.handle, cx, buf).map_err(io::Error::from)
             }
 
             fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

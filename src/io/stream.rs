@@ -20,9 +20,13 @@ use crate::stats::StreamStats;
 ///
 /// [`AsyncRead`](futures_lite::AsyncRead) and [`AsyncWrite`](futures_lite::AsyncWrite) carry bytes;
 /// [`send`](KcpStream::send) and [`recv`](KcpStream::recv) carry messages, unless the configuration
-/// says [`stream`](KcpConfig::stream), where they carry bytes too. Dropped, the stream is closed in
-/// the background: what was written is delivered within [`linger`](KcpConfig::linger). A program
-/// that ends takes its background with it: [`close`](KcpStream::close) before.
+/// says [`stream`](KcpConfig::stream), where they carry bytes too. Without it, each write of bytes is
+/// a message: what is longer than [`max_message`](KcpConfig::max_message) is taken in parts, so that
+/// `write_all` and `copy` deliver every byte, and the other side, which reads bytes, sees no difference.
+///
+/// Dropped, the stream is closed in the background: what was written is delivered within
+/// [`linger`](KcpConfig::linger). A program that ends takes its background with it:
+/// [`close`](KcpStream::close) before.
 ///
 /// # Examples
 ///
@@ -200,7 +204,8 @@ impl KcpStream {
     /// sent: it could not be told from the end.
     ///
     /// # Errors
-    /// [`KcpError::MessageTooLarge`]; [`KcpError::Closed`] after a close; what ended the stream.
+    /// [`KcpError::MessageTooLarge`], which `AsyncWrite` cuts instead; [`KcpError::Closed`] after a
+    /// close; what ended the stream.
     ///
     /// # Cancel safety
     /// Dropped before it is done, nothing has been taken.

@@ -1,7 +1,8 @@
 //! Several tunnels, under the control of signals.
 
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Seek};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_signal::{Signal, Signals};
@@ -9,14 +10,15 @@ use futures_lite::{future, StreamExt};
 use smol::Task;
 
 use super::runtime::Runtime;
-use super::{Configuration, Role, Settings, Tunnel};
+use super::{ConfigError, Configuration, Process, Role, Settings, Tunnel};
 
 /// The tunnels of a process, and its signals: SIGHUP reads the file again and restarts what has
 /// changed, SIGTERM and SIGINT drain, SIGUSR1 logs statistics.
 #[derive(Debug)]
 pub struct Daemon {
     runtime: Runtime,
-    file: Option<PathBuf>,
+    file: Option<Source>,
+    process: Process,
     tunnels: Vec<Tunnel>,
     /// Tunnels that are no longer configured and carry what they have to its end.
     leaving: Vec<Task<()>>,
@@ -24,7 +26,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Begins to listen for signals, and starts every tunnel.
+    /// Begins to listen for signals, and starts every tunnel. `file` is where the configuration came
+    /// from; it is kept open, so that it can be read again with fewer rights.
     ///
     /// # Errors
     /// Signals cannot be listened for.
@@ -37,7 +40,14 @@ impl Daemon {
         let signals = Signals::new(signals)?;
         let start = |settings| Tunnel::start(runtime, settings);
         let tunnels = configuration.tunnels.into_iter().map(start).collect();
-        Ok(Daemon { runtime: runtime.clone(), file, tunnels, leaving: Vec::new(), signals })
+        Ok(Daemon {
+            runtime: runtime.clone(),
+            file: file.map(Source::new),
+            process: configuration.process,
+            tunnels,
+            leaving: Vec::new(),
+            signals,
+        })
     }
 
     /// Runs until SIGTERM or SIGINT, and then until everything is drained; a second one cuts that
@@ -57,7 +67,7 @@ impl Daemon {
         let tunnels = std::mem::take(&mut self.tunnels);
         for tunnel in tunnels {
             let linger = tunnel.settings().kcp.linger;
-            self.leave(tunnel, linger);
+            self.leave(tunnel, linger).await;
         }
         let leaving = std::mem::take(&mut self.leaving);
         let drained = async {
@@ -78,8 +88,9 @@ impl Daemon {
         signal.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
     }
 
-    fn leave(&mut self, mut tunnel: Tunnel, limit: Duration) {
-        tunnel.stop_accepting();
+    /// When it returns, the tunnel's TCP socket is free.
+    async fn leave(&mut self, mut tunnel: Tunnel, limit: Duration) {
+        tunnel.close_listener().await;
         self.leaving.retain(|task| !task.is_finished());
         self.leaving.push(self.runtime.spawn(tunnel.drain(limit)));
     }
@@ -90,7 +101,7 @@ impl Daemon {
             log::info!("there is no file to read again");
             return;
         };
-        match Configuration::read(file) {
+        match file.read() {
             Ok(configuration) => self.change(configuration).await,
             Err(error) => log::error!("{error}; nothing is changed"),
         }
@@ -99,6 +110,9 @@ impl Daemon {
     /// Stops the tunnels that are not in `configuration` as they are, then starts what is new.
     async fn change(&mut self, configuration: Configuration) {
         log::set_max_level(configuration.process.log_level);
+        if configuration.process.user != self.process.user {
+            log::warn!("user is changed in the file: that needs a restart of smol-kcpd");
+        }
         let (mut kept, mut others) = (Vec::new(), Vec::new());
         for tunnel in std::mem::take(&mut self.tunnels) {
             match configuration.tunnels.contains(tunnel.settings()) {
@@ -115,7 +129,7 @@ impl Daemon {
                 tunnel.drain(Duration::ZERO).await;
             } else {
                 let linger = tunnel.settings().kcp.linger;
-                self.leave(tunnel, linger);
+                self.leave(tunnel, linger).await;
             }
         }
         for settings in configuration.tunnels {
@@ -127,6 +141,61 @@ impl Daemon {
         }
         log::info!("the configuration is read");
     }
+}
+
+/// The file of the configuration.
+#[derive(Debug)]
+struct Source {
+    path: PathBuf,
+    /// Opened with the rights that the process was started with.
+    kept: Option<File>,
+}
+
+impl Source {
+    fn new(path: PathBuf) -> Source {
+        let kept = File::open(&path).ok();
+        Source { path, kept }
+    }
+
+    /// Reads what is at the path; where that is not allowed any more, what was there at the start, as
+    /// long as it is the same file.
+    fn read(&self) -> Result<Configuration, ConfigError> {
+        let name = self.path.display().to_string();
+        let failed = |what: &str| ConfigError::of_file(&name, what);
+        match (File::open(&self.path), &self.kept) {
+            (Ok(file), _) => Configuration::read_from(&file, &name),
+            (Err(error), Some(kept)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                if !is_still_at(kept, &self.path) {
+                    return Err(failed(
+                        "cannot be read: it was replaced, and the new one may not be read with the \
+                         rights of `user`: a restart of smol-kcpd is needed, or a file of that user",
+                    ));
+                }
+                let mut kept: &File = kept;
+                let begin = kept.rewind();
+                begin.map_err(|error| failed(&format!("cannot be read: {error}")))?;
+                Configuration::read_from(kept, &name)
+            }
+            (Err(error), _) => Err(failed(&format!("cannot be read: {error}"))),
+        }
+    }
+}
+
+/// Is that file the one at `path`? Where the folder may not be searched: is it anywhere?
+#[cfg(unix)]
+fn is_still_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let Ok(kept) = file.metadata() else { return false };
+    match path.metadata() {
+        Ok(there) => (there.dev(), there.ino()) == (kept.dev(), kept.ino()),
+        Err(_) => kept.nlink() > 0,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_still_at(_: &File, _: &Path) -> bool {
+    false
 }
 
 fn same_socket(a: &Settings, b: &Settings) -> bool {

@@ -60,11 +60,18 @@ impl Runtime {
         if let Some(addr) = host.literal() {
             return Ok(vec![addr]);
         }
-        let found = self.resolver.resolve(host).await?;
-        if found.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        let name = host.host();
+        match self.resolver.resolve(host).await {
+            Ok(found) if found.is_empty() => {
+                let why = format!("the name {name} has no address");
+                Err(io::Error::new(io::ErrorKind::NotFound, why))
+            }
+            Ok(found) => Ok(found),
+            Err(error) => {
+                let why = format!("the name {name} has no address: {error}");
+                Err(io::Error::new(error.kind(), why))
+            }
         }
-        Ok(found)
     }
 
     pub(super) fn scratch(&self) -> Rc<RefCell<Vec<u8>>> {

@@ -19,9 +19,12 @@ use super::runtime::{within, Runtime};
 use super::{client, server, Role, Settings};
 use crate::{Driver, EndpointStats, KcpEndpoint, SessionInfo};
 
-/// Waiting times between attempts to bind, or to accept after the system had no descriptors left.
+/// Waiting times between attempts to accept after the system had no descriptors left.
 pub(super) const RETRIES: Backoff =
     Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+
+/// Waiting times between attempts to bind: a socket that is about to be closed is free at the second.
+const BINDING: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// For the resets of what was cut to leave.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -93,7 +96,7 @@ impl Tunnel {
             cut: cut_receiver,
             alive: RefCell::new(Some(alive)),
         });
-        let door = shared.open_or_log();
+        let door = shared.open_or_log(true);
         let accepting = runtime.spawn(accept(Rc::clone(&shared), door));
         let reporting = shared
             .settings
@@ -149,13 +152,23 @@ impl Tunnel {
         self.shared.local_addr.set(None);
     }
 
+    /// As [`stop_accepting`](Self::stop_accepting); when it returns, a TCP socket is closed. That of a
+    /// server is that of its streams too.
+    pub(super) async fn close_listener(&mut self) {
+        let accepting = self.accepting.take();
+        self.stop_accepting();
+        if let Some(task) = accepting {
+            task.cancel().await;
+        }
+    }
+
     /// Accepts no more, waits until all connections have ended but no longer than `limit`, resets
     /// those that are left, and lets the last datagrams leave.
     ///
     /// # Cancel safety
     /// Dropped before it is done, the tunnel is dropped.
     pub async fn drain(mut self, limit: Duration) {
-        self.stop_accepting();
+        self.close_listener().await;
         self.shared.alive.replace(None);
         let began = super::runtime::now();
         if !limit.is_zero() {
@@ -186,11 +199,11 @@ impl fmt::Debug for Tunnel {
 
 /// Accepts for ever.
 async fn accept(shared: Rc<Shared>, mut door: Option<Door>) {
-    let mut retries = RETRIES;
+    let mut retries = BINDING;
     loop {
         let Some(open) = door.take() else {
             Timer::after(retries.next(fastrand::u8(..))).await;
-            door = shared.open_or_log();
+            door = shared.open_or_log(false);
             continue;
         };
         retries.reset();
@@ -218,9 +231,10 @@ impl Shared {
         }
     }
 
-    fn open_or_log(self: &Rc<Shared>) -> Option<Door> {
+    /// `first`: somebody who ends may still have the address, which is nothing to speak of yet.
+    fn open_or_log(self: &Rc<Shared>, first: bool) -> Option<Door> {
         let (name, listen) = (&self.settings.name, self.settings.listen);
-        match self.open() {
+        let error = match self.open() {
             Ok(door) => {
                 let addr = self.local_addr.get().unwrap_or(listen);
                 match &self.settings.role {
@@ -231,13 +245,21 @@ impl Shared {
                         log::info!("{name}: listening on UDP {addr} for target {target}");
                     }
                 }
-                Some(door)
+                return Some(door);
             }
-            Err(error) => {
-                log::error!("{name}: cannot listen at {listen}: {error}; will try again");
-                None
+            Err(error) => error,
+        };
+        match error.kind() {
+            io::ErrorKind::AddrInUse if first => {
+                log::debug!("{name}: {listen} is in use; will try again");
             }
+            io::ErrorKind::PermissionDenied if (1..1024).contains(&listen.port()) => log::error!(
+                "{name}: cannot listen at {listen}: {error}: a port below 1024 needs the rights of \
+                 root, which `user` gives up after the start: restart smol-kcpd; will try again",
+            ),
+            _ => log::error!("{name}: cannot listen at {listen}: {error}; will try again"),
         }
+        None
     }
 
     fn close(&self) {
@@ -309,13 +331,18 @@ impl Shared {
         log::info!(
             target: super::logging::UNLIMITED,
             "{}: {open} connections, {opened} so far, {failed} failed; \
-             {} bytes in {} datagrams sent, {} in {} received; {} dropped",
+             {} bytes in {} datagrams sent, {} in {} received, {} dropped; \
+             {} streams, {} refused, {} evicted; {} transport errors",
             self.settings.name,
             endpoint.bytes_sent,
             endpoint.datagrams_sent,
             endpoint.bytes_received,
             endpoint.datagrams_received,
-            endpoint.transmit_dropped + endpoint.receive_dropped,
+            endpoint.transmit_dropped.saturating_add(endpoint.receive_dropped),
+            endpoint.sessions,
+            endpoint.refused,
+            endpoint.evicted,
+            endpoint.transport_errors,
         );
     }
 }

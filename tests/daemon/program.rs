@@ -144,6 +144,7 @@ fn it_tells_its_version_and_its_options() {
     assert_eq!(output(program().arg("--version")), (0, version, String::new()));
     let (code, help, _) = output(program().arg("--help"));
     assert_eq!(code, 0);
+    assert_eq!(output(program().arg("help")), (0, help.clone(), String::new()));
     assert!(help.contains("--send-window N"));
 }
 
@@ -159,7 +160,7 @@ fn check_prints_what_it_reads_the_same() {
 #[test]
 fn a_wrong_configuration_is_refused_with_the_place_in_it() {
     let file = File::new("[a]\nrole = client\nlisten = 127.0.0.1:1\nserver = b:2\nmtu = 9\n");
-    let message = format!("smol-kcpd: {}:5: mtu = 9: accepted: 50..=65507\n", file.path());
+    let message = format!("smol-kcpd: {}:5: mtu = 9: must be 50 to 65507\n", file.path());
     for how in ["check", "--config"] {
         assert_eq!(output(program().args([how, file.path()])), (2, String::new(), message.clone()));
     }

@@ -70,7 +70,7 @@ fn sighup_with_a_wrong_file_changes_nothing() {
         file.write(&text.replace("role = client", "role = clint"));
         daemon.signal("HUP");
         let error = daemon.says("nothing is changed");
-        let place = format!("error: {}:6: role = clint: accepted: client or server", file.path());
+        let place = format!("error: {}:6: role = clint: must be client or server", file.path());
         assert!(error.starts_with(&place), "{error}");
         chat(&mut tcp, b"as before").await.expect("nothing is changed");
     });
@@ -140,8 +140,138 @@ fn sigusr1_logs_statistics_and_the_interval_does_too() {
         let mut client = Daemon::start(&["client", "--listen", ANY, "--server", &at]);
         let _tcp = talking(client.address("tunnel")).await;
         client.signal("USR1");
-        client.says("tunnel: 1 connections, 1 so far, 0 failed");
+        let line = client.says("tunnel: 1 connections, 1 so far, 0 failed");
+        assert!(line.ends_with("; 1 streams, 0 refused, 0 evicted; 0 transport errors"), "{line}");
         client.says("5 bytes sent, 5 received");
         server.says("tunnel: 1 connections, 1 so far, 0 failed");
     });
+}
+
+/// A pipe, as far as a daemon can tell, that takes no byte more; and its other end.
+#[cfg(target_os = "linux")]
+fn full() -> (std::process::Stdio, std::os::unix::net::UnixStream) {
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+
+    let (mut to, from) = std::os::unix::net::UnixStream::pair().expect("two ends");
+    to.set_nonblocking(true).expect("a mode");
+    while to.write(&[b'.'; 4096]).is_ok() {}
+    while to.write(b".").is_ok() {}
+    to.set_nonblocking(false).expect("a mode");
+    (OwnedFd::from(to).into(), from)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    use std::io::Read;
+
+    story(|_, _| async move {
+        let target = echo_server().await.to_string();
+        let mut server = Daemon::start(&["server", "--listen", ANY, "--target", &target]);
+        let (at, listen) = (server.address("tunnel").to_string(), free_tcp());
+        let args = ["client", "--listen", &listen.to_string(), "--server", &at];
+        let ((stdout, mut lines), (stderr, _unread)) = (full(), full());
+        let mut command = crate::program::program();
+        command.args(args).args(["--log-level", "debug"]).stdout(stdout).stderr(stderr);
+        let mut client = command.spawn().expect("the program starts");
+        drop(command); // which holds these outputs too
+        until(|| std::net::TcpStream::connect(listen).is_ok()).await;
+        let mut tcp = talking(listen).await;
+        chat(&mut tcp, &pattern(100_000)).await.expect("traffic goes on");
+        // Somebody reads: the next line says what is missing.
+        let mut text = vec![0; 1 << 20];
+        lines.set_nonblocking(true).expect("a mode");
+        while lines.read(&mut text).is_ok_and(|n| n > 0) {}
+        lines.set_nonblocking(false).expect("a mode");
+        let pid = client.id().to_string();
+        let kill = |signal: &str| {
+            let sent = std::process::Command::new("kill").args(["-s", signal, &pid]).status();
+            assert!(sent.expect("kill runs").success());
+        };
+        kill("USR1");
+        drop(tcp);
+        kill("TERM");
+        assert!(client.wait().expect("it ends").success());
+        let mut text = String::new();
+        lines.read_to_string(&mut text).expect("lines");
+        let told = text.lines().next().unwrap_or_default();
+        assert!(told.starts_with("warn: ") && told.ends_with(": nobody read it"), "{text}");
+        assert!(text.contains(" connections, "), "{text}");
+        assert!(text.contains("\nending\n"), "{text}");
+    });
+}
+
+/// A TCP port that is free now, and soon the program's.
+fn free_tcp() -> SocketAddr {
+    let listener = std::net::TcpListener::bind(ANY).expect("a port");
+    listener.local_addr().expect("its address")
+}
+
+#[test]
+fn a_client_that_changes_listens_at_once_where_it_was_and_its_streams_go_on() {
+    story(|_, _| async move {
+        let target = echo_server().await;
+        let (far, listen) = (free(), free_tcp());
+        let server = format!("[far]\nrole = server\nlisten = {far}\ntarget = {target}\n");
+        let client = format!("[a]\nrole = client\nlisten = {listen}\nserver = {far}\n");
+        let file = File::new(&format!("{server}{client}"));
+        let mut daemon = Daemon::start(&["--config", file.path()]);
+        let mut tcp = talking(daemon.address("a")).await;
+        for mtu in [1200, 1300, 1250] {
+            file.write(&format!("{server}{client}mtu = {mtu}\n"));
+            daemon.signal("HUP");
+            assert_eq!(daemon.address("a"), listen);
+            chat(&mut tcp, b"carried on").await.expect("to its end");
+            talking(listen).await;
+        }
+        let heard = daemon.heard().join("\n");
+        assert!(!heard.contains("in use") && !heard.contains("cannot listen"), "{heard}");
+    });
+}
+
+/// Only root can give up rights.
+#[cfg(target_os = "linux")]
+#[test]
+fn with_fewer_rights_a_file_of_root_is_read_again_as_long_as_it_is_the_same() {
+    use std::os::unix::fs::PermissionsExt;
+
+    if !std::fs::read_to_string("/proc/self/status").expect("it").contains("\nUid:\t0\t") {
+        eprintln!("skipped: not root");
+        return;
+    }
+    let section = |name: &str| section(name, "[::1]:2".parse().expect("an address"), "");
+    let file = File::new(&format!("user = nobody\n{}", section("a")));
+    let only_root = |path: &str| {
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(path, mode).expect("a mode");
+    };
+    only_root(file.path());
+    let mut daemon = Daemon::start(&["--config", file.path()]);
+    daemon.address("a");
+    let status = format!("/proc/{}/status", daemon.pid());
+    while std::fs::read_to_string(&status).expect("it runs").contains("\nUid:\t0\t0") {
+        std::thread::yield_now();
+    }
+
+    // Written anew in its place, with a tunnel more; and with a port that only root may have.
+    file.write(&format!("user = nobody\n{}{}", section("a"), section("b")));
+    daemon.signal("HUP");
+    daemon.address("b");
+    let low = section("c").replace(":0\n", ":443\n");
+    file.write(&format!("user = root\n{}{low}", section("a")));
+    daemon.signal("HUP");
+    daemon.says("user is changed in the file: that needs a restart");
+    daemon.says("c: cannot listen at 127.0.0.1:443: Permission denied");
+    daemon.says("the configuration is read");
+    let said = daemon.heard().join("\n");
+    assert!(said.contains("which `user` gives up after the start: restart smol-kcpd"), "{said}");
+
+    // Replaced by another one, it is out of reach.
+    let other = File::new(&section("d"));
+    only_root(other.path());
+    std::fs::rename(other.path(), file.path()).expect("a new file");
+    daemon.signal("HUP");
+    let error = daemon.says("nothing is changed");
+    assert!(error.contains("a restart of smol-kcpd is needed"), "{error}");
 }

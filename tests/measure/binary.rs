@@ -93,7 +93,36 @@ fn ping_to_where_nobody_listens_says_so_and_fails() {
 
     let output = run(&["ping", "nowhere.invalid:1", "--count", "1"]);
     let (out, err) = text(&output, 1);
-    assert!(out.is_empty() && err.starts_with("smol-kcpd: "), "{out}{err}");
+    let said = "smol-kcpd: the name nowhere.invalid has no address: ";
+    assert!(out.is_empty() && err.starts_with(said), "{out}{err}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_measurement_prints_what_there_is() {
+    for direction in ["upload", "download"] {
+        let server = Server::start(&["--perf", "--profile", "lan"]);
+        let addr = server.addr.to_string();
+        let mut perf = Command::new(SMOL_KCPD)
+            .args(["perf", &addr, "--time", "60s", "--profile", "lan", "--direction", direction])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(perf.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("bit/s") {
+            line.clear();
+            assert!(out.read_line(&mut line).unwrap() > 0);
+        }
+        let kill = Command::new("kill").args(["-INT", &perf.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        let row = |line: &&str| line.starts_with(direction) && line.contains("bit/s");
+        assert!(rest.contains("goodput") && rest.lines().any(|line| row(&line)), "{rest}");
+        assert!(rest.ends_with(": interrupted, so far as it came\n"), "{rest}");
+        assert_eq!(perf.wait().unwrap().code(), Some(1), "not to its end");
+    }
 }
 
 #[cfg(unix)]
@@ -127,15 +156,18 @@ fn perf_prints_progress_and_a_table_with_both_directions() {
     assert_eq!(err, "");
     assert!(!out.contains('\r'), "that is for terminals");
     let lines: Vec<&str> = out.lines().collect();
-    let [head, upload, download] = lines[lines.len() - 3..] else { panic!("{out}") };
-    let title = "goodput received time rtt min/mean/max again: timeout+fast wire/payload";
+    assert!(lines.iter().all(|line| line.len() <= 80), "{out}");
+    let title = "goodput received time rtt min/mean/max again wire/payload";
+    let at = lines.iter().position(|line| line.trim_start().starts_with("goodput"));
+    let at = at.unwrap_or_else(|| panic!("{out}"));
+    let [head, upload, download] = lines[at..at + 3] else { panic!("{out}") };
     assert_eq!(head.split_whitespace().collect::<Vec<_>>().join(" "), title);
     for (line, direction) in [(upload, "upload"), (download, "download")] {
         assert!(line.starts_with(direction) && line.contains("bit/s") && line.contains("2.0 s"));
         let ratio: f64 = line.split_whitespace().last().unwrap().parse().unwrap();
         assert!((1.0..3.0).contains(&ratio), "{line}");
     }
-    let progress = &lines[..lines.len() - 3];
+    let progress = &lines[..at];
     assert!(progress.iter().any(|line| line.starts_with("upload     1 s")), "{out}");
     server.assert_untouched();
 }
@@ -149,7 +181,7 @@ fn perf_against_a_server_that_does_not_want_it_says_why() {
     server.assert_untouched();
     let free = UdpSocket::bind(ANY).unwrap().local_addr().unwrap();
     let (_, err) = text(&run(&["perf", &free.to_string()]), 1);
-    assert!(err.contains("nobody listens at the peer's address"), "{err}");
+    assert!(err.contains("nobody listens at the peer's address and port"), "{err}");
 }
 
 #[test]

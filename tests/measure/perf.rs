@@ -164,7 +164,8 @@ fn who_stops_in_the_middle_leaves_the_server_free() {
             let stop = async { told.recv().await.unwrap() };
             let time = Duration::from_secs(60);
             let stopped = measure(&stream(), server.addr, direction, time, progress, stop).await;
-            assert!(matches!(stopped, Err(PerfError::Stopped)), "{stopped:?}");
+            let so_far = stopped.expect("what there is");
+            assert!(!so_far.complete && so_far.received.bytes > 0, "{so_far:?}");
             until(|| server.ended.borrow().len() == at * 2 + 1).await;
             let end = server.ended.borrow()[at * 2].clone();
             assert!(matches!(end, Err(KcpError::Reset)), "{end:?}");

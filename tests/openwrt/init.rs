@@ -97,14 +97,16 @@ impl Router {
         names
     }
 
-    /// What procd compares to know which instances to restart: their parameters, and the contents
-    /// of the files that these name.
+    /// What procd compares to know which instances to restart: their parameters.
     fn compared(&self, asked: &Asked) -> BTreeMap<String, String> {
-        let with_file = |section: &String| {
-            let parameters = asked.instance(section).join("\n");
-            (section.clone(), parameters + &self.file(section))
-        };
-        asked.instances().iter().map(with_file).collect()
+        let parameters = |section: &String| (section.clone(), asked.instance(section).join("\n"));
+        asked.instances().iter().map(parameters).collect()
+    }
+
+    /// Says which instances procd runs.
+    fn running(&self, sections: &[&str]) {
+        let names: String = sections.iter().map(|section| format!("{section}\n")).collect();
+        fs::write(self.at.join("running"), names).expect("a list");
     }
 }
 
@@ -158,7 +160,8 @@ config tunnel 'unsaid'
         asked.instance("home"),
         [
             &format!("procd_set_param|command|{}|--config|{file}", env!("CARGO_BIN_EXE_smol-kcpd")),
-            &format!("procd_set_param|file|{file}"),
+            &format!("procd_set_param|file|{}", env!("CARGO_BIN_EXE_smol-kcpd")),
+            "procd_set_param|env|SMOL_KCP_START=smol-kcp",
             "procd_set_param|respawn|3600|5|0",
             "procd_set_param|term_timeout|65",
             "procd_set_param|stdout|1",
@@ -299,23 +302,83 @@ fn the_examples_start_nothing_until_they_are_enabled() {
 }
 
 #[test]
-fn reloading_touches_only_what_changed() {
+fn a_change_is_told_by_sighup_to_the_tunnel_it_is_about() {
+    use std::os::unix::fs::MetadataExt;
+
     let Some(router) = Router::new("reload") else { return };
     let both = format!("{SERVER}{CLIENT}");
-    let before = router.compared(&router.start(&both));
+    let asked = router.start(&both);
+    let before = router.compared(&asked);
+    assert_eq!(asked.calls("procd_send_signal"), [""; 0], "they start with it");
+    router.running(&["home", "away"]);
+    let inode = || fs::metadata(router.kept().join("away.conf")).expect("it").ino();
+    let same = inode();
 
     router.configure(&both);
-    assert_eq!(router.compared(&router.run(&["reload"])), before, "nothing changed");
+    let asked = router.run(&["reload"]);
+    assert_eq!(router.compared(&asked), before, "nothing changed");
+    assert_eq!(asked.calls("procd_send_signal"), [""; 0]);
 
     router.configure(&both.replace("2222", "2223"));
-    let after = router.compared(&router.run(&["reload"]));
-    assert_eq!(before["home"], after["home"]);
-    assert_ne!(before["away"], after["away"]);
+    let asked = router.run(&["reload"]);
+    assert_eq!(router.compared(&asked), before, "procd restarts nothing");
+    assert_eq!(asked.calls("procd_send_signal"), ["smol-kcp|away|HUP"]);
+    let at = |words: &str| asked.0.find(words).unwrap_or_else(|| panic!("{words}: {}", asked.0));
+    assert!(at("procd_send_signal") > at("procd_close_service"), "procd hears of it first");
+    assert!(router.file("away").contains("listen = 127.0.0.1:2223\n"));
+    assert_eq!(inode(), same, "the file that smol-kcpd has open");
+    assert_eq!(router.files(), ["away.conf", "home.conf"]);
+
+    // One that does not run begins with the new file.
+    router.running(&["home"]);
+    router.configure(&both);
+    assert_eq!(router.run(&["reload"]).calls("procd_send_signal"), [""; 0]);
 
     router.configure(&format!("{SERVER}{}", CLIENT.replace("enabled '1'", "enabled '0'")));
     let asked = router.run(&["reload"]);
     assert_eq!(asked.instances(), ["home"], "procd ends what is no longer named");
     assert_eq!(router.files(), ["home.conf"]);
+}
+
+#[test]
+fn what_only_a_new_process_can_do_restarts_the_tunnel() {
+    let Some(router) = Router::new("restart") else { return };
+    let before = router.compared(&router.start(SERVER));
+    let low = router.compared(&router.start(&SERVER.replace("29900", "443")));
+    let other = router.compared(&router.start(&format!("{SERVER}\toption user 'nobody'\n")));
+    assert!(low != before && other != before && low != other, "{low:?} {other:?}");
+    assert_eq!(router.compared(&router.start(&SERVER.replace("29900", "29901"))), before);
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_not_used() {
+    let Some(router) = Router::new("folder") else { return };
+    let elsewhere = router.path("elsewhere");
+    fs::create_dir_all(&elsewhere).expect("a folder");
+    fs::create_dir_all(router.path("var/etc")).expect("a folder");
+    let refused = |router: &Router| {
+        let asked = router.start(SERVER);
+        assert!(asked.instances().is_empty(), "{}", asked.0);
+        let logged = asked.logged();
+        assert!(logged[0].ends_with(" is not a folder of root's, and is not used: remove it"));
+    };
+    std::os::unix::fs::symlink(&elsewhere, router.kept()).expect("a link");
+    refused(&router);
+    assert!(fs::read_dir(&elsewhere).expect("it").next().is_none(), "nothing is written there");
+    fs::remove_file(router.kept()).expect("a link");
+
+    // Only root can give a folder away.
+    for folder in [router.kept(), router.path("var/etc")] {
+        fs::create_dir_all(&folder).expect("a folder");
+        if std::os::unix::fs::chown(&folder, Some(65_534), None).is_ok() {
+            refused(&router);
+            std::os::unix::fs::chown(&folder, Some(0), None).expect("root");
+        }
+    }
+    fs::set_permissions(router.kept(), PermissionsExt::from_mode(0o755)).expect("a mode");
+    assert_eq!(router.start(SERVER).instances(), ["home"]);
+    let mode = fs::metadata(router.kept()).expect("it").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }
 
 #[test]
@@ -382,6 +445,6 @@ fn smol_kcpd_accepts_the_file_as_it_stands() {
     router.start(&format!("{SERVER}\toption profile 'low_memory'\n"));
     let mut check = Command::new(env!("CARGO_BIN_EXE_smol-kcpd"));
     let effective = printed(check.arg("check").arg(router.kept().join("home.conf")));
-    assert!(effective.contains("\n[home]\n"), "{effective}");
+    assert!(effective.contains("\n[home] # at most "), "{effective}");
     assert!(effective.contains("\nsend_window = 96\n"), "the profile's: {effective}");
 }

@@ -94,6 +94,7 @@ fn run(options: Options) -> Result<(), String> {
     let effort = Effort { quick };
     if !report {
         let bins = build(here, only.contains(&"size"))?;
+        results.measured_here();
         for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| only.contains(name)) {
             let peers = || peers.iter().copied().filter(|peer| scenario.includes(peer));
             for peer in peers() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::measure::PEERS;
 use crate::process::Figures;
@@ -13,6 +14,9 @@ use crate::process::Figures;
 pub struct Results {
     figures: BTreeMap<(String, String, String), Vec<f64>>,
     failures: BTreeMap<(String, String), Vec<String>>,
+    /// On what, and on which day; empty where nobody has written it down.
+    machine: String,
+    date: String,
 }
 
 impl Results {
@@ -26,7 +30,13 @@ impl Results {
             else {
                 continue;
             };
-            if figure == "failed" {
+            if scenario == "about" {
+                match peer.as_str() {
+                    "machine" => results.machine = figure,
+                    "date" => results.date = figure,
+                    _ => {}
+                }
+            } else if figure == "failed" {
                 results.failures.insert((scenario, peer), fields.collect());
             } else {
                 let values = fields.filter_map(|field| field.parse().ok()).collect();
@@ -37,7 +47,7 @@ impl Results {
     }
 
     pub fn save(&self) -> String {
-        let mut text = String::new();
+        let mut text = format!("about\tmachine\t{}\nabout\tdate\t{}\n", self.machine, self.date);
         for ((scenario, peer, figure), values) in &self.figures {
             let values: Vec<_> = values.iter().map(|value| format!("{value:.6}")).collect();
             let _ = writeln!(text, "{scenario}\t{peer}\t{figure}\t{}", values.join("\t"));
@@ -46,6 +56,29 @@ impl Results {
             let _ = writeln!(text, "{scenario}\t{peer}\tfailed\t{}", reasons.join("\t"));
         }
         text
+    }
+
+    /// Notes that it is measured here and now.
+    pub fn measured_here(&mut self) {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let info = read("/proc/cpuinfo");
+        let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let model = model.map_or("a processor without a name", |(_, name)| name.trim());
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let kernel = read("/proc/sys/kernel/osrelease");
+        self.machine = format!("{model}, {cores} cores, Linux {}", kernel.trim());
+        let date = Command::new("date").args(["-u", "+%F"]).output();
+        let date = date.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        self.date = date.unwrap_or_default();
+    }
+
+    /// On what it was measured, and when.
+    pub fn about(&self) -> String {
+        match (self.machine.as_str(), self.date.as_str()) {
+            ("", "") => "on an unknown machine".to_owned(),
+            (machine, "") => machine.to_owned(),
+            (machine, date) => format!("{date}, {machine}, over 127.0.0.1"),
+        }
     }
 
     pub fn forget(&mut self, scenario: &str, peer: &str) {
@@ -160,15 +193,17 @@ pub fn page(results: &Results, notes: &Path) -> Result<String, String> {
     Ok(format!(
         "# This crate beside its peers\n\n\
          Written by `cargo run --release --manifest-path benches/peers/Cargo.toml`; the single runs \
-         are in `results.tsv`.\n\n![Chart](chart.svg)\n\n{}\n## Runs that failed\n\n{failures}\n{notes}",
+         are in `results.tsv`. Measured: {}.\n\n![Chart](chart.svg)\n\n{}\n## Runs that failed\n\n\
+         {failures}\n{notes}",
+        results.about(),
         table(results)
     ))
 }
 
-/// Three significant digits.
+/// Three significant digits, or all before the point, in groups of three.
 pub fn short(value: f64) -> String {
     match value.abs() {
-        v if v >= 10_000.0 => {
+        v if v >= 1_000.0 => {
             let digits = format!("{value:.0}");
             format!("{},{}", &digits[..digits.len() - 3], &digits[digits.len() - 3..])
         }

@@ -51,13 +51,13 @@ fn assert_refused(config: &KcpConfig, name: &str, shown: &str, range: &str) {
 
 #[test]
 fn sizes_have_edges() {
-    let range = "50..=65507";
+    let range = "50 to 65507";
     edges("mtu", |c, v| c.mtu = v, [50, 65_507], &[49, 65_508], &[("49", range), ("65508", range)]);
 }
 
 #[test]
 fn knobs_have_edges() {
-    let range = "10..=5000";
+    let range = "10 to 5000";
     edges(
         "nodelay.interval",
         |c, v| c.nodelay.interval = v,
@@ -66,12 +66,12 @@ fn knobs_have_edges() {
         &[("9", range), ("5001", range)],
     );
     let set: Set<u32> = |c, v| c.nodelay.resend = v;
-    edges("nodelay.resend", set, [0, 128], &[129], &[("129", "0..=128")]);
+    edges("nodelay.resend", set, [0, 128], &[129], &[("129", "0 to 128")]);
 }
 
 #[test]
 fn windows_have_edges() {
-    let expected = [("0", "1..=32767"), ("32768", "1..=32767")];
+    let expected = [("0", "1 to 32767"), ("32768", "1 to 32767")];
     edges("wnd_size.0", |c, v| c.wnd_size.0 = v, [1, 32_767], &[0, 32_768], &expected);
     edges("wnd_size.1", |c, v| c.wnd_size.1 = v, [1, 32_767], &[0, 32_768], &expected);
 }
@@ -80,7 +80,7 @@ fn windows_have_edges() {
 fn times_have_edges() {
     let beyond = LONGEST + NS;
     let outside = [Some(SHORTEST - NS), Some(beyond)];
-    let range = "10ms..=2073600s, or none";
+    let range = "10ms to 2073600s, or none";
     let expected = [("9.999999ms", range), ("2073600.000000001s", range)];
     let inside = [Some(SHORTEST), Some(LONGEST)];
     edges("session_expire", |c, v| c.session_expire = v, inside, &outside, &expected);
@@ -91,23 +91,23 @@ fn times_have_edges() {
         |c, v| c.linger = v,
         [Duration::ZERO, LONGEST],
         &[beyond],
-        &[("2073600.000000001s", "0ns..=2073600s")],
+        &[("2073600.000000001s", "0ns to 2073600s")],
     );
     edges(
         "dead_link",
         |c, v| c.dead_link = v,
         [200 * MS, LONGEST],
         &[200 * MS - NS, beyond],
-        &[("199.999999ms", "200ms..=2073600s"), ("2073600.000000001s", "200ms..=2073600s")],
+        &[("199.999999ms", "200ms to 2073600s"), ("2073600.000000001s", "200ms to 2073600s")],
     );
     edges(
         "min_rto",
         |c, v| c.min_rto = v,
         [Some(10 * MS), Some(60_000 * MS)],
         &[Some(Duration::ZERO), Some(60_001 * MS)],
-        &[("0ns", "10ms..=60s, or none"), ("60.001s", "10ms..=60s, or none")],
+        &[("0ns", "10ms to 60s, or none"), ("60.001s", "10ms to 60s, or none")],
     );
-    let range = "2..=1000";
+    let range = "2 to 1000";
     edges(
         "max_retransmits",
         |c, v| c.max_retransmits = v,
@@ -120,20 +120,20 @@ fn times_have_edges() {
 #[test]
 fn budgets_have_edges() {
     let most = 268_435_456;
-    let range = "1400..=268435456";
+    let range = "1400 to 268435456";
     let expected = [("1399", range), ("268435457", range)];
     let outside = [1399, most + 1];
     edges("send_budget", |c, v| c.send_budget = v, [1400, most], &outside, &expected);
     edges("recv_budget", |c, v| c.recv_budget = v, [1400, most], &outside, &expected);
 
-    let range = "1400..=268435456, or none";
+    let range = "1400 to 268435456, or none";
     let expected = [("1399", range), ("268435457", range)];
     let inside = [Some(1400), Some(most)];
     let outside = [Some(1399), Some(most + 1)];
     edges("socket_buffers.0", |c, v| c.socket_buffers.0 = v, inside, &outside, &expected);
     edges("socket_buffers.1", |c, v| c.socket_buffers.1 = v, inside, &outside, &expected);
 
-    let range = "1..=174752, or none";
+    let range = "1 to 174752, or none";
     edges(
         "max_message",
         |c, v| c.max_message = v,
@@ -146,14 +146,14 @@ fn budgets_have_edges() {
 #[test]
 fn counts_have_edges() {
     let most = 1_048_576;
-    let expected = [("0", "1..=1048576"), ("1048577", "1..=1048576")];
+    let expected = [("0", "1 to 1048576"), ("1048577", "1 to 1048576")];
     let outside = [0, most + 1];
     edges("max_sessions", |c, v| c.max_sessions = v, [1, most], &outside, &expected);
     edges("max_unconfirmed", |c, v| c.max_unconfirmed = v, [1, most], &outside, &expected);
-    let expected = [("0", "1..=65535"), ("65536", "1..=65535")];
+    let expected = [("0", "1 to 65535"), ("65536", "1 to 65535")];
     edges("backlog", |c, v| c.backlog = v, [1, 65_535], &[0, 65_536], &expected);
     let set: Set<Option<u8>> = |c, v| c.dscp = v;
-    edges("dscp", set, [Some(0), Some(63)], &[Some(64)], &[("64", "0..=63, or none")]);
+    edges("dscp", set, [Some(0), Some(63)], &[Some(64)], &[("64", "0 to 63, or none")]);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_retransmission_comes_before_the_link_counts_as_dead() {
 #[test]
 fn a_budget_holds_a_datagram_whatever_its_size() {
     let config = KcpConfig { mtu: 9000, recv_budget: 8999, ..roomy() };
-    assert_refused(&config, "recv_budget", "8999", "9000..=268435456");
+    assert_refused(&config, "recv_budget", "8999", "9000 to 268435456");
     config.with_recv_budget(9000).check().unwrap();
 }
 

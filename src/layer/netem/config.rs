@@ -184,15 +184,15 @@ impl LinkConfig {
             probability(names.leave, bursts.leave)?;
             probability(names.burst_loss, bursts.loss)?;
             if bursts.leave == Probability::NEVER {
-                let accepted = format!("1..={}: a burst has to end", Probability::ALWAYS);
+                let accepted = format!("1 to {}: a burst has to end", Probability::ALWAYS);
                 return refused(names.leave, bursts.leave, accepted);
             }
         }
         if self.delay > MAX_DELAY {
-            return refused(names.delay, Shown(self.delay), format!("0s..={MAX_DELAY:?}"));
+            return refused(names.delay, Shown(self.delay), format!("0s to {MAX_DELAY:?}"));
         }
         if self.jitter > self.delay {
-            let accepted = format!("0s..={:?}, the delay", self.delay);
+            let accepted = format!("0s to {:?}, the delay", self.delay);
             return refused(names.jitter, Shown(self.jitter), accepted);
         }
         probability(names.reorder, self.reorder)?;
@@ -231,7 +231,7 @@ impl fmt::Display for Shown {
 
 fn probability(field: &'static str, value: Probability) -> Result<(), KcpError> {
     if value > Probability::ALWAYS {
-        return refused(field, value, format!("0..={}", Probability::ALWAYS));
+        return refused(field, value, format!("0 to {}", Probability::ALWAYS));
     }
     Ok(())
 }
@@ -286,7 +286,7 @@ mod tests {
         let lossy = LinkConfig { loss: Probability::percent(101), ..LinkConfig::default() };
         assert_eq!(
             refusal(&send(lossy.clone())),
-            "configuration: netem.send.loss = 1010000 per million, accepted: 0..=1000000 per million"
+            "configuration: netem.send.loss = 1010000 per million: must be 0 to 1000000 per million"
         );
         assert!(refusal(&receive(lossy)).contains("netem.receive.loss = "));
     }

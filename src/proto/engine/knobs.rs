@@ -70,7 +70,7 @@ impl Knobs {
             return Err(KcpError::Config {
                 field: "mtu",
                 value: format!("{mtu} after the overhead of the layers"),
-                accepted: "50..=65507 after it".into(),
+                accepted: "50 to 65507 after it".into(),
             });
         }
         let mss = mtu - HEADER_LEN;

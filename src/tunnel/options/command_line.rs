@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use lexopt::Arg::{Long, Short, Value};
 
-use super::draft::{default_of, Entries};
+use super::draft::{default_of, limits_of, Entries};
 use super::error::{ConfigError, Place};
 use super::measure;
-use super::table::{Group, Opt, OPTIONS};
+use super::table::{nearest, Group, Opt, OPTIONS};
 use super::values::boolean;
 use crate::tunnel::perf::Perf;
 use crate::tunnel::{Configuration, Ping, Process};
@@ -67,6 +67,7 @@ impl Command {
                         false => measure::perf(&mut parser),
                     };
                 }
+                Value(word) if command.is_none() && word == "help" => return Ok(Command::Help),
                 Value(word) if command.is_none() => command = Some(word),
                 Value(word)
                     if command.as_deref().is_some_and(|c| c == "check") && file.is_none() =>
@@ -93,14 +94,23 @@ impl Command {
             (Some("client" | "server"), Some(_)) => {
                 Err(wrong("a client or server of the command line has no --config file"))
             }
-            (Some(other), _) => Err(wrong(format!(
-                "unknown command {other}: accepted: client, server, check, ping, perf, or --config FILE"
-            ))),
-            (None, None) => {
-                Err(wrong("a command is missing: client, server, check, ping, perf, or --config FILE"))
-            }
+            (Some(other), _) => Err(unknown_command(other)),
+            (None, None) if entries.is_empty() => Err(wrong(
+                "a command is missing: client, server, check, ping, perf, help, or --config FILE",
+            )),
+            (None, None) => Err(wrong("a command is missing before the options: client or server")),
         }
     }
+}
+
+fn unknown_command(word: &str) -> ConfigError {
+    let commands = ["client", "server", "check", "ping", "perf", "help"];
+    wrong(match nearest(word, commands.into_iter()) {
+        Some(nearest) => format!("unknown command {word}: is {nearest} meant?"),
+        None => {
+            format!("unknown command {word}: must be {}, or --config FILE", commands.join(", "))
+        }
+    })
 }
 
 fn run_file(file: PathBuf, entries: &Entries) -> Result<Command, ConfigError> {
@@ -138,15 +148,16 @@ pub(super) fn wrong(text: impl ToString) -> ConfigError {
 
 const USAGE: &str = "\
 usage:
-  smol-kcpd server --listen [::]:29900 --target 127.0.0.1:22 [options]
+  smol-kcpd server --listen '[::]:29900' --target 127.0.0.1:22 [options]
   smol-kcpd client --listen 127.0.0.1:2222 --server host:29900 [options]
   smol-kcpd --config FILE     every section of the file is a tunnel
   smol-kcpd check FILE        checks it and prints every effective value
-  smol-kcpd ping HOST:PORT [--count 10] [--every 1s] [--timeout 2s]
-                              the round trip to a KCP server; --count 0: until interrupted
+  smol-kcpd ping HOST:PORT [-c 10] [-i 1] [-W 2]
+                              the round trip to a KCP server, as ping(8); -c 0: until interrupted;
+                              also --count 10 --every 1s --timeout 2s
   smol-kcpd perf HOST:PORT [--direction upload|download|both] [--time 10s] [options]
                               what the path carries; the server needs perf = true
-  smol-kcpd --help | --version
+  smol-kcpd help | --help | --version
 
 Options have the same names and values in a file, with _ for -: send_window = 256.
 Signals: SIGHUP reads the file again, SIGTERM ends within linger, SIGUSR1 logs statistics.
@@ -159,7 +170,7 @@ pub fn help() -> String {
         (Group::Tunnel, "The tunnel"),
         (Group::Kcp, "KCP"),
         (Group::Times, "Times (500ms, 30s, 2m, 1h)"),
-        (Group::Limits, "Limits (sizes: 4096, 512k, 4m)"),
+        (Group::Limits, "Limits (sizes: 4096, 512k, 4m); defaults are those of the profile wan"),
         (Group::Process, "The process"),
     ] {
         text.push_str(&format!("\n{title}\n"));
@@ -174,6 +185,13 @@ pub fn help() -> String {
                 None => String::new(),
             };
             text.push_str(&format!("  {name:<28} {}{default}\n", option.help));
+        }
+    }
+    text.push_str("\nProfiles: connections at once, unless max_connections says; max_sessions\n");
+    let profiles = Opt::find("profile").map(|option| option.accepted).unwrap_or_default();
+    for profile in profiles.split(", ").flat_map(|names| names.split(" or ")) {
+        if let Some((connections, sessions)) = limits_of(profile) {
+            text.push_str(&format!("  {profile:<28} {connections:>3}; {sessions}\n"));
         }
     }
     text

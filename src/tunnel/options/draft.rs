@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::{ConfigError, Place, Problem};
 use super::table::{Group, Opt, OPTIONS};
+use super::values::missing_part;
 use crate::tunnel::{HostPort, Process, Role, Settings};
 use crate::{KcpConfig, KcpError};
 
@@ -77,6 +78,14 @@ fn streams(kcp: KcpConfig) -> KcpConfig {
     KcpConfig { stream: true, max_message: None, ..kcp }
 }
 
+/// The connections that a tunnel of a profile carries at once, and the streams that it may have.
+pub(super) fn limits_of(profile: &str) -> Option<(usize, usize)> {
+    let mut draft = Draft::default();
+    draft.profile(profile)?;
+    let sessions = draft.kcp.max_sessions;
+    Some((MAX_CONNECTIONS.min(sessions), sessions))
+}
+
 impl Draft {
     pub(super) fn profile(&mut self, name: &str) -> Option<()> {
         self.kcp = streams(match name {
@@ -143,8 +152,18 @@ impl Entry {
         ConfigError::new(self.place.clone(), self.option.name, problem)
     }
 
+    fn wrong(&self, why: impl Into<String>) -> ConfigError {
+        let problem = Problem::Wrong { value: self.value.clone(), why: why.into() };
+        ConfigError::new(self.place.clone(), self.option.name, problem)
+    }
+
     fn set(&self, draft: &mut Draft) -> Result<(), ConfigError> {
-        (self.option.set)(draft, &self.value).ok_or_else(|| self.refused(self.option.accepted))
+        (self.option.set)(draft, &self.value).ok_or_else(|| {
+            match missing_part(self.option.unit, &self.value) {
+                Some(why) => self.wrong(why),
+                None => self.refused(self.option.accepted),
+            }
+        })
     }
 }
 
@@ -223,7 +242,7 @@ impl Entries {
             }
         }
         if let (Some(entry), None) = (self.get("rtt"), draft.bandwidth) {
-            return Err(entry.refused("only together with bandwidth"));
+            return Err(entry.wrong("means nothing without bandwidth"));
         }
         draft.size();
         let others = |entry: &&Entry| !matches!(entry.option.name, "profile" | "bandwidth" | "rtt");
@@ -242,7 +261,7 @@ impl Entries {
             Side::Server => &["server"],
         };
         if let Some(entry) = foreign.iter().find_map(|name| self.get(name)) {
-            return Err(entry.refused(format!("nothing: a {side} has no {}", entry.option.name)));
+            return Err(entry.wrong(format!("a {side} has no {}", entry.option.name)));
         }
         let role = match side {
             Side::Client => Role::Client { server: draft.server.ok_or_else(|| missing("server"))? },
@@ -276,6 +295,14 @@ impl Entries {
             return ConfigError::new(place.clone(), "", Problem::Other(error.to_string()));
         };
         let option = OPTIONS.iter().find(|option| option.field == field);
+        // A range in the units of the table, with the number behind what it names.
+        let accepted = match option.filter(|_| accepted.contains(" to ")) {
+            Some(option) => match option.accepted.strip_prefix("mtu to") {
+                Some(rest) => format!("{} (mtu) to{rest}", draft.kcp.mtu),
+                None => option.accepted.into(),
+            },
+            None => accepted,
+        };
         match option.and_then(|option| self.get(option.name)) {
             Some(entry) => entry.refused(accepted),
             None => {

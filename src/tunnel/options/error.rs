@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::table::OPTIONS;
+
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -19,9 +21,15 @@ pub(crate) enum Problem {
     },
     Repeated,
     Missing,
+    /// What it must be instead.
     Refused {
         value: String,
         accepted: String,
+    },
+    /// What is wrong with it, in other words.
+    Wrong {
+        value: String,
+        why: String,
     },
     /// A whole sentence.
     Other(String),
@@ -39,6 +47,10 @@ pub struct ConfigError {
 impl ConfigError {
     pub(crate) fn new(place: Place, key: impl Into<String>, problem: Problem) -> ConfigError {
         ConfigError { place, key: key.into(), problem }
+    }
+
+    pub(in crate::tunnel) fn of_file(file: &str, text: &str) -> ConfigError {
+        ConfigError::other(Place::File { file: file.to_string(), line: 0 }, text)
     }
 
     pub(crate) fn other(place: Place, text: impl Into<String>) -> ConfigError {
@@ -64,6 +76,13 @@ impl fmt::Display for ConfigError {
                 " = "
             }
         };
+        // Options that are spoken of, in the spelling of this place.
+        let words = |text: &str| match self.place {
+            Place::CommandLine => OPTIONS.iter().fold(text.to_string(), |text, option| {
+                text.replace(&format!("{} = ", option.name), &format!("{} ", spell(option.name)))
+            }),
+            Place::File { .. } => text.to_string(),
+        };
         let key = spell(&self.key);
         match &self.problem {
             Problem::Unknown { nearest: None } => write!(f, "unknown option {key}"),
@@ -73,8 +92,9 @@ impl fmt::Display for ConfigError {
             Problem::Repeated => write!(f, "{key} is given twice"),
             Problem::Missing => write!(f, "{key} is missing"),
             Problem::Refused { value, accepted } => {
-                write!(f, "{key}{equals}{value}: accepted: {accepted}")
+                write!(f, "{key}{equals}{value}: must be {}", words(accepted))
             }
+            Problem::Wrong { value, why } => write!(f, "{key}{equals}{value}: {why}"),
             Problem::Other(text) => f.write_str(text),
         }
     }

@@ -19,15 +19,25 @@ impl Configuration {
     /// What the system says about the file, or what is wrong in it.
     pub fn read(path: &Path) -> Result<Configuration, ConfigError> {
         let file = path.display().to_string();
-        let failed =
-            |text: String| ConfigError::other(Place::File { file: file.clone(), line: 0 }, text);
-        let mut text = String::new();
-        let opened = File::open(path).and_then(|f| f.take(LONGEST + 1).read_to_string(&mut text));
-        opened.map_err(|error| failed(format!("cannot be read: {error}")))?;
-        if text.len() as u64 > LONGEST {
-            return Err(failed(format!("longer than {LONGEST} bytes")));
+        let opened = File::open(path);
+        let opened = opened.map_err(|error| failed(&file, format!("cannot be read: {error}")))?;
+        Configuration::read_from(&opened, &file)
+    }
+
+    /// Reads what follows in an open file; errors call it `file`.
+    pub(in crate::tunnel) fn read_from(
+        mut opened: &File,
+        file: &str,
+    ) -> Result<Configuration, ConfigError> {
+        let mut bytes = Vec::new();
+        let read = opened.by_ref().take(LONGEST + 1).read_to_end(&mut bytes);
+        read.map_err(|error| failed(file, format!("cannot be read: {error}")))?;
+        if bytes.len() as u64 > LONGEST {
+            return Err(failed(file, format!("longer than {LONGEST} bytes")));
         }
-        Configuration::parse(&file, &text)
+        let text = String::from_utf8(bytes);
+        let text = text.map_err(|_| failed(file, "not a text in UTF-8".into()))?;
+        Configuration::parse(file, &text)
     }
 
     /// Reads the text of a file; errors call it `file`.
@@ -39,7 +49,8 @@ impl Configuration {
         let mut sections: Vec<(String, Place, Entries)> = Vec::new();
         for (at, line) in text.lines().enumerate() {
             let place = Place::File { file: file.to_string(), line: at + 1 };
-            let line = without_comment(line);
+            // A mark of the encoding, which some editors write, also where files were put together.
+            let line = without_comment(line.trim_start_matches('\u{feff}'));
             if line.is_empty() {
                 continue;
             }
@@ -64,6 +75,10 @@ impl Configuration {
         }
         assemble(file, &common, sections)
     }
+}
+
+fn failed(file: &str, text: String) -> ConfigError {
+    ConfigError::of_file(file, &text)
 }
 
 fn assemble(
@@ -121,7 +136,12 @@ impl fmt::Display for Configuration {
             writeln!(f, "{name} = {value}")?;
         }
         for settings in &self.tunnels {
-            writeln!(f, "\n[{}]", settings.name)?;
+            let (open, streams) = (settings.max_connections, settings.kcp.max_sessions);
+            writeln!(
+                f,
+                "\n[{}] # at most {open} connections at once, {streams} streams",
+                settings.name
+            )?;
             for (name, value) in effective(settings) {
                 writeln!(f, "{name} = {value}")?;
             }

@@ -6,35 +6,36 @@ use lexopt::Arg::{Long, Short, Value};
 
 use super::command_line::{value, wrong, Command};
 use super::draft::Entries;
-use super::error::{ConfigError, Place, Problem};
-use super::table::{Group, Opt};
-use super::values::{count, duration};
+use super::error::{ConfigError, Place};
+use super::table::{nearest, Group, Opt};
+use super::values::{count, duration, missing_part};
 use crate::tunnel::perf::{Direction, Perf, MAX_TIME};
 use crate::tunnel::ping::Ping;
 use crate::tunnel::HostPort;
 
 const SERVER: &str = "a name or address and a port, such as router.example:29900";
 
-/// `ping HOST:PORT [--count N] [--every TIME] [--timeout TIME]`
+/// What is accepted where ping(8) takes seconds.
+const SECONDS: &str = "seconds such as 1 or 0.2, or a time such as 200ms, of 10ms to 1h";
+
+/// `ping HOST:PORT [--count N] [--every TIME] [--timeout TIME]`, or `-c`, `-i` and `-W` as in ping(8)
 pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
     let (mut server, mut number, mut every, mut timeout) = (None, None, None, None);
     while let Some(arg) = parser.next().map_err(wrong)? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
-            Value(word) => once(&mut server, "server", SERVER, &text(word)?, HostPort::parse)?,
-            Long("count") => {
-                let accepted = "a whole number; 0: until it is interrupted";
-                once(&mut number, "count", accepted, &of(parser)?, count::<u32>)?;
+            Value(word) => host(&mut server, &text(word)?)?,
+            Short('c') | Long("count") => {
+                let must = "a whole number; 0: until it is interrupted";
+                once(&mut number, "--count", must, &of(parser)?, count::<u32>)?;
             }
-            Long("every") => {
-                let read = |text: &str| within(text, 10, 3_600_000);
-                once(&mut every, "every", "10ms to 1h", &of(parser)?, read)?;
-            }
+            Short('i') => once(&mut every, "-i", SECONDS, &of(parser)?, seconds)?,
+            Short('W') => once(&mut timeout, "-W", SECONDS, &of(parser)?, seconds)?,
+            Long("every") => once(&mut every, "--every", "10ms to 1h", &of(parser)?, a_while)?,
             Long("timeout") => {
-                let read = |text: &str| within(text, 10, 3_600_000);
-                once(&mut timeout, "timeout", "10ms to 1h", &of(parser)?, read)?;
+                once(&mut timeout, "--timeout", "10ms to 1h", &of(parser)?, a_while)?
             }
-            arg => return Err(wrong(arg.unexpected())),
+            arg => return Err(unexpected(arg, &["count", "every", "timeout", "help"])),
         }
     }
     Ok(Command::Ping(Ping {
@@ -52,25 +53,27 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
     while let Some(arg) = parser.next().map_err(wrong)? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
-            Value(word) => once(&mut server, "server", SERVER, &text(word)?, HostPort::parse)?,
+            Value(word) => host(&mut server, &text(word)?)?,
             Long("direction") => {
-                let accepted = "upload, download or both";
-                once(&mut directions, "direction", accepted, &of(parser)?, which)?;
+                let must = "upload, download or both";
+                once(&mut directions, "--direction", must, &of(parser)?, which)?;
             }
             Long("time") => {
                 let read = |text: &str| within(text, 1_000, MAX_TIME.as_millis());
-                once(&mut time, "time", "1s to 60s", &of(parser)?, read)?;
+                once(&mut time, "--time", "1s to 60s", &of(parser)?, read)?;
             }
             Long(name) => {
                 let name = name.replace('-', "_");
                 let value = value(parser, &name)?;
                 if !is_of_streams(&name) {
-                    let accepted = format!("nothing: perf has no {name}");
-                    return Err(refused(&name, &value, accepted));
+                    return Err(wrong(format!(
+                        "--{} is no option of perf",
+                        name.replace('_', "-")
+                    )));
                 }
                 entries.add(Place::CommandLine, &name, value)?;
             }
-            arg => return Err(wrong(arg.unexpected())),
+            arg => return Err(unexpected(arg, &[])),
         }
     }
     let server: HostPort = server.ok_or_else(|| wrong("perf needs a server, HOST:PORT"))?;
@@ -110,6 +113,18 @@ fn within(text: &str, min: u128, max: u128) -> Option<Duration> {
     duration(text).filter(|time| (min..=max).contains(&time.as_millis()))
 }
 
+fn a_while(text: &str) -> Option<Duration> {
+    within(text, 10, 3_600_000)
+}
+
+/// Seconds, to the millisecond, or a time with its unit.
+fn seconds(text: &str) -> Option<Duration> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let (Some(whole), true) = (count::<u64>(whole), part.len() <= 3) else { return a_while(text) };
+    let millis = if part.is_empty() { 0 } else { count::<u64>(&format!("{part:0<3}"))? };
+    a_while(&format!("{}ms", whole.checked_mul(1000)?.checked_add(millis)?))
+}
+
 fn text(word: std::ffi::OsString) -> Result<String, ConfigError> {
     word.into_string().map_err(|word| wrong(format!("{word:?} is no text")))
 }
@@ -119,24 +134,44 @@ fn of(parser: &mut lexopt::Parser) -> Result<String, ConfigError> {
     text(parser.value().map_err(wrong)?)
 }
 
+/// Reads the one word that is no option.
+fn host(place: &mut Option<HostPort>, text: &str) -> Result<(), ConfigError> {
+    if place.is_some() {
+        return Err(wrong(format!("{text}: one server is enough")));
+    }
+    let server = HostPort::parse(text).ok_or_else(|| match missing_part("HOST:PORT", text) {
+        Some(why) => wrong(format!("{text}: {why}")),
+        None => wrong(format!("{text}: must be {SERVER}")),
+    })?;
+    *place = Some(server);
+    Ok(())
+}
+
 /// Reads a value that is given at most once.
 fn once<T>(
     place: &mut Option<T>,
     name: &str,
-    accepted: &str,
+    must: &str,
     text: &str,
     read: impl FnOnce(&str) -> Option<T>,
 ) -> Result<(), ConfigError> {
     if place.is_some() {
-        return Err(ConfigError::new(Place::CommandLine, name, Problem::Repeated));
+        return Err(wrong(format!("{name} is given twice")));
     }
-    *place = Some(read(text).ok_or_else(|| refused(name, text, accepted))?);
+    let time = if must.starts_with(|c: char| c.is_ascii_digit()) { "TIME" } else { "" };
+    let value = read(text).ok_or_else(|| match missing_part(time, text) {
+        Some(why) => wrong(format!("{name} {text}: {why}")),
+        None => wrong(format!("{name} {text}: must be {must}")),
+    })?;
+    *place = Some(value);
     Ok(())
 }
 
-fn refused(name: &str, value: &str, accepted: impl Into<String>) -> ConfigError {
-    let problem = Problem::Refused { value: value.into(), accepted: accepted.into() };
-    ConfigError::new(Place::CommandLine, name, problem)
+fn unexpected(arg: lexopt::Arg<'_>, own: &[&str]) -> ConfigError {
+    let Long(name) = arg else { return wrong(arg.unexpected()) };
+    let meant = nearest(name, own.iter().copied());
+    let meant = meant.map(|meant| format!(": is --{meant} meant?")).unwrap_or_default();
+    wrong(format!("unknown option --{name}{meant}"))
 }
 
 #[cfg(test)]
@@ -166,6 +201,11 @@ mod tests {
         let other = ping("ping --count=0 [::1]:9 --every 100ms --timeout 1m");
         assert_eq!(other.count, None);
         assert_eq!((other.every.as_millis(), other.timeout.as_secs()), (100, 60));
+        let seconds = ping("ping a:1 -c 3 -i 0.2 -W 1.5");
+        assert_eq!((seconds.count, seconds.every.as_millis()), (Some(3), 200));
+        assert_eq!(seconds.timeout.as_millis(), 1500);
+        assert_eq!(ping("ping a:1 -i 200ms -c3").every.as_millis(), 200);
+        assert_eq!(ping("ping a:1 -i2").every.as_secs(), 2);
         assert_eq!(command("ping --help"), Ok(Command::Help));
     }
 
@@ -188,29 +228,40 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_ping_or_a_measurement_is_named() {
         let wrong = [
-        ("ping", "ping needs a server, HOST:PORT"),
-        ("ping nowhere", "--server nowhere: accepted: a name or address and a port, such as router.example:29900"),
-        ("ping a:1 b:2", "--server is given twice"),
-        ("ping a:1 --count -1", "--count -1: accepted: a whole number; 0: until it is interrupted"),
-        ("ping a:1 --every 1ms", "--every 1ms: accepted: 10ms to 1h"),
-        ("ping a:1 --timeout 5", "--timeout 5: accepted: 10ms to 1h"),
-        ("ping a:1 --count 1 --count 2", "--count is given twice"),
-        ("--mtu 1200 ping a:1", "options come behind ping"),
-        ("perf", "perf needs a server, HOST:PORT"),
-        ("perf a:1 --direction up", "--direction up: accepted: upload, download or both"),
-        ("perf a:1 --time 61s", "--time 61s: accepted: 1s to 60s"),
-        ("perf a:1 --listen 127.0.0.1:1", "--listen 127.0.0.1:1: accepted: nothing: perf has no listen"),
-        ("perf a:1 --perf", "--perf true: accepted: nothing: perf has no perf"),
-        ("perf a:1 --max-connections 3", "--max-connections 3: accepted: nothing: perf has no max_connections"),
-        ("perf a:1 --user nobody", "--user nobody: accepted: nothing: perf has no user"),
-        ("perf a:1 --sendwindow 9", "unknown option --sendwindow: is --send-window meant?"),
-        ("perf a:1 --mtu 20", "--mtu 20: accepted: 50..=65507"),
-    ];
+            ("ping", "ping needs a server, HOST:PORT"),
+            ("ping localhost", "localhost: a port is missing: localhost:29900"),
+            (
+                "ping no:where",
+                "no:where: must be a name or address and a port, such as router.example:29900",
+            ),
+            ("ping a:1 b:2", "b:2: one server is enough"),
+            (
+                "ping a:1 --count -1",
+                "--count -1: must be a whole number; 0: until it is interrupted",
+            ),
+            ("ping a:1 --every 1ms", "--every 1ms: must be 10ms to 1h"),
+            ("ping a:1 --timeout 5", "--timeout 5: a unit is missing: 5s or 5ms"),
+            (
+                "ping a:1 -i 0",
+                "-i 0: must be seconds such as 1 or 0.2, or a time such as 200ms, of 10ms to 1h",
+            ),
+            ("ping a:1 --count 1 -c 2", "--count is given twice"),
+            ("ping a:1 --timeot 2s", "unknown option --timeot: is --timeout meant?"),
+            ("ping a:1 --size 9", "unknown option --size"),
+            ("--mtu 1200 ping a:1", "options come behind ping"),
+            ("perf", "perf needs a server, HOST:PORT"),
+            ("perf a:1 --direction up", "--direction up: must be upload, download or both"),
+            ("perf a:1 --time 61s", "--time 61s: must be 1s to 60s"),
+            ("perf a:1 --listen 127.0.0.1:1", "--listen is no option of perf"),
+            ("perf a:1 --perf", "--perf is no option of perf"),
+            ("perf a:1 --max-connections 3", "--max-connections is no option of perf"),
+            ("perf a:1 --user nobody", "--user is no option of perf"),
+            ("perf a:1 --sendwindow 9", "unknown option --sendwindow: is --send-window meant?"),
+            ("perf a:1 --mtu 20", "--mtu 20: must be 50 to 65507"),
+        ];
         for (line, text) in wrong {
             let said = command(line).expect_err(line).to_string();
             assert_eq!(said, text, "{line}");
         }
-        let unexpected = command("ping a:1 --size 9").expect_err("no such option").to_string();
-        assert!(unexpected.contains("--size"), "{unexpected}");
     }
 }

@@ -56,10 +56,21 @@ impl Opt {
 
     /// The name most like `wrong`, if one is like it at all.
     pub(super) fn nearest(wrong: &str) -> Option<&'static str> {
-        let far = (wrong.len() / 3).max(2) + 1; // two letters changed places
-        let by_distance = OPTIONS.iter().map(|option| (distance(wrong, option.name), option.name));
-        by_distance.min().filter(|&(distance, _)| distance < far).map(|(_, name)| name)
+        nearest(wrong, OPTIONS.iter().map(|option| option.name))
     }
+}
+
+/// The one of `names` most like `wrong`, if one is like it at all: one that begins so comes first.
+pub(super) fn nearest<'a>(
+    wrong: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Option<&'a str> {
+    let begins = |name: &&str| wrong.len() >= 2 && name.starts_with(wrong);
+    let far = (wrong.len() / 3).max(2) + 1; // two letters changed places
+    names.clone().find(begins).or_else(|| {
+        let by_distance = names.map(|name| (distance(wrong, name), name));
+        by_distance.min().filter(|&(distance, _)| distance < far).map(|(_, name)| name)
+    })
 }
 
 /// Letters to insert, remove or replace (Levenshtein).
@@ -243,6 +254,8 @@ mod tests {
         assert_eq!(Opt::nearest("sendwindow"), Some("send_window"));
         assert_eq!(Opt::nearest("keepalive"), Some("keep_alive"));
         assert_eq!(Opt::nearest("mut"), Some("mtu"));
+        assert_eq!(Opt::nearest("serv"), Some("server"), "not perf");
+        assert_eq!(Opt::nearest("keep"), Some("keep_alive"));
         assert_eq!(Opt::nearest("colour_of_the_case"), None);
     }
 }

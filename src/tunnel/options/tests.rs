@@ -50,6 +50,17 @@ fn what_stands_before_the_sections_is_for_the_process_and_for_all_of_them() {
 }
 
 #[test]
+fn a_mark_of_the_encoding_and_other_line_ends_change_nothing() {
+    let whole = format!("# mine\nmtu = 1200\n{CLIENT}");
+    for text in [&whole, CLIENT, &whole[whole.find("mtu").unwrap()..]] {
+        assert_eq!(parse(&format!("\u{feff}{text}")), parse(text));
+        assert_eq!(parse(&text.replace('\n', "\r\n")), parse(text));
+        let other = text.replace("ssh", "web").replace("2222", "80").replace("mtu = 1200", "");
+        parse(&format!("\u{feff}{text}\u{feff}{other}"));
+    }
+}
+
+#[test]
 fn the_order_of_options_does_not_matter() {
     let one = format!("{CLIENT}send_window = 99\nbandwidth = 1gbit\nmtu = 1200\nprofile = lan\n");
     let other = format!("{CLIENT}profile = lan\nmtu = 1200\nbandwidth = 1gbit\nsend_window = 99\n");
@@ -83,6 +94,9 @@ fn what_is_printed_is_read_as_the_same_for_every_profile() {
         );
         let first = parse(&text);
         let printed = first.to_string();
+        let limits =
+            format!("connections at once, {} streams\n", first.tunnels[0].kcp.max_sessions);
+        assert!(printed.contains(&limits), "{printed}");
         assert_eq!(parse(&printed), first, "{printed}");
         assert_eq!(parse(&printed).to_string(), printed);
     }
@@ -101,22 +115,22 @@ fn every_option_of_a_tunnel_is_printed_except_those_that_stand_for_others() {
 fn a_mistake_is_named_with_file_line_key_value_and_what_is_accepted() {
     let with = |line: &str| refusal(&format!("{CLIENT}{line}\n"));
     for (line, message) in [
-        ("mtu = 20", "a.conf:5: mtu = 20: accepted: 50..=65507"),
-        ("mtu = big", "a.conf:5: mtu = big: accepted: 50 to 65507"),
-        ("send_window = 40000", "a.conf:5: send_window = 40000: accepted: 1..=32767"),
-        ("interval = 5", "a.conf:5: interval = 5: accepted: 10..=5000"),
-        ("linger = 5", "a.conf:5: linger = 5: accepted: 0s to 24d"),
-        ("keep_alive = 200s", "a.conf:5: keep_alive = 200s: accepted: less than session_expire = 180s"),
-        ("dscp = 64", "a.conf:5: dscp = 64: accepted: 0..=63, or none"),
-        ("nc = maybe", "a.conf:5: nc = maybe: accepted: true or false, yes or no, on or off, 1 or 0"),
-        ("engine = turbo", "a.conf:5: engine = turbo: accepted: ring, or kcp where it is compiled in"),
+        ("mtu = 20", "a.conf:5: mtu = 20: must be 50 to 65507"),
+        ("mtu = big", "a.conf:5: mtu = big: must be 50 to 65507"),
+        ("send_window = 40000", "a.conf:5: send_window = 40000: must be 1 to 32767, in segments"),
+        ("interval = 5", "a.conf:5: interval = 5: must be 10 to 5000, in milliseconds"),
+        ("linger = 5", "a.conf:5: linger = 5: a unit is missing: 5s or 5ms"),
+        ("keep_alive = 200s", "a.conf:5: keep_alive = 200s: must be less than session_expire = 180s"),
+        ("dscp = 64", "a.conf:5: dscp = 64: must be 0 to 63, or none"),
+        ("nc = maybe", "a.conf:5: nc = maybe: must be true or false, yes or no, on or off, 1 or 0"),
+        ("engine = turbo", "a.conf:5: engine = turbo: must be ring, or kcp where it is compiled in"),
         ("sendwindow = 5", "a.conf:5: unknown option sendwindow: is send_window meant?"),
         ("colour_of_the_case = red", "a.conf:5: unknown option colour_of_the_case"),
         ("listen = 127.0.0.1:1", "a.conf:5: listen is given twice"),
-        ("target = 127.0.0.1:1", "a.conf:5: target = 127.0.0.1:1: accepted: nothing: a client has no target"),
-        ("rtt = 100ms", "a.conf:5: rtt = 100ms: accepted: only together with bandwidth"),
-        ("bandwidth = 50", "a.conf:5: bandwidth = 50: accepted: a rate such as 800kbit, 50mbit or 1gbit"),
-        ("max_connections = 5000", "a.conf:5: max_connections = 5000: accepted: at most max_sessions = 4096"),
+        ("target = 127.0.0.1:1", "a.conf:5: target = 127.0.0.1:1: a client has no target"),
+        ("rtt = 100ms", "a.conf:5: rtt = 100ms: means nothing without bandwidth"),
+        ("bandwidth = 50", "a.conf:5: bandwidth = 50: a unit is missing: 50mbit or 50kbit"),
+        ("max_connections = 5000", "a.conf:5: max_connections = 5000: must be at most max_sessions = 4096"),
         ("log_level = info", "a.conf:5: log_level belongs to the process: before the first section"),
         ("send_window 5", "a.conf:5: send_window 5: neither key = value nor [section]"),
         ("[a b]", "a.conf:5: [a b]: a section is [name], of letters, digits, - and _"),
@@ -126,29 +140,29 @@ fn a_mistake_is_named_with_file_line_key_value_and_what_is_accepted() {
         ("[web]\nlisten = 127.0.0.1:1\nserver = a:1", "a.conf:5: role is missing"),
         ("[web]\nrole = server\nlisten = 127.0.0.1:1", "a.conf:5: target is missing"),
         ("[web]\nrole = client\nserver = a:1", "a.conf:5: listen is missing"),
-        ("[web]\nrole = both", "a.conf:6: role = both: accepted: client or server"),
+        ("[web]\nrole = both", "a.conf:6: role = both: must be client or server"),
         ("[web]\nlisten = 1234",
-            "a.conf:6: listen = 1234: accepted: an address and a port, such as 127.0.0.1:2222 or [::]:29900"),
+            "a.conf:6: listen = 1234: must be an address and a port, such as 127.0.0.1:2222 or [::]:29900"),
     ] {
         assert_eq!(with(line), message);
     }
     assert_eq!(refusal("# nothing\n"), "a.conf: no tunnel: a section [name] is needed");
     assert_eq!(
         refusal("log_level = loud\n"),
-        "a.conf:1: log_level = loud: accepted: error, warn, info, debug or trace"
+        "a.conf:1: log_level = loud: must be error, warn, info, debug or trace"
     );
-    assert_eq!(refusal("user = a b\n"), "a.conf:1: user = a b: accepted: the name of a user");
+    assert_eq!(refusal("user = a b\n"), "a.conf:1: user = a b: must be the name of a user");
 }
 
 #[test]
 fn a_default_that_does_not_fit_a_given_value_is_named_too() {
     assert_eq!(
         refusal(&format!("{CLIENT}session_expire = 20s\n")),
-        "a.conf:1: keep_alive = 25s: accepted: less than session_expire = 20s"
+        "a.conf:1: keep_alive = 25s: must be less than session_expire = 20s"
     );
     assert_eq!(
         refusal(&format!("{CLIENT}mtu = 5000\nsend_budget = 1k\n")),
-        "a.conf:6: send_budget = 1k: accepted: 5000..=268435456"
+        "a.conf:6: send_budget = 1k: must be 5000 (mtu) to 256m"
     );
 }
 
@@ -240,7 +254,7 @@ fn a_mistake_on_the_command_line_is_named_in_its_spelling() {
     let client = "client --listen 127.0.0.1:1 --server a:1";
     for (line, message) in [
         ("client --listen 127.0.0.1:1".to_string(), "--server is missing"),
-        (format!("{client} --mtu 20"), "--mtu 20: accepted: 50..=65507"),
+        (format!("{client} --mtu 20"), "--mtu 20: must be 50 to 65507"),
         (
             format!("{client} --sendwindow 20"),
             "unknown option --sendwindow: is --send-window meant?",
@@ -250,12 +264,32 @@ fn a_mistake_on_the_command_line_is_named_in_its_spelling() {
         (format!("{client} --mtu"), "missing argument for option '--mtu'"),
         (
             String::new(),
-            "a command is missing: client, server, check, ping, perf, or --config FILE",
+            "a command is missing: client, server, check, ping, perf, help, or --config FILE",
+        ),
+        ("--mtu 99".into(), "a command is missing before the options: client or server"),
+        ("serve".into(), "unknown command serve: is server meant?"),
+        (
+            "tunnel".into(),
+            "unknown command tunnel: must be client, server, check, ping, perf, help, or --config FILE",
+        ),
+        (format!("{client} --keep-alive 25"), "--keep-alive 25: a unit is missing: 25s or 25ms"),
+        (
+            format!("{client} --keep-alive 200s"),
+            "--keep-alive 200s: must be less than --session-expire 180s",
         ),
         (
-            "serve".into(),
-            "unknown command serve: accepted: client, server, check, ping, perf, or --config FILE",
+            format!("{client} --max-connections 5000"),
+            "--max-connections 5000: must be at most --max-sessions 4096",
         ),
+        (
+            "client --listen 127.0.0.1 --server a:1".into(),
+            "--listen 127.0.0.1: a port is missing: 127.0.0.1:29900",
+        ),
+        (
+            "client --listen 127.0.0.1:1 --server a".into(),
+            "--server a: a port is missing: a:29900",
+        ),
+        ("client --serv a:1".into(), "unknown option --serv: is --server meant?"),
         ("check".into(), "check needs a file"),
         (
             format!("{client} --config /x"),
@@ -272,8 +306,13 @@ fn help_names_every_option_and_the_version_is_a_command() {
     for option in OPTIONS.iter().filter(|option| option.name != "role") {
         assert!(text.contains(&format!("--{} ", option.name.replace('_', "-"))), "{}", option.name);
     }
+    let low = KcpConfig::low_memory().max_sessions;
+    let limit = format!("  low_memory{:19}{:>3}; {low}\n", "", low.min(512));
+    assert!(text.contains(&limit) && text.matches("; 4096\n").count() >= 5, "{text}");
     assert_eq!(command("--help"), Ok(Command::Help));
     assert_eq!(command("client -h"), Ok(Command::Help));
+    assert_eq!(command("help"), Ok(Command::Help));
+    assert_eq!(command("help ping"), Ok(Command::Help));
     assert_eq!(command("--version"), Ok(Command::Version));
 }
 

@@ -1,6 +1,9 @@
 //! How values are written: durations, sizes, rates, yes and no. What is printed can be read again.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use crate::tunnel::HostPort;
 
 /// `true`, `yes`, `on`, `1` and their opposites.
 pub(super) fn boolean(text: &str) -> Option<bool> {
@@ -89,6 +92,28 @@ pub(super) fn print_or_none<T>(value: Option<T>, print: impl FnOnce(T) -> String
     value.map_or_else(|| "none".into(), print)
 }
 
+/// What is missing behind a value, if that is all that is wrong with it: a unit, or a port. `unit` is
+/// that of the table.
+pub(super) fn missing_part(unit: &str, text: &str) -> Option<String> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match unit {
+        "TIME" if digits => Some(format!("a unit is missing: {text}s or {text}ms")),
+        "RATE" if digits => Some(format!("a unit is missing: {text}mbit or {text}kbit")),
+        "HOST:PORT" | "ADDR:PORT" => {
+            let with_port = match text.parse() {
+                Ok(IpAddr::V6(addr)) => format!("[{addr}]:29900"),
+                _ => format!("{text}:29900"),
+            };
+            let fits = match unit {
+                "HOST:PORT" => HostPort::parse(&with_port).is_some() && !digits,
+                _ => with_port.parse::<SocketAddr>().is_ok(),
+            };
+            fits.then(|| format!("a port is missing: {with_port}"))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +141,27 @@ mod tests {
         assert_eq!(or_none("none", duration), Some(None));
         assert_eq!(boolean("on"), Some(true));
         assert_eq!(boolean("no"), Some(false));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let said = |unit, text| missing_part(unit, text).unwrap_or_default();
+        assert_eq!(said("TIME", "25"), "a unit is missing: 25s or 25ms");
+        assert_eq!(said("RATE", "50"), "a unit is missing: 50mbit or 50kbit");
+        for (text, whole) in [("localhost", "localhost:29900"), ("::1", "[::1]:29900")] {
+            assert_eq!(said("HOST:PORT", text), format!("a port is missing: {whole}"));
+        }
+        assert_eq!(said("ADDR:PORT", "0.0.0.0"), "a port is missing: 0.0.0.0:29900");
+        for (unit, text) in [
+            ("TIME", "7x"),
+            ("SIZE", "5"),
+            ("ADDR:PORT", "localhost"),
+            ("HOST:PORT", "a b"),
+            ("HOST:PORT", ""),
+            ("HOST:PORT", "29900"),
+        ] {
+            assert_eq!(missing_part(unit, text), None, "{unit} {text}");
+        }
     }
 
     #[test]

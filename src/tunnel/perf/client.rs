@@ -85,7 +85,7 @@ pub struct Progress {
 }
 
 /// Measures one direction against the server at `addr`, from a socket of its own. `progress` hears
-/// of it once a second. It ends early when `stop` does.
+/// of it once a second. It ends early when `stop` does, with what there is by then.
 ///
 /// # Errors
 /// Why there is no measurement.
@@ -107,6 +107,13 @@ pub async fn measure(
     let (endpoint, driver) =
         KcpEndpoint::with_driver(config.clone(), transport).map_err(unreachable)?;
     let mut driver = pin!(driver);
+    let mut seconds = Seconds {
+        began: now(),
+        told: 0,
+        progress: &mut progress,
+        count: Count::new(time),
+        measuring: false,
+    };
     let talk = async {
         let stream = endpoint.connect_with_conv(perf_conv(), peer).await.map_err(refused)?;
         let mut load = Load::new(stream, &config);
@@ -114,7 +121,11 @@ pub async fn measure(
             stop.await;
             Err(PerfError::Stopped)
         };
-        let result = future::or(talk(&mut load, direction, time, &mut progress), stopped).await;
+        let result = future::or(talk(&mut load, direction, time, &mut seconds), stopped).await;
+        let result = match result {
+            Err(PerfError::Stopped) => seconds.so_far(direction, &load).ok_or(PerfError::Stopped),
+            result => result,
+        };
         load.stream.abort();
         result
     };
@@ -140,7 +151,7 @@ async fn talk(
     load: &mut Load,
     direction: Direction,
     time: Duration,
-    progress: &mut dyn FnMut(Progress),
+    seconds: &mut Seconds<'_>,
 ) -> Result<Outcome, PerfError> {
     let request = Request { direction, time }.encode();
     load.write_all(&request, GRACE).await.map_err(refused)?;
@@ -156,13 +167,13 @@ async fn talk(
         Some(Answer::Malformed) => return Err(PerfError::NotAccepted),
         None => return Err(PerfError::Foreign),
     }
-    let mut seconds = Seconds { began: now(), told: 0, progress };
+    (seconds.began, seconds.measuring) = (now(), true);
     let measured = match direction {
-        Direction::Upload => upload(load, time, &mut seconds).await,
-        Direction::Download => download(load, time, &mut seconds).await,
+        Direction::Upload => upload(load, time, seconds).await,
+        Direction::Download => download(load, time, seconds).await,
     };
     let (received, sent) = measured.map_err(PerfError::Broken)?;
-    Ok(Outcome { direction, received, sent })
+    Ok(Outcome { direction, received, sent, complete: true })
 }
 
 type Measured = Result<(Received, Option<Sent>), KcpError>;
@@ -192,23 +203,26 @@ async fn upload(load: &mut Load, time: Duration, seconds: &mut Seconds<'_>) -> M
 }
 
 async fn download(load: &mut Load, time: Duration, seconds: &mut Seconds<'_>) -> Measured {
-    let (mut count, mut blocks) = (Count::new(time), Blocks::default());
+    let mut blocks = Blocks::default();
     while !blocks.ended {
         match load.next(&[]).await? {
             Event::Read(0) => return Err(KcpError::Closed),
-            Event::Read(n) => count.add(blocks.feed(load.scratch.get(..n).unwrap_or_default())),
+            Event::Read(n) => {
+                let payload = blocks.feed(load.scratch.get(..n).unwrap_or_default());
+                seconds.count.add(payload);
+            }
             Event::Wrote(_) => {}
-            Event::Tick => seconds.tell(count.bytes, None, None),
+            Event::Tick => seconds.tell(seconds.count.bytes, None, None),
         }
         if seconds.began.elapsed() > time + GRACE {
-            if !count.has_begun() {
+            if !seconds.count.has_begun() {
                 return Err(KcpError::TimedOut);
             }
             // A long queue: what arrived in time is known, the sender's view is not.
-            return Ok((count.received(), None));
+            return Ok((seconds.count.received(), None));
         }
     }
-    let received = count.received();
+    let received = seconds.count.received();
     let mut report = [0; SENT_LEN];
     let asked = async {
         load.write_all(&[ASK], GRACE).await?;
@@ -247,14 +261,31 @@ impl Blocks {
     }
 }
 
-/// Tells of the progress once a second.
+/// Tells of the progress once a second, and knows what there is when it is stopped.
 struct Seconds<'a> {
     began: Instant,
     told: u64,
     progress: &'a mut dyn FnMut(Progress),
+    /// What arrives of a download.
+    count: Count,
+    /// Whether the server has agreed.
+    measuring: bool,
 }
 
 impl Seconds<'_> {
+    /// What was measured until now, if anything was.
+    fn so_far(&self, direction: Direction, load: &Load) -> Option<Outcome> {
+        let (received, sent) = match direction {
+            Direction::Upload => {
+                let elapsed = self.began.elapsed();
+                (Received { bytes: load.acknowledged(), elapsed }, Some(load.sent()))
+            }
+            Direction::Download => (self.count.received(), None),
+        };
+        let outcome = Outcome { direction, received, sent, complete: false };
+        (self.measuring && received.bytes > 0).then_some(outcome)
+    }
+
     fn tell(&mut self, bytes: u64, stream: Option<&KcpStream>, retransmits: Option<u64>) {
         let elapsed = self.began.elapsed();
         if elapsed.as_secs() > self.told {

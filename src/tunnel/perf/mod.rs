@@ -97,6 +97,8 @@ pub struct Outcome {
     pub received: Received,
     /// What the sender saw; `None`: the server's figures did not arrive.
     pub sent: Option<Sent>,
+    /// Whether it was measured to its end; otherwise this is what there was when it was stopped.
+    pub complete: bool,
 }
 
 impl Outcome {

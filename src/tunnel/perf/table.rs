@@ -40,7 +40,12 @@ impl Perf {
                 Err(error) => Err(error),
             };
             match measured {
-                Ok(outcome) => outcomes.push(outcome),
+                Ok(outcome) => {
+                    outcomes.push(outcome);
+                    if !outcome.complete {
+                        break;
+                    }
+                }
                 Err(error) => {
                     writeln!(io::stderr(), "smol-kcpd: {direction} {}: {error}", self.server)?;
                     break;
@@ -50,7 +55,8 @@ impl Perf {
         if !outcomes.is_empty() {
             io::stdout().write_all(table(&outcomes).as_bytes())?;
         }
-        Ok(outcomes.len() == self.directions.len())
+        let complete = outcomes.iter().filter(|outcome| outcome.complete).count();
+        Ok(complete == self.directions.len())
     }
 }
 
@@ -143,27 +149,20 @@ impl Line {
     }
 }
 
-/// One row for each direction.
+/// One row for each direction, of at most 80 columns, and a line for what was sent again.
 fn table(outcomes: &[Outcome]) -> String {
     let row = |cells: [&str; 7]| {
         let [direction, goodput, received, time, rtt, again, ratio] = cells;
         let row = format!(
-            "{direction:<9}{goodput:>13}{received:>11}{time:>9}{rtt:>20}{again:>29}{ratio:>14}"
+            "{direction:<9}{goodput:>13}{received:>10}{time:>7}{rtt:>19}{again:>8}{ratio:>13}"
         );
         format!("{}\n", row.trim_end())
     };
-    let mut text = row([
-        "",
-        "goodput",
-        "received",
-        "time",
-        "rtt min/mean/max",
-        "again: timeout+fast",
-        "wire/payload",
-    ]);
+    let mut text =
+        row(["", "goodput", "received", "time", "rtt min/mean/max", "again", "wire/payload"]);
     for outcome in outcomes {
         let (rtt, again, ratio) = match &outcome.sent {
-            Some(sent) => (rtts(sent), again(sent), ratio(sent)),
+            Some(sent) => (rtts(sent), share(sent), ratio(sent)),
             None => ("-".into(), "-".into(), "-".into()),
         };
         text.push_str(&row([
@@ -176,8 +175,17 @@ fn table(outcomes: &[Outcome]) -> String {
             &ratio,
         ]));
     }
-    if outcomes.iter().any(|outcome| outcome.sent.is_none()) {
-        text.push_str("-: the server's figures did not arrive; its queue was too long\n");
+    for outcome in outcomes {
+        match &outcome.sent {
+            Some(sent) => text.push_str(&again(outcome.direction, sent)),
+            None if outcome.complete => {
+                text.push_str("-: the server's figures did not arrive; its queue was too long\n");
+            }
+            None => text.push_str("-: the server tells its figures at the end\n"),
+        }
+        if !outcome.complete {
+            text.push_str(&format!("{}: interrupted, so far as it came\n", outcome.direction));
+        }
     }
     text
 }
@@ -187,10 +195,23 @@ fn rtts(sent: &Sent) -> String {
     format!("{min}/{mean}/{max} ms")
 }
 
-fn again(sent: &Sent) -> String {
-    let again = sent.timeout_retransmits.saturating_add(sent.fast_retransmits);
-    let share = decimal(u128::from(again) * 100, sent.segments.into(), 2);
-    format!("{}+{} ({share} %)", sent.timeout_retransmits, sent.fast_retransmits)
+fn all_again(sent: &Sent) -> u64 {
+    sent.timeout_retransmits.saturating_add(sent.fast_retransmits)
+}
+
+fn share(sent: &Sent) -> String {
+    format!("{} %", decimal(u128::from(all_again(sent)) * 100, sent.segments.into(), 2))
+}
+
+/// Nothing where nothing was.
+fn again(direction: Direction, sent: &Sent) -> String {
+    if all_again(sent) == 0 {
+        return String::new();
+    }
+    format!(
+        "{direction}: of {} segments {} again by timeout, {} by later ACKs\n",
+        sent.segments, sent.timeout_retransmits, sent.fast_retransmits
+    )
 }
 
 fn ratio(sent: &Sent) -> String {
@@ -247,15 +268,48 @@ mod tests {
             srtt_min: Duration::from_millis(40),
             srtt_max: Duration::from_millis(61),
         };
-        let upload = Outcome { direction: Direction::Upload, received, sent: Some(sent) };
+        let upload =
+            Outcome { direction: Direction::Upload, received, sent: Some(sent), complete: true };
         let text = table(&[upload]);
-        assert!(text.contains("10.00 Mbit/s   12.50 MB   10.0 s"), "{text}");
-        assert!(text.contains("40/42/61 ms") && text.contains("20+130 (1.50 %)"), "{text}");
-        assert!(text.ends_with("1.050\n"), "{text}");
-        let download = Outcome { direction: Direction::Download, received, sent: None };
+        assert!(text.contains("10.00 Mbit/s  12.50 MB 10.0 s"), "{text}");
+        assert!(text.contains("40/42/61 ms  1.50 %        1.050\n"), "{text}");
+        assert!(text.ends_with("10000 segments 20 again by timeout, 130 by later ACKs\n"));
+        let download =
+            Outcome { direction: Direction::Download, received, sent: None, complete: true };
         let text = table(&[upload, download]);
-        assert_eq!(text.lines().count(), 4);
+        assert_eq!(text.lines().count(), 5);
         assert!(text.ends_with("did not arrive; its queue was too long\n"), "{text}");
+        let text = table(&[Outcome { complete: false, ..download }]);
+        assert!(text.ends_with("\ndownload: interrupted, so far as it came\n"), "{text}");
+    }
+
+    #[test]
+    fn the_table_and_the_progress_fit_eighty_columns() {
+        let time = Duration::from_millis(9_999);
+        let sent = Sent {
+            payload: 7_499_999_999,
+            wire: 20_000_000_000,
+            segments: 5_000_000,
+            timeout_retransmits: 999_999,
+            fast_retransmits: 999_999,
+            srtt: time,
+            srtt_min: time,
+            srtt_max: time,
+        };
+        let received = Received { bytes: 999_990_000, elapsed: Duration::from_millis(59_990) };
+        let upload =
+            Outcome { direction: Direction::Upload, received, sent: Some(sent), complete: false };
+        let download = Outcome { direction: Direction::Download, sent: None, ..upload };
+        let text = table(&[upload, download]);
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        let mut line = Line { terminal: false, ..Line::new(Direction::Download) };
+        let text = line.text(Progress {
+            elapsed: Duration::from_secs(60),
+            bytes: 999_990_000_000,
+            srtt: Some(time),
+            retransmits: Some(9_999_999),
+        });
+        assert!(text.len() < 80, "{text}");
     }
 
     #[test]
