@@ -81,7 +81,7 @@ impl fmt::Display for KcpError {
             }
             KcpError::WouldBlock => f.write_str("nothing to do without waiting"),
             KcpError::TooManySessions { limit } => {
-                write!(f, "{limit} sessions exist, the configured limit")
+                write!(f, "max_sessions = {limit} is reached")
             }
             KcpError::ConvInUse { conv } => write!(f, "conversation {conv} is in use"),
             KcpError::Config { field, value, accepted } => {
