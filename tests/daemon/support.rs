@@ -46,7 +46,7 @@ fn settings(name: &str, role: Role, kcp: KcpConfig) -> Settings {
     Settings {
         name: name.to_string(),
         role,
-        listen: ANY.parse().expect("an address"),
+        listen: HostPort::parse_listen(ANY).expect("an address"),
         kcp: KcpConfig { stream: true, ..kcp },
         max_connections: 2048,
         target_timeout: ms(2000),
