@@ -29,8 +29,8 @@ const ATTEMPTS: Backoff = Backoff::new(Duration::from_millis(100), Duration::fro
 /// these come back at any moment.
 const ACCEPTING: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
 
-/// How long a connection waits for one of `max_sessions`, which those that are closing still count
-/// among.
+/// How long a connection waits for one of the sessions that either end may have: those that are
+/// closing still count among them.
 const ROOM: Duration = Duration::from_secs(1);
 
 /// Where the client listens, and its way to the server.
@@ -100,15 +100,19 @@ async fn carry(
         }
         Err(error) => {
             let name = &shared.settings.name;
-            match error {
-                KcpError::TooManySessions { .. } => shared
-                    .too_many_sessions
-                    .reached(format_args!("{name}: {from} is turned away: {error}")),
-                _ => log::warn!("{name}: {from} is turned away: {error}"),
+            let what = format_args!("{name}: {from} is turned away: {error}");
+            match has_no_room(&error) {
+                true => shared.no_room.reached(what),
+                false => log::warn!("{what}"),
             }
             Err(Failed::Kcp(error.into()))
         }
     }
+}
+
+/// Has one of the two ends as many streams as it may?
+fn has_no_room(error: &KcpError) -> bool {
+    matches!(error, KcpError::TooManySessions { .. } | KcpError::NoRoom)
 }
 
 /// Opens a stream to the server, within `connect_timeout`, in as many attempts as it takes.
@@ -130,8 +134,11 @@ async fn connect(
                 }
                 Ok(stream) => return Ok(stream),
                 Err(error @ (KcpError::Closed | KcpError::Io(_))) => return Err(error),
-                Err(KcpError::TooManySessions { .. }) if began.elapsed() < ROOM => {}
-                Err(error @ KcpError::TooManySessions { .. }) => return Err(error),
+                Err(error) if has_no_room(&error) => {
+                    if began.elapsed() >= ROOM {
+                        return Err(error);
+                    }
+                }
                 Err(error) => {
                     log::debug!("{}: connecting: {error}", shared.settings.name);
                     way.complain();

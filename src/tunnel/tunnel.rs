@@ -55,7 +55,7 @@ pub(super) struct Shared {
     opened: Cell<u64>,
     failed: Cell<u64>,
     too_many_connections: Limit,
-    pub too_many_sessions: Limit,
+    pub no_room: Limit,
     /// Closed when connections are to end.
     cut: Receiver<()>,
     alive: RefCell<Option<Sender<()>>>,
@@ -96,7 +96,7 @@ impl Tunnel {
             opened: Cell::default(),
             failed: Cell::default(),
             too_many_connections: Limit::default(),
-            too_many_sessions: Limit::default(),
+            no_room: Limit::default(),
             cut: cut_receiver,
             alive: RefCell::new(Some(alive)),
         });

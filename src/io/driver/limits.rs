@@ -1,4 +1,4 @@
-//! Limits at which peers are turned away: said once a minute, each with its name and value.
+//! Limits that the router does not tell of itself: said once a minute, each with its name and value.
 
 use std::time::Duration;
 
@@ -11,7 +11,6 @@ const EVERY: Duration = Duration::from_secs(60);
 /// What has been said.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
-    refused: Said,
     evicted: Said,
     backlog: Said,
 }
@@ -35,24 +34,15 @@ impl Said {
 }
 
 impl Limits {
-    /// Says what limits were reached, from the counters of the endpoint. Without traffic nothing is
-    /// refused, so no timer is needed.
+    /// Says which streams made room for others. Without traffic none does, so no timer is needed.
     pub(super) fn report(&mut self, state: &State, now: Time) {
-        let at = state.local_addr;
-        let (refused, evicted) = state.router.turned_away();
-        if state.listeners == 0 {
-            // Who is refused since nobody listens has met no limit.
-            self.refused.count = refused;
-        }
-        if let Some(count) = self.refused.new_ones(now, refused) {
-            let (name, limit) = state.router.refusing_limit();
-            log::warn!("{at}: {name} = {limit} is reached: {count} streams of peers refused");
-        }
-        if let Some(count) = self.evicted.new_ones(now, evicted) {
-            let limit = state.router.config().max_sessions;
-            log::warn!(
-                "{at}: max_sessions = {limit} is reached: {count} idle streams made room for others"
-            );
+        if let Some(count) = self.evicted.new_ones(now, state.router.evicted()) {
+            let (at, config) = (state.local_addr, state.router.config());
+            let (name, limit) = match config.max_accepted {
+                Some(limit) => ("max_accepted", limit),
+                None => ("max_sessions", config.max_sessions),
+            };
+            log::warn!("{at}: {count} idle streams made room for others, {name} = {limit}");
         }
     }
 

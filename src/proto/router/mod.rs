@@ -4,7 +4,6 @@ mod admission;
 mod answers;
 mod handles;
 mod migration;
-mod refusals;
 mod restart;
 mod shares;
 #[cfg(test)]

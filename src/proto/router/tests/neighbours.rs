@@ -68,9 +68,8 @@ fn a_stream_that_is_reset_alone_costs_its_neighbours_nothing_or_one_question_a_s
     assert_eq!((ended(&mut world, &apps), sent(&world)), (10, before));
     // Of these the server might have lost its memory.
     let before = sent(&world);
-    for app in 10..20 {
-        let key = world.app(CLIENT, apps[app]).key;
-        let now = world.now;
+    for (app, &client_app) in apps.iter().enumerate().take(20).skip(10) {
+        let (now, key) = (world.now, world.app(CLIENT, client_app).key);
         world.hosts[CLIENT].router.write(now, key, b"word").unwrap();
         reset(&mut world, app);
     }
