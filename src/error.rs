@@ -90,7 +90,7 @@ impl fmt::Display for KcpError {
             }
             KcpError::WouldBlock => f.write_str("not ready: it would have to wait"),
             KcpError::TooManySessions { limit } => {
-                write!(f, "too many streams: max_sessions = {limit} are open")
+                write!(f, "too many streams: max_sessions = {limit} is reached")
             }
             KcpError::ConvInUse { conv } => write!(
                 f,

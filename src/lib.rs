@@ -82,8 +82,8 @@ pub use io::transport::{
     Datagrams, FrameLength, FramedTransport, MemoryTransport, Transport, UdpTransport,
 };
 pub use io::{
-    AsyncToSocketAddrs, Driver, Incoming, KcpEndpoint, KcpListener, KcpPing, KcpStream, ReadHalf,
-    SessionInfo, WriteHalf,
+    happy_eyeballs, AsyncToSocketAddrs, Driver, Incoming, KcpEndpoint, KcpListener, KcpPing,
+    KcpStream, ReadHalf, SessionInfo, WriteHalf,
 };
 #[cfg(feature = "netem")]
 pub use layer::netem::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};

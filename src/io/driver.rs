@@ -1,5 +1,7 @@
 //! The one future behind a socket: it receives, lets time pass, sends.
 
+mod limits;
+mod rebinding;
 mod weather;
 
 use std::fmt;
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 use async_io::Timer;
 
+use self::limits::Limits;
+use self::rebinding::Rebinding;
 use self::weather::Weather;
 use super::clock;
 use super::shared::{Shared, State, Woken};
@@ -46,10 +50,6 @@ const KEEP: usize = 16 * 1024;
 /// Time without traffic after which a driver gives back what it holds beyond that.
 const QUIET_AFTER: Duration = Duration::from_secs(1);
 
-/// Silence after which a client's socket is replaced by one with a fresh port, and the time between
-/// two such attempts.
-const REBIND_AFTER: Duration = Duration::from_secs(3);
-
 /// Does all the work of an endpoint: polls its transport, runs its timers, moves its data. Returns
 /// `Ok(())` when the last handle is gone and everything has been delivered or given up.
 ///
@@ -83,8 +83,8 @@ pub struct Driver {
     tidy_at: Option<Time>,
     /// Since that time was set, it was.
     moved: bool,
-    rebound: Time,
-    rebinds: bool,
+    rebinding: Rebinding,
+    limits: Limits,
     /// The last turn left its answers to this one.
     answers_wait: bool,
 }
@@ -109,8 +109,8 @@ impl Driver {
             dropped: 0,
             tidy_at: None,
             moved: false,
-            rebound: Time::ZERO,
-            rebinds: true,
+            rebinding: Rebinding::new(),
+            limits: Limits::default(),
             answers_wait: false,
         }
     }
@@ -146,7 +146,7 @@ impl Driver {
         if state.router.poll_timeout().is_some_and(|at| at <= now) {
             state.router.handle_timeout(now);
         }
-        self.admit(state, &mut incoming);
+        self.admit(state, now, &mut incoming);
         state.collect(&mut self.woken);
         if self.woken.answers_can_wait() && !answers_waited && incoming.is_empty() {
             self.answers_wait = true;
@@ -159,6 +159,7 @@ impl Driver {
         let mut more = self.transmit(state, moment);
         state.collect(&mut self.woken);
         self.count(state);
+        self.limits.report(state, now);
         let deadline = earliest(state.router.poll_timeout(), self.trunk.poll_timeout());
         let deadline = earliest(deadline, self.tidy(now));
         state.armed = deadline;
@@ -170,7 +171,12 @@ impl Driver {
         }
         let left = done || state.router.has_transmits();
         // Where something arrives or is being answered, there is no silence.
-        let unheard = !(arrived || answers_waited) && self.is_unheard(state, now);
+        if arrived && self.rebinding.heard() {
+            // At which of the ports it was heard the transport knows.
+            state.local_addr = self.transport.local_addr().unwrap_or(state.local_addr);
+        }
+        let unheard = !(arrived || answers_waited)
+            && self.rebinding.is_due(now, |span| state.router.is_unheard(now, span));
         drop(guard);
         // What the application learns of is in the capture by then, even if it exits at once.
         self.trunk.flush();
@@ -249,7 +255,7 @@ impl Driver {
 
     /// Collects the sessions that peers have opened, as far as the backlog has room. The others wait
     /// in the router, which bounds them: their peers have proved themselves, and may go on.
-    fn admit(&self, state: &mut State, incoming: &mut Vec<Key>) {
+    fn admit(&mut self, state: &mut State, now: Time, incoming: &mut Vec<Key>) {
         let backlog = state.router.config().backlog;
         // Nobody else fills the queue, so the room cannot become less.
         let room = backlog.saturating_sub(self.shared.incoming.0.len());
@@ -257,6 +263,9 @@ impl Driver {
             let Some(key) = state.router.pop_incoming() else { break };
             state.forget_wakers(key);
             incoming.push(key);
+        }
+        if incoming.len() >= room && state.router.has_incoming() {
+            self.limits.backlog_full(state, now);
         }
     }
 
@@ -337,20 +346,13 @@ impl Driver {
         false
     }
 
-    /// Has there been a silence that may mean that the local address works no more?
-    fn is_unheard(&self, state: &State, now: Time) -> bool {
-        self.rebinds
-            && now.since(self.rebound) >= REBIND_AFTER
-            && state.router.is_unheard(now, REBIND_AFTER)
-    }
-
-    /// Takes another local address.
+    /// Takes another local address; the transport goes on hearing at the former one.
     fn rebind(&mut self, now: Time) -> bool {
-        self.rebound = now;
         match self.transport.rebind() {
             Ok(true) => {
                 let local = self.transport.local_addr().ok();
-                log::debug!("no answer for {REBIND_AFTER:?}: rebound to {local:?}");
+                log::debug!("nobody answers: rebound to {local:?}");
+                self.rebinding.done(now);
                 let buffers = self.transport.socket_buffers();
                 self.shared.with(|state, now| {
                     state.counters.buffers = buffers;
@@ -360,11 +362,12 @@ impl Driver {
                 true
             }
             Ok(false) => {
-                self.rebinds = false;
+                self.rebinding.is_impossible();
                 false
             }
             Err(error) => {
                 log::debug!("cannot rebind: {error}");
+                self.rebinding.failed(now);
                 false
             }
         }

@@ -8,9 +8,10 @@ use std::task::Poll;
 
 use super::clock;
 use super::driver::Driver;
+use super::happy_eyeballs;
 use super::listener::KcpListener;
 use super::shared::Shared;
-use super::spawn::{resolve, spawn, AsyncToSocketAddrs};
+use super::spawn::{resolve, resolve_peer, spawn, AsyncToSocketAddrs};
 use super::stream::KcpStream;
 use super::transport::{canonical, Transport, UdpTransport};
 use crate::config::KcpConfig;
@@ -123,7 +124,7 @@ impl KcpEndpoint {
     }
 
     /// Opens a stream to `addr` under a random conversation number. Of several addresses behind a
-    /// name, they are tried in turn.
+    /// name, the first that answers is taken, as [`happy_eyeballs`](crate::happy_eyeballs) has it.
     ///
     /// # Errors
     /// [`KcpError::TimedOut`] without an answer within
@@ -157,14 +158,9 @@ impl KcpEndpoint {
         conv: Option<u32>,
         addr: impl AsyncToSocketAddrs,
     ) -> Result<KcpStream, KcpError> {
-        let mut failed = KcpError::Closed;
-        for addr in resolve(addr).await? {
-            match self.connect_to(conv, addr).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failed = error,
-            }
-        }
-        Err(failed)
+        let addrs = resolve_peer(addr).await?;
+        let (_, stream) = happy_eyeballs(&addrs, |addr| self.connect_to(conv, addr)).await?;
+        Ok(stream)
     }
 
     pub(super) async fn connect_to(

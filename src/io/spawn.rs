@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::driver::Driver;
+use super::transport::bind::check_port;
 use crate::error::KcpError;
 
 pub use smol::net::AsyncToSocketAddrs;
@@ -24,5 +25,14 @@ pub(super) async fn resolve(addr: impl AsyncToSocketAddrs) -> Result<Vec<SocketA
         let none = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
         return Err(none.into());
     }
+    Ok(addrs)
+}
+
+/// The addresses of a peer with that name, at least one. No peer is at port 0.
+pub(super) async fn resolve_peer(
+    addr: impl AsyncToSocketAddrs,
+) -> Result<Vec<SocketAddr>, KcpError> {
+    let addrs = resolve(addr).await?;
+    addrs.iter().try_for_each(|&addr| check_port(addr))?;
     Ok(addrs)
 }

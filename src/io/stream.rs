@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::driver::Driver;
 use super::endpoint::KcpEndpoint;
 use super::handle::Handle;
+use super::happy_eyeballs;
 use super::shared::Shared;
-use super::spawn::{resolve, spawn, AsyncToSocketAddrs};
+use super::spawn::{resolve_peer, spawn, AsyncToSocketAddrs};
 use super::transport::{Transport, UdpTransport};
 use crate::config::KcpConfig;
 use crate::error::KcpError;
@@ -51,7 +52,8 @@ pub struct KcpStream {
 impl KcpStream {
     /// Connects to `addr` from a UDP socket of its own, on a port of the system's choice, and spawns
     /// the [`Driver`] on smol's executor. Should the path fall silent, the socket is replaced and
-    /// the stream goes on. Of several addresses behind a name, they are tried in turn.
+    /// the stream goes on. Of several addresses behind a name, the first that answers is taken, as
+    /// [`happy_eyeballs`](crate::happy_eyeballs) has it.
     ///
     /// # Errors
     /// [`KcpError::Config`]; [`KcpError::TimedOut`] without an answer within
@@ -112,23 +114,16 @@ impl KcpStream {
         addr: impl AsyncToSocketAddrs,
     ) -> Result<KcpStream, KcpError> {
         config.check()?;
-        let mut failed = KcpError::Closed;
-        for addr in resolve(addr).await? {
-            let connected = match UdpTransport::connect(config, addr) {
-                Ok(transport) => {
-                    let peer = transport.peer_addr().unwrap_or(addr);
-                    let (endpoint, driver) = KcpEndpoint::with_driver(config.clone(), transport)?;
-                    spawn(driver);
-                    endpoint.connect_to(conv, peer).await
-                }
-                Err(error) => Err(error.into()),
-            };
-            match connected {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failed = error,
-            }
-        }
-        Err(failed)
+        let addrs = resolve_peer(addr).await?;
+        let (_, stream) = happy_eyeballs(&addrs, |addr| async move {
+            let transport = UdpTransport::connect(config, addr)?;
+            let peer = transport.peer_addr().unwrap_or(addr);
+            let (endpoint, driver) = KcpEndpoint::with_driver(config.clone(), transport)?;
+            spawn(driver);
+            endpoint.connect_to(conv, peer).await
+        })
+        .await?;
+        Ok(stream)
     }
 
     /// Connects to `peer` from an existing socket, connected or not, and spawns the [`Driver`] on

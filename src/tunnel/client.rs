@@ -3,19 +3,18 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_io::{Async, Timer};
 use futures_lite::future;
-use smol::lock::Semaphore;
 use smol::Task;
 
 use super::backoff::Backoff;
 use super::link::{link, Way, SERVER};
+use super::listen::listen;
 use super::relay::{relay, Failed, Kcp, Tcp};
-use super::runtime::within;
-use super::tunnel::{Shared, RETRIES};
+use super::runtime::{now, within};
+use super::tunnel::Shared;
 use super::{is_perf_conv, HostPort};
 use crate::{KcpEndpoint, KcpError, KcpStream};
 
@@ -26,6 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Waiting times before a refused connection is tried again: a server that restarts needs less.
 const ATTEMPTS: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
+/// Waiting times before accepting again after it failed, mostly since there were no descriptors left:
+/// these come back at any moment.
+const ACCEPTING: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+
+/// How long a connection waits for one of the sessions that either end may have: those that are
+/// closing still count among them.
+const ROOM: Duration = Duration::from_secs(1);
+
 /// Where the client listens, and its way to the server.
 pub(super) struct Door {
     listener: Async<TcpListener>,
@@ -35,7 +42,7 @@ pub(super) struct Door {
 }
 
 pub(super) fn open(shared: &Shared, server: &HostPort) -> io::Result<Door> {
-    let listener = Async::<TcpListener>::bind(shared.settings.listen)?;
+    let listener = listen(shared.listen_addr()?)?;
     let addr = listener.get_ref().local_addr()?;
     let kcp = &shared.settings.kcp;
     let (link, keeper, way) = link(server.clone(), kcp.clone());
@@ -48,18 +55,20 @@ pub(super) fn open(shared: &Shared, server: &HostPort) -> io::Result<Door> {
 /// Accepts until the driver ends.
 pub(super) async fn accept(shared: &Rc<Shared>, door: Door) -> KcpError {
     let accepting = async {
-        // Beyond it connections wait in the kernel.
-        let room = Arc::new(Semaphore::new(shared.settings.max_connections));
-        let mut retries = RETRIES;
+        let mut retries = ACCEPTING;
         loop {
-            let place = room.acquire_arc().await;
             match door.listener.accept().await {
+                Ok((tcp, from)) if !shared.has_room() => {
+                    shared.turned_away(from);
+                    drop(Tcp::new(tcp)); // which resets it
+                    future::yield_now().await;
+                }
                 Ok((tcp, from)) => {
                     retries.reset();
                     let (shared_, endpoint, way) =
                         (Rc::clone(shared), door.endpoint.clone(), door.way.clone());
                     let connection = carry(shared_, tcp, from, endpoint, way);
-                    shared.carry(connection, Some(place));
+                    shared.carry(connection);
                 }
                 Err(error) => {
                     log::warn!("{}: accepting: {error}", shared.settings.name);
@@ -90,10 +99,20 @@ async fn carry(
             relay(&shared.runtime, tcp, Kcp::new(stream)).await
         }
         Err(error) => {
-            log::warn!("{}: {from} is turned away: {error}", shared.settings.name);
+            let name = &shared.settings.name;
+            let what = format_args!("{name}: {from} is turned away: {error}");
+            match has_no_room(&error) {
+                true => shared.no_room.reached(what),
+                false => log::warn!("{what}"),
+            }
             Err(Failed::Kcp(error.into()))
         }
     }
+}
+
+/// Has one of the two ends as many streams as it may?
+fn has_no_room(error: &KcpError) -> bool {
+    matches!(error, KcpError::TooManySessions { .. } | KcpError::NoRoom)
 }
 
 /// Opens a stream to the server, within `connect_timeout`, in as many attempts as it takes.
@@ -105,7 +124,7 @@ async fn connect(
     let limit = shared.settings.kcp.connect_timeout.unwrap_or(PATIENCE);
     let attempts = async {
         way.up().await;
-        let mut attempts = ATTEMPTS;
+        let (mut attempts, began) = (ATTEMPTS, now());
         loop {
             match endpoint.connect(SERVER).await {
                 // The server would take it for a measurement.
@@ -115,9 +134,16 @@ async fn connect(
                 }
                 Ok(stream) => return Ok(stream),
                 Err(error @ (KcpError::Closed | KcpError::Io(_))) => return Err(error),
-                Err(error) => log::debug!("{}: connecting: {error}", shared.settings.name),
+                Err(error) if has_no_room(&error) => {
+                    if began.elapsed() >= ROOM {
+                        return Err(error);
+                    }
+                }
+                Err(error) => {
+                    log::debug!("{}: connecting: {error}", shared.settings.name);
+                    way.complain();
+                }
             }
-            way.complain();
             Timer::after(attempts.next(fastrand::u8(..))).await;
         }
     };

@@ -200,5 +200,5 @@ fn is_still_at(_: &File, _: &Path) -> bool {
 
 fn same_socket(a: &Settings, b: &Settings) -> bool {
     let is_server = |of: &Settings| matches!(of.role, Role::Server { .. });
-    is_server(a) && is_server(b) && a.listen == b.listen
+    is_server(a) && is_server(b) && a.listen.is_same(&b.listen)
 }

@@ -1,9 +1,9 @@
 //! The way of a client to its server, whose address may change.
 //!
 //! The endpoint knows its server by one address that never changes, [`SERVER`]. [`Link`] is the
-//! transport beneath: a connected UDP socket that is replaced when the server falls silent, first
-//! by one on a fresh local port, and by one to another address when the server's name has moved.
-//! [`Keeper`] is the task that resolves the name and makes those sockets.
+//! transport beneath: a connected UDP socket. When the server falls silent, the endpoint's driver has
+//! it replaced by one on a fresh local port; [`Keeper`] is the task that then resolves the name again
+//! and makes a socket to another address where the server has moved, or where another one answers.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -16,65 +16,31 @@ use async_io::Timer;
 use futures_lite::future;
 
 use super::backoff::Backoff;
+use super::limits::is_exhaustion;
 use super::runtime::{now, Runtime};
 use super::HostPort;
+use crate::{happy_eyeballs, KcpError, KcpPing};
 use crate::{Datagrams, KcpConfig, KcpEndpoint, Transport, UdpTransport};
 
 /// The server, wherever it is: an address that no network uses (RFC 5737).
 pub(super) const SERVER: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 1));
 
-/// Unanswered datagrams for so long mean that something on the way may have changed; and so long
-/// is waited between two attempts to mend it.
-const SILENCE: Duration = Duration::from_secs(3);
+/// How long an address is kept to, after a socket was first replaced in vain, while streams are open
+/// that were heard from there: another address of the name may be another server, which does not know
+/// them. No longer than half of `dead_link`, so that a server which has moved finds them alive.
+const PATIENCE: Duration = Duration::from_secs(12);
 
-/// Datagrams further apart are separate questions: KCP asks unanswered questions again within two
-/// seconds, and an acknowledgement is not one.
-const APART: Duration = Duration::from_secs(5);
-
-/// Attempts to reach an address that once answered before another address of the name is tried.
-const PATIENCE: u32 = 5;
+/// How long an address has to answer when the one that answers is looked for, and how often it is
+/// asked.
+const PROBE: Duration = Duration::from_secs(2);
+const PROBES: usize = 2;
 
 /// Waiting times between look-ups of a name that has no address, or none that can be reached.
 const LOOKUPS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// Time between two look-ups, whoever asks.
 const LOOKUP_REST: Duration = Duration::from_secs(1);
-
-/// Notices that nobody answers.
-#[derive(Debug, Default)]
-struct Silence {
-    /// The first and the last of the datagrams that nobody has answered.
-    unanswered: Option<(Instant, Instant)>,
-    /// When something was last done about it.
-    acted: Option<Instant>,
-}
-
-impl Silence {
-    fn received(&mut self) {
-        *self = Silence::default();
-    }
-
-    /// Something is sent; `true`: it is time to do something about the silence.
-    fn sent(&mut self, now: Instant) -> bool {
-        let since = match (self.acted, self.unanswered) {
-            (Some(acted), _) => acted,
-            (None, Some((first, last))) if now.duration_since(last) <= APART => {
-                self.unanswered = Some((first, now));
-                first
-            }
-            (None, _) => {
-                self.unanswered = Some((now, now));
-                now
-            }
-        };
-        let due = now.duration_since(since) >= SILENCE;
-        if due {
-            self.acted = Some(now);
-        }
-        due
-    }
-}
 
 /// What the link and its keeper share.
 #[derive(Debug, Default)]
@@ -83,10 +49,8 @@ struct Shared {
     fresh: Option<UdpTransport>,
     /// Of the link's driver.
     waker: Option<Waker>,
-    /// Rebindings since something was heard.
-    silent: u32,
-    /// Something was heard from the present address.
-    heard: bool,
+    /// When the socket was first replaced since something was heard.
+    silent: Option<Instant>,
 }
 
 type Slot = Arc<Mutex<Shared>>;
@@ -102,9 +66,8 @@ pub(super) struct Link {
     slot: Slot,
     trouble: Sender<()>,
     socket: Option<UdpTransport>,
-    silence: Silence,
-    /// The slot knows that something was heard.
-    told: bool,
+    /// The socket was replaced, and nothing has been heard since.
+    silent: bool,
     dropped: u64,
 }
 
@@ -149,8 +112,7 @@ pub(super) fn link(server: HostPort, config: KcpConfig) -> (Link, Keeper, Way) {
         slot: Arc::clone(&slot),
         trouble: trouble.clone(),
         socket: None,
-        silence: Silence::default(),
-        told: false,
+        silent: false,
         dropped: 0,
     };
     let keeper = Keeper { slot, trouble: troubles, server, config, up: Some(up_sender) };
@@ -167,30 +129,16 @@ impl Link {
         };
         if let Some(fresh) = shared.fresh.take() {
             self.dropped += self.socket.replace(fresh).map_or(0, |former| former.dropped());
-            self.silence = Silence::default();
-            self.told = false;
+            self.silent = false;
         }
         drop(shared);
         drop(former);
     }
 
     fn received(&mut self) {
-        self.silence.received();
-        if !std::mem::replace(&mut self.told, true) {
-            let mut shared = lock(&self.slot);
-            (shared.silent, shared.heard) = (0, true);
+        if std::mem::take(&mut self.silent) {
+            lock(&self.slot).silent = None;
         }
-    }
-
-    /// Nobody has answered for a while: perhaps the local address works no more, perhaps the name
-    /// leads elsewhere by now.
-    fn mend(&mut self) {
-        self.told = false;
-        lock(&self.slot).silent += 1;
-        if let Some(Err(error)) = self.socket.as_mut().map(Transport::rebind) {
-            log::debug!("cannot rebind: {error}");
-        }
-        let _ = self.trouble.try_send(()); // full: it is known already
     }
 }
 
@@ -207,11 +155,6 @@ impl Transport for Link {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        if !batch.is_empty() && self.socket.is_some() && self.silence.sent(now()) {
-            self.mend();
-            // What the new socket receives has to wake the driver, which polls it then.
-            cx.waker().wake_by_ref();
-        }
         let peer = self.socket.as_ref().and_then(UdpTransport::peer_addr);
         let (Some(socket), Some(peer)) = (&mut self.socket, peer) else {
             self.dropped += batch.len() as u64;
@@ -229,6 +172,18 @@ impl Transport for Link {
         }
     }
 
+    /// Nobody has answered for a while: perhaps the local address works no more, perhaps the name
+    /// leads elsewhere by now.
+    fn rebind(&mut self) -> io::Result<bool> {
+        let Some(socket) = &mut self.socket else {
+            return Err(io::ErrorKind::NotConnected.into()); // the keeper is at it
+        };
+        self.silent = true;
+        lock(&self.slot).silent.get_or_insert_with(now);
+        let _ = self.trouble.try_send(()); // full: it is known already
+        socket.rebind()
+    }
+
     fn dropped(&self) -> u64 {
         self.dropped + self.socket.as_ref().map_or(0, Transport::dropped)
     }
@@ -238,23 +193,37 @@ impl Transport for Link {
     }
 }
 
+/// What has come of looking for the server.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    /// It is where it was; to be looked for again after that time, if nobody asks before.
+    Stays(Option<Duration>),
+    /// The link has a socket to another address.
+    Moved,
+}
+
 impl Keeper {
     /// Runs as long as the link does.
     pub(super) async fn keep(mut self, runtime: Runtime, endpoint: KcpEndpoint) {
         let mut lookups = LOOKUPS;
         let mut present = None;
         loop {
-            let wait = match self.look(&runtime, &mut present).await {
-                Ok(moved) => {
+            let wait = match self.look(&runtime, &endpoint, &mut present).await {
+                Ok(look) => {
                     lookups.reset();
-                    if moved || lock(&self.slot).silent > 0 {
-                        endpoint.announce();
+                    match look {
+                        Look::Stays(wait) => wait,
+                        Look::Moved => {
+                            endpoint.announce();
+                            None
+                        }
                     }
-                    None
                 }
                 Err(error) => {
                     log::warn!("server {}: {error}", self.server);
-                    Some(lookups.next(fastrand::u8(..)))
+                    // Descriptors come back at any moment.
+                    let wait = lookups.next(fastrand::u8(..));
+                    Some(if is_exhaustion(&error) { wait.min(LOOKUP_REST) } else { wait })
                 }
             };
             Timer::after(LOOKUP_REST).await;
@@ -272,36 +241,65 @@ impl Keeper {
         }
     }
 
-    /// Looks where the server is; `true`: elsewhere than before, and the link has a socket there.
+    /// Looks where the server is, and gives the link a socket if that is elsewhere than before.
     async fn look(
         &mut self,
         runtime: &Runtime,
+        endpoint: &KcpEndpoint,
         present: &mut Option<SocketAddr>,
-    ) -> io::Result<bool> {
-        let addrs = runtime.resolve(&self.server).await?;
-        let (silent, heard) = {
-            let shared = lock(&self.slot);
-            (shared.silent, shared.heard)
-        };
-        let patience = if heard { PATIENCE } else { 1 };
-        let known = present.and_then(|addr| addrs.iter().position(|&a| a == addr));
-        let first = match known {
-            Some(_) if silent < patience || addrs.len() == 1 => return Ok(false),
-            Some(at) => at + 1,
-            None => 0,
-        };
-        let mut failed = None;
-        for &addr in addrs.iter().cycle().skip(first).take(addrs.len()) {
-            match UdpTransport::connect(&self.config, addr) {
-                Ok(socket) => {
-                    self.install(addr, socket);
-                    *present = Some(addr);
-                    return Ok(true);
-                }
-                Err(error) => failed = Some(error),
+    ) -> io::Result<Look> {
+        let addrs = runtime.look_up(&self.server).await?;
+        if addrs[..] == present.as_slice()[..] {
+            return Ok(Look::Stays(None));
+        }
+        if present.is_some() && has_streams(endpoint) {
+            let silent = lock(&self.slot).silent.map(|since| now().duration_since(since));
+            let patience = PATIENCE.min(self.config.dead_link / 2);
+            let left = silent.map(|silent| patience.saturating_sub(silent));
+            if left != Some(Duration::ZERO) {
+                return Ok(Look::Stays(left));
             }
         }
-        Err(failed.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+        let addr = self.choose(&addrs, *present).await;
+        // It may have been heard of meanwhile.
+        let back = lock(&self.slot).silent.is_none() && has_streams(endpoint);
+        if Some(addr) == *present || (present.is_some() && back) {
+            return Ok(Look::Stays(None));
+        }
+        let socket = UdpTransport::connect(&self.config, addr)?;
+        self.install(addr, socket);
+        *present = Some(addr);
+        Ok(Look::Moved)
+    }
+
+    /// Of several addresses the one that answers first; where none does, the one after `present`.
+    async fn choose(&self, addrs: &[SocketAddr], present: Option<SocketAddr>) -> SocketAddr {
+        let at = present.and_then(|present| addrs.iter().position(|&addr| addr == present));
+        let first = at.map_or(0, |at| (at + 1) % addrs.len());
+        let mut order = addrs.to_vec();
+        order.rotate_left(first);
+        if let [only] = order[..] {
+            return only;
+        }
+        match happy_eyeballs(&order, |addr| self.probe(addr)).await {
+            Ok((addr, ())) => addr,
+            Err(error) => {
+                log::debug!("server {}: none of its addresses answers: {error}", self.server);
+                order[0]
+            }
+        }
+    }
+
+    async fn probe(&self, addr: SocketAddr) -> Result<(), KcpError> {
+        let mut ping = KcpPing::over(UdpTransport::connect(&self.config, addr)?, addr);
+        let mut answer = Err(KcpError::TimedOut);
+        for _ in 0..PROBES {
+            answer = ping.ping(PROBE).await;
+            if !matches!(answer, Err(KcpError::TimedOut)) {
+                break;
+            }
+        }
+        answer.map(|_| ())
     }
 
     fn install(&mut self, addr: SocketAddr, socket: UdpTransport) {
@@ -309,7 +307,7 @@ impl Keeper {
         let waker = {
             let mut shared = lock(&self.slot);
             shared.fresh = Some(socket);
-            (shared.silent, shared.heard) = (0, false);
+            shared.silent = None;
             shared.waker.take()
         };
         if let Some(waker) = waker {
@@ -319,31 +317,7 @@ impl Keeper {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn times() -> impl Fn(u64) -> Instant {
-        let began = now();
-        move |ms| began + Duration::from_millis(ms)
-    }
-
-    #[test]
-    fn unanswered_datagrams_are_silence_after_three_seconds_and_every_three_from_then_on() {
-        let (mut silence, at) = (Silence::default(), times());
-        let due: Vec<u64> = (0..10_000).step_by(500).filter(|&ms| silence.sent(at(ms))).collect();
-        assert_eq!(due, [3000, 6000, 9000]);
-        assert!(silence.sent(at(60_000)), "however far apart, once it is silent");
-        silence.received();
-        assert!(!silence.sent(at(60_001)));
-    }
-
-    #[test]
-    fn an_acknowledgement_long_ago_and_a_question_now_are_no_silence() {
-        let (mut silence, at) = (Silence::default(), times());
-        assert!(!silence.sent(at(0)));
-        assert!(!silence.sent(at(25_000)));
-        assert!(!silence.sent(at(27_000)));
-        assert!(silence.sent(at(29_000)));
-    }
+/// Are there streams that the server has said something to?
+fn has_streams(endpoint: &KcpEndpoint) -> bool {
+    endpoint.sessions().iter().any(|session| session.stats.datagrams_received > 0)
 }

@@ -11,7 +11,7 @@ use futures_lite::future;
 use super::interrupt::Interrupt;
 use super::runtime::now;
 use super::{HostPort, Runtime};
-use crate::{KcpConfig, KcpError, KcpPing};
+use crate::{happy_eyeballs, KcpConfig, KcpError, KcpPing, UdpTransport};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,7 @@ impl Ping {
         let interrupt = Interrupt::new()?;
         let mut summary = Summary::default();
         let pings = async {
-            let addrs = runtime.resolve(&self.server).await?;
-            let mut ping = KcpPing::connect(&KcpConfig::default(), &addrs[..]).await?;
+            let mut ping = self.open(runtime).await?;
             self.announce(ping.peer_addr(), out)?;
             self.pings(&mut ping, &mut summary, out).await
         };
@@ -50,6 +49,27 @@ impl Ping {
         future::or(pings, interrupted).await?;
         write!(out, "--- {} ---\n{summary}", self.server)?;
         Ok(summary.received > 0)
+    }
+
+    /// Of several addresses behind the name the one that answers first, or else the first that the
+    /// system has a route to.
+    async fn open(&self, runtime: &Runtime) -> io::Result<KcpPing> {
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.server));
+        let addrs = runtime.resolve(&self.server).await.map_err(named)?;
+        if addrs.len() > 1 {
+            let answered = happy_eyeballs(&addrs, |addr| async move {
+                let transport = UdpTransport::connect(&KcpConfig::default(), addr)?;
+                let mut ping = KcpPing::over(transport, addr);
+                ping.ping(self.timeout).await?;
+                Ok::<_, KcpError>(ping)
+            });
+            if let Ok((_, ping)) = answered.await {
+                return Ok(ping);
+            }
+        }
+        let ping = KcpPing::connect(&KcpConfig::default(), &addrs[..]).await;
+        ping.map_err(|error| named(error.into()))
     }
 
     fn announce(&self, addr: SocketAddr, out: &mut dyn Write) -> io::Result<()> {

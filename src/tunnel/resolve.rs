@@ -10,8 +10,9 @@ use smol::lock::Semaphore;
 
 use super::HostPort;
 
-/// Look-ups at a time. Each occupies a thread until the system's resolver gives up.
-const LOOKUPS: usize = 4;
+/// Look-ups at a time, of as many names. Each occupies a thread until the system's resolver gives up,
+/// which may be half a minute: a few dead names must not hold up the others.
+const LOOKUPS: usize = 16;
 
 /// What [`Resolve::resolve`] returns.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + 'a>>;

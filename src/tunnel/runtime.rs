@@ -12,6 +12,7 @@ use async_io::Timer;
 use futures_lite::future;
 use smol::{LocalExecutor, Task};
 
+use super::lookups::Lookups;
 use super::resolve::{Resolve, System};
 use super::HostPort;
 
@@ -22,7 +23,7 @@ const SCRATCH: usize = 32 * 1024;
 #[derive(Clone)]
 pub struct Runtime {
     executor: Rc<LocalExecutor<'static>>,
-    resolver: Rc<dyn Resolve>,
+    lookups: Rc<Lookups>,
     scratch: Rc<RefCell<Vec<u8>>>,
 }
 
@@ -36,7 +37,7 @@ impl Runtime {
     pub fn with_resolver(resolver: impl Resolve + 'static) -> Runtime {
         Runtime {
             executor: Rc::new(LocalExecutor::new()),
-            resolver: Rc::new(resolver),
+            lookups: Rc::new(Lookups::new(resolver)),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH])),
         }
     }
@@ -55,22 +56,20 @@ impl Runtime {
         self.executor.spawn(future)
     }
 
-    /// The addresses of `host`, at least one.
+    /// The addresses of `host`, at least one: those found a few seconds ago, or the last known ones
+    /// while its name cannot be resolved.
     pub(super) async fn resolve(&self, host: &HostPort) -> io::Result<Vec<SocketAddr>> {
-        if let Some(addr) = host.literal() {
-            return Ok(vec![addr]);
+        match host.addr()? {
+            Some(addr) => Ok(vec![addr]),
+            None => self.lookups.resolve(&self.executor, host).await,
         }
-        let name = host.host();
-        match self.resolver.resolve(host).await {
-            Ok(found) if found.is_empty() => {
-                let why = format!("the name {name} has no address");
-                Err(io::Error::new(io::ErrorKind::NotFound, why))
-            }
-            Ok(found) => Ok(found),
-            Err(error) => {
-                let why = format!("the name {name} has no address: {error}");
-                Err(io::Error::new(error.kind(), why))
-            }
+    }
+
+    /// The addresses of `host` as they are now, at least one.
+    pub(super) async fn look_up(&self, host: &HostPort) -> io::Result<Vec<SocketAddr>> {
+        match host.addr()? {
+            Some(addr) => Ok(vec![addr]),
+            None => self.lookups.look_up(&self.executor, host).await,
         }
     }
 

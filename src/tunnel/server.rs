@@ -11,13 +11,13 @@ use super::relay::{relay, Failed, Kcp, Tcp};
 use super::runtime::within;
 use super::tunnel::Shared;
 use super::{is_perf_conv, HostPort, Role};
-use crate::{KcpError, KcpListener, KcpStream, UdpTransport};
+use crate::{happy_eyeballs, KcpError, KcpListener, KcpStream, UdpTransport};
 
 pub(super) fn open(shared: &Shared) -> io::Result<KcpListener> {
     // The library shares out the places among those who come; each stream is a connection.
     let places = shared.settings.max_connections;
     let kcp = shared.settings.kcp.clone().with_max_accepted(Some(places));
-    let transport = UdpTransport::bind(&kcp, shared.settings.listen)?;
+    let transport = UdpTransport::bind(&kcp, shared.listen_addr()?)?;
     let (listener, driver) = KcpListener::with_driver(kcp, transport)?;
     shared.bound(listener.local_addr(), listener.endpoint(), driver);
     Ok(listener)
@@ -38,14 +38,14 @@ pub(super) async fn accept(shared: &Rc<Shared>, listener: KcpListener) -> KcpErr
             log::debug!("{name}: {from} wants to measure, and perf is off");
             stream.abort();
         } else if !shared.has_room() {
-            log::warn!("{name}: {from} is turned away: max_connections are open");
+            shared.turned_away(from);
             stream.abort();
         } else if measures {
             let measurement = measure(Rc::clone(shared), Rc::clone(&answerer), stream, from);
-            shared.carry(measurement, None);
+            shared.carry(measurement);
         } else {
             let connection = carry(Rc::clone(shared), target.clone(), stream, from);
-            shared.carry(connection, None);
+            shared.carry(connection);
         }
     }
 }
@@ -84,18 +84,14 @@ async fn carry(
     }
 }
 
-/// Of several addresses behind a name, they are tried in turn.
+/// Of several addresses behind a name, the first that answers is taken.
 async fn open_target(shared: &Shared, target: &HostPort) -> io::Result<Tcp> {
+    let limit = shared.settings.target_timeout;
     let open = async {
-        let mut failed = io::ErrorKind::NotFound.into();
-        for addr in shared.runtime.resolve(target).await? {
-            match Async::<TcpStream>::connect(addr).await {
-                Ok(stream) => return Ok(Tcp::new(stream)),
-                Err(error) => failed = error,
-            }
-        }
-        Err(failed)
+        let addrs = shared.runtime.resolve(target).await?;
+        let (_, stream) = happy_eyeballs(&addrs, Async::<TcpStream>::connect).await?;
+        io::Result::Ok(Tcp::new(stream))
     };
-    let opened = within(shared.settings.target_timeout, open).await;
-    opened.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("not open after {limit:?}"));
+    within(limit, open).await.unwrap_or_else(|| Err(late()))
 }

@@ -1,7 +1,8 @@
 //! One tunnel, as the command line, a file or UCI describes it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::KcpConfig;
@@ -13,12 +14,11 @@ pub struct Settings {
     pub name: String,
     /// Which end this is.
     pub role: Role,
-    /// Where it listens: UDP for a server, TCP for a client.
-    pub listen: SocketAddr,
+    /// Where it listens: UDP for a server, TCP for a client. An address, never a name.
+    pub listen: HostPort,
     /// The KCP configuration of all its streams; `stream` is always true.
     pub kcp: KcpConfig,
-    /// TCP connections carried at once; more wait in the kernel's backlog (client) or are reset
-    /// (server).
+    /// TCP connections carried at once; more are reset.
     pub max_connections: usize,
     /// Server: the longest that opening a connection to the target may take, its name included.
     pub target_timeout: Duration,
@@ -43,25 +43,54 @@ pub enum Role {
     },
 }
 
-/// A name or an address, with a port: `router.example:29900`, `192.0.2.1:22`, `[2001:db8::1]:22`.
+/// A name or an address, with a port: `router.example:29900`, `192.0.2.1:22`, `[2001:db8::1]:22`,
+/// `[fe80::1%br-lan]:22`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort {
     host: String,
     port: u16,
     literal: Option<SocketAddr>,
+    /// The interface of a literal that names one. Its number is looked up when it is needed: it is
+    /// another after each boot.
+    interface: Option<String>,
 }
 
 impl HostPort {
-    /// Reads the usual form; IPv6 addresses are in brackets. `None` if it is not in that form.
+    /// Reads the usual form; IPv6 addresses are in brackets, link-local ones with their interface.
+    /// `None` if it is not in that form.
     pub fn parse(text: &str) -> Option<HostPort> {
-        let literal: Option<SocketAddr> = text.parse().ok();
+        if let Some(literal) = HostPort::parse_listen(text) {
+            return Some(literal).filter(|literal| literal.port != 0);
+        }
         let (host, port) = text.rsplit_once(':')?;
         let port = port.parse().ok().filter(|&port| port != 0)?;
         let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        if literal.is_none() && (host.is_empty() || host.len() > 253 || !host.chars().all(ok)) {
+        if host.is_empty() || host.len() > 253 || !host.chars().all(ok) {
             return None;
         }
-        Some(HostPort { host: host.to_string(), port, literal })
+        Some(HostPort { host: host.to_string(), port, literal: None, interface: None })
+    }
+
+    /// Reads an address to listen at: no name, and port 0 for any. `None` if it is none.
+    pub fn parse_listen(text: &str) -> Option<HostPort> {
+        if let Ok(addr) = text.parse::<SocketAddr>() {
+            let host = text.rsplit_once(':')?.0.to_string();
+            let (port, literal) = (addr.port(), Some(addr));
+            let scoped = addr.is_ipv4() || !is_link_local(addr) || text.contains('%');
+            return scoped.then_some(HostPort { host, port, literal, interface: None });
+        }
+        let (ip, rest) = text.strip_prefix('[')?.split_once('%')?;
+        let (interface, port) = rest.split_once("]:")?;
+        let (ip, port) = (ip.parse::<Ipv6Addr>().ok()?, port.parse().ok()?);
+        // As the kernel has it: up to 15 bytes, no slash, no blank; nor a bracket or a colon here.
+        let ok = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | ':' | '[' | ']' | '%');
+        let named = (1..=15).contains(&interface.len()) && interface.chars().all(ok);
+        named.then(|| HostPort {
+            host: format!("[{ip}%{interface}]"),
+            port,
+            literal: Some((ip, port).into()),
+            interface: Some(interface.to_string()),
+        })
     }
 
     /// The name, or the address as it was written.
@@ -74,10 +103,50 @@ impl HostPort {
         self.port
     }
 
-    /// The address, where no name has to be resolved.
+    /// The address, where no name has to be resolved; without the number of an interface that it
+    /// names.
     pub fn literal(&self) -> Option<SocketAddr> {
         self.literal
     }
+
+    /// The address with the number that its interface has now; `None`: it is a name.
+    ///
+    /// # Errors
+    /// There is no such interface.
+    pub fn addr(&self) -> io::Result<Option<SocketAddr>> {
+        match (self.literal, &self.interface) {
+            (Some(SocketAddr::V6(mut addr)), Some(interface)) => {
+                addr.set_scope_id(interface_number(interface)?);
+                Ok(Some(addr.into()))
+            }
+            (literal, _) => Ok(literal),
+        }
+    }
+
+    /// Is it the same address and port, or the same name, however it is written?
+    pub fn is_same(&self, other: &HostPort) -> bool {
+        match (self.literal, other.literal) {
+            (Some(a), Some(b)) => a == b && self.interface == other.interface,
+            _ => self == other,
+        }
+    }
+}
+
+/// Does an IPv6 address mean something on one link only?
+fn is_link_local(addr: SocketAddr) -> bool {
+    matches!(addr, SocketAddr::V6(addr) if addr.ip().is_unicast_link_local())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn interface_number(name: &str) -> io::Result<u32> {
+    let missing = |_| io::Error::new(io::ErrorKind::NotFound, format!("no interface {name}"));
+    nix::net::if_::if_nametoindex(name).map_err(missing)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn interface_number(name: &str) -> io::Result<u32> {
+    let text = format!("{name}: on this system interfaces have numbers only");
+    Err(io::Error::new(io::ErrorKind::Unsupported, text))
 }
 
 impl fmt::Display for HostPort {
@@ -90,7 +159,7 @@ impl From<SocketAddr> for HostPort {
     fn from(addr: SocketAddr) -> HostPort {
         let text = addr.to_string();
         let host = text.rsplit_once(':').map_or("", |(host, _)| host).to_string();
-        HostPort { host, port: addr.port(), literal: Some(addr) }
+        HostPort { host, port: addr.port(), literal: Some(addr), interface: None }
     }
 }
 
@@ -139,5 +208,39 @@ mod tests {
         {
             assert_eq!(HostPort::parse(text), None, "{text}");
         }
+        // Which link?
+        for text in ["[fe80::1]:22", "[fe80::1%]:22", "[fe80::1%a/b]:22", "[fe80::1%br lan]:22"] {
+            assert_eq!(HostPort::parse(text), None, "{text}");
+            assert_eq!(HostPort::parse_listen(text), None, "{text}");
+        }
+        assert_eq!(HostPort::parse_listen("localhost:22"), None);
+        assert_eq!(HostPort::parse_listen("[::]:0").unwrap().port(), 0);
+        assert_eq!(HostPort::parse("[::1]:0"), None);
+    }
+
+    #[test]
+    fn an_interface_is_a_name_or_a_number_and_looked_up_when_it_is_needed() {
+        let named = HostPort::parse("[fe80::1%no-such-if]:22").unwrap();
+        assert_eq!(named.to_string(), "[fe80::1%no-such-if]:22");
+        assert!(named.addr().unwrap_err().to_string().contains("no-such-if"));
+        let numbered = HostPort::parse("[fe80::1%7]:22").unwrap();
+        assert_eq!(numbered.to_string(), "[fe80::1%7]:22");
+        let addr = numbered.addr().unwrap().unwrap();
+        assert!(matches!(addr, SocketAddr::V6(v6) if v6.scope_id() == 7));
+        #[cfg(target_os = "linux")]
+        {
+            let lo = HostPort::parse("[fe80::1%lo]:22").unwrap().addr().unwrap().unwrap();
+            assert!(matches!(lo, SocketAddr::V6(v6) if v6.scope_id() == 1));
+        }
+        let name = HostPort::parse("router.example:22").unwrap();
+        assert_eq!(name.addr().unwrap(), None);
+    }
+
+    #[test]
+    fn the_same_address_is_the_same_however_it_is_written() {
+        let read = |text| HostPort::parse(text).unwrap();
+        assert!(read("[::]:22").is_same(&read("[0::0]:22")));
+        assert!(!read("[fe80::1%a]:22").is_same(&read("[fe80::1%b]:22")));
+        assert!(!read("a:22").is_same(&read("b:22")));
     }
 }

@@ -14,17 +14,17 @@ use futures_lite::future;
 use smol::Task;
 
 use super::backoff::Backoff;
+use super::limits::{is_exhaustion, Limit};
 use super::relay::Failed;
 use super::runtime::{within, Runtime};
 use super::{client, server, Role, Settings};
 use crate::{Driver, EndpointStats, KcpEndpoint, SessionInfo};
 
-/// Waiting times between attempts to accept after the system had no descriptors left.
-pub(super) const RETRIES: Backoff =
-    Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
-
 /// Waiting times between attempts to bind: a socket that is about to be closed is free at the second.
-const BINDING: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+
+/// The longest of them where the system had no descriptors left, which come back at any moment.
+const EXHAUSTED: Duration = Duration::from_secs(1);
 
 /// For the resets of what was cut to leave.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -54,6 +54,8 @@ pub(super) struct Shared {
     open: Cell<usize>,
     opened: Cell<u64>,
     failed: Cell<u64>,
+    too_many_connections: Limit,
+    pub no_room: Limit,
     /// Closed when connections are to end.
     cut: Receiver<()>,
     alive: RefCell<Option<Sender<()>>>,
@@ -93,6 +95,8 @@ impl Tunnel {
             open: Cell::default(),
             opened: Cell::default(),
             failed: Cell::default(),
+            too_many_connections: Limit::default(),
+            no_room: Limit::default(),
             cut: cut_receiver,
             alive: RefCell::new(Some(alive)),
         });
@@ -198,21 +202,26 @@ impl fmt::Debug for Tunnel {
 }
 
 /// Accepts for ever.
-async fn accept(shared: Rc<Shared>, mut door: Option<Door>) {
-    let mut retries = BINDING;
+async fn accept(shared: Rc<Shared>, mut door: io::Result<Door>) {
+    let mut retries = RETRIES;
     loop {
-        let Some(open) = door.take() else {
-            Timer::after(retries.next(fastrand::u8(..))).await;
-            door = shared.open_or_log(false);
-            continue;
+        let error = match door {
+            Ok(open) => {
+                retries.reset();
+                let error = match open {
+                    Door::Client(door) => client::accept(&shared, door).await,
+                    Door::Server(listener) => server::accept(&shared, listener).await,
+                };
+                log::error!("{}: {error}; it begins anew", shared.settings.name);
+                shared.close();
+                None
+            }
+            Err(error) => Some(error),
         };
-        retries.reset();
-        let error = match open {
-            Door::Client(door) => client::accept(&shared, door).await,
-            Door::Server(listener) => server::accept(&shared, listener).await,
-        };
-        log::error!("{}: {error}; it begins anew", shared.settings.name);
-        shared.close();
+        let wait = retries.next(fastrand::u8(..));
+        let exhausted = error.is_some_and(|error| is_exhaustion(&error));
+        Timer::after(if exhausted { wait.min(EXHAUSTED) } else { wait }).await;
+        door = shared.open_or_log(false);
     }
 }
 
@@ -232,11 +241,12 @@ impl Shared {
     }
 
     /// `first`: somebody who ends may still have the address, which is nothing to speak of yet.
-    fn open_or_log(self: &Rc<Shared>, first: bool) -> Option<Door> {
-        let (name, listen) = (&self.settings.name, self.settings.listen);
+    fn open_or_log(self: &Rc<Shared>, first: bool) -> io::Result<Door> {
+        let (name, listen) = (&self.settings.name, &self.settings.listen);
         let error = match self.open() {
             Ok(door) => {
-                let addr = self.local_addr.get().unwrap_or(listen);
+                let addr =
+                    self.local_addr.get().map_or_else(|| listen.to_string(), |at| at.to_string());
                 match &self.settings.role {
                     Role::Client { server } => {
                         log::info!("{name}: listening on TCP {addr} for server {server}");
@@ -245,7 +255,7 @@ impl Shared {
                         log::info!("{name}: listening on UDP {addr} for target {target}");
                     }
                 }
-                return Some(door);
+                return Ok(door);
             }
             Err(error) => error,
         };
@@ -259,7 +269,7 @@ impl Shared {
             ),
             _ => log::error!("{name}: cannot listen at {listen}: {error}; will try again"),
         }
-        None
+        Err(error)
     }
 
     fn close(&self) {
@@ -292,6 +302,21 @@ impl Shared {
         }
     }
 
+    /// Where to listen: the address, with the number that its interface has now.
+    pub(super) fn listen_addr(&self) -> io::Result<SocketAddr> {
+        let none =
+            || io::Error::new(io::ErrorKind::InvalidInput, "an address is needed, not a name");
+        self.settings.listen.addr()?.ok_or_else(none)
+    }
+
+    /// A connection from there finds no room: says so.
+    pub(super) fn turned_away(&self, from: SocketAddr) {
+        let (name, limit) = (&self.settings.name, self.settings.max_connections);
+        let what =
+            format_args!("{name}: {from} is turned away: max_connections = {limit} are open");
+        self.too_many_connections.reached(what);
+    }
+
     /// Is there room for one more connection?
     pub(super) fn has_room(&self) -> bool {
         self.open.get() < self.settings.max_connections
@@ -301,9 +326,8 @@ impl Shared {
     pub(super) fn carry(
         self: &Rc<Shared>,
         connection: impl Future<Output = Result<(), Failed>> + 'static,
-        room: Option<Room>,
     ) {
-        let open = Open::new(Rc::clone(self), room);
+        let open = Open::new(Rc::clone(self));
         let run = async move {
             let cut = async {
                 let _ = open.shared.cut.recv().await; // closed when it is time
@@ -347,22 +371,18 @@ impl Shared {
     }
 }
 
-/// Room that a connection holds, given back with it.
-pub(super) type Room = smol::lock::SemaphoreGuardArc;
-
 /// A connection that counts as open.
 struct Open {
     shared: Rc<Shared>,
     _alive: Option<Sender<()>>,
-    _room: Option<Room>,
 }
 
 impl Open {
-    fn new(shared: Rc<Shared>, room: Option<Room>) -> Open {
+    fn new(shared: Rc<Shared>) -> Open {
         shared.open.set(shared.open.get() + 1);
         shared.opened.set(shared.opened.get() + 1);
         let alive = shared.alive.borrow().clone();
-        Open { shared, _alive: alive, _room: room }
+        Open { shared, _alive: alive }
     }
 }
 

@@ -21,8 +21,9 @@ enum Command {
     /// Nothing to or from the client's present port any more; a fresh one of it gets a fresh port
     /// towards the server.
     Deafen,
-    /// Nothing to or from anybody any more.
+    /// Nothing to or from anybody any more, or until it resumes.
     Silence,
+    Resume,
 }
 
 enum Event {
@@ -54,6 +55,10 @@ impl Relay {
     pub fn silence(&self) {
         self.commands.try_send(Command::Silence).expect("the relay runs");
     }
+
+    pub fn resume(&self) {
+        self.commands.try_send(Command::Resume).expect("the relay runs");
+    }
 }
 
 async fn run(front: Async<UdpSocket>, server: SocketAddr, commands: Receiver<Command>) {
@@ -75,6 +80,7 @@ async fn run(front: Async<UdpSocket>, server: SocketAddr, commands: Receiver<Com
             Some(Event::Command(Command::Rebind)) => back = socket(),
             Some(Event::Command(Command::Deafen)) => deaf = client.take(),
             Some(Event::Command(Command::Silence)) => silent = true,
+            Some(Event::Command(Command::Resume)) => silent = false,
             Some(Event::Outward(..) | Event::Inward(..)) if silent => {}
             Some(Event::Outward(_, from)) if Some(from) == deaf => {}
             Some(Event::Outward(len, from)) => {

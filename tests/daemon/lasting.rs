@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::net::UdpSocket;
 
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol_kcp::tunnel::{Settings, Tunnel};
 use smol_kcp::KcpConfig;
 
@@ -13,6 +14,7 @@ fn patient() -> KcpConfig {
     KcpConfig {
         connect_timeout: Some(ms(60_000)),
         dead_link: ms(60_000),
+        max_retransmits: 1000,
         session_expire: Some(ms(90_000)),
         ..stream()
     }
@@ -25,7 +27,7 @@ fn after_a_restart_of_the_server_the_next_connection_works_and_the_old_one_is_re
         let (server, client, at) = tunnel(&runtime, target, patient());
         let mut old = talking(at).await;
         let listen = addr(&server);
-        let settings = Settings { listen, ..server_settings(target, patient()) };
+        let settings = Settings { listen: listen.into(), ..server_settings(target, patient()) };
         server.drain(ms(0)).await;
         let server = Tunnel::start(&runtime, settings);
         assert_eq!(addr(&server), listen);
@@ -67,7 +69,7 @@ fn a_connection_waits_for_a_server_that_is_not_there_yet() {
         let client = Tunnel::start(&runtime, client_settings(later, patient()));
         let waiting = smol::spawn(talking(addr(&client)));
         until(|| client.stats().open == 1).await;
-        let settings = Settings { listen: later, ..server_settings(target, patient()) };
+        let settings = Settings { listen: later.into(), ..server_settings(target, patient()) };
         let _server = Tunnel::start(&runtime, settings);
         waiting.await;
     });
@@ -125,6 +127,42 @@ fn an_open_stream_lives_through_a_change_of_the_servers_address() {
 }
 
 #[test]
+fn a_client_finds_the_server_that_answers_among_the_addresses_of_its_name() {
+    story(|runtime, names| async move {
+        let target = echo_server().await;
+        let server = Tunnel::start(&runtime, server_settings(target, patient()));
+        let silent = UdpSocket::bind(ANY).expect("a port");
+        let silent = silent.local_addr().map(|at| (silent, at)).expect("its address");
+        names.lead_to("pool.test", vec![silent.1, addr(&server)]);
+        let client = Tunnel::start(&runtime, client_settings(name("pool.test"), patient()));
+        talking(addr(&client)).await;
+        assert_eq!(client.stats().failed, 0);
+    });
+}
+
+#[test]
+fn a_client_stays_with_the_server_of_its_streams_while_the_name_leads_elsewhere() {
+    story(|runtime, names| async move {
+        let target = echo_server().await;
+        let start = || Tunnel::start(&runtime, server_settings(target, patient()));
+        let (first, second) = (start(), start());
+        let way = Relay::to(addr(&first));
+        names.lead("pool.test", way.addr);
+        let client = Tunnel::start(&runtime, client_settings(name("pool.test"), patient()));
+        let mut stream = talking(addr(&client)).await;
+        names.lead("pool.test", addr(&second));
+        way.silence();
+        let asked = names.asked();
+        stream.write_all(b"?").await.expect("into the buffer");
+        until(|| names.asked() > asked).await; // the client looks where the name leads
+        way.resume();
+        stream.read_exact(&mut [0]).await.expect("its server is there again");
+        chat(&mut stream, b"and stays").await.expect("the same");
+        assert_eq!((client.stats().failed, second.stats().opened), (0, 0));
+    });
+}
+
+#[test]
 fn an_open_stream_lives_through_a_change_of_its_nat_port() {
     story(|runtime, _| async move {
         let target = echo_server().await;
@@ -146,7 +184,8 @@ fn what_cannot_be_bound_is_bound_later() {
     story(|runtime, _| async move {
         let taken = UdpSocket::bind(ANY).expect("a port");
         let listen = taken.local_addr().expect("its address");
-        let settings = Settings { listen, ..server_settings(echo_server().await, stream()) };
+        let settings =
+            Settings { listen: listen.into(), ..server_settings(echo_server().await, stream()) };
         let server = Tunnel::start(&runtime, settings);
         assert_eq!(server.local_addr(), None);
         drop(taken);

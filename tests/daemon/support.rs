@@ -1,6 +1,6 @@
 //! TCP peers, tunnels between them, and names that can be told where to lead.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
@@ -18,17 +18,27 @@ pub use crate::common::{lossy, ms, now, pattern, read_pattern, stream, until, AN
 
 /// Names that lead where the story says, and nowhere before it does.
 #[derive(Clone, Default)]
-pub struct Names(Rc<RefCell<HashMap<String, Vec<SocketAddr>>>>);
+pub struct Names(Rc<RefCell<HashMap<String, Vec<SocketAddr>>>>, Rc<Cell<u32>>);
 
 impl Names {
     pub fn lead(&self, name: &str, addr: SocketAddr) {
-        self.0.borrow_mut().insert(name.to_string(), vec![addr]);
+        self.lead_to(name, vec![addr]);
+    }
+
+    pub fn lead_to(&self, name: &str, addrs: Vec<SocketAddr>) {
+        self.0.borrow_mut().insert(name.to_string(), addrs);
+    }
+
+    /// How often any name was looked up.
+    pub fn asked(&self) -> u32 {
+        self.1.get()
     }
 }
 
 impl Resolve for Names {
     fn resolve<'a>(&'a self, host: &'a HostPort) -> Resolving<'a> {
         Box::pin(async move {
+            self.1.set(self.1.get() + 1);
             let found = self.0.borrow().get(host.host()).cloned();
             found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such name"))
         })
@@ -46,7 +56,7 @@ fn settings(name: &str, role: Role, kcp: KcpConfig) -> Settings {
     Settings {
         name: name.to_string(),
         role,
-        listen: ANY.parse().expect("an address"),
+        listen: HostPort::parse_listen(ANY).expect("an address"),
         kcp: KcpConfig { stream: true, ..kcp },
         max_connections: 2048,
         target_timeout: ms(2000),

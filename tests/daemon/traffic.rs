@@ -203,7 +203,7 @@ fn a_target_that_refuses_is_a_reset_for_the_client() {
 }
 
 #[test]
-fn beyond_max_connections_a_client_lets_wait_and_a_server_resets() {
+fn beyond_max_connections_both_ends_reset_and_there_is_room_again() {
     story(|runtime, _| async move {
         let target = echo_server().await;
         let settings = server_settings(target, stream());
@@ -214,12 +214,45 @@ fn beyond_max_connections_a_client_lets_wait_and_a_server_resets() {
         let (narrow, wide) = (Tunnel::start(&runtime, narrow), Tunnel::start(&runtime, settings));
 
         let first = talking(addr(&narrow)).await;
-        let mut second = TcpStream::connect(addr(&narrow)).await.expect("the kernel accepts");
+        assert_eq!(refusal(addr(&narrow)).await, ErrorKind::ConnectionReset);
         let mut third = talking(addr(&wide)).await;
         assert_eq!(refusal(addr(&wide)).await, ErrorKind::ConnectionReset);
-        assert_eq!(narrow.stats().opened, 1, "the second waits");
+        assert_eq!(narrow.stats().opened, 1, "the second never counted");
         drop(first);
-        chat(&mut second, b"at last").await.expect("its turn");
+        until(|| narrow.stats().open == 0 && server.stats().open == 1).await;
+        talking(addr(&narrow)).await;
         chat(&mut third, b"still here").await.expect("nothing happened to it");
+    });
+}
+
+#[test]
+fn beyond_max_sessions_a_client_resets_instead_of_letting_wait() {
+    story(|runtime, _| async move {
+        let target = echo_server().await;
+        let server = Tunnel::start(&runtime, server_settings(target, stream()));
+        let kcp = smol_kcp::KcpConfig { max_sessions: 1, ..stream() };
+        let client = Tunnel::start(&runtime, client_settings(addr(&server), kcp));
+        let mut first = talking(addr(&client)).await;
+        assert_eq!(refusal(addr(&client)).await, ErrorKind::ConnectionReset);
+        chat(&mut first, b"still here").await.expect("nothing happened to it");
+    });
+}
+
+#[test]
+fn a_target_is_reached_by_any_of_its_addresses() {
+    story(|runtime, names| async move {
+        // The first accepts nothing and refuses nothing: its backlog is full.
+        let deaf = std::net::TcpListener::bind(ANY).expect("a port");
+        socket2::SockRef::from(&deaf).listen(0).expect("a backlog of one");
+        let dead = deaf.local_addr().expect("its address");
+        let (mut held, limit) = (Vec::new(), ms(300));
+        while let Ok(stream) = std::net::TcpStream::connect_timeout(&dead, limit) {
+            held.push(stream);
+        }
+        names.lead_to("nas.test", vec![dead, echo_server().await]);
+        let server = Tunnel::start(&runtime, server_settings(name("nas.test"), stream()));
+        let client = Tunnel::start(&runtime, client_settings(addr(&server), stream()));
+        talking(addr(&client)).await;
+        drop(held);
     });
 }

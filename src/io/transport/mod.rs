@@ -1,5 +1,6 @@
 //! Where datagrams come from and go to.
 
+pub(crate) mod bind;
 mod datagrams;
 mod framed;
 mod memory;
@@ -50,8 +51,9 @@ pub trait Transport: Send + 'static {
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
     /// Leaves the local address for a fresh one, after a silence that may mean that the old one
-    /// works no more. `Ok(false)`: this transport does not do that. After `Ok(true)` both
-    /// directions must be polled again: what waited at the old address is not woken.
+    /// works no more; what comes to the old one until the fresh one is heard should be delivered all
+    /// the same. `Ok(false)`: this transport does not do that. After `Ok(true)` both directions must
+    /// be polled again: what waited at the old address is not woken.
     ///
     /// # Errors
     /// Whatever the system says; the old address stays.

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use self::offload::Offload;
 use self::options::{set_buffers, set_dscp, Options};
+use super::bind::{bind_all, check_peer};
 use super::datagrams::Train;
 use super::{canonical, Datagrams, Transport};
 use crate::config::KcpConfig;
@@ -61,6 +62,9 @@ pub struct UdpTransport {
     /// An error that came behind datagrams that had to be delivered first.
     held: Option<io::Error>,
     dropped: u64,
+    /// The socket before the last rebind, as long as neither has been heard since. The first that is
+    /// heard stays: the answer may have been on its way to the old port for longer than was waited.
+    former: Option<Box<UdpTransport>>,
 }
 
 /// How datagrams have come lately. Where they come one by one, as in a conversation of question and
@@ -95,26 +99,23 @@ impl Habit {
 
 impl UdpTransport {
     /// A socket bound to `addr` and open to every peer: for listeners and endpoints. The
-    /// unspecified IPv6 address serves IPv4 too where the system allows it.
+    /// unspecified IPv6 address means all there is: IPv4 too where the system allows it, and IPv4
+    /// alone where there is no IPv6.
     ///
     /// # Errors
     /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
     pub fn bind(config: &KcpConfig, addr: SocketAddr) -> io::Result<UdpTransport> {
         let options = Options::new(config)?;
-        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
-        if addr.is_ipv6() && addr.ip().is_unspecified() {
-            // Where it is refused (OpenBSD) the socket serves IPv6 alone.
-            if let Err(error) = socket.set_only_v6(false) {
-                log::debug!("UDP socket at {addr} without IPv4: {error}");
-            }
-        }
-        socket.bind(&addr.into())?;
+        let make = |addr: SocketAddr| {
+            Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))
+        };
+        let (socket, _) = bind_all(addr, make)?;
         UdpTransport::new(options, socket.into())
     }
 
     /// A fresh socket on a port of the system's choice, connected to `peer` and closed to
-    /// everybody else. It can [`rebind`](Transport::rebind); datagrams that the old socket has
-    /// received by then and not delivered may be lost.
+    /// everybody else. It can [`rebind`](Transport::rebind), and goes on listening at the old port
+    /// until one of the two is heard.
     ///
     /// # Errors
     /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
@@ -144,6 +145,7 @@ impl UdpTransport {
     }
 
     fn open(options: Options, peer: SocketAddr) -> io::Result<UdpTransport> {
+        check_peer(peer)?;
         let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
         socket.connect(&peer.into())?;
         Ok(UdpTransport { rebinds: true, ..UdpTransport::new(options, socket.into())? })
@@ -175,6 +177,7 @@ impl UdpTransport {
             habit: Habit::default(),
             held: None,
             dropped: 0,
+            former: None,
         })
     }
 
@@ -270,8 +273,26 @@ impl UdpTransport {
     }
 }
 
-impl Transport for UdpTransport {
-    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+impl UdpTransport {
+    /// Receives by the former socket; where it is heard, it takes its place again.
+    fn poll_former(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        let Some(mut former) = self.former.take() else { return Poll::Pending };
+        let before = batch.len();
+        match former.poll_own(cx, batch) {
+            Poll::Ready(Ok(())) if batch.len() > before => {
+                former.dropped += self.dropped;
+                *self = *former;
+                return Poll::Ready(Ok(()));
+            }
+            // Of no use to who sends by another socket; more may come behind it.
+            Poll::Ready(_) => cx.waker().wake_by_ref(),
+            Poll::Pending => {}
+        }
+        self.former = Some(former);
+        Poll::Pending
+    }
+
+    fn poll_own(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
         let mut reads = batch.room();
         if reads == 0 {
             return Poll::Ready(Ok(()));
@@ -325,6 +346,25 @@ impl Transport for UdpTransport {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl Transport for UdpTransport {
+    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        let before = batch.len();
+        let received = self.poll_own(cx, batch);
+        if self.former.is_none() {
+            return received;
+        }
+        match received {
+            Poll::Pending => self.poll_former(cx, batch),
+            received => {
+                if batch.len() > before {
+                    self.former = None;
+                }
+                received
+            }
+        }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
@@ -382,9 +422,12 @@ impl Transport for UdpTransport {
         let Some(peer) = self.peer.filter(|_| self.rebinds) else {
             return Ok(false);
         };
-        // The old socket holds its port until the new one has another.
+        // The old socket holds its port, and listens, until the new one is heard.
         let fresh = UdpTransport::open(self.options, peer)?;
-        *self = UdpTransport { dropped: self.dropped, ..fresh };
+        let mut former = std::mem::replace(self, fresh);
+        self.dropped = std::mem::take(&mut former.dropped);
+        former.former = None;
+        self.former = Some(Box::new(former));
         Ok(true)
     }
 

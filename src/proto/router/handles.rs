@@ -128,6 +128,11 @@ impl Router {
         }
     }
 
+    /// Returns how many sessions have made room for others.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.stats.evicted
+    }
+
     pub(crate) fn conv(&self, key: Key) -> u32 {
         self.sessions.get(key).map_or(0, Session::conv)
     }

@@ -4,6 +4,7 @@ mod admission;
 mod answers;
 mod handles;
 mod migration;
+mod restart;
 mod shares;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use self::answers::Answers;
+use self::restart::{Before, Restarts};
 use self::shares::Shares;
 use super::deadlines::Deadlines;
 use super::engine::Pool;
@@ -72,6 +74,7 @@ pub(crate) struct Router {
     refusal_said: Option<Time>,
     /// The minute in which moves were last logged, and how many there were in it.
     moves_logged: (u64, u32),
+    restarts: Restarts,
     accepting: bool,
     stats: EndpointStats,
     /// Free memory for payload, for whichever session needs some next.
@@ -104,6 +107,7 @@ impl Router {
             shares: Shares::default(),
             refusal_said: None,
             moves_logged: (0, 0),
+            restarts: Restarts::default(),
             accepting: false,
             stats: EndpointStats::default(),
             pool: Pool::new(POOLED),
@@ -141,6 +145,7 @@ impl Router {
                 }
                 Some(AnotherLife::Proven { .. }) if self.accepting => {
                     session.fail(KcpError::Reset);
+                    self.heed_restart(now, peer, key, Before::Waiting);
                     self.settle(now, key);
                     self.rests.wake(conv, peer);
                     return self.handle_unrouted(now, peer, conv, datagram);
@@ -149,12 +154,13 @@ impl Router {
                 None => {}
             }
         }
+        let (peer, before) = (session.peer(), Before::of(session));
         session.handle_datagram(now, datagram);
         if std::mem::take(&mut session.slot.asked) {
             // It used the number it was given.
-            let peer = session.peer();
             self.askers.remove(&peer);
         }
+        self.heed_restart(now, peer, key, before);
         self.settle(now, key);
     }
 
@@ -272,12 +278,19 @@ impl Router {
         self.answers.clear();
     }
 
-    /// Has some session waited for an answer for so long that the local address may be to blame?
+    /// Has every session waited for an answer for so long that the local address may be to blame?
+    /// Those that have just begun to connect wait for less, and say nothing about it.
     pub(crate) fn is_unheard(&self, now: Time, span: std::time::Duration) -> bool {
-        !self.routes.is_empty()
-            && self.routes.values().all(|&key| {
-                self.sessions.get(key).is_some_and(|session| session.is_unheard(now, span))
-            })
+        let sessions = self.routes.values().filter_map(|&key| self.sessions.get(key));
+        let mut unheard = false;
+        for session in sessions {
+            match session.is_unheard(now, span) {
+                true => unheard = true,
+                false if session.is_connecting() => {}
+                false => return false,
+            }
+        }
+        unheard
     }
 
     /// The local address has changed: every peer is to learn of it.

@@ -277,9 +277,18 @@ impl Session {
     pub(crate) fn is_unheard(&self, now: Time, span: Duration) -> bool {
         let data = (self.engine.unacked() > 0).then(|| self.heard.max(self.progress));
         let ping = (self.pinged > self.heard).then_some(self.asked);
+        let asked = match self.established {
+            true => [data, ping],
+            // Without a timeout the peer may be of the stock kind, to which every port is a stranger.
+            false => [self.config.connect_timeout.map(|_| self.opened), None],
+        };
         self.role == Role::Client
-            && self.established
-            && [data, ping].into_iter().flatten().any(|since| now.since(since) >= span)
+            && asked.into_iter().flatten().any(|since| now.since(since) >= span)
+    }
+
+    /// Is something of ours on its way that the peer has not answered?
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.engine.unacked() > 0 || self.pinged > self.heard
     }
 
     /// When the peer last gave a sign of life.

@@ -1,7 +1,6 @@
 //! From options to settings and back.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::error::{ConfigError, Place, Problem};
@@ -40,7 +39,7 @@ impl fmt::Display for Side {
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub side: Option<Side>,
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<HostPort>,
     pub server: Option<HostPort>,
     pub target: Option<HostPort>,
     pub bandwidth: Option<u64>,
@@ -125,7 +124,7 @@ impl Draft {
         };
         Draft {
             side: Some(side),
-            listen: Some(settings.listen),
+            listen: Some(settings.listen.clone()),
             server,
             target,
             kcp: settings.kcp.clone(),

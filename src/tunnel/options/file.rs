@@ -112,7 +112,7 @@ fn assemble(
 /// Would both want the same socket?
 fn collide(a: &Settings, b: &Settings) -> bool {
     let is_server = |of: &Settings| matches!(of.role, Role::Server { .. });
-    a.listen == b.listen && a.listen.port() != 0 && is_server(a) == is_server(b)
+    a.listen.is_same(&b.listen) && a.listen.port() != 0 && is_server(a) == is_server(b)
 }
 
 /// A `#` begins a comment at the beginning of a line or behind a blank.

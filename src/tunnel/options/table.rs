@@ -108,11 +108,11 @@ options! {
     Tunnel role "ROLE" "" "client or server" "which end of the tunnel this is (the command line says it by the command)"
         set |d, t| d.side = Some(match t { "client" => Side::Client, "server" => Side::Server, _ => return None }),
         get |d| d.side.map(|side| side.to_string());
-    Tunnel listen "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:2222 or [::]:29900"
+    Tunnel listen "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:2222, [::]:29900 or [fe80::1%br-lan]:29900"
         "where it listens: a client for TCP, a server for UDP"
-        set |d, t| d.listen = Some(t.parse().ok()?),
-        get |d| d.listen.map(|addr| addr.to_string());
-    Tunnel server "HOST:PORT" "" "a name or address and a port, such as router.example:29900 or [2001:db8::1]:29900"
+        set |d, t| d.listen = Some(crate::tunnel::HostPort::parse_listen(t)?),
+        get |d| d.listen.as_ref().map(|addr| addr.to_string());
+    Tunnel server "HOST:PORT" "" "a name or address and a port, such as router.example:29900, [2001:db8::1]:29900 or [fe80::1%br-lan]:29900"
         "client: the server of the tunnel"
         set |d, t| d.server = Some(crate::tunnel::HostPort::parse(t)?),
         get |d| d.server.as_ref().map(|host| host.to_string());

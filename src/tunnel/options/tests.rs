@@ -142,7 +142,7 @@ fn a_mistake_is_named_with_file_line_key_value_and_what_is_accepted() {
         ("[web]\nrole = client\nserver = a:1", "a.conf:5: listen is missing"),
         ("[web]\nrole = both", "a.conf:6: role = both: must be client or server"),
         ("[web]\nlisten = 1234",
-            "a.conf:6: listen = 1234: must be an address and a port, such as 127.0.0.1:2222 or [::]:29900"),
+            "a.conf:6: listen = 1234: must be an address and a port, such as 127.0.0.1:2222, [::]:29900 or [fe80::1%br-lan]:29900"),
     ] {
         assert_eq!(with(line), message);
     }

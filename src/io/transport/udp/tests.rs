@@ -356,6 +356,36 @@ fn a_rebind_changes_the_port_and_traffic_goes_on() {
 }
 
 #[test]
+fn after_a_rebind_the_old_port_is_heard_until_one_of_the_two_is_proven() {
+    let mut server = bound(V4);
+    let at = server.local_addr().unwrap();
+    let mut client = UdpTransport::connect(&config(), at).unwrap();
+    let old = client.local_addr().unwrap();
+    block_on(async {
+        // An answer that was long on its way comes to the old port, and the port stays.
+        assert!(client.rebind().unwrap());
+        assert_ne!(client.local_addr().unwrap(), old);
+        let (got, sent) =
+            future::zip(recv(&mut client, 1), send(&mut server, old, &[b"late"])).await;
+        sent.unwrap();
+        assert_eq!(got.unwrap(), [(at, b"late".to_vec())]);
+        assert_eq!(client.local_addr().unwrap(), old);
+        send(&mut client, at, &[b"I see"]).await.unwrap();
+        assert_eq!(recv(&mut server, 1).await.unwrap(), [(old, b"I see".to_vec())]);
+
+        // An answer to the new port proves that one, and the old one is given back.
+        assert!(client.rebind().unwrap());
+        let new = client.local_addr().unwrap();
+        assert!(UdpSocket::bind(old).is_err(), "still listening");
+        let (got, sent) =
+            future::zip(recv(&mut client, 1), send(&mut server, new, &[b"soon"])).await;
+        sent.unwrap();
+        assert_eq!(got.unwrap(), [(at, b"soon".to_vec())]);
+        UdpSocket::bind(old).unwrap();
+    });
+}
+
+#[test]
 fn a_second_datagram_is_not_looked_for_where_there_never_was_one() {
     let mut habit = Habit::default();
     for _ in 0..Habit::PROVEN {

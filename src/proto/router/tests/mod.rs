@@ -2,6 +2,7 @@
 
 mod app;
 mod matrix;
+mod neighbours;
 mod stock;
 mod world;
 
