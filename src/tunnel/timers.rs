@@ -95,7 +95,12 @@ pub fn check() -> Result<(), BrokenTimers> {
             took(&mut || poller.wait(&mut events, Some(WAIT)).map(drop))
         };
         // Nobody unparks it.
-        let parked = || took(&mut || Ok(thread::park_timeout(WAIT)));
+        let parked = || {
+            took(&mut || {
+                thread::park_timeout(WAIT);
+                Ok(())
+            })
+        };
         let _ = done.send(judge(polled, parked));
     });
     // Each try has its time to be late in.
@@ -132,7 +137,8 @@ mod tests {
 
     fn judged(timer: &[u64], other: &[u64]) -> Result<(), BrokenTimers> {
         let times = |of: &[u64]| {
-            let mut times = of.to_vec().into_iter().map(Duration::from_millis);
+            let times: Vec<Duration> = of.iter().copied().map(Duration::from_millis).collect();
+            let mut times = times.into_iter();
             move || times.next().ok_or_else(|| io::ErrorKind::Unsupported.into())
         };
         judge(times(timer), times(other))

@@ -223,7 +223,11 @@ fn example(option: &str) -> &'static str {
         "max_retransmits" => "30",
         "send_budget" | "recv_budget" => "512k",
         "socket_send_buffer" | "socket_recv_buffer" => "1m",
-        "max_sessions" | "max_unconfirmed" | "backlog" | "max_connections" => "64",
+        "max_sessions"
+        | "max_sessions_per_prefix"
+        | "max_unconfirmed"
+        | "backlog"
+        | "max_connections" => "64",
         "dscp" => "46",
         "log_level" => "warn",
         "user" => "nobody",
