@@ -109,16 +109,26 @@ pub struct KcpConfig {
     ///
     /// Default 10 s: what the default [`send_budget`](KcpConfig::send_budget) holds, at 420 kbit/s.
     pub linger: Duration,
-    /// Transmissions of one segment before the peer counts as gone, 2 to 1000.
+    /// Transmissions of one segment after which the peer may count as gone sooner than after
+    /// [`dead_link`](KcpConfig::dead_link), 2 to 1000: when besides, for half of that time, nothing has
+    /// been acknowledged and the peer has not come back from a silence. A number alone ends nothing: on a
+    /// congested line segments are sent many times while others arrive.
     ///
-    /// Default 20, ikcp.c's `dead_link`. Because of the back-off this alone can take a quarter of
-    /// an hour; [`dead_link`](KcpConfig::dead_link) bounds the time.
+    /// Default 1000, so that time alone decides: ikcp.c's 20 are reached within 40 s where the round trip
+    /// is 50 ms, which is an outage that a stream should survive.
     pub max_retransmits: u32,
     /// Time without any progress of unacknowledged data before the peer counts as gone, 200 ms
     /// (ikcp.c's first retransmission timeout) to 24 days, and more than
     /// [`min_rto`](KcpConfig::min_rto).
     ///
-    /// Default 30 s: longer than an outage of Wi-Fi, much shorter than ikcp.c would take.
+    /// Any acknowledgement of something new begins it anew. So does the first sign of life after a
+    /// silence in which questions went unanswered, as what was lost in an outage is sent again only
+    /// then; in all a peer has four times as long without progress. While the peer's window is closed,
+    /// any sign of life counts: its reader is slow. A peer that answers questions in time and
+    /// acknowledges nothing is gone after this time.
+    ///
+    /// Default 30 s: longer than an outage of Wi-Fi, much shorter than ikcp.c would take. An outage of
+    /// 25 s is survived.
     pub dead_link: Duration,
     /// Smallest retransmission timeout, 10 ms to 60 s (`IKCP_RTO_MAX` of ikcp.c).
     ///
@@ -210,7 +220,7 @@ impl Default for KcpConfig {
             keep_alive: Some(Duration::from_secs(25)),
             connect_timeout: Some(Duration::from_secs(5)),
             linger: Duration::from_secs(10),
-            max_retransmits: 20,
+            max_retransmits: 1000,
             dead_link: Duration::from_secs(30),
             min_rto: None,
             send_budget: 512 * 1024,

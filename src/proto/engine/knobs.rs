@@ -11,7 +11,7 @@ const WND_RCV_MIN: u16 = 128;
 
 /// `IKCP_RTO_NDL` and `IKCP_RTO_MIN` of ikcp.c: the smallest timeouts with and without nodelay, in
 /// milliseconds.
-const RTO_NODELAY: u32 = 30;
+pub(super) const RTO_NODELAY: u32 = 30;
 const RTO_MIN: u32 = 100;
 
 /// `IKCP_RTO_DEF` and `IKCP_RTO_MAX` of ikcp.c, in milliseconds.

@@ -223,9 +223,22 @@ impl Engine {
     }
 
     /// Takes a round-trip time that the conversation's opening took, if none is known yet: so the
-    /// first timeout is that of the path, and not 200 ms on every path.
-    pub fn seed_rtt(&mut self, now: Time, rtt: Duration) {
-        each!(self, engine => engine.seed_rtt(now, rtt))
+    /// first timeout is that of the path, and not 200 ms on every path. Where it `is_certain`, the path
+    /// takes no longer than that.
+    pub fn seed_rtt(&mut self, now: Time, rtt: Duration, is_certain: bool) {
+        each!(self, engine => engine.seed_rtt(now, rtt, is_certain))
+    }
+
+    /// The peer is heard again after a silence in which something got lost: what is unacknowledged leaves
+    /// in the next [`flush`](Engine::flush), a first flight of it at once, and the timeouts that grew
+    /// in the silence begin anew.
+    pub fn restart(&mut self, now: Time) {
+        each!(self, engine => engine.restart(now))
+    }
+
+    /// The retransmission timeout of what is sent now, in milliseconds.
+    pub fn rto_ms(&self) -> u32 {
+        each!(self, engine => engine.rto_ms())
     }
 
     /// Is there memory to [`shrink`](Engine::shrink)? Only in a quiescent engine that has carried

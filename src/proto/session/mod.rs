@@ -128,6 +128,12 @@ pub(crate) struct Session {
     opened: Time,
     heard: Time,
     progress: Time,
+    /// When the peer was last heard again after a silence in which something got lost.
+    returned: Time,
+    /// When the engine's back-off began anew.
+    restarted: Time,
+    /// A stall has been said.
+    stall_told: bool,
     pinged: Time,
     /// The first sign of life asked for since the last one came.
     asked: Time,
@@ -237,6 +243,9 @@ impl Session {
             opened: now,
             heard: now,
             progress: now,
+            returned: now,
+            restarted: now,
+            stall_told: false,
             pinged: now,
             asked: now,
             flush_at: None,
@@ -271,24 +280,6 @@ impl Session {
 
     pub(crate) fn error(&self) -> Option<&KcpError> {
         self.error.as_ref()
-    }
-
-    /// Has the peer been silent for `span` although something of ours is unanswered?
-    pub(crate) fn is_unheard(&self, now: Time, span: Duration) -> bool {
-        let data = (self.engine.unacked() > 0).then(|| self.heard.max(self.progress));
-        let ping = (self.pinged > self.heard).then_some(self.asked);
-        let asked = match self.established {
-            true => [data, ping],
-            // Without a timeout the peer may be of the stock kind, to which every port is a stranger.
-            false => [self.config.connect_timeout.map(|_| self.opened), None],
-        };
-        self.role == Role::Client
-            && asked.into_iter().flatten().any(|since| now.since(since) >= span)
-    }
-
-    /// Is something of ours on its way that the peer has not answered?
-    pub(crate) fn awaits_answer(&self) -> bool {
-        self.engine.unacked() > 0 || self.pinged > self.heard
     }
 
     /// When the peer last gave a sign of life.

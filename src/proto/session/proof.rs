@@ -114,7 +114,7 @@ impl Session {
                 };
                 self.prove(proof);
                 if let Some(asked) = asked {
-                    self.seed_rtt(now, asked);
+                    self.seed_rtt(now, asked, false);
                 }
                 true
             }

@@ -16,8 +16,8 @@ use crate::wire::{
 /// A FIN may be so far ahead of what has been received: the most that the window's 16 bits can say.
 const FIN_AHEAD: i32 = 65_535;
 
-/// A longer opening says more of losses than of the path.
-const SEED_MAX: Duration = Duration::from_secs(1);
+/// A longer opening says more of losses than of the path: twice the round trip of two satellite hops.
+const SEED_MAX: Duration = Duration::from_secs(10);
 
 impl Session {
     /// Acts on a well-formed datagram of this conversation that came from the peer's address.
@@ -91,6 +91,7 @@ impl Session {
             self.flush_at = None;
         }
         if genuine && !forgetful {
+            self.end_silence(now);
             self.heard = now;
             if full {
                 // With the peer's window closed a sign of life is progress enough: its reader is
@@ -162,16 +163,17 @@ impl Session {
         hello.next = None;
         self.code = Peer::Native;
         self.hello_nonces = Some((header.sn, header.ts));
-        self.seed_rtt(now, self.opened);
+        self.seed_rtt(now, self.opened, true);
         self.push_third(now);
     }
 
     /// The time since the first HELLO, or the first question for a proof, is the path's round trip, or
     /// more if one was lost: within reason, a better guess than one that is the same for every path.
-    pub(super) fn seed_rtt(&mut self, now: Time, since: Time) {
+    /// A server cannot be `certain`: an earlier session of the same opening may have asked.
+    pub(super) fn seed_rtt(&mut self, now: Time, since: Time, is_certain: bool) {
         let rtt = now.since(since);
         if rtt <= SEED_MAX {
-            self.engine.seed_rtt(now, rtt);
+            self.engine.seed_rtt(now, rtt, is_certain);
         }
     }
 

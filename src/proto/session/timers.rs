@@ -16,8 +16,26 @@ const HELLO_LONGEST: Duration = Duration::from_secs(2);
 /// HELLOs to a peer that is heard but does not answer them.
 const HELLO_TRIES: u32 = 6;
 
-/// A sign of life that does not come is asked for again after so long.
+/// A sign of life that does not come is asked for again after so long, or after so many times the
+/// retransmission timeout where that is longer. Unacknowledged data that nothing is heard of is such a
+/// question too.
+const ASK_AGAIN_RTOS: u32 = 2;
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Retransmission timeouts without a sign of life that are a silence on any path.
+const SILENT_RTOS: u32 = 3;
+
+/// Of [`dead_link`](crate::KcpConfig::dead_link), the part without progress after which a segment that
+/// was sent too often ends the session.
+const TOO_OFTEN_AFTER: u32 = 2;
+
+/// How often [`dead_link`](crate::KcpConfig::dead_link) may pass without progress, in all, if the peer is
+/// heard again after silences.
+const DEAD_LINKS: u32 = 4;
+
+/// So many unanswered questions' time without progress, and twice as long each time, makes the back-off
+/// begin anew although the peer is heard.
+const STALLED: u32 = 4;
 
 /// Longest time between two FINs.
 pub(super) const FIN_LONGEST: Duration = Duration::from_secs(2);
@@ -76,6 +94,7 @@ impl Session {
         }
         if self.engine.unacked() > 0
             && !self.peer_is_full()
+            && now.since(self.progress_or_return()) >= self.config.dead_link / TOO_OFTEN_AFTER
             && self.engine.worst_transmits() > self.config.max_retransmits
         {
             return self.fail(KcpError::TimedOut);
@@ -172,16 +191,88 @@ impl Session {
             let often = self.config.dead_link / 3;
             every = Some(every.map_or(often, |every| every.min(often)));
         }
-        let mut every = every?;
         if self.pinged > self.heard {
-            every = every.min(ASK_AGAIN);
+            every = every.map(|every| every.min(self.ask_again()));
         }
-        Some(self.heard.max(self.pinged) + every)
+        let regular = every.map(|every| self.heard.max(self.pinged) + every);
+        // Retransmissions become rare in an outage: questions tell soon that it is over.
+        let waits = self.established && self.engine.unacked() > 0 && !self.peer_is_full();
+        let since = self.heard.max(self.pinged).max(self.progress);
+        earliest(regular, waits.then(|| since + self.ask_again()))
+    }
+
+    /// Has the peer been silent for `span`, and for longer than this path takes to answer, although
+    /// something of ours is unanswered?
+    pub(crate) fn is_unheard(&self, now: Time, span: Duration) -> bool {
+        let span = span.max(self.rto() * SILENT_RTOS);
+        let data = (self.engine.unacked() > 0).then(|| self.heard.max(self.progress));
+        let ping = (self.pinged > self.heard).then_some(self.asked);
+        let asked = match self.established {
+            true => [data, ping],
+            // Without a timeout the peer may be of the stock kind, to which every port is a stranger.
+            false => [self.config.connect_timeout.map(|_| self.opened), None],
+        };
+        self.role == Role::Client
+            && asked.into_iter().flatten().any(|since| now.since(since) >= span)
+    }
+
+    /// Is something of ours on its way that the peer has not answered?
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.engine.unacked() > 0 || self.pinged > self.heard
+    }
+
+    /// How long an answer is waited for before the question is repeated.
+    pub(super) fn ask_again(&self) -> Duration {
+        ASK_AGAIN.max(self.rto() * ASK_AGAIN_RTOS)
     }
 
     /// Unacknowledged data and no progress.
     fn dead_at(&self) -> Option<Time> {
-        (self.engine.unacked() > 0).then(|| self.progress + self.config.dead_link)
+        let dead_link = self.config.dead_link;
+        let longest = self.progress + dead_link * DEAD_LINKS;
+        (self.engine.unacked() > 0).then(|| longest.min(self.progress_or_return() + dead_link))
+    }
+
+    /// When something was acknowledged last, or the peer was heard again after a silence.
+    fn progress_or_return(&self) -> Time {
+        self.progress.max(self.returned)
+    }
+
+    /// The peer is heard, for the first time since [`heard`](Session::heard). If it has not answered
+    /// a question in time, something was lost: that gives it more time, and what it has not got leaves
+    /// now.
+    pub(super) fn end_silence(&mut self, now: Time) {
+        let was_silent = self.pinged > self.heard && now.since(self.asked) >= self.ask_again();
+        // Nor shall a peer that is there wait for a back-off that has grown on a congested line.
+        let last = self.restarted.max(self.progress);
+        let wait = (self.ask_again() * STALLED).max(self.restarted.since(self.progress));
+        if self.engine.unacked() > 0 && (was_silent || now.since(last) >= wait) {
+            if was_silent {
+                self.returned = now;
+            }
+            if !was_silent {
+                self.warn_of_stall(now);
+            }
+            self.restarted = now;
+            self.engine.restart(now);
+        }
+    }
+
+    /// Says that data does not get through to a peer that is there: once for each session, if nothing
+    /// that was in flight has arrived since it was written. Small datagrams pass, so that either the path
+    /// takes none as long as these (a black hole of path MTU discovery, RFC 8899, 4.3) or it is crowded.
+    fn warn_of_stall(&mut self, now: Time) {
+        let stats = self.engine.stats();
+        if self.stall_told || self.peer_is_full() || stats.in_flight == 0 {
+            return;
+        }
+        self.stall_told = true;
+        let (conv, peer, mtu) = (self.conv, self.peer, self.mtu);
+        let span = now.since(self.progress).as_secs();
+        log::warn!(
+            "conversation {conv}: {peer} answers, but for {span} s has acknowledged no data; if the \
+             path carries no datagrams of mtu = {mtu} bytes, set less"
+        );
     }
 
     pub(super) fn peer_is_full(&self) -> bool {

@@ -161,7 +161,7 @@ impl Session {
 
     /// The engine's retransmission timeout.
     pub(super) fn rto(&self) -> Duration {
-        Duration::from_millis(u64::from(self.engine.stats().rto_ms.max(1)))
+        Duration::from_millis(u64::from(self.engine.rto_ms().max(1)))
     }
 
     /// Queues the HELLO with the number of this try.

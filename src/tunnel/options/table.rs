@@ -170,7 +170,7 @@ options! {
         set |d, t| d.stats_interval = or_none(t, |t| duration(t).filter(|time| (1_000..=24 * 86_400_000).contains(&time.as_millis())))?,
         get |d| Some(print_or_none(d.stats_interval, print_duration));
 
-    Limits max_retransmits "N" "max_retransmits" "2 to 1000" "transmissions of one segment before the peer counts as gone"
+    Limits max_retransmits "N" "max_retransmits" "2 to 1000" "transmissions of one segment that, with half of dead_link without progress, mean the peer is gone"
         set |d, t| d.kcp.max_retransmits = count(t)?, get |d| Some(d.kcp.max_retransmits.to_string());
     Limits send_budget "SIZE" "send_budget" "mtu to 256m" "bytes that a stream holds until they are acknowledged"
         set |d, t| d.kcp.send_budget = size(t)?, get |d| Some(print_size(d.kcp.send_budget));

@@ -46,7 +46,7 @@ fn what_stands_before_the_sections_is_for_the_process_and_for_all_of_them() {
     assert_eq!(all.process.user.as_deref(), Some("nobody"));
     let figures: Vec<_> =
         all.tunnels.iter().map(|tunnel| (tunnel.kcp.mtu, tunnel.kcp.dead_link.as_secs())).collect();
-    assert_eq!(figures, [(1200, 10), (1300, 10)]);
+    assert_eq!(figures, [(1200, 20), (1300, 20)]);
 }
 
 #[test]

@@ -150,6 +150,33 @@ impl Flight {
         waiting.reduce(|a, b| if diff(b, a) < 0 { b } else { a })
     }
 
+    /// How many milliseconds too late the timeout comes of what was sent latest `rto` or longer before
+    /// `clock`, counting in the first `count` of them; `None`: nothing of the kind.
+    pub fn overdue_by(&self, clock: u32, rto: u32, count: usize) -> Option<u32> {
+        let old =
+            |s: &&Slot| !s.acked && diff(clock, s.last) >= 0 && clock.wrapping_sub(s.last) >= rto;
+        let late = |slot: &Slot| u32::try_from(diff(slot.due, clock)).ok().filter(|&by| by > 0);
+        let mut waits: Vec<u32> = self.slots.iter().filter(old).filter_map(late).collect();
+        waits.sort_unstable();
+        waits.truncate(count);
+        waits.pop()
+    }
+
+    /// For how many milliseconds from `clock` on something sent latest is less than `rto` old whose
+    /// timeout comes later than that.
+    pub fn young_for(&self, clock: u32, rto: u32) -> Option<u32> {
+        let until = |slot: &Slot| u32::try_from(diff(slot.last.wrapping_add(rto), clock)).ok();
+        let grown = |slot: &&Slot| !slot.acked && diff(slot.due, slot.last.wrapping_add(rto)) > 0;
+        self.slots.iter().filter(grown).filter_map(until).filter(|&wait| wait > 0).min()
+    }
+
+    /// Lets all timeouts pass `by` milliseconds earlier.
+    pub fn advance_timeouts(&mut self, by: u32) {
+        for slot in &mut self.slots {
+            slot.due = slot.due.wrapping_sub(by);
+        }
+    }
+
     /// The most transmissions of one segment that is not acknowledged.
     pub fn worst_transmits(&self) -> u32 {
         let waiting = self.slots.iter().filter(|slot| !slot.acked).map(|slot| slot.transmits);

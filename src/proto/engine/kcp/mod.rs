@@ -39,7 +39,7 @@ use self::sink::Sink;
 use super::knobs::{Knobs, PROBE_FIRST};
 use super::{EngineStats, Setup};
 use crate::error::KcpError;
-use crate::time::Time;
+use crate::time::{earliest, Time};
 use crate::wire::Header;
 
 /// By how much the number of a duplicate is lowered while it is inside. Far below the window the
@@ -60,8 +60,9 @@ pub(crate) struct KcpEngine {
     /// What is added to a number of ours, and of the peer's, on its way out.
     tx_base: u32,
     rx_base: u32,
-    /// Milliseconds of [`Time`] at which the inner clock shows 0, and what the wire's shows then.
-    epoch: u64,
+    /// Milliseconds of [`Time`] at which the inner clock shows 0, perhaps before the beginning of time
+    /// (see [`renew`]), and what the wire's shows then.
+    epoch: i64,
     ts_base: u32,
     /// The inner clock.
     clock: u32,
@@ -78,6 +79,8 @@ pub(crate) struct KcpEngine {
     /// When a closed window is probed next, and how long after that the next time.
     probe_at: Option<Time>,
     probe_wait: Duration,
+    /// When what was sent last before a [restart](KcpEngine::restart) has its turn.
+    restart_at: Option<Time>,
     /// Reasons to flush: ACKs wait; the window has reopened; an ACK may have shown a loss; something
     /// was written or heard since the last time, so that more may be sent.
     acks_due: u32,
@@ -100,7 +103,7 @@ impl KcpEngine {
             conv: setup.conv,
             tx_base: setup.sn_base,
             rx_base: setup.sn_base,
-            epoch: setup.now.as_millis(),
+            epoch: setup.now.as_millis() as i64,
             ts_base: setup.ts_base,
             clock: 0,
             flight: Flight::new(setup.sn_base),
@@ -112,6 +115,7 @@ impl KcpEngine {
             peer_una: setup.sn_base,
             probe_at: None,
             probe_wait: PROBE_FIRST,
+            restart_at: None,
             acks_due: 0,
             reopened: false,
             overtaken: false,
@@ -224,8 +228,8 @@ impl KcpEngine {
         if let Some(due) = self.flight.due() {
             let due = due.wrapping_sub(self.ts_base);
             // A clock that stands would never get there, and whoever waits would spin.
-            let at = Time::from_millis(self.epoch.saturating_add(u64::from(due)));
-            return (self.clock < LIMIT).then_some(at);
+            let at = Time::from_millis(self.epoch.saturating_add(i64::from(due)).max(0) as u64);
+            return earliest((self.clock < LIMIT).then_some(at), self.restart_at);
         }
         if self.unsent() > 0 {
             self.probe_at
@@ -235,7 +239,7 @@ impl KcpEngine {
     }
 
     pub fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
-        let age = now.as_millis().saturating_sub(self.epoch) as u32;
+        let age = self.age(now) as u32;
         Header {
             conv: self.conv,
             cmd,
@@ -262,6 +266,11 @@ impl KcpEngine {
 
     pub fn rcv_nxt(&self) -> u32 {
         self.seen.contiguous()
+    }
+
+    /// The retransmission timeout, in milliseconds.
+    pub fn rto_ms(&self) -> u32 {
+        self.rtt.rto
     }
 
     pub fn in_flight(&self, sn: u32, ts: u32) -> bool {

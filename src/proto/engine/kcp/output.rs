@@ -9,6 +9,10 @@ use crate::wire::{self, diff, CMD_ACK, CMD_PUSH, CMD_WASK};
 impl KcpEngine {
     pub fn flush(&mut self, now: Time) {
         self.tick(now);
+        if self.restart_at.is_some_and(|at| at <= now) {
+            self.restart(now);
+            self.tick(now);
+        }
         self.flush_inner();
         if self.is_admitted() {
             // What it sent again has opened the congestion window, which the inner engine would use

@@ -17,6 +17,9 @@ pub(super) const RENEW_AT: u32 = 1 << 29;
 /// Segments either way after which the inner queues are worth being given back.
 const WORTH_SHRINKING: u32 = 32;
 
+/// Segments that leave at once when a path is heard of again: TCP's initial window (RFC 6928).
+const FIRST_FLIGHT: usize = 10;
+
 /// The inner clock stops here; that takes a segment that stays unacknowledged for half a week.
 pub(super) const LIMIT: u32 = 1 << 30;
 
@@ -25,12 +28,12 @@ impl KcpEngine {
     /// measured. Every five seconds `update` flushes on this occasion, which is early by no more
     /// than the rest of the turn.
     pub(super) fn tick(&mut self, now: Time) {
-        let mut age = now.as_millis().saturating_sub(self.epoch);
+        let mut age = self.age(now);
         if self.flight.is_empty() && age >= u64::from(self.renew_at) {
             // With nothing in flight nothing inside remembers a clock, so that it can be set back,
             // to just so late that `renew` can still make up an ACK of one round trip ago.
             let back = age.saturating_sub(u64::from(self.rtt.srtt));
-            self.epoch += back;
+            self.epoch = self.epoch.saturating_add(back as i64);
             self.ts_base = self.ts_base.wrapping_add(back as u32);
             self.clock = 0;
             age -= back;
@@ -38,6 +41,29 @@ impl KcpEngine {
         self.clock = self.clock.max(age.min(u64::from(LIMIT)) as u32);
         update(&mut self.inner, self.clock, self.knobs.interval);
         self.collect();
+    }
+
+    /// Milliseconds that the inner clock shows at `now`.
+    pub(super) fn age(&self, now: Time) -> u64 {
+        (now.as_millis() as i64).saturating_sub(self.epoch).max(0) as u64
+    }
+
+    /// The peer is heard again after a silence. The timeouts of the inner engine cannot be reached, but
+    /// its clock can: it is put forward to where the first timeouts pass of what has been under way for
+    /// longer than one. The wire's clock stays, and so do the round trips measured by it. What was sent
+    /// last at the same time leaves at the same time, in any number, and its back-off goes on growing.
+    pub fn restart(&mut self, now: Time) {
+        self.tick(now);
+        let wire = self.clock.wrapping_add(self.ts_base);
+        let young = self.flight.young_for(wire, self.rtt.rto);
+        self.restart_at = young.map(|wait| now + Duration::from_millis(u64::from(wait)));
+        let Some(skip) = self.flight.overdue_by(wire, self.rtt.rto, FIRST_FLIGHT) else { return };
+        if u64::from(self.clock) + u64::from(skip) < u64::from(LIMIT) {
+            self.epoch = self.epoch.saturating_sub(i64::from(skip));
+            self.ts_base = self.ts_base.wrapping_sub(skip);
+            self.flight.advance_timeouts(skip);
+            self.overtaken = true; // a reason to flush
+        }
     }
 
     /// Does the inner engine have to come to rest, to be replaced or to have its clock set back?
@@ -98,7 +124,7 @@ impl KcpEngine {
         self.teach(rtt, window, 0);
     }
 
-    pub fn seed_rtt(&mut self, now: Time, rtt: Duration) {
+    pub fn seed_rtt(&mut self, now: Time, rtt: Duration, _is_certain: bool) {
         if self.rtt.srtt > 0 {
             return;
         }

@@ -10,14 +10,22 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::flight::{Cause, Flight, Slot, State};
+use super::flight::{Cause, Flight, Moment, Slot, State};
 use super::window::Window;
 use crate::wire::diff;
+
+/// Segments that leave at once when a path is heard of again: TCP's initial window (RFC 6928).
+pub(super) const FIRST_FLIGHT: u32 = 10;
 
 /// A deadline and the number of its segment.
 type Entry = (u64, u32);
 
 impl Slot {
+    /// The clock of its latest transmission.
+    fn sent_at(&self, now: Moment) -> u64 {
+        now.clock.saturating_sub(u64::from(now.ts.wrapping_sub(self.ts)))
+    }
+
     fn is_awaited_late(&self, due: u64) -> bool {
         self.is_flying() && self.state != State::InOrder && self.due == due
     }
@@ -99,6 +107,61 @@ impl Flight {
         } else {
             self.late.push((due, sn));
         }
+    }
+
+    /// Moves the timeout of `sn`, which has passed, to when the one of `with` passes, or at least to
+    /// `rto` after its latest transmission. Returns whether it is later than now.
+    pub fn postpone(&mut self, sn: u32, now: Moment, rto: u32, with: Option<u32>) -> bool {
+        let with = with.and_then(|with| self.slots.get(with)).map_or(0, |slot| slot.due);
+        let Some(slot) = self.slots.get_mut(sn).filter(|slot| slot.is_flying()) else {
+            return false;
+        };
+        let due = with.max(slot.sent_at(now) + u64::from(rto));
+        if due <= now.clock {
+            return false;
+        }
+        slot.due = due;
+        if slot.state == State::InOrder {
+            slot.state = State::Early;
+        }
+        self.late.push((due, sn));
+        true
+    }
+
+    /// Has the timeout of `sn` passed?
+    pub fn is_due(&self, sn: u32, clock: u64) -> bool {
+        self.slots.get(sn).is_some_and(|slot| slot.is_flying() && slot.due <= clock)
+    }
+
+    /// Begins the timeouts anew that have grown by passing or were [postponed](Flight::postpone): they
+    /// pass `rto` after the latest transmission. Of what is due by that, [`FIRST_FLIGHT`] segments leave
+    /// now, the rest in flights that double, `step` milliseconds apart, as a window opens that starts
+    /// slowly (RFC 5681, 3.1): nobody knows yet how much the path takes. As a rule ACKs are faster.
+    pub fn restart(&mut self, now: Moment, rto: u32, step: u32) {
+        let (mut flight, mut left, mut at) = (FIRST_FLIGHT, FIRST_FLIGHT, now.clock);
+        let mut sn = self.slots.head();
+        while sn != self.nxt {
+            let slot = self.slots.known_mut(sn);
+            if let Some(slot) = slot.filter(|s| s.is_flying() && s.state != State::InOrder) {
+                let mut due = slot.sent_at(now) + u64::from(rto);
+                if due <= now.clock {
+                    if left == 0 {
+                        flight = flight.saturating_mul(2);
+                        left = flight;
+                        at += u64::from(step.max(1));
+                    }
+                    left -= 1;
+                    due = at;
+                }
+                if due < slot.due {
+                    slot.due = due;
+                    slot.rto = slot.rto.min(rto);
+                    self.late.push((due, sn));
+                }
+            }
+            sn = sn.wrapping_add(1);
+        }
+        self.tidy();
     }
 
     /// Forgets the deadlines of what has arrived or was sent again. To be called whenever that has

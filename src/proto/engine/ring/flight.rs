@@ -11,8 +11,9 @@ use super::blocks::Blocks;
 use super::deadlines::Late;
 use super::overtaken::{Line, Lines, Newest};
 use super::patience::Patience;
+use super::rtt::Rtt;
 use super::window::Window;
-use crate::proto::engine::knobs::{Knobs, RTO_MAX};
+use crate::proto::engine::knobs::{Knobs, RTO_MAX, RTO_NODELAY};
 use crate::wire::{diff, HEADER_LEN};
 
 /// With no more than so many segments in flight a stream is thin: it cannot learn of a loss by what
@@ -75,6 +76,17 @@ impl Slot {
         self.state != State::Grounded
     }
 
+    /// How many of its transmissions cannot be the one that a newer `una`, heard at `ts`, tells of, as
+    /// they are younger than a round trip. Of more than two only the first and the latest are known; when
+    /// the first is hardly older than a round trip, it is all others.
+    #[cold]
+    fn in_vain(&self, ts: u32, min_rtt: u32) -> u64 {
+        if ts.wrapping_sub(self.first) < min_rtt.saturating_add(RTO_NODELAY) {
+            return u64::from(self.transmits.saturating_sub(1));
+        }
+        u64::from(ts.wrapping_sub(self.ts) < min_rtt)
+    }
+
     /// Was it sent at this wire clock? Of more than two transmissions only the first and the latest
     /// are remembered, and any clock between them counts.
     fn was_sent_at(&self, ts: u32) -> bool {
@@ -104,8 +116,9 @@ pub(super) enum Cause {
 pub(super) struct Echo {
     /// Its clock is that of a transmission of ours, and the round trip can be measured.
     pub measures: bool,
-    /// The segment had been sent again meanwhile, although this transmission arrived.
-    pub spurious: bool,
+    /// How often the segment had been sent again meanwhile, although this transmission arrived: at
+    /// least, as only the first and the latest one are remembered.
+    pub spurious: u16,
 }
 
 /// The send window.
@@ -262,7 +275,7 @@ impl Flight {
         sn: u32,
         now: Moment,
         cause: Cause,
-        rto: u32,
+        rtt: &Rtt,
     ) -> Option<&mut Slot> {
         self.unlink(sn);
         if cause == Cause::Overtaken {
@@ -272,11 +285,15 @@ impl Flight {
         let is_thin = self.flying <= THIN;
         let slot = self.slots.get_mut(sn).filter(|slot| slot.is_flying())?;
         slot.state = State::Again(cause);
+        if rtt.is_measured() && slot.rto < rtt.min {
+            // Of a time when nothing was known of the path.
+            slot.rto = rtt.rto;
+        }
         if cause == Cause::Timeout {
             let step = match self.nodelay {
                 true if is_thin && slot.transmits <= THIN_TIMEOUTS => 0,
                 true => slot.rto / 2,
-                false => slot.rto.max(rto),
+                false => slot.rto.max(rtt.rto),
             };
             slot.rto = slot.rto.saturating_add(step).min(RTO_MAX);
         }
@@ -318,22 +335,34 @@ impl Flight {
         if slot.line == Line::Lost || hasty() {
             self.patience.late((clock as u16).wrapping_sub(slot.overtaken));
         }
-        Some(Echo { measures: latest || slot.first == ts, spurious: !latest })
+        let spurious = match ts {
+            _ if latest => 0,
+            ts if ts == slot.first => slot.transmits.saturating_sub(1),
+            _ => 1,
+        };
+        Some(Echo { measures: latest || slot.first == ts, spurious })
     }
 
-    /// Drops what lies below `una` and what is acknowledged at the front.
-    pub fn settle(&mut self, una: u32, blocks: &mut Blocks) {
+    /// Drops what lies below `una` and what is acknowledged at the front. Returns how many of them
+    /// had been sent again in vain: later than the shortest round trip `min_rtt` before `ts`, so that
+    /// what arrived was an earlier transmission.
+    pub fn settle(&mut self, una: u32, ts: u32, min_rtt: u32, blocks: &mut Blocks) -> u64 {
+        let mut spurious = 0;
         let mut sn = self.slots.head();
         while sn != self.nxt {
-            if self.slots.known(sn).is_some_and(Slot::is_flying) {
+            if let Some(slot) = self.slots.known(sn).filter(|slot| slot.is_flying()) {
                 if diff(una, sn) <= 0 {
                     break;
+                }
+                if slot.transmits > 1 && min_rtt != u32::MAX {
+                    spurious += slot.in_vain(ts, min_rtt);
                 }
                 self.land(sn, blocks);
             }
             sn = sn.wrapping_add(1);
         }
         self.slots.advance_to(sn);
+        spurious
     }
 
     /// The most often a segment in flight has been sent.

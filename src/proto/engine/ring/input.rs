@@ -26,6 +26,7 @@ impl RingEngine {
         let (head, una) = (self.flight.una(), self.peer_una);
         let mut handled = Handled::default();
         let mut newest = self.flight.newest();
+        let (known, was_unknown) = (self.rtt.min, self.rtt.is_unknown());
         let mut rest = datagram;
         let mut after = rest;
         while let Some((header, payload)) = next_segment(&mut after) {
@@ -43,9 +44,15 @@ impl RingEngine {
         if handled.proven || diff(una, head) > 0 {
             self.rtt.conclude();
             self.flight.patience.set_longest(self.rtt.srtt);
-            self.flight.settle(una, &mut self.blocks);
-            self.flight.overtake(&newest, self.clock);
-            self.flight.tidy();
+            let (now, min_rtt) = (self.moment(), self.rtt.min);
+            self.counters.spurious_retransmits +=
+                self.flight.settle(una, now.ts, min_rtt, &mut self.blocks);
+            self.flight.overtake(&newest, now, youngest(known, min_rtt));
+            match was_unknown && self.rtt.is_measured() {
+                false => self.flight.tidy(),
+                // What waited for the first measurement needs to wait no longer.
+                true => self.flight.restart(now, self.rtt.rto, self.rtt.srtt),
+            }
             let newly = (flying - self.flight.flying()) as u32;
             self.delivery.add(self.clock, self.flight.take_landed(), self.rtt.srtt);
             let acked = Acked { newly, advanced: self.flight.una() != head };
@@ -161,6 +168,16 @@ impl RingEngine {
         }
         self.inbox.owe(header.sn, header.ts);
         true
+    }
+}
+
+/// Returns the least age in milliseconds at which a transmission can be overtaken: an ACK that is here
+/// sooner than the shortest round trip says nothing of what was sent after the segment it answers. That
+/// round trip is the one known before this ACK, as an ACK may be forged, less what a path varies by.
+fn youngest(known: u32, with_this: u32) -> u32 {
+    match known {
+        u32::MAX => with_this,
+        known => known - known / 8,
     }
 }
 

@@ -38,6 +38,7 @@ mod output;
 mod overtaken;
 mod patience;
 mod probe;
+mod restart;
 mod rtt;
 #[cfg(any(test, debug_assertions))]
 mod sound;
@@ -197,8 +198,8 @@ impl RingEngine {
         Some(self.flight.lost_at(self.clock).map_or(due, |lost| lost.min(due)))
     }
 
-    pub fn seed_rtt(&mut self, _now: Time, rtt: Duration) {
-        self.rtt.expect(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX));
+    pub fn seed_rtt(&mut self, _now: Time, rtt: Duration, is_certain: bool) {
+        self.rtt.expect(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX), is_certain);
     }
 
     /// Thousands of idle sessions shall not keep thousands of buffers.
@@ -367,7 +368,13 @@ impl RingEngine {
     fn send_again(&mut self) {
         let (mut timeouts, mut overtaken) = (0, 0);
         let base = self.header(self.now, CMD_PUSH, 0);
-        while let Some(sn) = self.flight.overdue(self.clock) {
+        while let Some(mut sn) = self.flight.overdue(self.clock) {
+            if !self.rtt.is_measured() {
+                sn = if self.is_head_due() { self.flight.una() } else { sn };
+                if self.awaits_measurement(sn) {
+                    continue;
+                }
+            }
             self.resend(sn, Cause::Timeout, &base);
             timeouts += 1;
         }
@@ -388,9 +395,14 @@ impl RingEngine {
         self.counters.segments_sent += timeouts + overtaken;
     }
 
+    /// The retransmission timeout, in milliseconds.
+    pub fn rto_ms(&self) -> u32 {
+        self.rtt.rto
+    }
+
     /// Sends a segment in flight again.
     fn resend(&mut self, sn: u32, cause: Cause, base: &Header) {
-        let slot = self.flight.send_again(sn, self.moment(), cause, self.rtt.rto);
+        let slot = self.flight.send_again(sn, self.moment(), cause, &self.rtt);
         debug_assert!(slot.is_some(), "what is found is in flight");
         if let Some(slot) = slot {
             self.out.block(sn, seal(slot, base, sn));

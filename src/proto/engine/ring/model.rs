@@ -183,6 +183,9 @@ fn hear_acks(
     let mut datagram = Vec::new();
     let mut flying: Vec<u64> = model.flying.keys().copied().collect();
     let srtt = u64::from(engine.stats().srtt_ms);
+    // A younger transmission cannot be overtaken.
+    let known = u64::from(super::tests::inner(engine).rtt.min);
+    let mut measured = u64::MAX;
     let (mut highest, mut latest) = (Vec::new(), Vec::new());
     for (index, last) in acks {
         if flying.is_empty() {
@@ -195,6 +198,7 @@ fn hear_acks(
         {
             model.late(model.now - at, srtt);
         }
+        measured = measured.min(model.now - clock);
         highest.push(number);
         if clock == sent.last {
             latest.push(sent.turn);
@@ -204,7 +208,12 @@ fn hear_acks(
         datagram.extend(header.encode());
     }
     model.settle(una);
+    let youngest = if known == u64::from(u32::MAX) { measured } else { known - known / 8 };
+    let now = model.now;
     for (&number, sent) in &mut model.flying {
+        if now - sent.last < youngest {
+            continue;
+        }
         let later = match sent.transmits {
             1 => highest.iter().filter(|&&other| other > number).count(),
             _ => latest.iter().filter(|&&other| other > sent.turn).count(),
@@ -248,6 +257,7 @@ fn hear_pushes(engine: &mut Engine, model: &mut Model, offsets: &[i64]) {
 fn flush(engine: &mut Engine, model: &mut Model) {
     let rtt = &super::tests::inner(engine).rtt;
     let [rto, probe] = [rtt.rto, rtt.probe()].map(u64::from);
+    let min = rtt.is_measured().then_some(u64::from(rtt.min));
     engine.flush(ms(model.now));
     model.told_time = model.now;
     let (mut pushes, mut acks, mut windows) = (Vec::new(), Vec::new(), 0);
@@ -299,6 +309,9 @@ fn flush(engine: &mut Engine, model: &mut Model) {
             }
         }
         let sent = model.flying.get_mut(&number).unwrap();
+        if (timeout || lost) && min.is_some_and(|min| sent.rto < min) {
+            sent.rto = rto;
+        }
         if timeout && (!is_thin || sent.transmits > 6) {
             sent.rto = (sent.rto + sent.rto / 2).min(60_000);
         }
@@ -354,6 +367,8 @@ fn run(ops: &[Op]) {
         ..messages()
     };
     let mut engine = ring(setup(&config)).unwrap();
+    // Otherwise most waits for the first measurement.
+    engine.seed_rtt(ms(0), std::time::Duration::from_millis(100), true);
     let mut model = Model { peer_window: 128, ..Model::default() };
     for op in ops {
         match op {

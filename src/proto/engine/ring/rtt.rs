@@ -21,6 +21,8 @@ pub(super) struct Rtt {
     jitter: u32,
     /// Does the timeout not know of it yet?
     fresh: bool,
+    /// Is the timeout that of a round trip, measured or [expected](Rtt::expect) for certain?
+    known: bool,
     min_rto: u32,
     interval: u32,
 }
@@ -31,11 +33,12 @@ impl Rtt {
         Rtt {
             srtt: 0,
             rttvar: 0,
-            rto: RTO_DEFAULT,
+            rto: RTO_DEFAULT.max(min_rto),
             min: u32::MAX,
             latest: 0,
             jitter: 0,
             fresh: false,
+            known: false,
             min_rto,
             interval,
         }
@@ -43,10 +46,21 @@ impl Rtt {
 
     /// Before anything is measured: the first timeout is to suit a path of about this round trip. As
     /// it may be that of a question asked twice (Karn's algorithm), the first measurement forgets it.
-    pub fn expect(&mut self, rtt: u32) {
+    pub fn expect(&mut self, rtt: u32, is_certain: bool) {
         if self.srtt == 0 {
+            self.known = is_certain;
             self.rto = rtt.saturating_mul(2).max(self.interval).max(self.min_rto).min(RTO_MAX);
         }
+    }
+
+    /// Has a round trip been measured?
+    pub fn is_measured(&self) -> bool {
+        self.min != u32::MAX
+    }
+
+    /// Is the timeout a guess, that an answer may well take longer than?
+    pub fn is_unknown(&self) -> bool {
+        !self.known
     }
 
     /// The first timeout of a segment that nothing may overtake, as far as the timeout is longer: one
@@ -68,6 +82,7 @@ impl Rtt {
         let rtt = rtt.min(RTT_MAX); // so that nothing below overflows
         self.latest = rtt;
         self.fresh = true;
+        self.known = true;
         self.min = self.min.min(rtt);
         if self.srtt == 0 {
             self.srtt = rtt;
@@ -105,11 +120,11 @@ mod tests {
     #[test]
     fn an_expectation_sets_the_first_timeout_and_leaves_no_trace_in_what_is_measured() {
         let (mut rtt, mut fresh) = (Rtt::new(30, 10), Rtt::new(30, 10));
-        rtt.expect(790);
+        rtt.expect(790, true);
         assert_eq!((rtt.rto, rtt.srtt, rtt.min), (1580, 0, u32::MAX));
         rtt.hear(40);
         fresh.hear(40);
-        rtt.expect(790);
+        rtt.expect(790, true);
         assert_eq!((rtt.rto, rtt.srtt, rtt.min), (fresh.rto, fresh.srtt, fresh.min));
     }
 
@@ -127,7 +142,7 @@ mod tests {
     #[test]
     fn a_probe_waits_for_one_and_a_half_round_trips_or_less_where_they_do_not_differ() {
         let mut rtt = Rtt::new(30, 10);
-        rtt.expect(300);
+        rtt.expect(300, true);
         assert_eq!(rtt.probe(), 600, "nothing is measured");
         let waits = [40, 40, 40, 70, 10].map(|sample| {
             rtt.hear(sample);

@@ -85,10 +85,11 @@ fn a_transfer_that_runs_allocates_no_payload_memory() {
 fn an_echo_of_an_earlier_transmission_tells_that_the_later_one_was_in_vain() {
     let config = fast();
     let mut engine = ring(setup(&config)).unwrap();
+    engine.seed_rtt(ms(0), Duration::from_millis(100), true);
     engine.write(&pattern(2 * MSS)).unwrap();
     engine.flush(ms(0));
     let due = engine.poll_timeout(ms(0)).unwrap();
-    assert_eq!(due, ms(200), "the timeout before anything is measured");
+    assert_eq!(due, ms(200), "the timeout of an expected round trip");
     engine.flush(due);
     assert_eq!(engine.stats().timeout_retransmits, 2);
     let ack = |sn: u32, clock: u32| {
@@ -99,6 +100,35 @@ fn an_echo_of_an_earlier_transmission_tells_that_the_later_one_was_in_vain() {
     assert_eq!((engine.stats().spurious_retransmits, engine.stats().srtt_ms), (1, 230));
     engine.handle_datagram(ms(240), &ack(1, 200).encode()).unwrap();
     assert_eq!((engine.stats().spurious_retransmits, engine.stats().min_rtt_ms), (1, 40));
+}
+
+#[test]
+fn a_forged_ack_makes_little_be_sent_again() {
+    let config = KcpConfig { wnd_size: (1024, 1024), send_budget: 4 << 20, ..fast() };
+    // ACKs of the newest segment 1 ms after it was sent, and of the whole window a round trip later.
+    for (waited, most) in [(1, 0), (60, 0), (100, 64)] {
+        let mut engine = ring(setup(&config)).unwrap();
+        let ack = |sn: u32, clock: u32, wnd: u16| {
+            let (sn, ts) = (SN_BASE.wrapping_add(sn), TS_BASE.wrapping_add(clock));
+            Header { conv: CONV, cmd: CMD_ACK, wnd, sn, ts, una: SN_BASE, ..Header::default() }
+        };
+        engine.write(&pattern(10)).unwrap();
+        emitted(&mut engine, ms(0));
+        let first = Header { una: SN_BASE.wrapping_add(1), ..ack(0, 0, 1024) };
+        engine.handle_datagram(ms(100), &first.encode()).unwrap();
+        engine.write(&pattern(1000 * MSS)).unwrap();
+        assert_eq!(emitted(&mut engine, ms(100)).len(), 1000);
+        let now = ms(100 + waited);
+        engine.handle_datagram(now, &ack(1000, 100, 1024).encode()).unwrap();
+        engine.flush(now);
+        let again = engine.stats().fast_retransmits;
+        assert!(again <= most, "{again} after {waited} ms");
+        // A true ACK a round trip later goes on from there.
+        engine.handle_datagram(ms(205), &ack(999, 100, 1024).encode()).unwrap();
+        engine.flush(ms(205));
+        let more = engine.stats().fast_retransmits - again;
+        assert!((1..=64).contains(&more), "{more} by the second");
+    }
 }
 
 #[test]

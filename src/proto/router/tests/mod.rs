@@ -7,11 +7,14 @@ mod stock;
 mod world;
 
 mod asking;
+mod bottleneck;
 mod closing;
 mod flood;
 mod gone;
 mod hostile;
+mod long_path;
 mod opening;
+mod outage;
 mod quiet;
 mod restart;
 mod roaming;

@@ -1,0 +1,31 @@
+//! Timeouts that wait because nothing is known of the path, or leave because it is heard of again.
+
+use super::RingEngine;
+use crate::time::Time;
+
+impl RingEngine {
+    /// Before any round trip is measured: lets `sn`, which has timed out, wait longer, if an answer to it
+    /// may still be under way. Nothing is sent again sooner than the timeout that is known by now; and
+    /// while that is the same for every path, of all that has timed out only the oldest segment is, as
+    /// its ACK will tell whether the others are needed (RFC 6298, 5.4, sends no more at any time).
+    #[cold]
+    pub(super) fn awaits_measurement(&mut self, sn: u32) -> bool {
+        let oldest = self.flight.una();
+        let with = Some(oldest).filter(|_| self.rtt.is_unknown() && sn != oldest);
+        self.flight.postpone(sn, self.moment(), self.rtt.rto, with)
+    }
+
+    /// Has the oldest segment timed out, of which alone an answer is expected?
+    pub(super) fn is_head_due(&self) -> bool {
+        self.rtt.is_unknown() && self.flight.is_due(self.flight.una(), self.clock)
+    }
+
+    /// The peer is heard again after a silence: what has waited for longer than a timeout leaves now,
+    /// and the timeouts that have grown meanwhile begin anew.
+    pub fn restart(&mut self, now: Time) {
+        self.tick(now);
+        let step = if self.rtt.is_measured() { self.rtt.srtt } else { self.rtt.rto };
+        self.flight.restart(self.moment(), self.rtt.rto, step);
+        self.check_sound();
+    }
+}
