@@ -7,6 +7,7 @@ mod stock;
 mod world;
 
 mod asking;
+mod budget;
 mod closing;
 mod flood;
 mod gone;
