@@ -87,6 +87,7 @@ pub use io::{
 };
 #[cfg(feature = "netem")]
 pub use layer::netem::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};
+pub use proto::budget::{HeldMemory, MemoryBudget};
 pub use stats::{EndpointStats, Rejected, StreamStats};
 
 /// What fuzz targets and benches reach; no stability promise.

@@ -101,6 +101,10 @@ pub struct EndpointStats {
     pub unconfirmed: usize,
     /// Keys of closed sessions that rest in time-wait.
     pub time_wait: usize,
+    /// Bytes of the [memory budget](crate::MemoryBudget) that are used, by whatever draws on it.
+    pub memory_used: usize,
+    /// Bytes that the memory budget has.
+    pub memory_budget: usize,
     /// Sessions opened by this side.
     pub connected: u64,
     /// Sessions opened by peers that have proved their address.

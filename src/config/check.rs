@@ -26,6 +26,9 @@ const TRANSMISSIONS: RangeInclusive<u32> = 2..=1_000;
 /// The budgets' upper bound: 10 Gbit/s at 200 ms.
 const MAX_BUDGET: usize = 256 * 1024 * 1024;
 
+/// Room for a few windows, and the most that a 32-bit process can think of.
+const MEMORY: RangeInclusive<usize> = 256 * 1024..=2047 * 1024 * 1024;
+
 /// Numbers of sessions: far beyond what one socket serves, and finite.
 const SESSIONS: RangeInclusive<usize> = 1..=1_048_576;
 
@@ -111,6 +114,7 @@ impl KcpConfig {
         within("send_budget", self.send_budget, budget.clone())?;
         within("recv_budget", self.recv_budget, budget.clone())?;
         within_or_none("max_message", self.max_message, 1..=MAX_FRAGMENTS * self.mss())?;
+        within("memory_budget", self.memory_budget, MEMORY)?;
         within("max_sessions", self.max_sessions, SESSIONS)?;
         within_or_none("max_accepted", self.max_accepted, SESSIONS)?;
         within_or_none("max_sessions_per_prefix", self.max_sessions_per_prefix, SESSIONS)?;

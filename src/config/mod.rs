@@ -149,9 +149,23 @@ pub struct KcpConfig {
     ///
     /// Default `None`.
     pub max_message: Option<usize>,
-    /// Sessions of one endpoint, 1 to 1,048,576. Times
-    /// [`max_session_memory`](KcpConfig::max_session_memory) it is the most that peers can make an
-    /// endpoint hold; an idle session holds next to nothing.
+    /// Bytes of memory that the sessions and queues of an endpoint hold in all, 256 KiB to 2047 MiB
+    /// (the address space of a 32-bit process). As it is used up, the windows of all sessions close
+    /// and writers wait: a session that does not move (nobody reads, or the peer acknowledges
+    /// nothing) may hold a sixteenth of what is free of three quarters of it, one that does up to
+    /// half of all that is free. So no session gets more than half of it, whatever its own budgets.
+    ///
+    /// However little is free, a session may hold a floor in each direction: two datagrams, or up to
+    /// 16 KiB where a sixteenth of the budget, divided by
+    /// [`max_sessions`](KcpConfig::max_sessions), is more; in message mode one message beyond it. By
+    /// so much, times the sessions there are, the budget can be overdrawn at worst.
+    ///
+    /// Several endpoints share one with [`KcpEndpoint::with_budget`](crate::KcpEndpoint::with_budget).
+    ///
+    /// Default 64 MiB: a hundred streams with the default windows, full in both directions.
+    pub memory_budget: usize,
+    /// Sessions of one endpoint, 1 to 1,048,576. What they hold together is bounded by
+    /// [`memory_budget`](KcpConfig::memory_budget); an idle session holds next to nothing.
     ///
     /// Default 4096.
     pub max_sessions: usize,
@@ -226,6 +240,7 @@ impl Default for KcpConfig {
             send_budget: 512 * 1024,
             recv_budget: 512 * 1024,
             max_message: None,
+            memory_budget: 64 * 1024 * 1024,
             max_sessions: 4096,
             max_accepted: None,
             max_sessions_per_prefix: None,
@@ -258,7 +273,7 @@ impl KcpConfig {
     /// use smol_kcp::KcpConfig;
     ///
     /// let config = KcpConfig::low_memory();
-    /// assert!(config.max_sessions * config.max_session_memory() < 19_000_000);
+    /// assert!(config.max_session_memory() < 600_000);
     /// ```
     pub fn max_session_memory(&self) -> usize {
         let message = if self.stream { 0 } else { self.max_message_len() };

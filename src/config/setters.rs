@@ -38,6 +38,7 @@ setters! {
     with_send_budget, send_budget: usize;
     with_recv_budget, recv_budget: usize;
     with_max_message, max_message: Option<usize>;
+    with_memory_budget, memory_budget: usize;
     with_max_sessions, max_sessions: usize;
     with_max_accepted, max_accepted: Option<usize>;
     with_max_sessions_per_prefix, max_sessions_per_prefix: Option<usize>;
@@ -76,6 +77,7 @@ mod tests {
             send_budget: 11,
             recv_budget: 12,
             max_message: Some(13),
+            memory_budget: 20,
             max_sessions: 14,
             max_accepted: Some(21),
             max_sessions_per_prefix: Some(20),
@@ -106,6 +108,7 @@ mod tests {
             .with_send_budget(11)
             .with_recv_budget(12)
             .with_max_message(Some(13))
+            .with_memory_budget(20)
             .with_max_sessions(14)
             .with_max_accepted(Some(21))
             .with_max_sessions_per_prefix(Some(20))

@@ -37,6 +37,9 @@ const TRANSMIT_QUEUE: usize = 4096;
 /// With more than this waiting, no session is asked for more.
 const TRANSMIT_ENOUGH: usize = 256;
 
+/// Bytes that may wait for the transport however little memory is free: a train of datagrams.
+const TRANSMIT_LEAST: usize = 64 * 1024;
+
 /// Turns before other tasks of the executor get theirs.
 const TURNS: usize = 16;
 
@@ -162,6 +165,7 @@ impl Driver {
         self.limits.report(state, now);
         let deadline = earliest(state.router.poll_timeout(), self.trunk.poll_timeout());
         let deadline = earliest(deadline, self.tidy(now));
+        state.router.charge_queues(self.received.capacity() + self.transmits.capacity());
         state.armed = deadline;
         state.set_driver(cx);
         let done = state.is_done() && self.trunk.poll_timeout().is_none();
@@ -288,10 +292,11 @@ impl Driver {
     /// Fills the transmit queue; `true` if sessions have more although there is room.
     fn transmit(&mut self, state: &mut State, moment: Moment) -> bool {
         let (transmits, trunk) = (&mut self.transmits, &mut self.trunk);
-        let room = transmits.len() < TRANSMIT_ENOUGH;
+        let most = state.router.queue_share().max(TRANSMIT_LEAST);
+        let room = transmits.len() < TRANSMIT_ENOUGH && transmits.bytes() < most;
         let mut dropped = 0;
         let mut queue = |to, datagram: &[u8]| {
-            if !transmits.push(to, datagram) {
+            if transmits.bytes() >= most || !transmits.push(to, datagram) {
                 dropped += 1;
             }
         };

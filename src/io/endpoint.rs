@@ -17,6 +17,7 @@ use super::transport::{canonical, Transport, UdpTransport};
 use crate::config::KcpConfig;
 use crate::error::KcpError;
 use crate::layer::trunk::{Sink, Trunk};
+use crate::proto::budget::MemoryBudget;
 use crate::proto::Router;
 use crate::stats::{EndpointStats, StreamStats};
 
@@ -109,10 +110,24 @@ impl KcpEndpoint {
         config: KcpConfig,
         transport: impl Transport,
     ) -> Result<(KcpEndpoint, Driver), KcpError> {
+        let budget = MemoryBudget::new(config.memory_budget);
+        KcpEndpoint::with_budget(config, transport, &budget)
+    }
+
+    /// As [`with_driver`](KcpEndpoint::with_driver), with a memory budget that others draw on too;
+    /// [`memory_budget`](KcpConfig::memory_budget) counts for nothing then.
+    ///
+    /// # Errors
+    /// As for [`with_driver`](KcpEndpoint::with_driver).
+    pub fn with_budget(
+        config: KcpConfig,
+        transport: impl Transport,
+        budget: &MemoryBudget,
+    ) -> Result<(KcpEndpoint, Driver), KcpError> {
         config.check()?;
         let local_addr = transport.local_addr()?;
         let trunk = Trunk::new(&config, capture(&config)?)?;
-        let router = Router::new(Arc::new(config), 0, clock::entropy());
+        let router = Router::with_budget(Arc::new(config), 0, clock::entropy(), budget.clone());
         let shared = Shared::new(router, local_addr);
         let driver = Driver::new(Arc::clone(&shared), Box::new(transport), trunk);
         Ok((KcpEndpoint::from_shared(shared), driver))

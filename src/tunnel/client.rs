@@ -46,7 +46,8 @@ pub(super) fn open(shared: &Shared, server: &HostPort) -> io::Result<Door> {
     let addr = listener.get_ref().local_addr()?;
     let kcp = &shared.settings.kcp;
     let (link, keeper, way) = link(server.clone(), kcp.clone());
-    let (endpoint, driver) = KcpEndpoint::with_driver(kcp.clone(), link)?;
+    let budget = shared.runtime.memory_budget();
+    let (endpoint, driver) = KcpEndpoint::with_budget(kcp.clone(), link, budget)?;
     shared.bound(addr, endpoint.clone(), driver);
     let keeper = shared.runtime.spawn(keeper.keep(shared.runtime.clone(), endpoint.clone()));
     Ok(Door { listener, endpoint, way, _keeper: keeper })

@@ -9,6 +9,7 @@ use async_signal::{Signal, Signals};
 use futures_lite::{future, StreamExt};
 use smol::Task;
 
+use super::machine::Machine;
 use super::runtime::Runtime;
 use super::{ConfigError, Configuration, Process, Role, Settings, Tunnel};
 
@@ -38,6 +39,15 @@ impl Daemon {
     ) -> io::Result<Daemon> {
         let signals = [Signal::Hup, Signal::Term, Signal::Int, Signal::Usr1];
         let signals = Signals::new(signals)?;
+        let process = &configuration.process;
+        runtime.memory_budget().set_limit(process.memory_budget);
+        let machine = Machine::here();
+        log::info!(
+            "memory budget {} KiB ({}), profile {} where a tunnel names none",
+            process.memory_budget / 1024,
+            machine.describe(),
+            machine.profile().0
+        );
         let start = |settings| Tunnel::start(runtime, settings);
         let tunnels = configuration.tunnels.into_iter().map(start).collect();
         Ok(Daemon {
@@ -113,6 +123,7 @@ impl Daemon {
         if configuration.process.user != self.process.user {
             log::warn!("user is changed in the file: that needs a restart of smol-kcpd");
         }
+        self.runtime.memory_budget().set_limit(configuration.process.memory_budget);
         let (mut kept, mut others) = (Vec::new(), Vec::new());
         for tunnel in std::mem::take(&mut self.tunnels) {
             match configuration.tunnels.contains(tunnel.settings()) {

@@ -31,6 +31,7 @@ mod link;
 mod listen;
 mod logging;
 mod lookups;
+mod machine;
 mod options;
 pub mod perf;
 mod ping;

@@ -15,7 +15,7 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 
 use super::runtime::Runtime;
-use crate::KcpStream;
+use crate::{HeldMemory, KcpStream, MemoryBudget};
 
 /// Reads of a direction before other tasks get their turn.
 const READS: usize = 16;
@@ -89,12 +89,14 @@ pub(super) fn relay(
     mut kcp: Kcp,
 ) -> impl Future<Output = Result<(), Failed>> {
     let scratch = runtime.scratch();
+    let runtime = runtime.clone();
     let (mut up, mut down) = (Way::default(), Way::default());
     poll_fn(move |cx| {
         let (Some(tcp_stream), Some(kcp_stream)) = (&tcp.0, &mut kcp.0) else {
             return Poll::Ready(Ok(())); // polled after the end
         };
-        let mut sides = Sides { tcp: tcp_stream, kcp: kcp_stream, scratch: &scratch };
+        let mut sides =
+            Sides { tcp: tcp_stream, kcp: kcp_stream, scratch: &scratch, runtime: &runtime };
         let upward = sides.upward(cx, &mut up)?;
         let downward = sides.downward(cx, &mut down)?;
         if upward.is_ready() && downward.is_ready() {
@@ -112,6 +114,8 @@ struct Way {
     rest: Vec<u8>,
     /// Of it, what has been taken.
     taken: usize,
+    /// It counts against the memory budget.
+    held: Option<HeldMemory>,
     state: State,
 }
 
@@ -134,7 +138,7 @@ impl Way {
         while self.taken < self.rest.len() {
             self.taken += ready!(write(&self.rest[self.taken..]))?;
         }
-        (self.rest, self.taken) = (Vec::new(), 0);
+        (self.rest, self.taken, self.held) = (Vec::new(), 0, None);
         Poll::Ready(Ok(()))
     }
 
@@ -142,12 +146,14 @@ impl Way {
     fn pass(
         &mut self,
         mut bytes: &[u8],
+        budget: &MemoryBudget,
         mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<()>> {
         while !bytes.is_empty() {
             match write(bytes)? {
                 Poll::Ready(n) => bytes = bytes.get(n..).unwrap_or_default(),
                 Poll::Pending => {
+                    self.held = Some(budget.hold(bytes.len()));
                     self.rest = bytes.to_vec();
                     return Poll::Pending;
                 }
@@ -161,13 +167,15 @@ struct Sides<'a> {
     tcp: &'a Async<TcpStream>,
     kcp: &'a mut KcpStream,
     scratch: &'a Rc<RefCell<Vec<u8>>>,
+    runtime: &'a Runtime,
 }
 
 impl Sides<'_> {
     /// From TCP to KCP; ready when its end has been acknowledged by the peer.
     fn upward(&mut self, cx: &mut Context<'_>, way: &mut Way) -> Poll<Result<(), Failed>> {
-        let Sides { tcp, kcp, scratch } = self;
+        let Sides { tcp, kcp, scratch, runtime } = self;
         let mut tcp = *tcp;
+        let budget = runtime.memory_budget();
         let scratch = &mut *scratch.borrow_mut();
         let write = |cx: &mut Context<'_>, kcp: &mut KcpStream, bytes: &[u8]| {
             Pin::new(kcp).poll_write(cx, bytes)
@@ -176,10 +184,11 @@ impl Sides<'_> {
         for _ in 0..READS {
             match way.state {
                 State::Open => {
-                    let n = ready!(Pin::new(&mut tcp).poll_read(cx, scratch));
+                    let part = &mut scratch[..runtime.read_size()];
+                    let n = ready!(Pin::new(&mut tcp).poll_read(cx, part));
                     match n.map_err(Failed::Tcp)? {
                         0 => way.state = State::Closing,
-                        n => ready!(way.pass(&scratch[..n], |bytes| write(cx, kcp, bytes)))
+                        n => ready!(way.pass(&scratch[..n], budget, |bytes| write(cx, kcp, bytes)))
                             .map_err(Failed::Kcp)?,
                     }
                 }
@@ -196,8 +205,9 @@ impl Sides<'_> {
 
     /// From KCP to TCP; ready when its end has been passed on.
     fn downward(&mut self, cx: &mut Context<'_>, way: &mut Way) -> Poll<Result<(), Failed>> {
-        let Sides { tcp, kcp, scratch } = self;
+        let Sides { tcp, kcp, scratch, runtime } = self;
         let tcp = *tcp;
+        let budget = runtime.memory_budget();
         let scratch = &mut *scratch.borrow_mut();
         let write = |cx: &mut Context<'_>, bytes: &[u8]| {
             let mut tcp = tcp;
@@ -207,10 +217,11 @@ impl Sides<'_> {
         for _ in 0..READS {
             match way.state {
                 State::Open => {
-                    let n = ready!(Pin::new(&mut **kcp).poll_read(cx, scratch));
+                    let part = &mut scratch[..runtime.read_size()];
+                    let n = ready!(Pin::new(&mut **kcp).poll_read(cx, part));
                     match n.map_err(Failed::Kcp)? {
                         0 => way.state = State::Closing,
-                        n => ready!(way.pass(&scratch[..n], |bytes| write(cx, bytes)))
+                        n => ready!(way.pass(&scratch[..n], budget, |bytes| write(cx, bytes)))
                             .map_err(Failed::Tcp)?,
                     }
                 }

@@ -15,16 +15,22 @@ use smol::{LocalExecutor, Task};
 use super::lookups::Lookups;
 use super::resolve::{Resolve, System};
 use super::HostPort;
+use crate::{KcpConfig, MemoryBudget};
 
 /// Bytes that a relay reads at a time: as few system calls as larger ones, nearly.
 const SCRATCH: usize = 32 * 1024;
 
-/// An executor of one thread, a resolver, and a buffer that all relays share. Clones are the same.
+/// Bytes that a relay reads at a time when memory is used up.
+const SCRATCH_LEAST: usize = 2 * 1024;
+
+/// An executor of one thread, a resolver, and a buffer and a memory budget that all tunnels share.
+/// Clones are the same.
 #[derive(Clone)]
 pub struct Runtime {
     executor: Rc<LocalExecutor<'static>>,
     lookups: Rc<Lookups>,
     scratch: Rc<RefCell<Vec<u8>>>,
+    budget: MemoryBudget,
 }
 
 impl Runtime {
@@ -39,7 +45,18 @@ impl Runtime {
             executor: Rc::new(LocalExecutor::new()),
             lookups: Rc::new(Lookups::new(resolver)),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH])),
+            budget: MemoryBudget::new(KcpConfig::default().memory_budget),
         }
+    }
+
+    /// The memory budget of all its tunnels: of [`KcpConfig::default`], unless it is changed.
+    pub fn memory_budget(&self) -> &MemoryBudget {
+        &self.budget
+    }
+
+    /// Bytes that a relay may read at a time: it may have to hold them.
+    pub(super) fn read_size(&self) -> usize {
+        self.budget.share().clamp(SCRATCH_LEAST, SCRATCH)
     }
 
     /// Runs the tunnels of this runtime until `future` is done.

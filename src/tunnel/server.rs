@@ -11,15 +11,17 @@ use super::relay::{relay, Failed, Kcp, Tcp};
 use super::runtime::within;
 use super::tunnel::Shared;
 use super::{is_perf_conv, HostPort, Role};
-use crate::{happy_eyeballs, KcpError, KcpListener, KcpStream, UdpTransport};
+use crate::{happy_eyeballs, KcpEndpoint, KcpError, KcpListener, KcpStream, UdpTransport};
 
 pub(super) fn open(shared: &Shared) -> io::Result<KcpListener> {
     // The library shares out the places among those who come; each stream is a connection.
     let places = shared.settings.max_connections;
     let kcp = shared.settings.kcp.clone().with_max_accepted(Some(places));
     let transport = UdpTransport::bind(&kcp, shared.listen_addr()?)?;
-    let (listener, driver) = KcpListener::with_driver(kcp, transport)?;
-    shared.bound(listener.local_addr(), listener.endpoint(), driver);
+    let budget = shared.runtime.memory_budget();
+    let (endpoint, driver) = KcpEndpoint::with_budget(kcp, transport, budget)?;
+    let listener = endpoint.listen();
+    shared.bound(endpoint.local_addr(), endpoint, driver);
     Ok(listener)
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use super::machine::Machine;
 use crate::KcpConfig;
 
 /// Everything about one tunnel. Two that are equal need no restart.
@@ -170,11 +171,15 @@ pub struct Process {
     pub log_level: log::LevelFilter,
     /// Whose rights the process takes on once it has bound its sockets.
     pub user: Option<String>,
+    /// Bytes of memory that all tunnels together may hold for their streams.
+    pub memory_budget: usize,
 }
 
 impl Default for Process {
+    /// The budget is an eighth of the machine's memory, 4 MiB at least and 1 GiB at most.
     fn default() -> Process {
-        Process { log_level: log::LevelFilter::Info, user: None }
+        let memory_budget = Machine::here().memory_budget();
+        Process { log_level: log::LevelFilter::Info, user: None, memory_budget }
     }
 }
 

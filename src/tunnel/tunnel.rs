@@ -356,7 +356,8 @@ impl Shared {
             target: super::logging::UNLIMITED,
             "{}: {open} connections, {opened} so far, {failed} failed; \
              {} bytes in {} datagrams sent, {} in {} received, {} dropped; \
-             {} streams, {} refused, {} evicted; {} transport errors",
+             {} streams, {} refused, {} evicted; {} transport errors; \
+             {} of {} KiB of memory used by all tunnels",
             self.settings.name,
             endpoint.bytes_sent,
             endpoint.datagrams_sent,
@@ -367,6 +368,8 @@ impl Shared {
             endpoint.refused,
             endpoint.evicted,
             endpoint.transport_errors,
+            self.runtime.memory_budget().used() / 1024,
+            self.runtime.memory_budget().limit() / 1024,
         );
     }
 }

@@ -230,6 +230,7 @@ fn example(option: &str) -> &'static str {
         | "max_connections" => "64",
         "dscp" => "46",
         "log_level" => "warn",
+        "memory_budget" => "8m",
         "user" => "nobody",
         other => panic!("an example of {other} is missing"),
     }

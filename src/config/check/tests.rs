@@ -133,6 +133,12 @@ fn budgets_have_edges() {
     edges("socket_buffers.0", |c, v| c.socket_buffers.0 = v, inside, &outside, &expected);
     edges("socket_buffers.1", |c, v| c.socket_buffers.1 = v, inside, &outside, &expected);
 
+    let (least, most) = (262_144, 2_146_435_072);
+    let range = "262144 to 2146435072";
+    let expected = [("262143", range), ("2146435073", range)];
+    let outside = [least - 1, most + 1];
+    edges("memory_budget", |c, v| c.memory_budget = v, [least, most], &outside, &expected);
+
     let range = "1 to 174752, or none";
     edges(
         "max_message",

@@ -101,6 +101,9 @@ fn table(config: &KcpConfig) -> String {
     if let Some(max_message) = config.max_message {
         row("`max_message`", format!("{} KiB", max_message / KIB));
     }
+    if config.memory_budget != usual.memory_budget {
+        row("`memory_budget`", format!("{} KiB", config.memory_budget / KIB));
+    }
     let sessions = (config.max_sessions, config.max_unconfirmed, config.backlog);
     if sessions != (usual.max_sessions, usual.max_unconfirmed, usual.backlog) {
         let (most, unconfirmed, backlog) = sessions;
@@ -175,5 +178,8 @@ fn keepalives_hold_nat_mappings_and_come_thrice_before_expiry() {
 #[test]
 fn a_router_of_64_mb_survives_all_of_its_sessions() {
     let config = KcpConfig::low_memory();
-    assert_eq!(config.max_sessions * config.max_session_memory(), 18_327_552);
+    let floors = config.max_sessions * 2 * 2 * config.mtu;
+    let worst = config.memory_budget + floors;
+    assert_eq!(worst, 11_153_408);
+    assert!(documentation("low_memory").contains(&with_commas(worst as u64)));
 }

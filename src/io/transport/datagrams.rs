@@ -189,6 +189,11 @@ impl Datagrams {
         self.bytes.capacity()
     }
 
+    /// Bytes of all datagrams.
+    pub(crate) fn bytes(&self) -> usize {
+        self.end - self.start
+    }
+
     /// Removes the first datagram.
     pub fn pop_front(&mut self) {
         if let Some((_, len)) = self.spans.pop_front() {

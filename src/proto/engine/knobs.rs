@@ -61,6 +61,10 @@ pub(super) struct Knobs {
     pub reach: u32,
     /// Bytes of the longest message.
     pub max_message: usize,
+    /// The three bounds above as they are configured; [`narrow`](Knobs::narrow) lowers them.
+    send_most: usize,
+    recv_most: usize,
+    reach_most: u32,
 }
 
 impl Knobs {
@@ -78,6 +82,10 @@ impl Knobs {
         let least_rto = if config.nodelay.nodelay { RTO_NODELAY } else { RTO_MIN };
         let rcv_wnd = config.wnd_size.1.max(WND_RCV_MIN);
         let beyond = (config.recv_budget / mss).min(2 * usize::from(rcv_wnd)) as u32;
+        // More than 2^27 segments would not fit between the wall's forced renewal and its limit.
+        let send_segments = (config.send_budget / mss).clamp(1, 1 << 27);
+        let recv_bytes = config.recv_budget.saturating_add(usize::from(rcv_wnd) * mss);
+        let reach = (u32::from(rcv_wnd) + beyond).min(u32::from(u16::MAX));
         Ok(Knobs {
             mtu,
             mss,
@@ -90,11 +98,42 @@ impl Knobs {
             snd_wnd: config.wnd_size.0.max(1),
             rcv_wnd,
             stream: config.stream,
-            // More than 2^27 segments would not fit between the wall's forced renewal and its limit.
-            send_segments: (config.send_budget / mss).clamp(1, 1 << 27),
-            recv_bytes: config.recv_budget.saturating_add(usize::from(rcv_wnd) * mss),
-            reach: (u32::from(rcv_wnd) + beyond).min(u32::from(u16::MAX)),
+            send_segments,
+            recv_bytes,
+            reach,
             max_message: config.max_message.map_or(longest, |max| max.min(longest)),
+            send_most: send_segments,
+            recv_most: recv_bytes,
+            reach_most: reach,
         })
+    }
+
+    /// Bytes in either direction from which on [`narrow`](Knobs::narrow) changes nothing.
+    pub fn widest(&self) -> usize {
+        let send = self.send_most.saturating_mul(self.mss);
+        send.max(self.recv_most).max(self.reach_most as usize * self.mss)
+    }
+
+    /// Lowers the budgets of both directions to `bytes`, as far as they are above.
+    pub fn narrow(&mut self, bytes: usize) {
+        self.send_segments = (bytes / self.mss).clamp(1, self.send_most);
+        // A message has to be received as a whole before it can be read, and as much as twice the
+        // bound is taken of one.
+        let message = if self.stream { 0 } else { FRAGMENTS_MAX.div_ceil(2) * self.mss };
+        self.recv_bytes = bytes.max(message).min(self.recv_most);
+        let reach = if self.stream { (bytes / self.mss).max(1) } else { usize::MAX };
+        self.reach = u32::try_from(reach).unwrap_or(u32::MAX).min(self.reach_most);
+    }
+
+    /// Bytes that may be held so that the next segment is still taken, when nothing can be read
+    /// without it: twice what is configured, however low the budgets are now.
+    pub fn stuck_bytes(&self) -> usize {
+        self.recv_most.saturating_mul(2)
+    }
+
+    /// Are the budgets lower than configured?
+    #[cfg_attr(not(feature = "kcp"), allow(dead_code))]
+    pub fn is_narrow(&self) -> bool {
+        self.recv_bytes < self.recv_most
     }
 }

@@ -159,6 +159,31 @@ impl Engine {
         each!(self, engine => engine.writable())
     }
 
+    /// Bounds what is held in either direction to `bytes`, as far as the configured budgets do not:
+    /// writes find less room, and the receive window closes earlier. What is held already stays.
+    pub fn narrow(&mut self, bytes: usize) {
+        each!(self, engine => engine.narrow(bytes))
+    }
+
+    /// Bytes in either direction from which on [`narrow`](Engine::narrow) changes nothing.
+    pub fn widest(&self) -> usize {
+        each!(self, engine => engine.widest())
+    }
+
+    /// Bytes of memory held, the engine itself included; nearly, and at a cost of O(1).
+    pub fn memory(&self) -> usize {
+        each!(self, engine => engine.memory())
+    }
+
+    /// Gives back the memory that waits to be used again.
+    pub fn trim(&mut self) {
+        match self {
+            Engine::Ring(engine) => engine.trim(),
+            #[cfg(feature = "kcp")]
+            Engine::Kcp(_) => {}
+        }
+    }
+
     /// Tells how many bytes that were [read](Engine::read) still wait for the application: they
     /// count against the receive budget. The `kcp` crate's windows do not depend on it.
     pub fn set_backlog(&mut self, bytes: usize) {

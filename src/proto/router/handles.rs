@@ -58,7 +58,10 @@ impl Router {
         key: Key,
         buf: &[u8],
     ) -> Result<Option<usize>, KcpError> {
-        let written = self.session_mut(key)?.write(now, buf)?;
+        let session = self.sessions.get_mut(key).ok_or(KcpError::Closed)?;
+        // Others may have filled the budget since this session was looked at.
+        self.account.settle(now, session);
+        let written = session.write(now, buf)?;
         self.settle(now, key);
         Ok(written)
     }

@@ -18,6 +18,7 @@ use slab::Slab;
 use self::answers::Answers;
 use self::restart::{Before, Restarts};
 use self::shares::Shares;
+use super::budget::{Account, MemoryBudget};
 use super::deadlines::Deadlines;
 use super::engine::Pool;
 use super::random::Random;
@@ -79,16 +80,30 @@ pub(crate) struct Router {
     stats: EndpointStats,
     /// Free memory for payload, for whichever session needs some next.
     pool: Pool,
+    account: Account,
     /// Where the sequence numbers of new sessions begin; other than 0 in tests only.
     sn_base: u32,
 }
 
 impl Router {
-    /// `config` is checked; `overhead` is what the layers add to a datagram; `seed` is secret.
+    /// A router with a memory budget of its own.
+    #[cfg(any(test, feature = "_internals"))]
     pub(crate) fn new(config: Arc<KcpConfig>, overhead: usize, seed: [u64; 2]) -> Router {
+        let budget = MemoryBudget::new(config.memory_budget);
+        Router::with_budget(config, overhead, seed, budget)
+    }
+
+    /// `config` is checked; `overhead` is what the layers add to a datagram; `seed` is secret.
+    pub(crate) fn with_budget(
+        config: Arc<KcpConfig>,
+        overhead: usize,
+        seed: [u64; 2],
+        budget: MemoryBudget,
+    ) -> Router {
         let rests = TimeWait::new(config.linger + config.dead_link, config.max_sessions);
         Router {
             mtu: config.mtu.saturating_sub(overhead),
+            account: Account::new(&config, budget),
             config,
             random: Random::new(seed),
             sessions: Slab::new(),
@@ -258,8 +273,20 @@ impl Router {
             sessions: self.routes.len(),
             unconfirmed: self.unconfirmed.len(),
             time_wait: self.rests.len(),
+            memory_used: self.account.budget().used(),
+            memory_budget: self.account.budget().limit(),
             ..self.stats
         }
+    }
+
+    /// Charges what the queues of the driver hold.
+    pub(crate) fn charge_queues(&mut self, bytes: usize) {
+        self.account.set_queues(bytes);
+    }
+
+    /// Bytes that a queue of the driver may hold.
+    pub(crate) fn queue_share(&self) -> usize {
+        self.account.budget().moving_share()
     }
 
     pub(crate) fn config(&self) -> &KcpConfig {
@@ -319,6 +346,7 @@ impl Router {
     /// all when it is over.
     fn settle(&mut self, now: Time, key: Key) {
         let Some(session) = self.sessions.get_mut(key) else { return };
+        self.account.settle(now, session);
         if session.has_news() && !session.slot.listed {
             session.slot.listed = true;
             self.ready.push(key);
@@ -387,6 +415,7 @@ impl Router {
             session.release(now);
         }
         if session.is_over() {
+            self.account.close(session);
             self.sessions.remove(key);
         }
     }

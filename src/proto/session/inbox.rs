@@ -21,8 +21,9 @@ const RECORD: usize = std::mem::size_of::<usize>();
 /// Bytes in order, and where messages end in them when messages count.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    /// Full pieces, the oldest first.
+    /// Full pieces, the oldest first, and the bytes of memory that they take.
     full: VecDeque<Vec<u8>>,
+    full_capacity: usize,
     /// The newest piece.
     bytes: Vec<u8>,
     /// Bytes at the front of the oldest piece that have been read.
@@ -64,6 +65,7 @@ impl Inbox {
     pub(crate) fn extend<R>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         if self.bytes.len() >= PIECE {
             let next = Vec::with_capacity(PIECE + SLACK);
+            self.full_capacity += self.bytes.capacity();
             self.full.push_back(std::mem::replace(&mut self.bytes, next));
         }
         let (before, had) = (self.bytes.len(), self.bytes.capacity());
@@ -87,8 +89,11 @@ impl Inbox {
             here.copy_from_slice(&part[..taken]);
             rest = behind;
             self.read += taken;
-            if self.read == piece.len() && self.full.pop_front().is_some() {
-                self.read = 0;
+            if self.read == piece.len() {
+                if let Some(piece) = self.full.pop_front() {
+                    self.full_capacity -= piece.capacity();
+                    self.read = 0;
+                }
             }
         }
         self.len -= n;
@@ -125,9 +130,8 @@ impl Inbox {
     }
 
     /// Bytes of memory held.
-    fn capacity(&self) -> usize {
-        let full: usize = self.full.iter().map(Vec::capacity).sum();
-        full + self.bytes.capacity() + RECORD * self.messages.capacity()
+    pub(crate) fn capacity(&self) -> usize {
+        self.full_capacity + self.bytes.capacity() + RECORD * self.messages.capacity()
     }
 
     /// Is there memory to [`shrink`](Inbox::shrink)?

@@ -22,6 +22,7 @@ pub(crate) use self::proof::{question, AnotherLife, Proof};
 use self::roam::Challenge;
 pub(crate) use self::roam::NewPath;
 use self::stats::Counters;
+use super::budget::Charge;
 use super::engine::{Engine, Pool, Setup};
 use super::random::Random;
 use super::secret::Secret;
@@ -149,6 +150,11 @@ pub(crate) struct Session {
     /// `sn` and `ts` of the peer's last words that an RST can echo.
     last: Option<(u32, u32)>,
     ready: u8,
+    /// Bytes that may be held in either direction, and from how many on that is no bound.
+    share: usize,
+    widest: usize,
+    /// Bytes that were read, or acknowledged by the peer.
+    drained: usize,
     stats: Counters,
     /// The router's bookkeeping.
     pub(super) slot: Slot,
@@ -163,6 +169,8 @@ pub(super) struct Slot {
     pub(super) unconfirmed: Option<u64>,
     /// In the queue of sessions to flush.
     pub(super) poked: bool,
+    /// What the endpoint's account knows of it.
+    pub(super) charge: Charge,
     /// Place in the queue of sessions that nobody has a handle to yet.
     pub(super) incoming: Option<u64>,
     /// In the list of sessions with news for their handles.
@@ -211,6 +219,7 @@ impl Session {
             Role::Client => Some(Hello { nonce: random.nonzero(), tries: 0, next: Some(now) }),
             Role::Server => None,
         };
+        let widest = engine.widest();
         Ok(Session {
             config,
             conv,
@@ -255,6 +264,9 @@ impl Session {
             recent_at: 0,
             last: None,
             ready: 0,
+            share: widest,
+            widest,
+            drained: 0,
             stats: Counters::default(),
             slot: Slot::default(),
         })
@@ -347,6 +359,7 @@ impl Session {
         if !self.inbox.is_empty() {
             let n = if whole { self.inbox.receive(buf)? } else { self.inbox.read(buf) };
             self.stats.bytes_received = self.stats.bytes_received.wrapping_add(n as u64);
+            self.drained = self.drained.wrapping_add(n);
             if self.held_back {
                 self.drain();
             } else {
@@ -431,6 +444,29 @@ impl Session {
     /// Has one side closed, or both, or has it failed?
     pub(crate) fn is_ending(&self) -> bool {
         self.error.is_some() || self.fin != Fin::Open || self.peer_fin.is_some()
+    }
+
+    /// Bytes of memory held, nearly.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Session>() + self.engine.memory() + self.inbox.capacity()
+    }
+
+    /// Bytes that were read, or acknowledged by the peer, so far; it wraps.
+    pub(crate) fn drained(&self) -> usize {
+        self.drained
+    }
+
+    /// Bounds what may be held in either direction, as far as the configuration does not.
+    pub(crate) fn set_share(&mut self, bytes: usize) {
+        let share = bytes.min(self.widest);
+        if share != self.share {
+            self.share = share;
+            self.engine.narrow(share);
+        }
+        if share < self.widest && self.memory() > share {
+            self.engine.trim();
+            self.inbox.shrink();
+        }
     }
 
     /// What became possible for the handles since the last call, as bits.

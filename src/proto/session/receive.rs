@@ -29,9 +29,10 @@ impl Session {
         }
         let full = self.peer_is_full();
         let waiting = self.inbox.len();
+        let unacked = self.engine.unacked();
         // What is next in a stream goes straight to where it is read.
         let handled = if self.config.stream && self.released.is_none() {
-            let room = self.config.recv_budget.saturating_sub(waiting);
+            let room = self.config.recv_budget.min(self.share).saturating_sub(waiting);
             let engine = &mut self.engine;
             self.inbox
                 .extend(|into| engine.handle_datagram_for(now, datagram, Reader { into, room }))
@@ -53,6 +54,8 @@ impl Session {
             }
         };
         self.peer_closed = self.engine.stats().peer_window == 0;
+        let acked = unacked.saturating_sub(self.engine.unacked());
+        self.drained = self.drained.wrapping_add(acked * self.config.mss());
         self.confirmed |= handled.proven;
         let mut genuine = handled.proven || handled.progress || handled.pushed;
         // Does the peer take back what it has acknowledged? A restarted stock peer that knows
@@ -248,7 +251,7 @@ impl Session {
     /// Moves what is readable from the engine to the inbox, as far as the budget goes; with no
     /// reader left, to nowhere.
     pub(super) fn drain(&mut self) {
-        let (budget, whole) = (self.config.recv_budget, !self.config.stream);
+        let (budget, whole) = (self.config.recv_budget.min(self.share), !self.config.stream);
         let before = self.inbox.len();
         loop {
             self.held_back = self.inbox.cost() >= budget;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::error::{ConfigError, Place, Problem};
 use super::table::{Group, Opt, OPTIONS};
 use super::values::missing_part;
+use crate::tunnel::machine::Machine;
 use crate::tunnel::{HostPort, Process, Role, Settings};
 use crate::{KcpConfig, KcpError};
 
@@ -61,7 +62,7 @@ impl Default for Draft {
             target: None,
             bandwidth: None,
             rtt: None,
-            kcp: streams(KcpConfig::wan()),
+            kcp: streams(Machine::here().profile().1),
             max_connections: None,
             // A target is near its server; a second and a third SYN find their time (RFC 6298).
             target_timeout: Duration::from_secs(10),
@@ -72,9 +73,11 @@ impl Default for Draft {
     }
 }
 
-/// TCP is a stream of bytes. The length of messages means nothing then: equal settings are equal.
+/// TCP is a stream of bytes. The length of messages means nothing then, and memory is the process's:
+/// equal settings are equal.
 fn streams(kcp: KcpConfig) -> KcpConfig {
-    KcpConfig { stream: true, max_message: None, ..kcp }
+    let memory_budget = KcpConfig::default().memory_budget;
+    KcpConfig { stream: true, max_message: None, memory_budget, ..kcp }
 }
 
 /// The connections that a tunnel of a profile carries at once, and the streams that it may have.

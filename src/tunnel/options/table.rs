@@ -201,6 +201,10 @@ options! {
 
     Process log_level "LEVEL" "" "error, warn, info, debug or trace" "what is logged"
         set |d, t| d.process.log_level = log_level(t)?, get |d| Some(d.process.log_level.to_string().to_lowercase());
+    Process memory_budget "SIZE" "memory_budget" "256k to 2047m"
+        "bytes that the streams of all tunnels hold at most (an eighth of the memory, 4m to 1024m)"
+        set |d, t| d.process.memory_budget = size(t).filter(|bytes| ((256 << 10)..=(2047 << 20)).contains(bytes))?,
+        get |d| Some(print_size(d.process.memory_budget));
     Process user "NAME" "" "the name of a user" "whose rights the daemon takes on after binding"
         set |d, t| d.process.user = Some(user(t)?), get |d| d.process.user.clone();
 }

@@ -129,7 +129,7 @@ impl KcpEngine {
         let held = self.held.saturating_add(len);
         let bound = self.knobs.recv_bytes;
         let stuck = place == Place::Next && !self.seen.has_message();
-        held <= bound || (stuck && held <= bound.saturating_mul(2))
+        held <= bound || (stuck && held <= self.knobs.stuck_bytes())
     }
 
     fn append(&self, scratch: &mut Vec<u8>, header: Header, payload: &[u8]) {

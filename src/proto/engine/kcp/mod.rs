@@ -50,6 +50,10 @@ const ALIAS: u32 = 1 << 30;
 /// having taken a part.
 const STREAM_PART: usize = 64;
 
+/// What a segment takes in the inner engine beside its payload, estimated: its record, and the
+/// record and the slack of its allocation.
+const SEGMENT: usize = 128;
+
 /// An engine around one [`Kcp`].
 #[derive(Debug)]
 pub(crate) struct KcpEngine {
@@ -192,6 +196,38 @@ impl KcpEngine {
         }
     }
 
+    pub fn narrow(&mut self, bytes: usize) {
+        let closed = self.free() == 0;
+        self.knobs.narrow(bytes);
+        self.reopened |= closed && self.free() > 0;
+    }
+
+    pub fn widest(&self) -> usize {
+        self.knobs.widest()
+    }
+
+    pub fn memory(&self) -> usize {
+        size_of::<KcpEngine>()
+            + self.unacked() * (self.knobs.mss + SEGMENT)
+            + self.held
+            + self.seen.len() * SEGMENT
+            + self.scratch.capacity()
+    }
+
+    /// The window as it travels: the inner engine's, or less where the budget is lower than
+    /// configured and has no room for it. The inner engine may take more than that: what finds no room is
+    /// dropped before it gets there, and the peer repeats it.
+    fn free(&self) -> u16 {
+        let free = self.seen.free();
+        if !self.knobs.is_narrow() {
+            return free;
+        }
+        let room = self.knobs.recv_bytes.saturating_sub(self.held) / self.knobs.mss;
+        // Nothing could be read, and nothing would make room, without the next one.
+        let next = u16::from(!self.seen.has_message());
+        free.min(u16::try_from(room).unwrap_or(u16::MAX).max(next))
+    }
+
     pub fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
         loop {
             let count = self.seen.message()?;
@@ -204,8 +240,10 @@ impl KcpEngine {
                 into.truncate(at);
                 return None;
             }
+            let closed = self.free() == 0;
             self.reopened |= self.seen.read(count);
             self.held = self.held.saturating_sub(len);
+            self.reopened |= closed && self.free() > 0;
             self.renew();
             if len > 0 {
                 return Some(len);
@@ -244,7 +282,7 @@ impl KcpEngine {
             conv: self.conv,
             cmd,
             frg,
-            wnd: self.seen.free(),
+            wnd: self.free(),
             ts: self.ts_base.wrapping_add(age),
             sn: 0,
             una: self.seen.rcv_nxt(),

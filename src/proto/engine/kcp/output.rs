@@ -4,7 +4,7 @@ use super::flight::Sent;
 use super::{KcpEngine, ALIAS};
 use crate::proto::engine::knobs::{PROBE_FIRST, PROBE_LONGEST};
 use crate::time::Time;
-use crate::wire::{self, diff, CMD_ACK, CMD_PUSH, CMD_WASK};
+use crate::wire::{self, diff, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS};
 
 impl KcpEngine {
     pub fn flush(&mut self, now: Time) {
@@ -13,7 +13,13 @@ impl KcpEngine {
             self.restart(now);
             self.tick(now);
         }
+        // The inner engine does not know that the window was closed.
+        let tells = self.reopened && self.knobs.is_narrow();
         self.flush_inner();
+        if tells {
+            let wins = self.header(now, CMD_WINS, wire::CODE_PLAIN);
+            self.sink.lock().push(&wins.encode());
+        }
         if self.is_admitted() {
             // What it sent again has opened the congestion window, which the inner engine would use
             // one interval later; here nothing happens until then.
@@ -35,12 +41,16 @@ impl KcpEngine {
 
     /// Translates what the inner engine has just emitted in one flush, and learns from it.
     pub(super) fn collect(&mut self) {
+        let (narrow, free) = (self.knobs.is_narrow(), self.free());
         let KcpEngine { flight, rtt, counters, .. } = self;
         let rcv_nxt = self.seen.rcv_nxt().wrapping_sub(self.rx_base);
         let (mut fast, mut timeout) = (false, false);
         self.sink.lock().translate(|header| {
             header.conv = self.conv;
             header.una = header.una.wrapping_add(self.rx_base);
+            if narrow {
+                header.wnd = header.wnd.min(free);
+            }
             match header.cmd {
                 CMD_PUSH => {
                     header.sn = header.sn.wrapping_add(self.tx_base);

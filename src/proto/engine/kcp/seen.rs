@@ -59,6 +59,11 @@ impl Seen {
         self.window.saturating_sub(self.queued) as u16
     }
 
+    /// Places in the row.
+    pub fn len(&self) -> usize {
+        self.row.len()
+    }
+
     /// Is nothing held, neither readable nor ahead of a gap?
     pub fn is_quiet(&self) -> bool {
         self.row.is_empty()

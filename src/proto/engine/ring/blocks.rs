@@ -118,6 +118,11 @@ impl Blocks {
         block.capacity() == HEADER_LEN + self.size
     }
 
+    /// Free blocks that it has.
+    pub fn count(&self) -> usize {
+        self.free.len()
+    }
+
     /// Blocks that the list of free ones has had at one time.
     pub fn capacity(&self) -> usize {
         self.free.capacity()

@@ -164,6 +164,30 @@ impl Flight {
         self.tidy();
     }
 
+    /// The peer's window has been opened as far as `edge`, from `from` on: for what lies between, and
+    /// was sent in vain, timeouts begin anew with `rto`. So long after it was sent latest it is due.
+    #[cold]
+    pub fn reopen(&mut self, from: u32, edge: u32, now: Moment, rto: u32) {
+        let mut sn = if diff(from, self.slots.head()) < 0 { self.slots.head() } else { from };
+        let end = if diff(edge, self.nxt) > 0 { self.nxt } else { edge };
+        let mut changed = false;
+        while diff(end, sn) > 0 {
+            if let Some(slot) = self.slots.get_mut(sn) {
+                let rest = rto.saturating_sub(now.ts.wrapping_sub(slot.ts));
+                let due = now.clock + u64::from(rest);
+                if matches!(slot.state, State::Again(_)) && slot.rto > rto && slot.due > due {
+                    (slot.rto, slot.due) = (rto, due);
+                    self.late.push((due, sn));
+                    changed = true;
+                }
+            }
+            sn = sn.wrapping_add(1);
+        }
+        if changed {
+            self.tidy();
+        }
+    }
+
     /// Forgets the deadlines of what has arrived or was sent again. To be called whenever that has
     /// happened, before the deadlines are asked for.
     pub fn tidy(&mut self) {

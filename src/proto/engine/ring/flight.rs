@@ -379,6 +379,11 @@ impl Flight {
         self.slots.capacity().max(deadlines).max(self.repeated.capacity())
     }
 
+    /// Bytes of memory that the row takes.
+    pub fn memory(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+    }
+
     /// Gives all memory back; nothing must be left.
     pub fn release(&mut self) {
         self.slots.release();

@@ -52,6 +52,9 @@ pub(super) struct Inbox {
     pub(super) held: usize,
     backlog: usize,
     held_max: usize,
+    /// The same for a segment without which nothing goes on: it is taken although the bound may
+    /// have been lowered since the others came.
+    stuck_max: usize,
     mss: usize,
     /// Numbers and clocks to acknowledge, and those that the last flush has acknowledged and that
     /// may be repeated.
@@ -75,6 +78,7 @@ impl Inbox {
             held: 0,
             backlog: 0,
             held_max: knobs.recv_bytes,
+            stuck_max: knobs.stuck_bytes(),
             mss: knobs.mss,
             acks: Vec::new(),
             told: Vec::new(),
@@ -104,6 +108,13 @@ impl Inbox {
         if room < (missing as usize).saturating_mul(self.mss) {
             missing = (room / self.mss) as u32;
         }
+        if missing == 0 && self.waits_for_reader() {
+            // Else what is ahead would count for room, and the peer for one that is slow to
+            // repeat what finds none.
+            return 0;
+        }
+        // Nothing could be read, and nothing would make room, without the next one.
+        missing = missing.max(1);
         (self.ahead + missing).min(self.reach) as u16
     }
 
@@ -114,7 +125,12 @@ impl Inbox {
 
     /// Is nothing [free](Inbox::free)? Without a division, as it is asked for every segment read.
     fn is_closed(&self) -> bool {
-        self.ahead == 0 && (self.run >= self.window || self.room() < self.mss)
+        (self.run >= self.window || self.room() < self.mss) && self.waits_for_reader()
+    }
+
+    /// Is there something that the application could read?
+    fn waits_for_reader(&self) -> bool {
+        self.backlog > 0 || self.has_message()
     }
 
     /// Bytes that were read from here and that the application has not taken count against the
@@ -122,6 +138,15 @@ impl Inbox {
     pub fn set_backlog(&mut self, bytes: usize) {
         let closed = self.is_closed();
         self.backlog = bytes;
+        self.reopened |= closed && !self.is_closed();
+    }
+
+    /// Takes over what bounds the bytes held. What is here stays here, and within reach.
+    pub fn set_bounds(&mut self, knobs: &Knobs) {
+        let closed = self.is_closed();
+        self.held_max = knobs.recv_bytes;
+        let here = self.row.end().wrapping_sub(self.row.head());
+        self.reach = knobs.reach.max(here.saturating_sub(self.queued()));
         self.reopened |= closed && !self.is_closed();
     }
 
@@ -193,7 +218,7 @@ impl Inbox {
     /// Is so much to be held because without that segment nothing goes on?
     #[cold]
     fn is_stuck(&self, at: u32, held: usize) -> bool {
-        held <= self.held_max.saturating_mul(2) && at == self.run && !self.has_message()
+        held <= self.stuck_max && at == self.run && !self.has_message()
     }
 
     /// Leaves out a new segment that goes straight to its reader, if everything before it was read.
@@ -332,6 +357,12 @@ impl Inbox {
     /// Places held, in the larger of its lists.
     pub fn capacity(&self) -> usize {
         self.row.capacity().max(self.acks.capacity()).max(self.told.capacity())
+    }
+
+    /// Bytes of memory that the payload and the lists take.
+    pub fn memory(&self) -> usize {
+        let acks = self.acks.capacity() + self.told.capacity();
+        self.held + self.row.capacity() * size_of::<Place>() + acks * size_of::<(u32, u32)>()
     }
 
     /// Gives memory back where nothing is left.

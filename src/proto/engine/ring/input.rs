@@ -20,6 +20,7 @@ impl RingEngine {
         datagram: &[u8],
         mut reader: Option<Reader<'_>>,
     ) -> Result<Handled, Refusal> {
+        let edge = self.peer_edge();
         (self.peer_una, self.peer_window) = self.check(datagram)?;
         self.tick(now);
         let flying = self.flight.flying();
@@ -61,9 +62,18 @@ impl RingEngine {
             handled.progress = newly > 0;
             self.lend();
         }
+        if diff(self.flight.next(), edge) > 0 && diff(self.peer_edge(), edge) > 0 {
+            // What the peer had no room for has waited long, and its timeouts have grown.
+            self.flight.reopen(edge, self.peer_edge(), self.moment(), self.rtt.rto);
+        }
         self.watch_window();
         self.check_sound();
         Ok(handled)
+    }
+
+    /// The number from which on the peer has no room.
+    fn peer_edge(&self) -> u32 {
+        self.peer_una.wrapping_add(u32::from(self.peer_window))
     }
 
     pub fn plausible(&self, header: &Header) -> bool {

@@ -62,7 +62,7 @@ use super::knobs::{Knobs, PROBE_FIRST};
 use super::{EngineStats, Setup};
 use crate::error::KcpError;
 use crate::time::Time;
-use crate::wire::{Header, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_PLAIN};
+use crate::wire::{Header, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_PLAIN, HEADER_LEN};
 
 /// Own windows that the row may span, from the oldest number that is not acknowledged to the newest
 /// sent.
@@ -137,6 +137,28 @@ impl RingEngine {
 
     pub fn set_backlog(&mut self, bytes: usize) {
         self.inbox.set_backlog(bytes);
+    }
+
+    pub fn narrow(&mut self, bytes: usize) {
+        self.knobs.narrow(bytes);
+        self.inbox.set_bounds(&self.knobs);
+    }
+
+    pub fn widest(&self) -> usize {
+        self.knobs.widest()
+    }
+
+    pub fn memory(&self) -> usize {
+        let blocks = self.unacked() + self.blocks.count();
+        size_of::<RingEngine>()
+            + blocks * (self.knobs.mss + HEADER_LEN)
+            + self.flight.memory()
+            + self.inbox.memory()
+            + self.out.capacity()
+    }
+
+    pub fn trim(&mut self) {
+        self.blocks.release();
     }
 
     pub fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {

@@ -78,6 +78,8 @@ struct Model {
     flying: BTreeMap<u64, Sent>,
     turns: u64,
     peer_window: u64,
+    /// The number from which on the peer has said that it has no room.
+    edge: u64,
     /// What was received and not read.
     held: BTreeMap<u64, Vec<u8>>,
     read: u64,
@@ -170,6 +172,18 @@ fn heard(model: &Model, cmd: u8) -> Header {
     Header { conv: CONV, cmd, wnd, una: sn(model.una), ..Header::default() }
 }
 
+/// The peer's window has moved: for what it has come to include, timeouts begin anew.
+fn move_edge(engine: &mut Engine, model: &mut Model, una: u64) {
+    let before = std::mem::replace(&mut model.edge, una + model.peer_window);
+    let rto = u64::from(super::tests::inner(engine).rtt.rto);
+    for (_, sent) in model.flying.range_mut(before..).filter(|(&sn, _)| sn < model.edge) {
+        let due = model.now.max(sent.last + rto);
+        if sent.transmits > 1 && sent.rto > rto && sent.due > due {
+            (sent.rto, sent.due) = (rto, due);
+        }
+    }
+}
+
 fn hear_acks(
     engine: &mut Engine,
     model: &mut Model,
@@ -229,6 +243,7 @@ fn hear_acks(
     let handled = engine.handle_datagram(ms(model.now), &datagram).unwrap();
     assert!(handled.proven && handled.progress && !handled.pushed);
     model.told_time = model.now;
+    move_edge(engine, model, una);
 }
 
 fn hear_pushes(engine: &mut Engine, model: &mut Model, offsets: &[i64]) {
@@ -252,6 +267,7 @@ fn hear_pushes(engine: &mut Engine, model: &mut Model, offsets: &[i64]) {
     }
     engine.handle_datagram(ms(model.now), &datagram).unwrap();
     model.told_time = model.now;
+    move_edge(engine, model, model.una);
 }
 
 fn flush(engine: &mut Engine, model: &mut Model) {
@@ -369,7 +385,7 @@ fn run(ops: &[Op]) {
     let mut engine = ring(setup(&config)).unwrap();
     // Otherwise most waits for the first measurement.
     engine.seed_rtt(ms(0), std::time::Duration::from_millis(100), true);
-    let mut model = Model { peer_window: 128, ..Model::default() };
+    let mut model = Model { peer_window: 128, edge: 128, ..Model::default() };
     for op in ops {
         match op {
             Op::Write(len) => {
@@ -382,6 +398,8 @@ fn run(ops: &[Op]) {
                 let news = heard(&model, CMD_WINS).encode();
                 engine.handle_datagram(ms(model.now), &news).unwrap();
                 model.told_time = model.now;
+                let una = model.una;
+                move_edge(&mut engine, &mut model, una);
             }
             Op::Pushes(offsets) => hear_pushes(&mut engine, &mut model, offsets),
             Op::Read => {

@@ -8,6 +8,7 @@ mod world;
 
 mod asking;
 mod bottleneck;
+mod budget;
 mod closing;
 mod flood;
 mod gone;
