@@ -109,12 +109,12 @@ impl Lookups {
             let answer: Answer = match lookups.resolver.resolve(&host).await {
                 Ok(found) if found.is_empty() => {
                     let why = format!("the name {name} has no address");
-                    Err((io::ErrorKind::NotFound, why.into()))
+                    Err((io::ErrorKind::NotFound, why))
                 }
                 Ok(found) => Ok(found.into()),
                 Err(error) => {
                     let why = format!("the name {name} has no address: {error}");
-                    Err((error.kind(), why.into()))
+                    Err((error.kind(), why))
                 }
             };
             lookups.with(&host, |name| {

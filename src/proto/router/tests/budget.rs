@@ -231,7 +231,10 @@ fn long_messages_pass_however_little_is_free() {
             let written = world.hosts[client].router.write(now, key, &message).unwrap();
             assert_eq!(written, Some(message.len()), "alone it always goes");
             world.run(secs(20));
-            let reader = world.hosts[SERVER].apps.last().expect("accepted").key;
+            let conv = world.hosts[client].router.conv(key);
+            let server = &world.hosts[SERVER];
+            let is_its = |app: &&App| server.router.conv(app.key) == conv;
+            let reader = server.apps.iter().find(is_its).expect("accepted").key;
             let mut read = vec![0; message.len()];
             let router = &mut world.hosts[SERVER].router;
             let len = router.read(|| now, reader, &mut read, true).unwrap();
