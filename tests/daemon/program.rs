@@ -59,8 +59,11 @@ mod process {
 
         /// The next line that contains `words`.
         pub fn says(&mut self, words: &str) -> String {
+            // Lines that repeat must not keep it waiting.
+            let until = crate::common::now() + Duration::from_secs(60);
             loop {
-                let line = self.said.recv_timeout(Duration::from_secs(60));
+                let left = until.saturating_duration_since(crate::common::now());
+                let line = self.said.recv_timeout(left);
                 let line = line.unwrap_or_else(|_| panic!("no {words:?} after {:#?}", self.heard));
                 self.heard.push(line.clone());
                 if line.contains(words) {
