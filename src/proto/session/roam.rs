@@ -75,9 +75,14 @@ impl Session {
                 self.challenges[at].moves_at.get_or_insert(challenge.at + grace);
                 return NewPath::Plausible;
             }
-            if self.heard > challenge.at && now.since(challenge.at) < ASK_AGAIN {
-                // The old address has answered: this is somebody else, with the same number.
-                return NewPath::Implausible;
+            if now.since(challenge.at) < ASK_AGAIN {
+                // The old address has answered: this is somebody else, with the same number. Until then
+                // it may be the peer, even where it begins anew: its first words may have been
+                // acknowledged at the old address only.
+                return match self.heard > challenge.at {
+                    true => NewPath::Implausible,
+                    false => NewPath::Plausible,
+                };
             }
         }
         match self.continues(now, datagram) {

@@ -203,6 +203,23 @@ fn a_stock_client_that_only_receives_is_found_at_its_new_address() {
 }
 
 #[test]
+fn a_stock_client_that_moves_before_its_first_acknowledgement_stays_in_its_stream() {
+    let mut world = World::new(link(40, 0), 14);
+    world.add_server(&config());
+    world.add_stock(&config(), 77, addr(SERVER));
+    world.stock(CLIENT).write(b"hello");
+    // The question arrives, and what acknowledges the first words does not.
+    world.filter = Box::new(|sent| sent.from != addr(SERVER) || has(&sent.bytes, CMD_PUSH, 0));
+    world.run_until(secs(1), |world| !world.hosts[SERVER].apps.is_empty());
+    world.hosts[CLIENT].addr = elsewhere();
+    world.filter = Box::new(|_| true);
+    world.stock(CLIENT).write(b", where am I?");
+    world.run(secs(3));
+    assert_eq!(world.hosts[SERVER].router.stats().accepted, 1);
+    assert_eq!(world.app(SERVER, 0).read, b"hello, where am I?");
+}
+
+#[test]
 fn all_streams_of_a_client_move_with_the_first() {
     let mut world = World::pair(&config(), link(40, 0), 12);
     for _ in 0..100 {
