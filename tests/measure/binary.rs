@@ -26,8 +26,9 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let line = lines.find(|line| line.contains("listening on"));
+        let line = line.expect("it listens");
         let addr = line.split_whitespace().find_map(|word| word.parse().ok());
         Server { child, addr: addr.unwrap_or_else(|| panic!("no address in {line}")), target }
     }
@@ -93,7 +94,7 @@ fn ping_to_where_nobody_listens_says_so_and_fails() {
 
     let output = run(&["ping", "nowhere.invalid:1", "--count", "1"]);
     let (out, err) = text(&output, 1);
-    let said = "smol-kcpd: the name nowhere.invalid has no address: ";
+    let said = "smol-kcpd: nowhere.invalid:1: the name nowhere.invalid has no address: ";
     assert!(out.is_empty() && err.starts_with(said), "{out}{err}");
 }
 
