@@ -112,7 +112,8 @@ fn a_spoofed_datagram_from_elsewhere_moves_nothing() {
         }
         until(|| listener.stats().datagrams_received >= before + forged.len() as u64).await;
 
-        // All that comes back is one question, not longer than what provoked it.
+        // It gets what anybody gets who takes an unknown number: resets and a question for a proof, none
+        // longer than what provoked it.
         let mut asked = Vec::new();
         let mut buf = [0; 2048];
         until(|| {
@@ -121,7 +122,7 @@ fn a_spoofed_datagram_from_elsewhere_moves_nothing() {
         })
         .await;
         asked.extend(std::iter::from_fn(|| spoofer.recv(&mut buf).ok()));
-        assert_eq!(asked, [24]);
+        assert!(asked.len() <= forged.len() && asked.iter().all(|&len| len == 24), "{asked:?}");
 
         for word in [b"two", b"six"] {
             client.write_all(word).await.unwrap();
@@ -134,7 +135,7 @@ fn a_spoofed_datagram_from_elsewhere_moves_nothing() {
         }
         assert_eq!(server.peer_addr(), peer);
         assert_eq!(server.stats().roamed, 0);
-        assert_eq!(listener.sessions().len(), 1);
+        assert_eq!(listener.stats().accepted, 1);
         let nothing_more = future::poll_once(server.read(&mut buf)).await;
         assert!(nothing_more.is_none());
         assert!(spoofer.recv(&mut buf).is_err(), "nothing else went there");

@@ -203,7 +203,8 @@ fn each_direction_has_weather_of_its_own() {
         let deaf = netem(perfect(), dead()).with_connect_timeout(Some(ms(300)));
         let connected = KcpStream::connect(&deaf, addr).await;
         assert!(matches!(connected, Err(KcpError::TimedOut)), "{connected:?}");
-        assert_eq!(listener.stats().accepted, 1, "it was heard");
+        assert!(listener.stats().datagrams_received > 0, "it was heard");
+        assert_eq!(listener.stats().accepted, 0, "who hears nothing proves nothing");
     });
 }
 
