@@ -290,11 +290,11 @@ impl KcpConfig {
 
     /// Sessions that peers of one network may have opened.
     pub(crate) fn sessions_per_prefix(&self) -> usize {
-        self.max_sessions_per_prefix.unwrap_or((self.max_accepted() / 4).max(8))
+        self.max_sessions_per_prefix.unwrap_or((self.accepted_limit() / 4).max(8))
     }
 
     /// Sessions that peers have opened and this side holds.
-    pub(crate) fn max_accepted(&self) -> usize {
+    pub(crate) fn accepted_limit(&self) -> usize {
         self.max_accepted.unwrap_or(self.max_sessions)
     }
 

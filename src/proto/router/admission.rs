@@ -241,7 +241,7 @@ impl Router {
             self.refuse(now, peer, "max_sessions_per_prefix", share);
             return false;
         }
-        let accepted = self.config.max_accepted();
+        let accepted = self.config.accepted_limit();
         let is_crowded = own.is_none() && self.routes.len() >= self.config.max_sessions;
         if !is_crowded && self.shares.total() < accepted {
             return true;
