@@ -5,6 +5,7 @@
 use std::fmt;
 use std::hash::Hasher;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use siphasher::sip::SipHasher24;
 
@@ -13,6 +14,9 @@ use crate::time::Time;
 /// Time after which cookies change. One stays valid for this long at least and twice as long at
 /// most: longer than a client's keepalive, with which a lost proof is repeated.
 const SLOT_SECONDS: u64 = 32;
+
+/// The longest that a cookie is valid.
+pub(crate) const COOKIE_LASTS: Duration = Duration::from_secs(2 * SLOT_SECONDS);
 
 /// What a hash is for, so that none of one kind passes for one of another.
 #[derive(Clone, Copy)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::answers::prefix;
 use super::{Key, Router};
 use crate::error::KcpError;
+use crate::proto::secret::COOKIE_LASTS;
 use crate::proto::session::{question, Birth, Proof, Role, Session};
 use crate::proto::time_wait::{hello, no_room, reset};
 use crate::time::Time;
@@ -16,9 +17,6 @@ const MIN_WINDOW: u16 = 128;
 
 /// A limit that is reached is said again after so long.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
-
-/// How long after an answer without a record a client's proof may be late: as long as its cookie is good.
-const EARLY_FOR: Duration = Duration::from_secs(64);
 
 /// Every sender knows a receive window of at least so many segments (`IKCP_WND_RCV`), and a first
 /// flight may arrive in any order.
@@ -78,7 +76,7 @@ impl Router {
     /// A client that was answered without a record sends data, and its proof is late or lost: it will
     /// be repeated, and a reset would end its stream. Such a client marks its `una`.
     fn may_be_early(&self, now: Time, datagram: &[u8]) -> bool {
-        let pressed = self.stateless_at.is_some_and(|at| now.since(at) < EARLY_FOR);
+        let pressed = self.stateless_at.is_some_and(|at| now.since(at) < COOKIE_LASTS);
         let una = self.sn_base.wrapping_sub(1);
         pressed && Header::decode(datagram).is_some_and(|header| header.una == una)
     }
