@@ -119,6 +119,9 @@ pub struct EndpointStats {
     pub stateless: u64,
     /// Times that a peer has moved to another address.
     pub moved: u64,
+    /// Streams of which a peer that is heard has acknowledged no data for many round trips: the path
+    /// carries no datagrams of [`mtu`](crate::KcpConfig::mtu) bytes, or it is crowded. Once each.
+    pub stalled: u64,
     /// Datagrams received.
     pub datagrams_received: u64,
     /// Bytes received.

@@ -356,7 +356,7 @@ impl Shared {
             target: super::logging::UNLIMITED,
             "{}: {open} connections, {opened} so far, {failed} failed; \
              {} bytes in {} datagrams sent, {} in {} received, {} dropped; \
-             {} streams, {} refused, {} evicted; {} transport errors; \
+             {} streams, {} refused, {} evicted, {} stalled; {} transport errors; \
              {} of {} KiB of memory used by all tunnels",
             self.settings.name,
             endpoint.bytes_sent,
@@ -367,6 +367,7 @@ impl Shared {
             endpoint.sessions,
             endpoint.refused,
             endpoint.evicted,
+            endpoint.stalled,
             endpoint.transport_errors,
             self.runtime.memory_budget().used() / 1024,
             self.runtime.memory_budget().limit() / 1024,

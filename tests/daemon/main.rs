@@ -9,3 +9,4 @@ mod program;
 mod signals;
 mod support;
 mod traffic;
+mod words;

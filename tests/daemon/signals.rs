@@ -141,7 +141,10 @@ fn sigusr1_logs_statistics_and_the_interval_does_too() {
         let _tcp = talking(client.address("tunnel")).await;
         client.signal("USR1");
         let line = client.says("tunnel: 1 connections, 1 so far, 0 failed");
-        assert!(line.contains("; 1 streams, 0 refused, 0 evicted; 0 transport errors"), "{line}");
+        assert!(
+            line.contains("; 1 streams, 0 refused, 0 evicted, 0 stalled; 0 transport errors"),
+            "{line}"
+        );
         client.says("5 bytes sent, 5 received");
         server.says("tunnel: 1 connections, 1 so far, 0 failed");
     });

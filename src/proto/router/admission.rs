@@ -1,7 +1,6 @@
 //! Datagrams that no session expects: newcomers, movers, ghosts and noise.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::answers::prefix;
 use super::{Key, Router};
@@ -14,9 +13,6 @@ use crate::wire::{self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, 
 
 /// The smallest receive window (`IKCP_WND_RCV`).
 const MIN_WINDOW: u16 = 128;
-
-/// A limit that is reached is said again after so long.
-const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// Every sender knows a receive window of at least so many segments (`IKCP_WND_RCV`), and a first
 /// flight may arrive in any order.
@@ -269,9 +265,7 @@ impl Router {
 
     /// Counts a newcomer that there is no room for, and says so once a minute.
     fn refuse(&mut self, now: Time, peer: SocketAddr, limit: &str, value: usize) {
-        self.stats.refused = self.stats.refused.wrapping_add(1);
-        if self.refusal_said.is_none_or(|at| now.since(at) >= SAY_AGAIN) {
-            self.refusal_said = Some(now);
+        if self.refusals.another(now, &mut self.stats.refused).is_some() {
             let refused = self.stats.refused;
             log::warn!(
                 "{peer} is refused, the limit {limit} = {value} is reached ({refused} so far)"

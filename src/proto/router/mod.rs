@@ -12,6 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use slab::Slab;
 
@@ -21,6 +22,7 @@ use self::shares::Shares;
 use super::budget::{Account, MemoryBudget};
 use super::deadlines::Deadlines;
 use super::engine::Pool;
+use super::log_limit::LogLimit;
 use super::random::Random;
 use super::secret::Secret;
 use super::session::{AnotherLife, Session};
@@ -71,8 +73,9 @@ pub(crate) struct Router {
     stateless_at: Option<Time>,
     /// Sessions by the network of the peers that opened them.
     shares: Shares,
-    /// When it was last said that a newcomer was refused.
-    refusal_said: Option<Time>,
+    /// What the log knows of newcomers that were refused, and of streams that stand still.
+    refusals: LogLimit,
+    stalls: LogLimit,
     /// The minute in which moves were last logged, and how many there were in it.
     moves_logged: (u64, u32),
     restarts: Restarts,
@@ -120,7 +123,8 @@ impl Router {
             answers: Answers::default(),
             stateless_at: None,
             shares: Shares::default(),
-            refusal_said: None,
+            refusals: LogLimit::default(),
+            stalls: LogLimit::default(),
             moves_logged: (0, 0),
             restarts: Restarts::default(),
             accepting: false,
@@ -171,12 +175,32 @@ impl Router {
         }
         let (peer, before) = (session.peer(), Before::of(session));
         session.handle_datagram(now, datagram);
+        if let Some(lasted) = session.take_stall() {
+            self.report_stall(now, key, lasted);
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return };
         if std::mem::take(&mut session.slot.asked) {
             // It used the number it was given.
             self.askers.remove(&peer);
         }
         self.heed_restart(now, peer, key, before);
         self.settle(now, key);
+    }
+
+    /// Counts a stream whose data does not get through, and says so once a minute.
+    fn report_stall(&mut self, now: Time, key: Key, lasted: Duration) {
+        if self.stalls.another(now, &mut self.stats.stalled).is_none() {
+            return;
+        }
+        let Some(session) = self.sessions.get(key) else { return };
+        let (conv, peer, mtu, stalled) =
+            (session.conv(), session.peer(), self.config.mtu, self.stats.stalled);
+        log::warn!(
+            "conversation {conv}: {peer} answers, but for {} s has acknowledged no data; if datagrams \
+             of mtu = {mtu} bytes are too long for the path or for the peer, set less ({stalled} such \
+             streams so far)",
+            lasted.as_secs()
+        );
     }
 
     /// Lets every session whose deadline has passed do what is due.
@@ -307,7 +331,7 @@ impl Router {
 
     /// Has every session waited for an answer for so long that the local address may be to blame?
     /// Those that have just begun to connect wait for less, and say nothing about it.
-    pub(crate) fn is_unheard(&self, now: Time, span: std::time::Duration) -> bool {
+    pub(crate) fn is_unheard(&self, now: Time, span: Duration) -> bool {
         let sessions = self.routes.values().filter_map(|&key| self.sessions.get(key));
         let mut unheard = false;
         for session in sessions {

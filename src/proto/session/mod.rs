@@ -22,6 +22,7 @@ pub(crate) use self::proof::{question, AnotherLife, Proof};
 use self::roam::Challenge;
 pub(crate) use self::roam::NewPath;
 use self::stats::Counters;
+use self::timers::Stall;
 use super::budget::Charge;
 use super::engine::{Engine, Pool, Setup};
 use super::random::Random;
@@ -133,8 +134,7 @@ pub(crate) struct Session {
     returned: Time,
     /// When the engine's back-off began anew.
     restarted: Time,
-    /// A stall has been said.
-    stall_told: bool,
+    stall: Stall,
     pinged: Time,
     /// The first sign of life asked for since the last one came.
     asked: Time,
@@ -254,7 +254,7 @@ impl Session {
             progress: now,
             returned: now,
             restarted: now,
-            stall_told: false,
+            stall: Stall::Unseen,
             pinged: now,
             asked: now,
             flush_at: None,

@@ -37,6 +37,15 @@ const DEAD_LINKS: u32 = 4;
 /// begin anew although the peer is heard.
 const STALLED: u32 = 4;
 
+/// Data that does not get through to a peer that is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stall {
+    Unseen,
+    /// It has lasted for so long.
+    New(Duration),
+    Told,
+}
+
 /// Longest time between two FINs.
 pub(super) const FIN_LONGEST: Duration = Duration::from_secs(2);
 
@@ -251,28 +260,28 @@ impl Session {
                 self.returned = now;
             }
             if !was_silent {
-                self.warn_of_stall(now);
+                self.note_stall(now);
             }
             self.restarted = now;
             self.engine.restart(now);
         }
     }
 
-    /// Says that data does not get through to a peer that is there: once for each session, if nothing
+    /// Notes that data does not get through to a peer that is there: once for each session, if nothing
     /// that was in flight has arrived since it was written. Small datagrams pass, so that either the path
     /// takes none as long as these (a black hole of path MTU discovery, RFC 8899, 4.3) or it is crowded.
-    fn warn_of_stall(&mut self, now: Time) {
-        let stats = self.engine.stats();
-        if self.stall_told || self.peer_is_full() || stats.in_flight == 0 {
-            return;
+    fn note_stall(&mut self, now: Time) {
+        let is_known = self.stall != Stall::Unseen;
+        if !is_known && !self.peer_is_full() && self.engine.stats().in_flight > 0 {
+            self.stall = Stall::New(now.since(self.progress));
         }
-        self.stall_told = true;
-        let (conv, peer, mtu) = (self.conv, self.peer, self.mtu);
-        let span = now.since(self.progress).as_secs();
-        log::warn!(
-            "conversation {conv}: {peer} answers, but for {span} s has acknowledged no data; if the \
-             path carries no datagrams of mtu = {mtu} bytes, set less"
-        );
+    }
+
+    /// Returns how long a stall has lasted that nobody has been told of yet.
+    pub(crate) fn take_stall(&mut self) -> Option<Duration> {
+        let Stall::New(lasted) = self.stall else { return None };
+        self.stall = Stall::Told;
+        Some(lasted)
     }
 
     pub(super) fn peer_is_full(&self) -> bool {

@@ -7,6 +7,7 @@ mod stock;
 mod world;
 
 mod asking;
+mod black_hole;
 mod bottleneck;
 mod budget;
 mod closing;
