@@ -177,7 +177,7 @@ impl Account {
     #[inline]
     pub(crate) fn settle(&mut self, now: Time, session: &mut Session) {
         let (held, drained) = (session.memory(), session.drained());
-        let charge = &mut session.slot.charge;
+        let charge = &mut session.entry.charge;
         let before = std::mem::replace(&mut charge.held, held);
         let earned = charge.earned(now, drained);
         if before != held {
@@ -189,7 +189,7 @@ impl Account {
 
     /// The session is gone, and all that it held.
     pub(crate) fn close(&mut self, session: &mut Session) {
-        let held = std::mem::take(&mut session.slot.charge.held);
+        let held = std::mem::take(&mut session.entry.charge.held);
         self.change(held, 0);
     }
 

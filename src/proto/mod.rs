@@ -3,6 +3,7 @@
 #[cfg(feature = "_internals")]
 pub mod bench;
 pub(crate) mod budget;
+mod control;
 mod deadlines;
 pub(crate) mod engine;
 #[cfg(any(test, feature = "_internals"))]

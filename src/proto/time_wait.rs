@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::control::{hello_nonce, rst_for, QUIET_WINDOW};
 use crate::time::Time;
-use crate::wire::{
-    self, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN,
-};
+use crate::wire::{self, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, HEADER_LEN};
 
 /// What is remembered of an ended session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,8 +89,8 @@ impl Rest {
     pub(crate) fn answer(&self, datagram: &[u8]) -> Option<[u8; HEADER_LEN]> {
         let first = Header::decode(datagram)?;
         // Should it be a new conversation after all, its client is to learn that it has to wait.
-        if self.reset || (self.nonce.is_none() && hello(datagram).is_some()) {
-            return reset(datagram);
+        if self.reset || (self.nonce.is_none() && hello_nonce(datagram).is_some()) {
+            return rst_for(datagram);
         }
         // `una` acknowledges retransmissions, the code a repeated FIN.
         let sn = self.peer_fin.unwrap_or(self.una);
@@ -114,47 +113,10 @@ impl Rest {
     }
 }
 
-/// Window announced where there is no session: not 0, which would make a stock peer probe, and
-/// small.
-const QUIET_WINDOW: u16 = 32;
-
-/// The first segment of a datagram with a clock or nonce of its sender's own, which nobody guesses.
-/// ACKs, and the answers to probes, repeat what they were sent: an echo of them proves nothing.
-pub(crate) fn provoker(datagram: &[u8]) -> Option<Header> {
-    wire::segments(datagram).flatten().map(|segment| segment.header).find(provokes)
-}
-
-/// Is it such a segment?
-pub(crate) fn provokes(header: &Header) -> bool {
-    matches!(header.cmd, CMD_PUSH | CMD_WASK) || (header.cmd, header.frg) == (CMD_WINS, CODE_HELLO)
-}
-
-/// The RST that answers `datagram`; `None` if that only answers something itself.
-pub(crate) fn reset(datagram: &[u8]) -> Option<[u8; HEADER_LEN]> {
-    let Header { conv, sn, ts, .. } = provoker(datagram)?;
-    let reset =
-        Header { conv, cmd: CMD_WINS, frg: CODE_RST, wnd: QUIET_WINDOW, ts, sn, una: 0, len: 0 };
-    Some(reset.encode())
-}
-
-/// The RST that tells a client of our own kind, which has proved its address with these nonces, that
-/// there is no room for it.
-pub(crate) fn no_room(conv: u32, (client, server): (u32, u32)) -> [u8; HEADER_LEN] {
-    let (cmd, frg) = (CMD_WINS, CODE_RST);
-    Header { conv, cmd, frg, ts: client, sn: server, ..Header::default() }.encode()
-}
-
-/// The nonce of the HELLO in a datagram.
-pub(crate) fn hello(datagram: &[u8]) -> Option<u32> {
-    wire::segments(datagram)
-        .flatten()
-        .find(|s| (s.header.cmd, s.header.frg) == (CMD_WASK, CODE_HELLO))
-        .map(|s| s.header.sn)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::CODE_RST;
 
     const REST: Rest = Rest { una: 7, peer_fin: Some(7), nonce: Some(1), reset: false };
 
@@ -182,8 +144,8 @@ mod tests {
         assert_eq!((answer.frg, answer.una, answer.sn), (CODE_FIN, 7, 7));
         let wins = Header { cmd: CMD_WINS, ..push };
         assert_eq!(REST.answer(&wins.encode()), None);
-        assert_eq!(reset(&wins.encode()), None);
-        let reset = Header::decode(&reset(&push.encode()).unwrap()).unwrap();
+        assert_eq!(rst_for(&wins.encode()), None);
+        let reset = Header::decode(&rst_for(&push.encode()).unwrap()).unwrap();
         assert_eq!((reset.frg, reset.sn, reset.ts), (CODE_RST, 6, 5));
     }
 }

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use super::answers::prefix;
 use super::{Key, Router};
 use crate::error::KcpError;
+use crate::proto::control::{hello_nonce, no_room, rst_for};
 use crate::proto::secret::COOKIE_LASTS;
 use crate::proto::session::{question, Birth, Proof, Role, Session};
-use crate::proto::time_wait::{hello, no_room, reset};
 use crate::time::Time;
 use crate::wire::{self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, HEADER_LEN};
 
@@ -34,7 +34,7 @@ impl Router {
         }
         let find = || Proof::find(&self.secret, now, from, self.sn_base, datagram);
         let proof = if self.accepting { find() } else { None };
-        let nonce = hello(datagram);
+        let nonce = hello_nonce(datagram);
         if let Some(rest) = self.rests.get(now, conv, from) {
             match (proof, nonce) {
                 (Some(Proof::Third { nonces }), _) if rest.is_succeeded_by(nonces.0) => {
@@ -63,7 +63,7 @@ impl Router {
         if self.may_be_early(now, datagram) {
             return;
         }
-        let answer = reset(datagram);
+        let answer = rst_for(datagram);
         if self.answer(now, from, answer) {
             self.stats.resets_sent = self.stats.resets_sent.wrapping_add(1);
         }
@@ -98,7 +98,7 @@ impl Router {
     fn handle_asker(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
         let known = self.askers.get(&from).copied();
         if known.is_none()
-            && !(self.accepting && (hello(datagram).is_some() || self.is_opening(datagram)))
+            && !(self.accepting && (hello_nonce(datagram).is_some() || self.is_opening(datagram)))
         {
             self.stats.unknown = self.stats.unknown.wrapping_add(1);
             return;
@@ -120,7 +120,7 @@ impl Router {
                     self.settle(now, key);
                 }
             }
-            None => self.admit(now, from, conv, hello(datagram), &renamed, true),
+            None => self.admit(now, from, conv, hello_nonce(datagram), &renamed, true),
         }
     }
 
@@ -164,9 +164,9 @@ impl Router {
         let Ok(key) = self.open(now, from, conv, Role::Server) else { return };
         let birth = self.next_birth();
         let Some(session) = self.sessions.get_mut(key) else { return };
-        session.slot.asked = asked;
-        session.slot.unconfirmed = Some(birth);
-        session.slot.incoming = Some(birth);
+        session.entry.asked = asked;
+        session.entry.unconfirmed = Some(birth);
+        session.entry.incoming = Some(birth);
         if asked {
             self.askers.insert(from, key);
         }
@@ -197,7 +197,7 @@ impl Router {
         let Ok(key) = self.open(now, from, conv, Role::Server) else { return };
         let birth = self.next_birth();
         let Some(session) = self.sessions.get_mut(key) else { return };
-        session.slot.incoming = Some(birth);
+        session.entry.incoming = Some(birth);
         session.prove(proof);
         self.welcome(now, key, birth);
         if let Some(session) = self.sessions.get_mut(key) {
@@ -213,9 +213,9 @@ impl Router {
             return self.turn_out(now, key);
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
-        session.slot.counted = true;
+        session.entry.counted = true;
         self.shares.add(peer);
-        if session.slot.incoming.is_some() && self.incoming.insert(birth, key).is_none() {
+        if session.entry.incoming.is_some() && self.incoming.insert(birth, key).is_none() {
             self.stats.accepted = self.stats.accepted.wrapping_add(1);
         }
     }
@@ -257,7 +257,7 @@ impl Router {
 
     fn idlest_of_most(&self, newcomer: SocketAddr) -> Option<Key> {
         let most = self.shares.most_but(newcomer)?;
-        let of_most = |session: &&Session| session.slot.counted && prefix(session.peer()) == most;
+        let of_most = |session: &&Session| session.entry.counted && prefix(session.peer()) == most;
         let sessions = self.routes.values().filter_map(|&key| Some((key, self.sessions.get(key)?)));
         let candidates = sessions.filter(|(_, session)| of_most(session));
         candidates.min_by_key(|(_, session)| session.last_heard()).map(|(key, _)| key)
@@ -277,7 +277,7 @@ impl Router {
     fn turn_out(&mut self, now: Time, key: Key) {
         let limit = self.config.max_sessions;
         if let Some(session) = self.sessions.get_mut(key) {
-            session.slot.evicted = true;
+            session.entry.evicted = true;
             session.fail(KcpError::TooManySessions { limit });
             self.settle(now, key);
         }
@@ -318,7 +318,7 @@ impl Router {
             pool: self.pool.clone(),
         };
         let mut session = Session::new(birth, now, &mut self.random)?;
-        session.slot.routed = true;
+        session.entry.routed = true;
         let key = self.sessions.insert(session);
         self.routes.insert((conv, peer), key);
         Ok(key)

@@ -77,7 +77,7 @@ impl Router {
         let session = self.session_mut(key)?;
         let read = session.read(buf, whole)?;
         // The flush that a poked session waits for settles this too.
-        if read.is_some() && !session.slot.poked {
+        if read.is_some() && !session.entry.poked {
             self.settle(now(), key);
         }
         Ok(read)
@@ -115,7 +115,7 @@ impl Router {
     pub(crate) fn release(&mut self, now: Time, key: Key) {
         if let Some(session) = self.sessions.get_mut(key) {
             session.release(now);
-            if std::mem::take(&mut session.slot.counted) {
+            if std::mem::take(&mut session.entry.counted) {
                 self.shares.remove(session.peer());
             }
             self.settle(now, key);

@@ -70,8 +70,8 @@ impl Router {
             return;
         }
         session.move_to(now, to);
-        let counted = session.slot.counted;
-        if std::mem::take(&mut session.slot.asked) {
+        let counted = session.entry.counted;
+        if std::mem::take(&mut session.entry.asked) {
             self.askers.remove(&old);
         }
         self.routes.remove(&(conv, old));

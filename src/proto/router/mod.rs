@@ -2,6 +2,7 @@
 
 mod admission;
 mod answers;
+mod entry;
 mod handles;
 mod migration;
 mod restart;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use self::answers::Answers;
+pub(crate) use self::entry::Entry;
 use self::restart::{Before, Restarts};
 use self::shares::Shares;
 use super::budget::{Account, MemoryBudget};
@@ -179,7 +181,7 @@ impl Router {
             self.report_stall(now, key, lasted);
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if std::mem::take(&mut session.slot.asked) {
+        if std::mem::take(&mut session.entry.asked) {
             // It used the number it was given.
             self.askers.remove(&peer);
         }
@@ -207,7 +209,7 @@ impl Router {
     pub(crate) fn handle_timeout(&mut self, now: Time) {
         while let Some(key) = self.deadlines.pop_due(now) {
             let Some(session) = self.sessions.get_mut(key) else { continue };
-            session.slot.deadline = None;
+            session.entry.deadline = None;
             if session.is_engine_due(now) {
                 Self::poke(&mut self.poked, key, session);
             }
@@ -243,7 +245,7 @@ impl Router {
             }
             let Some(key) = self.poked.pop_front() else { break };
             let Some(session) = self.sessions.get_mut(key) else { continue };
-            session.slot.poked = false;
+            session.entry.poked = false;
             session.flush(now, &mut |addr, datagram| sent = out(addr, datagram));
             self.settle(now, key);
         }
@@ -266,7 +268,7 @@ impl Router {
     pub(crate) fn pop_ready(&mut self) -> Option<(Key, u8)> {
         while let Some(key) = self.ready.pop() {
             if let Some(session) = self.sessions.get_mut(key) {
-                session.slot.listed = false;
+                session.entry.listed = false;
                 return Some((key, session.take_ready()));
             }
         }
@@ -282,7 +284,7 @@ impl Router {
     pub(crate) fn pop_incoming(&mut self) -> Option<Key> {
         let (_, key) = self.incoming.pop_first()?;
         if let Some(session) = self.sessions.get_mut(key) {
-            session.slot.incoming = None;
+            session.entry.incoming = None;
         }
         Some(key)
     }
@@ -363,91 +365,6 @@ impl Router {
                 session.fail(cause.clone());
                 self.settle(now, key);
             }
-        }
-    }
-
-    /// After anything has happened to a session: puts it into the queues it belongs in, and out of
-    /// all when it is over.
-    fn settle(&mut self, now: Time, key: Key) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        self.account.settle(now, session);
-        if session.has_news() && !session.slot.listed {
-            session.slot.listed = true;
-            self.ready.push(key);
-        }
-        if session.is_confirmed() && session.error().is_none() {
-            if let Some(birth) = session.slot.unconfirmed.take() {
-                self.unconfirmed.remove(&birth);
-                self.welcome(now, key, birth);
-            }
-        }
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        if session.error().is_some() || session.is_over() {
-            self.unroute(now, key);
-            return;
-        }
-        if !session.slot.poked && session.needs_flush() {
-            Self::poke(&mut self.poked, key, session);
-        }
-        if session.slot.poked {
-            // What is due now may be due until the flush: the deadline is set after it.
-            return;
-        }
-        let wanted = session.poll_timeout(now);
-        self.deadlines.want(key, &mut session.slot.deadline, wanted);
-    }
-
-    /// Takes an ended session off the wire; off memory too, when no handle is left.
-    fn unroute(&mut self, now: Time, key: Key) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        self.deadlines.forget(key, &mut session.slot.deadline);
-        if let Some(birth) = session.slot.unconfirmed.take() {
-            self.unconfirmed.remove(&birth);
-        }
-        let (conv, peer) = (session.conv(), session.peer());
-        if std::mem::take(&mut session.slot.asked) {
-            self.askers.remove(&peer);
-        }
-        if std::mem::take(&mut session.slot.counted) {
-            self.shares.remove(peer);
-        }
-        if std::mem::take(&mut session.slot.routed) {
-            self.routes.remove(&(conv, peer));
-            let told = matches!(
-                session.error(),
-                None | Some(KcpError::Reset | KcpError::Refused | KcpError::NoRoom)
-            );
-            // Of a peer that has proved nothing, nothing is kept, and nothing is told to it.
-            let proven = session.is_confirmed();
-            if proven && !told {
-                let answers = &mut self.answers;
-                session.transmit_reset(now, &mut |addr, datagram| {
-                    if let Ok(answer) = datagram.try_into() {
-                        answers.push(addr, answer);
-                    }
-                });
-            }
-            // Who is evicted may come back; who was refused was never there.
-            let refused = matches!(session.error(), Some(KcpError::Refused | KcpError::NoRoom));
-            if proven && !session.slot.evicted && !refused {
-                self.rests.insert(now, conv, peer, session.rest());
-            }
-        }
-        if let Some(birth) = session.slot.incoming.take() {
-            // It ended before anybody had a handle, so nobody will release it.
-            self.incoming.remove(&birth);
-            session.release(now);
-        }
-        if session.is_over() {
-            self.account.close(session);
-            self.sessions.remove(key);
-        }
-    }
-
-    fn poke(poked: &mut VecDeque<Key>, key: Key, session: &mut Session) {
-        if !session.slot.poked {
-            session.slot.poked = true;
-            poked.push_back(key);
         }
     }
 }

@@ -23,9 +23,10 @@ use self::roam::Challenge;
 pub(crate) use self::roam::NewPath;
 use self::stats::Counters;
 use self::timers::Stall;
-use super::budget::Charge;
+use super::control::Control;
 use super::engine::{Engine, Pool, Setup};
 use super::random::Random;
+use super::router::Entry;
 use super::secret::Secret;
 use super::time_wait::Rest;
 use crate::config::KcpConfig;
@@ -144,7 +145,7 @@ pub(crate) struct Session {
     control: Vec<Control>,
     challenges: Vec<Challenge>,
     /// What RSTs and the answers to probes echo of the latest datagrams sent: `sn` and `ts` of
-    /// their [provokers](provoker).
+    /// their [echoes](super::control::reset_echo).
     recent: [Option<(u32, u32)>; RECENT],
     recent_at: usize,
     /// `sn` and `ts` of the peer's last words that an RST can echo.
@@ -157,41 +158,7 @@ pub(crate) struct Session {
     drained: usize,
     stats: Counters,
     /// The router's bookkeeping.
-    pub(super) slot: Slot,
-}
-
-/// What the router keeps with each session.
-#[derive(Debug, Default)]
-pub(super) struct Slot {
-    /// Entry in the set of deadlines.
-    pub(super) deadline: Option<Time>,
-    /// Place in the order of unconfirmed sessions.
-    pub(super) unconfirmed: Option<u64>,
-    /// In the queue of sessions to flush.
-    pub(super) poked: bool,
-    /// What the endpoint's account knows of it.
-    pub(super) charge: Charge,
-    /// Place in the queue of sessions that nobody has a handle to yet.
-    pub(super) incoming: Option<u64>,
-    /// In the list of sessions with news for their handles.
-    pub(super) listed: bool,
-    /// Reached by datagrams.
-    pub(super) routed: bool,
-    /// It made room for another.
-    pub(super) evicted: bool,
-    /// Counted among the sessions of its peer's network.
-    pub(super) counted: bool,
-    /// Known to its client as conversation 0, which asks for a number.
-    pub(super) asked: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Control {
-    cmd: u8,
-    frg: u8,
-    sn: u32,
-    /// `None`: the clock at the time of sending.
-    ts: Option<u32>,
+    pub(super) entry: Entry,
 }
 
 /// What a session is born with.
@@ -268,7 +235,7 @@ impl Session {
             widest,
             drained: 0,
             stats: Counters::default(),
-            slot: Slot::default(),
+            entry: Entry::default(),
         })
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::proof::before;
 use super::{Control, Fin, Peer, Role, Session, READABLE, WRITABLE};
 use crate::error::KcpError;
+use crate::proto::control::can_be_reset;
 use crate::proto::engine::{Reader, Refusal};
-use crate::proto::time_wait::provokes;
 use crate::time::Time;
 use crate::wire::{
     self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PATH, CODE_PLAIN,
@@ -64,15 +64,15 @@ impl Session {
         // on its way looks the same, and is followed by others. Our own code says RST instead, and
         // may say "one before the beginning".
         let mut forgetful = self.code != Peer::Native;
-        let mut provoker = None;
+        let mut echo = None;
         for segment in wire::segments(datagram).flatten() {
             let header = &segment.header;
             if diff(header.una, self.peer_una) >= 0 {
                 self.peer_una = header.una;
                 forgetful = false;
             }
-            if provoker.is_none() && provokes(header) {
-                provoker = Some((header.sn, header.ts));
+            if echo.is_none() && can_be_reset(header) {
+                echo = Some((header.sn, header.ts));
                 self.hear_clock(now, header);
             }
             genuine |= self.handle_control(now, header);
@@ -85,7 +85,7 @@ impl Session {
                 return;
             }
         }
-        self.last = provoker.or(self.last);
+        self.last = echo.or(self.last);
         if handled.progress && !forgetful {
             self.progress = now;
         }

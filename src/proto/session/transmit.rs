@@ -7,7 +7,7 @@ use super::proof::before;
 use super::timers::FIN_LONGEST;
 use super::{Control, Counters, Fin, Peer, Role, Session, RECENT, WRITABLE};
 use crate::error::KcpError;
-use crate::proto::time_wait::provoker;
+use crate::proto::control::reset_echo;
 use crate::time::Time;
 use crate::wire::{Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN};
 
@@ -97,7 +97,7 @@ impl Session {
     /// Should this get lost, its next datagram is answered in the same way.
     pub(crate) fn transmit_reset(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) {
         let refused = matches!(self.error, Some(KcpError::TooManySessions { .. }))
-            && self.slot.incoming.is_some();
+            && self.entry.incoming.is_some();
         // Who was never accepted is told so by an echo of its proof.
         let proof = self.hello_nonces.filter(|_| refused).map(|(client, server)| (server, client));
         let Some((sn, ts)) = proof.or(self.last) else { return };
@@ -177,7 +177,7 @@ fn record(
     stats: &mut Counters,
     datagram: &[u8],
 ) {
-    if let Some(own) = provoker(datagram) {
+    if let Some(own) = reset_echo(datagram) {
         // The engine remembers PUSHes too, in any number, but only while they are in flight.
         if let Some(slot) = recent.get_mut(*recent_at % RECENT) {
             *slot = Some((own.sn, own.ts));

@@ -1,0 +1,105 @@
+//! What a flush sends: ACKs, what is due again, what is new.
+
+use super::flight::{Cause, Slot};
+use super::RingEngine;
+use crate::wire::{Header, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_PLAIN};
+
+impl RingEngine {
+    /// Emits what is due. Apart from asking for it, which most often is all there is to do.
+    #[inline(never)]
+    pub(super) fn emit(&mut self, news: bool, overdue: bool, mut room: u32) {
+        if news {
+            self.send_news();
+        }
+        if overdue {
+            self.send_again();
+            room = self.room();
+        }
+        if room > 0 {
+            self.send_new(room);
+        }
+        self.probe();
+        self.out.finish();
+        self.check_sound();
+    }
+
+    /// ACKs, and a window that reading has reopened.
+    fn send_news(&mut self) {
+        let base = self.header(self.now, CMD_ACK, 0);
+        for acks in self.inbox.acks() {
+            self.out.acks(&base, acks);
+        }
+        if self.inbox.reopened() {
+            self.out.header(&Header { cmd: CMD_WINS, frg: CODE_PLAIN, ..base });
+        }
+        self.inbox.told();
+    }
+
+    /// What timed out or was overtaken.
+    fn send_again(&mut self) {
+        let (mut timeouts, mut overtaken) = (0, 0);
+        let base = self.header(self.now, CMD_PUSH, 0);
+        while let Some(mut sn) = self.flight.overdue(self.clock) {
+            if !self.rtt.is_measured() {
+                sn = if self.is_head_due() { self.flight.una() } else { sn };
+                if self.awaits_measurement(sn) {
+                    continue;
+                }
+            }
+            self.resend(sn, Cause::Timeout, &base);
+            timeouts += 1;
+        }
+        while let Some(sn) = self.flight.lost(self.clock) {
+            self.flight.tidy_resent();
+            self.resend(sn, Cause::Overtaken, &base);
+            overtaken += 1;
+        }
+        self.flight.tidy();
+        if overtaken > 0 {
+            self.congestion.on_loss(self.path());
+        }
+        if timeouts > 0 {
+            self.congestion.on_timeout(self.path());
+        }
+        self.counters.timeout_retransmits += timeouts;
+        self.counters.fast_retransmits += overtaken;
+        self.counters.segments_sent += timeouts + overtaken;
+    }
+
+    /// Sends a segment in flight again.
+    fn resend(&mut self, sn: u32, cause: Cause, base: &Header) {
+        let slot = self.flight.send_again(sn, self.moment(), cause, &self.rtt);
+        debug_assert!(slot.is_some(), "what is found is in flight");
+        if let Some(slot) = slot {
+            self.out.block(sn, seal(slot, base, sn));
+        }
+    }
+
+    /// What the windows and the pace admit.
+    fn send_new(&mut self, room: u32) {
+        let now = self.moment();
+        let rto = if self.flight.is_thin() { self.rtt.probe() } else { self.rtt.rto };
+        let base = self.header(self.now, CMD_PUSH, 0);
+        if self.flight.flying() == 0 {
+            self.delivery.begin(self.clock);
+        }
+        let mut bytes = 0;
+        for _ in 0..room {
+            let Some((sn, slot)) = self.flight.send(now, rto) else { break };
+            bytes += slot.payload_len() as u64;
+            self.out.block(sn, seal(slot, &base, sn));
+        }
+        self.congestion.on_sent(self.clock, room, bytes);
+        self.counters.segments_sent += u64::from(room);
+    }
+}
+
+/// Writes the header of this transmission before the payload, and returns the whole segment.
+fn seal<'a>(slot: &'a mut Slot, base: &Header, sn: u32) -> &'a [u8] {
+    let len = slot.payload_len() as u32;
+    let header = Header { sn, frg: slot.frg, ts: slot.ts, len, ..*base };
+    if let Some(room) = slot.block.first_chunk_mut() {
+        *room = header.encode();
+    }
+    &slot.block
+}
