@@ -65,35 +65,33 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-mod config;
-mod error;
-mod io;
-mod layer;
-mod proto;
-mod stats;
-mod time;
-#[cfg(feature = "daemon")]
-pub mod tunnel;
-mod wire;
+mod clock;
+mod driver;
+mod endpoint;
+mod halves;
+mod handle;
+mod happy_eyeballs;
+mod listener;
+mod ping;
+mod shared;
+mod spawn;
+mod stream;
+mod transport;
 
-pub use config::{EngineKind, KcpConfig, KcpNoDelayConfig};
-pub use error::KcpError;
-pub use io::transport::{
-    Datagrams, FrameLength, FramedTransport, MemoryTransport, Transport, UdpTransport,
-};
-pub use io::{
-    happy_eyeballs, AsyncToSocketAddrs, Driver, Incoming, KcpEndpoint, KcpListener, KcpPing,
-    KcpStream, ReadHalf, SessionInfo, WriteHalf,
-};
+pub use driver::Driver;
+pub use endpoint::{KcpEndpoint, SessionInfo};
+pub use halves::{ReadHalf, WriteHalf};
+pub use happy_eyeballs::happy_eyeballs;
+pub use listener::{Incoming, KcpListener};
+pub use ping::KcpPing;
 #[cfg(feature = "netem")]
-pub use layer::netem::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};
-pub use proto::budget::{HeldMemory, MemoryBudget};
-pub use stats::{EndpointStats, Rejected, StreamStats};
-
-/// What fuzz targets and benches reach; no stability promise.
-#[cfg(feature = "_internals")]
-#[doc(hidden)]
-pub mod internals {
-    pub use crate::proto::bench::{Engine, Header, Time, CMD_PUSH, CMD_WINS};
-    pub use crate::proto::fuzz::{datagrams, operations};
-}
+pub use smol_kcp_proto::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};
+pub use smol_kcp_proto::{
+    EndpointStats, EngineKind, HeldMemory, KcpConfig, KcpError, KcpNoDelayConfig, MemoryBudget,
+    Rejected, StreamStats,
+};
+pub use spawn::AsyncToSocketAddrs;
+pub use stream::KcpStream;
+pub use transport::{
+    bind_all, Datagrams, FrameLength, FramedTransport, MemoryTransport, Transport, UdpTransport,
+};

@@ -1,4 +1,8 @@
 //! Any row of datagrams into a listening endpoint.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| smol_kcp::internals::datagrams(bytes));
+#[allow(dead_code)] // each target uses a part of it
+#[path = "../../crates/smol-kcp-proto/tests/operations/world.rs"]
+mod world;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| world::datagrams(bytes));

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use smol_kcp::internals::{Engine, Time};
-use smol_kcp::{EngineKind, KcpConfig, KcpNoDelayConfig};
+use smol_kcp_proto::arq::{Engine, Reader, Setup};
+use smol_kcp_proto::time::Time;
+use smol_kcp_proto::{EngineKind, KcpConfig, KcpNoDelayConfig};
 
 pub const MTU: usize = 1400;
 pub const MSS: usize = MTU - 24;
@@ -156,7 +157,7 @@ impl Ours {
         .with_engine(engine);
         let room = if stream { config.recv_budget } else { 0 };
         Ours {
-            engine: Engine::new(&config, CONV).unwrap(),
+            engine: fresh(&config),
             wire: Rc::clone(wire),
             room,
             got: Vec::new(),
@@ -164,9 +165,17 @@ impl Ours {
     }
 }
 
+/// A fresh engine of ours.
+pub fn fresh(config: &KcpConfig) -> Engine {
+    let (mtu, now) = (config.mtu, Time::ZERO);
+    config.check().expect("a configuration that is accepted");
+    let setup = Setup { conv: CONV, config, mtu, now, ts_base: 0, sn_base: 0 };
+    Engine::new(setup).expect("an engine")
+}
+
 impl Arq for Ours {
     fn write(&mut self, bytes: &[u8]) -> usize {
-        self.engine.write(bytes)
+        self.engine.write(bytes).unwrap_or(0)
     }
 
     fn read(&mut self) -> Option<usize> {
@@ -180,7 +189,8 @@ impl Arq for Ours {
     fn input(&mut self, now: u64, datagram: &[u8]) {
         let room = self.room.saturating_sub(self.got.len());
         let now = Time::from_millis(now);
-        assert!(self.engine.handle_datagram(now, datagram, &mut self.got, room));
+        let reader = Reader { into: &mut self.got, room };
+        assert!(self.engine.handle_datagram_for(now, datagram, reader).is_ok());
     }
 
     fn flush(&mut self, now: u64) {

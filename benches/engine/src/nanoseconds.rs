@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use criterion::{Bencher, Criterion};
-use smol_kcp::internals::{Engine, Header, Time, CMD_PUSH, CMD_WINS};
-use smol_kcp::{EngineKind, KcpConfig, KcpNoDelayConfig};
+use smol_kcp_proto::arq::Engine;
+use smol_kcp_proto::time::Time;
+use smol_kcp_proto::wire::{Header, CMD_PUSH, CMD_WINS};
+use smol_kcp_proto::{EngineKind, KcpConfig, KcpNoDelayConfig};
 
-use crate::arq::{Arq, Kind, Wire, CONV, MSS};
+use crate::arq::{fresh, Arq, Kind, Wire, CONV, MSS};
 
 /// Largest number of segments in flight, and the window of both ends.
 const WINDOW: u16 = 4096;
@@ -105,7 +107,7 @@ fn engine(kind: EngineKind, stream: bool) -> Engine {
         ..KcpConfig::default()
     }
     .with_engine(kind);
-    let mut engine = Engine::new(&config, CONV).unwrap();
+    let mut engine = fresh(&config);
     hear(&mut engine, 0);
     engine
 }
@@ -113,14 +115,14 @@ fn engine(kind: EngineKind, stream: bool) -> Engine {
 /// The peer has everything below `una`.
 fn hear(engine: &mut Engine, una: u32) {
     let header = Header { conv: CONV, cmd: CMD_WINS, wnd: WINDOW, una, ..Header::default() };
-    assert!(engine.handle_datagram(NOW, &header.encode(), &mut Vec::new(), 0));
+    assert!(engine.handle_datagram(NOW, &header.encode()).is_ok());
 }
 
 /// An engine with so many segments in flight.
 fn in_flight(kind: EngineKind, segments: u16) -> Engine {
     let mut engine = engine(kind, false);
     for _ in 0..segments {
-        assert_eq!(engine.write(&[7; 64]), 64);
+        assert_eq!(engine.write(&[7; 64]).unwrap(), 64);
     }
     engine.flush(NOW);
     let mut bytes = 0;
@@ -140,7 +142,7 @@ fn send(bencher: &mut Bencher<'_>, kind: EngineKind) {
             let row = left.min(ROW);
             let start = Instant::now();
             for _ in 0..row {
-                engine.write(black_box(&[7; 64]));
+                engine.write(black_box(&[7; 64])).unwrap();
                 engine.flush(NOW);
                 engine.take_output(&mut |datagram| {
                     black_box(datagram);

@@ -1,0 +1,151 @@
+//! What comes in: checked, translated and handed to the inner engine.
+
+use std::mem;
+
+use super::knobs::INNER_CONV;
+use super::renew::LIMIT;
+use super::seen::Place;
+use super::{KcpEngine, ALIAS};
+use crate::arq::knobs::{FRG_MAX, PAST, RTT_MAX};
+use crate::arq::{Handled, Refusal};
+use crate::time::Time;
+use crate::wire::{self, diff, Header, Segment, CMD_ACK, CMD_PUSH, CMD_WINS};
+
+impl KcpEngine {
+    pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
+        let first = wire::check(datagram).map_err(|_| Refusal::Malformed)?;
+        if first.conv != self.conv {
+            return Err(Refusal::Malformed);
+        }
+        let snd_nxt = self.flight.next();
+        if wire::segments(datagram).flatten().any(|s| diff(s.header.una, snd_nxt) > 0) {
+            return Err(Refusal::Una);
+        }
+
+        self.tick(now);
+        let unacked = self.flight.unacked();
+        let una_before = self.flight.una();
+        let mut una = una_before;
+        let mut handled = Handled::default();
+        let mut scratch = mem::take(&mut self.scratch);
+        scratch.clear();
+        for segment in wire::segments(datagram).flatten() {
+            // ACKs are judged by what was in flight before the datagram: the `una` beside them
+            // often covers their segment already, and they measure the round trip all the same.
+            let (header, payload) = self.admit(&segment, &mut handled);
+            if diff(header.una, una) > 0 {
+                una = header.una;
+            }
+            self.append(&mut scratch, header, payload);
+        }
+        let taken = self.inner.input(&scratch);
+        debug_assert!(taken.is_ok(), "checked and translated");
+        self.scratch = scratch;
+
+        self.flight.settle(una);
+        if self.flight.una() != una_before {
+            self.congestion.advanced(self.inner.rmt_wnd());
+        }
+        self.stirred = true;
+        handled.progress = self.flight.unacked() < unacked;
+        self.overtaken |= handled.proven && self.knobs.resend > 0 && !self.flight.is_empty();
+        self.renew();
+        Ok(handled)
+    }
+
+    /// What the inner engine shall see of a segment: its header as on the wire but for what is
+    /// written below, or a window announcement instead of what may not count.
+    fn admit<'a>(&mut self, segment: &Segment<'a>, handled: &mut Handled) -> (Header, &'a [u8]) {
+        let Segment { mut header, payload } = *segment;
+        header.wnd = header.wnd.min(self.knobs.peer_wnd_max());
+        if diff(header.una, self.peer_una) < 0 {
+            // Overtaken by a newer one on the way: its window is out of date.
+            header.wnd = self.inner.rmt_wnd();
+        } else {
+            self.peer_una = header.una;
+        }
+        let announcement = Header { cmd: CMD_WINS, frg: 0, sn: 0, ts: 0, len: 0, ..header };
+        match header.cmd {
+            CMD_ACK if self.flight.ack(header.sn, header.ts) => {
+                handled.proven = true;
+                let sent_at = header.ts.wrapping_sub(self.ts_base);
+                let rtt = self.clock.saturating_sub(sent_at).min(RTT_MAX);
+                self.rtt.sample(rtt);
+                let sn = header.sn.wrapping_sub(self.tx_base);
+                (Header { sn, ts: self.clock - rtt, len: 0, ..header }, &[])
+            }
+            CMD_ACK => {
+                self.counters.rejected_acks += 1;
+                (announcement, &[])
+            }
+            CMD_PUSH => {
+                self.counters.segments_received += 1;
+                let place = self.seen.place(header.sn);
+                let sn = header.sn.wrapping_sub(self.rx_base);
+                if place == Place::Duplicate {
+                    self.counters.duplicates += 1;
+                    if self.acks_due >= 2 * u32::from(self.knobs.rcv_wnd) {
+                        // Two windows of ACKs wait already: the peer repeats itself.
+                        return (announcement, &[]);
+                    }
+                    self.acks_due += 1;
+                    handled.pushed = true;
+                    return (Header { sn: sn.wrapping_sub(ALIAS), len: 0, ..header }, &[]);
+                }
+                if place == Place::Outside || header.frg > FRG_MAX || !self.is_welcome(header.sn) {
+                    self.counters.rejected_window += 1;
+                    return (announcement, &[]);
+                }
+                if !self.has_room(place, payload.len()) {
+                    self.counters.rejected_budget += 1;
+                    return (announcement, &[]);
+                }
+                self.seen.insert(header.sn, header.frg);
+                self.held += payload.len();
+                self.acks_due += 1;
+                handled.pushed = true;
+                (Header { sn, ..header }, payload)
+            }
+            // Plain probes are answered, and codes understood, by the session.
+            _ => (announcement, &[]),
+        }
+    }
+
+    /// While a renewal is forced, and our side of it done, what has begun is received to its end and
+    /// nothing else: the peer sends the rest again when the renewal is over. Not earlier, or two
+    /// peers that renew at the same time would wait for each other. [`LIMIT`] is out of reach but
+    /// for a peer that acknowledges nothing and goes on sending for terabytes.
+    fn is_welcome(&self, sn: u32) -> bool {
+        let highest = self.highest_sn();
+        let refusing = highest >= self.force_at() && self.unacked() == 0;
+        highest < LIMIT && (!refusing || self.seen.completes(sn))
+    }
+
+    /// Is there room for `len` bytes more? The bound is the receive budget and a window of our own
+    /// segments, which a peer with the same MTU cannot fill with more than its reader's backlog. One
+    /// with larger segments could fill it with what lies ahead of a gap; so the next segment is
+    /// still taken up to twice the bound, as long as there is nothing to read that would make room.
+    fn has_room(&self, place: Place, len: usize) -> bool {
+        let held = self.held.saturating_add(len);
+        let bound = self.knobs.recv_bytes;
+        let stuck = place == Place::Next && !self.seen.has_message();
+        held <= bound || (stuck && held <= self.knobs.stuck_bytes())
+    }
+
+    fn append(&self, scratch: &mut Vec<u8>, header: Header, payload: &[u8]) {
+        // However old, an `una` says no more than that nothing new was received.
+        let news = diff(header.una, self.flight.una()).max(0) as u32;
+        let una = self.flight.una().wrapping_sub(self.tx_base).wrapping_add(news);
+        let inside = Header { conv: INNER_CONV, una, ..header };
+        scratch.extend_from_slice(&inside.encode());
+        scratch.extend_from_slice(payload);
+    }
+
+    pub fn plausible(&self, header: &Header) -> bool {
+        let heard = diff(header.una, self.flight.next()) <= 0
+            && diff(header.una, self.flight.una()) >= -PAST;
+        let expected = header.cmd != CMD_PUSH
+            || diff(header.sn, self.seen.rcv_nxt()).unsigned_abs() < u32::from(self.knobs.rcv_wnd);
+        heard && expected
+    }
+}

@@ -1,0 +1,346 @@
+//! The ARQ behind one small contract, so that nobody else knows which engine runs.
+//!
+//! An engine turns bytes or messages into PUSH segments and back, acknowledges, retransmits, and
+//! keeps the windows. It knows nothing of addresses, of the conversation's life, or of our control
+//! codes: WASK and WINS with a code in `frg` are to it a source of `una` and `wnd` and nothing else,
+//! and the plain ones are answered by the session.
+//!
+//! Order of calls within one turn: any number of [`handle_datagram`](Engine::handle_datagram),
+//! [`read`](Engine::read) and [`write`](Engine::write), then one [`flush`](Engine::flush), then
+//! [`take_output`](Engine::take_output), then [`poll_timeout`](Engine::poll_timeout). Reading before
+//! flushing lets the ACKs announce an open window.
+
+#[cfg(feature = "kcp")]
+mod kcp;
+mod knobs;
+mod ring;
+
+use std::time::Duration;
+
+pub(crate) use self::ring::Pool;
+use crate::config::{EngineKind, KcpConfig};
+use crate::error::KcpError;
+use crate::time::Time;
+use crate::wire::Header;
+
+/// What an engine is born with.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// Conversation, in every header.
+    pub conv: u32,
+    /// Checked by [`KcpConfig::check`] before.
+    pub config: &'a KcpConfig,
+    /// Bytes of the largest datagram: the configured MTU less the overhead of the layers.
+    pub mtu: usize,
+    /// Now.
+    pub now: Time,
+    /// What the clock on the wire (`ts`) shows at `now`. Random, so that an ACK proves that its
+    /// sender saw our segment.
+    pub ts_base: u32,
+    /// First sequence number of both directions: 0 with every peer; tests begin before the wrap.
+    pub sn_base: u32,
+}
+
+/// What a datagram did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handled {
+    /// An ACK matched a segment in flight by number and clock: the peer receives what we send.
+    pub proven: bool,
+    /// Something was acknowledged for the first time.
+    pub progress: bool,
+    /// It held a PUSH, new or not: an ACK is due, and there may be something to read.
+    pub pushed: bool,
+}
+
+/// Where the bytes of a stream may go at once that are next in order.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    /// They are appended here.
+    pub into: &'a mut Vec<u8>,
+    /// How many it waits for; the last segment may be longer.
+    pub room: usize,
+}
+
+/// Why a whole datagram was refused; nothing of it has been applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not well formed, or of another conversation.
+    Malformed,
+    /// Its `una` acknowledges what was never sent.
+    Una,
+}
+
+/// Gauges and counters an engine keeps; the rest of [`crate::StreamStats`] is the session's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// PUSH segments sent, repeats included.
+    pub segments_sent: u64,
+    /// PUSH segments received, duplicates included.
+    pub segments_received: u64,
+    /// Segments sent again because no ACK came in time.
+    pub timeout_retransmits: u64,
+    /// Segments sent again because later ones were acknowledged.
+    pub fast_retransmits: u64,
+    /// PUSHes of what had arrived before.
+    pub duplicates: u64,
+    /// ACKs of nothing in flight.
+    pub rejected_acks: u64,
+    /// PUSHes outside of the window or with an impossible fragment number.
+    pub rejected_window: u64,
+    /// PUSHes that the receive budget had no room for.
+    pub rejected_budget: u64,
+    /// The smoothed round trip (RFC 6298), in milliseconds; 0 before the first one.
+    pub srtt_ms: u32,
+    /// Its variation, in milliseconds.
+    pub rttvar_ms: u32,
+    /// The retransmission timeout, in milliseconds.
+    pub rto_ms: u32,
+    /// The shortest round trip measured; 0 before the first one, and where it is not known.
+    pub min_rtt_ms: u32,
+    /// Segments sent again whose earlier transmission turned out to have arrived, as far as ACKs
+    /// tell; 0 where it is not known.
+    pub spurious_retransmits: u64,
+    /// Bytes acknowledged a second; 0 where it is not known.
+    pub delivery_rate: u64,
+    /// The congestion window, in segments.
+    pub cwnd: u32,
+    /// The window that the peer announces, in segments.
+    pub peer_window: u32,
+    /// Segments sent and not acknowledged.
+    pub in_flight: usize,
+    /// Segments written and not sent.
+    pub send_queue: usize,
+}
+
+/// The engine of one session.
+#[derive(Debug)]
+pub struct Engine(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// Our own.
+    Ring(Box<ring::RingEngine>),
+    /// The `kcp` crate behind its wall.
+    #[cfg(feature = "kcp")]
+    Kcp(Box<kcp::KcpEngine>),
+}
+
+macro_rules! each {
+    ($self:ident, $engine:ident => $call:expr) => {
+        match $self {
+            Engine(Kind::Ring($engine)) => $call,
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp($engine)) => $call,
+        }
+    };
+}
+
+impl Engine {
+    /// A fresh engine of the configured kind.
+    ///
+    /// # Errors
+    /// [`KcpError::Config`] if the layers leave less than 50 bytes of the MTU.
+    pub fn new(setup: Setup<'_>) -> Result<Engine, KcpError> {
+        Ok(Engine(match setup.config.engine {
+            EngineKind::Ring => Kind::Ring(Box::new(ring::RingEngine::new(setup)?)),
+            #[cfg(feature = "kcp")]
+            EngineKind::Kcp => Kind::Kcp(Box::new(kcp::KcpEngine::new(setup)?)),
+        }))
+    }
+
+    /// Lets the engine fetch its payload memory from, and give it back to, an endpoint's pool. The
+    /// `kcp` crate has no use for it.
+    pub(crate) fn share(&mut self, pool: &Pool) {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.share(pool),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => {}
+        }
+    }
+
+    /// Adopts the conversation number that the peer allocated.
+    pub fn set_conv(&mut self, conv: u32) {
+        each!(self, engine => engine.set_conv(conv))
+    }
+
+    /// Takes as much of `buf` as the send budget has room for and returns how much: in stream mode
+    /// any part, in message mode all or nothing. 0 means: no room (or an empty `buf`).
+    pub fn write(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
+        each!(self, engine => engine.write(buf))
+    }
+
+    /// Is there room to write a byte, or in message mode a message of one segment?
+    pub fn writable(&self) -> bool {
+        each!(self, engine => engine.writable())
+    }
+
+    /// Bounds what is held in either direction to `bytes`, as far as the configured budgets do not:
+    /// writes find less room, and the receive window closes earlier. What is held already stays.
+    pub fn narrow(&mut self, bytes: usize) {
+        each!(self, engine => engine.narrow(bytes))
+    }
+
+    /// Bytes in either direction from which on [`narrow`](Engine::narrow) changes nothing.
+    pub fn widest(&self) -> usize {
+        each!(self, engine => engine.widest())
+    }
+
+    /// Bytes of memory held, the engine itself included; nearly, and at a cost of O(1).
+    pub fn memory(&self) -> usize {
+        each!(self, engine => engine.memory())
+    }
+
+    /// Gives back the memory that waits to be used again.
+    pub fn trim(&mut self) {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.trim(),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => {}
+        }
+    }
+
+    /// Tells how many bytes that were [read](Engine::read) still wait for the application: they
+    /// count against the receive budget. The `kcp` crate's windows do not depend on it.
+    pub fn set_backlog(&mut self, bytes: usize) {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.set_backlog(bytes),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => {}
+        }
+    }
+
+    /// Appends the next complete message (in stream mode: segment) to `into` and returns its length;
+    /// `None` when there is none. Empty messages are skipped.
+    pub fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
+        each!(self, engine => engine.read(into))
+    }
+
+    /// Applies a datagram: ACKs, `una`, the peer's window, data.
+    pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
+        each!(self, engine => engine.handle_datagram(now, datagram))
+    }
+
+    /// The same, and hands bytes that are next in order to a reader that has read everything before
+    /// them, which saves a copy. Whatever does not get there is [read](Engine::read) as ever; the
+    /// `kcp` crate can hand over nothing in this way.
+    pub fn handle_datagram_for(
+        &mut self,
+        now: Time,
+        datagram: &[u8],
+        reader: Reader<'_>,
+    ) -> Result<Handled, Refusal> {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.handle_datagram_for(now, datagram, Some(reader)),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(engine)) => engine.handle_datagram(now, datagram),
+        }
+    }
+
+    /// Has something been written, heard or read since the last [`flush`](Engine::flush) that makes
+    /// the next one send: ACKs, data that the windows admit, a segment that later ones may have
+    /// overtaken, or the news that reading has reopened a closed window? What a flush leaves for
+    /// later is announced by [`poll_timeout`](Engine::poll_timeout).
+    pub fn needs_flush(&self) -> bool {
+        each!(self, engine => engine.needs_flush())
+    }
+
+    /// Emits what is due: ACKs, what the windows admit, what must be sent again.
+    pub fn flush(&mut self, now: Time) {
+        each!(self, engine => engine.flush(now))
+    }
+
+    /// Hands over every datagram emitted since the last call, in order.
+    pub fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
+        each!(self, engine => engine.take_output(sink))
+    }
+
+    /// When [`flush`](Engine::flush) must be called although nothing else happens; `None` when
+    /// quiescent, that is with nothing unacknowledged. What was written or received since the last
+    /// flush is no deadline: [`needs_flush`](Engine::needs_flush) tells of that. After `flush(now)`
+    /// the deadline lies after `now`.
+    pub fn poll_timeout(&self, now: Time) -> Option<Time> {
+        each!(self, engine => engine.poll_timeout(now))
+    }
+
+    /// Takes a round-trip time that the conversation's opening took, if none is known yet: so the
+    /// first timeout is that of the path, and not 200 ms on every path. Where it `is_certain`, the path
+    /// takes no longer than that.
+    pub fn seed_rtt(&mut self, now: Time, rtt: Duration, is_certain: bool) {
+        each!(self, engine => engine.seed_rtt(now, rtt, is_certain))
+    }
+
+    /// The peer is heard again after a silence in which something got lost: what is unacknowledged leaves
+    /// in the next [`flush`](Engine::flush), a first flight of it at once, and the timeouts that grew
+    /// in the silence begin anew.
+    pub fn restart(&mut self, now: Time) {
+        each!(self, engine => engine.restart(now))
+    }
+
+    /// The retransmission timeout of what is sent now, in milliseconds.
+    pub fn rto_ms(&self) -> u32 {
+        each!(self, engine => engine.rto_ms())
+    }
+
+    /// Is there memory to [`shrink`](Engine::shrink)? Only in a quiescent engine that has carried
+    /// a good deal since it last did.
+    pub fn can_shrink(&self) -> bool {
+        each!(self, engine => engine.can_shrink())
+    }
+
+    /// Gives back the memory that a quiescent engine needs only when it carries data again. What it
+    /// has learnt of the path may go with it, as after a long silence it should (RFC 5681, 4.1).
+    pub fn shrink(&mut self) {
+        each!(self, engine => engine.shrink())
+    }
+
+    /// A header of this conversation with the current `wnd`, `una` and clock, `sn` and `len` 0.
+    pub fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
+        each!(self, engine => engine.header(now, cmd, frg))
+    }
+
+    /// Segments that were written and are not yet acknowledged, sent or not.
+    pub fn unacked(&self) -> usize {
+        each!(self, engine => engine.unacked())
+    }
+
+    /// Segments that were written and not yet sent.
+    pub fn unsent(&self) -> usize {
+        each!(self, engine => engine.unsent())
+    }
+
+    /// The sequence number that the next segment sent for the first time will get. Segments that
+    /// wait to be sent ([`unsent`](Engine::unsent)) will take the numbers from here.
+    pub fn snd_nxt(&self) -> u32 {
+        each!(self, engine => engine.snd_nxt())
+    }
+
+    /// Everything below it has been received without a gap. The `una` of a header may lag behind
+    /// it while the reader leaves the receive window full.
+    pub fn rcv_nxt(&self) -> u32 {
+        each!(self, engine => engine.rcv_nxt())
+    }
+
+    /// Is a segment in flight that was sent with this number at this clock?
+    pub fn in_flight(&self, sn: u32, ts: u32) -> bool {
+        each!(self, engine => engine.in_flight(sn, ts))
+    }
+
+    /// Could this header be the peer's next words? `una` within what was sent and not far behind,
+    /// the `sn` of a PUSH within a window of what is expected.
+    pub fn plausible(&self, header: &Header) -> bool {
+        each!(self, engine => engine.plausible(header))
+    }
+
+    /// The most often a segment that is still in flight has been sent.
+    pub fn worst_transmits(&self) -> u32 {
+        each!(self, engine => engine.worst_transmits())
+    }
+
+    /// Counters and gauges.
+    pub fn stats(&self) -> EngineStats {
+        each!(self, engine => engine.stats())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! What comes in: checked, and then applied.
+
+use super::congestion::Acked;
+use super::inbox::Position;
+use super::overtaken::Newest;
+use super::RingEngine;
+use crate::arq::knobs::{FRG_MAX, PAST};
+use crate::arq::{Handled, Reader, Refusal};
+use crate::time::Time;
+use crate::wire::{diff, Header, CMD_ACK, CMD_PUSH, CMD_WINS, HEADER_LEN};
+
+impl RingEngine {
+    pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
+        self.handle_datagram_for(now, datagram, None)
+    }
+
+    pub fn handle_datagram_for(
+        &mut self,
+        now: Time,
+        datagram: &[u8],
+        mut reader: Option<Reader<'_>>,
+    ) -> Result<Handled, Refusal> {
+        let edge = self.peer_edge();
+        (self.peer_una, self.peer_window) = self.check(datagram)?;
+        self.tick(now);
+        let flying = self.flight.flying();
+        let (head, una) = (self.flight.una(), self.peer_una);
+        let mut handled = Handled::default();
+        let mut newest = self.flight.newest();
+        let (known, was_unknown) = (self.rtt.min, self.rtt.is_unknown());
+        let mut rest = datagram;
+        let mut after = rest;
+        while let Some((header, payload)) = next_segment(&mut after) {
+            match header.cmd {
+                CMD_PUSH => handled.pushed |= self.receive(&header, payload, &mut reader),
+                // ACKs are judged by what was in flight before the datagram: the `una` beside them
+                // often covers their segment already, and they measure the round trip all the same.
+                CMD_ACK => after = self.acknowledge(rest, &mut newest),
+                // Plain probes are answered, and codes understood, by the session.
+                _ => {}
+            }
+            rest = after;
+        }
+        handled.proven = !newest.is_none();
+        if handled.proven || diff(una, head) > 0 {
+            self.rtt.conclude();
+            self.flight.patience.set_longest(self.rtt.srtt);
+            let (now, min_rtt) = (self.moment(), self.rtt.min);
+            self.counters.spurious_retransmits +=
+                self.flight.settle(una, now.ts, min_rtt, &mut self.blocks);
+            self.flight.overtake(&newest, now, youngest(known, min_rtt));
+            match was_unknown && self.rtt.is_measured() {
+                false => self.flight.tidy(),
+                // What waited for the first measurement needs to wait no longer.
+                true => self.flight.restart(now, self.rtt.rto, self.rtt.srtt),
+            }
+            let newly = (flying - self.flight.flying()) as u32;
+            self.delivery.add(self.clock, self.flight.take_landed(), self.rtt.srtt);
+            let acked = Acked { newly, advanced: self.flight.una() != head };
+            let (path, delivered) = (self.path(), self.delivery.total);
+            self.congestion.on_ack(self.clock, acked, &self.rtt, delivered, path);
+            handled.progress = newly > 0;
+            self.lend();
+        }
+        if diff(self.flight.next(), edge) > 0 && diff(self.peer_edge(), edge) > 0 {
+            // What the peer had no room for has waited long, and its timeouts have grown.
+            self.flight.reopen(edge, self.peer_edge(), self.moment(), self.rtt.rto);
+        }
+        self.watch_window();
+        self.check_sound();
+        Ok(handled)
+    }
+
+    /// The number from which on the peer has no room.
+    fn peer_edge(&self) -> u32 {
+        self.peer_una.wrapping_add(u32::from(self.peer_window))
+    }
+
+    pub fn plausible(&self, header: &Header) -> bool {
+        let heard = diff(header.una, self.flight.next()) <= 0
+            && diff(header.una, self.flight.una()) >= -PAST;
+        let behind = 1 - i32::from(self.knobs.rcv_wnd);
+        let expected = header.cmd != CMD_PUSH
+            || (behind..self.knobs.reach as i32).contains(&diff(header.sn, self.inbox.rcv_nxt()));
+        heard && expected
+    }
+
+    /// Checks all of a datagram before anything of it counts, and returns its newest `una` and the
+    /// window beside it, or what was known before: a datagram that was overtaken by a newer one on
+    /// the way is out of date.
+    fn check(&self, datagram: &[u8]) -> Result<(u32, u16), Refusal> {
+        let nxt = self.flight.next();
+        let (mut una, mut window) = (self.peer_una, self.peer_window);
+        let mut is_known = true;
+        let mut rest = datagram;
+        while let Some((header, _)) = next_segment(&mut rest) {
+            if header.conv != self.conv || !(CMD_PUSH..=CMD_WINS).contains(&header.cmd) {
+                return Err(Refusal::Malformed);
+            }
+            if header.una == una {
+                window = header.wnd;
+                continue;
+            }
+            is_known &= diff(header.una, nxt) <= 0;
+            if diff(header.una, una) > 0 {
+                (una, window) = (header.una, header.wnd);
+            }
+        }
+        // What is left is padding, unless it is all there was or claims more payload than it has.
+        if rest.len() >= HEADER_LEN || datagram.len() < HEADER_LEN {
+            return Err(Refusal::Malformed);
+        }
+        match is_known {
+            true => Ok((una, window)),
+            false => Err(Refusal::Una),
+        }
+    }
+
+    /// Takes the ACKs that `rest` begins with, and returns what follows on them. They come in rows,
+    /// and a loop that does nothing else does it with fewer instructions.
+    #[inline(never)]
+    fn acknowledge<'a>(&mut self, mut rest: &'a [u8], newest: &mut Newest) -> &'a [u8] {
+        let now = self.moment();
+        let mut so_far = *newest;
+        let mut after = rest;
+        while let Some((header, _)) = next_segment(&mut after) {
+            if header.cmd != CMD_ACK {
+                break;
+            }
+            let Header { sn, ts, .. } = header;
+            match self.flight.hear(sn, ts, now.clock, &mut so_far) {
+                Some(echo) => {
+                    if echo.measures {
+                        self.rtt.sample(now.ts.wrapping_sub(ts));
+                    }
+                    self.counters.spurious_retransmits += u64::from(echo.spurious);
+                    self.flight.land(sn, &mut self.blocks);
+                }
+                None => self.counters.rejected_acks += 1,
+            }
+            rest = after;
+        }
+        *newest = so_far;
+        rest
+    }
+
+    /// Returns whether an ACK is due.
+    #[inline(always)]
+    fn receive(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        reader: &mut Option<Reader<'_>>,
+    ) -> bool {
+        self.counters.segments_received += 1;
+        let at = match self.inbox.position(header.sn) {
+            Position::New(at) if header.frg <= FRG_MAX => at,
+            Position::Duplicate => {
+                self.counters.duplicates += 1;
+                return self.inbox.owe_again(header.sn, header.ts);
+            }
+            _ => {
+                self.counters.rejected_window += 1;
+                return false;
+            }
+        };
+        match reader.as_mut().filter(|reader| reader.room > 0 && header.frg == 0) {
+            Some(reader) if self.inbox.pass(at) => {
+                reader.into.extend_from_slice(payload);
+                reader.room = reader.room.saturating_sub(payload.len());
+            }
+            _ => {
+                if !self.inbox.insert(at, header.frg, payload, &mut self.blocks) {
+                    self.counters.rejected_budget += 1;
+                    return false;
+                }
+            }
+        }
+        self.inbox.owe(header.sn, header.ts);
+        true
+    }
+}
+
+/// Returns the least age in milliseconds at which a transmission can be overtaken: an ACK that is here
+/// sooner than the shortest round trip says nothing of what was sent after the segment it answers. That
+/// round trip is the one known before this ACK, as an ACK may be forged, less what a path varies by.
+fn youngest(known: u32, with_this: u32) -> u32 {
+    match known {
+        u32::MAX => with_this,
+        known => known - known / 8,
+    }
+}
+
+/// Takes the next segment off the front of `rest`; `None` at the end of what is well formed. Says no
+/// more than that: [`RingEngine::check`] has told faults apart before anything is applied.
+#[inline(always)]
+fn next_segment<'a>(rest: &mut &'a [u8]) -> Option<(Header, &'a [u8])> {
+    let header = Header::decode(rest)?;
+    let (payload, after) = rest.get(HEADER_LEN..)?.split_at_checked(header.len as usize)?;
+    *rest = after;
+    Some((header, payload))
+}

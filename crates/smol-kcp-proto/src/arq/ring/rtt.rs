@@ -1,0 +1,169 @@
+//! The round-trip time and the timeout that follows from it (RFC 6298 in the integers of ikcp.c).
+
+use std::mem;
+
+use crate::arq::knobs::{RTO_DEFAULT, RTO_MAX, RTT_MAX};
+
+/// The estimate of the round-trip time, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rtt {
+    /// Smoothed; 0 before the first sample.
+    pub srtt: u32,
+    /// Variation.
+    pub rttvar: u32,
+    /// Retransmission timeout.
+    pub rto: u32,
+    /// The shortest ever measured; `u32::MAX` before the first sample.
+    pub min: u32,
+    /// The latest sample.
+    pub latest: u32,
+    /// The largest deviation of late: it falls to half with every sample.
+    jitter: u32,
+    /// Does the timeout not know of it yet?
+    fresh: bool,
+    /// Is the timeout that of a round trip, measured or [expected](Rtt::expect) for certain?
+    known: bool,
+    min_rto: u32,
+    interval: u32,
+}
+
+impl Rtt {
+    /// Nothing measured.
+    pub fn new(min_rto: u32, interval: u32) -> Rtt {
+        Rtt {
+            srtt: 0,
+            rttvar: 0,
+            rto: RTO_DEFAULT.max(min_rto),
+            min: u32::MAX,
+            latest: 0,
+            jitter: 0,
+            fresh: false,
+            known: false,
+            min_rto,
+            interval,
+        }
+    }
+
+    /// Before anything is measured: the first timeout is to suit a path of about this round trip. As
+    /// it may be that of a question asked twice (Karn's algorithm), the first measurement forgets it.
+    pub fn expect(&mut self, rtt: u32, is_certain: bool) {
+        if self.srtt == 0 {
+            self.known = is_certain;
+            self.rto = rtt.saturating_mul(2).max(self.interval).max(self.min_rto).min(RTO_MAX);
+        }
+    }
+
+    /// Has a round trip been measured?
+    pub fn is_measured(&self) -> bool {
+        self.min != u32::MAX
+    }
+
+    /// Is the timeout a guess, that an answer may well take longer than?
+    pub fn is_unknown(&self) -> bool {
+        !self.known
+    }
+
+    /// The first timeout of a segment that nothing may overtake, as far as the timeout is longer: one
+    /// and a half round trips, or less where they differ less. The timeout begins at three round
+    /// trips and takes some ten of them to come down; RFC 8985 (7.2) waits for two, to be gentle to
+    /// more than one small segment.
+    pub fn probe(&self) -> u32 {
+        let spread = (2 * self.jitter).min(self.srtt / 2).max(self.interval);
+        match self.srtt {
+            0 => self.rto,
+            _ => self.rto.min((self.srtt + spread).max(self.min_rto)),
+        }
+    }
+
+    /// Takes a measured round trip into account, as `ikcp_update_ack` does, but for the timeout:
+    /// [`conclude`](Rtt::conclude) must follow.
+    #[inline]
+    pub fn sample(&mut self, rtt: u32) {
+        let rtt = rtt.min(RTT_MAX); // so that nothing below overflows
+        self.latest = rtt;
+        self.fresh = true;
+        self.known = true;
+        self.min = self.min.min(rtt);
+        if self.srtt == 0 {
+            self.srtt = rtt;
+            self.rttvar = rtt / 2;
+            self.jitter = rtt / 2;
+        } else {
+            let delta = rtt.abs_diff(self.srtt);
+            self.jitter = delta.max(self.jitter / 2);
+            self.rttvar = (self.rttvar * 3 + delta) / 4;
+            self.srtt = ((self.srtt * 7 + rtt) / 8).max(1);
+        }
+    }
+
+    /// Sets the timeout by what the samples of a datagram have left, if there were any.
+    pub fn conclude(&mut self) {
+        if !mem::take(&mut self.fresh) {
+            return;
+        }
+        let spread = (self.rttvar * 4).max(self.interval);
+        self.rto = (self.srtt + spread).max(self.min_rto).min(RTO_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Rtt {
+        fn hear(&mut self, rtt: u32) {
+            self.sample(rtt);
+            self.conclude();
+        }
+    }
+
+    #[test]
+    fn an_expectation_sets_the_first_timeout_and_leaves_no_trace_in_what_is_measured() {
+        let (mut rtt, mut fresh) = (Rtt::new(30, 10), Rtt::new(30, 10));
+        rtt.expect(790, true);
+        assert_eq!((rtt.rto, rtt.srtt, rtt.min), (1580, 0, u32::MAX));
+        rtt.hear(40);
+        fresh.hear(40);
+        rtt.expect(790, true);
+        assert_eq!((rtt.rto, rtt.srtt, rtt.min), (fresh.rto, fresh.srtt, fresh.min));
+    }
+
+    #[test]
+    fn the_first_sample_is_taken_whole_and_later_ones_by_an_eighth() {
+        let mut rtt = Rtt::new(30, 10);
+        assert_eq!((rtt.rto, rtt.srtt), (200, 0));
+        rtt.hear(80);
+        assert_eq!((rtt.srtt, rtt.rttvar, rtt.rto), (80, 40, 240));
+        rtt.hear(160);
+        assert_eq!((rtt.srtt, rtt.rttvar, rtt.rto), (90, 50, 290));
+        assert_eq!(rtt.min, 80);
+    }
+
+    #[test]
+    fn a_probe_waits_for_one_and_a_half_round_trips_or_less_where_they_do_not_differ() {
+        let mut rtt = Rtt::new(30, 10);
+        rtt.expect(300, true);
+        assert_eq!(rtt.probe(), 600, "nothing is measured");
+        let waits = [40, 40, 40, 70, 10].map(|sample| {
+            rtt.hear(sample);
+            (rtt.rto, rtt.probe())
+        });
+        assert_eq!(waits, [(120, 60), (100, 60), (84, 50), (103, 64), (114, 57)]);
+        let mut near = Rtt::new(30, 10);
+        near.hear(2);
+        assert_eq!((near.rto, near.probe()), (30, 30));
+    }
+
+    #[test]
+    fn the_timeout_keeps_between_its_bounds() {
+        let mut rtt = Rtt::new(30, 10);
+        for _ in 0..100 {
+            rtt.hear(1);
+        }
+        assert_eq!((rtt.srtt, rtt.rto), (1, 30));
+        for _ in 0..100 {
+            rtt.hear(u32::MAX);
+        }
+        assert_eq!(rtt.rto, 60_000);
+    }
+}

@@ -1,0 +1,158 @@
+//! The layers of a socket, in their fixed order: outward the capture, then the bad network; inward
+//! the other way round. So a capture shows what this side sent, also what the bad network then
+//! loses, and what reached it.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use crate::config::KcpConfig;
+use crate::time::Time;
+
+/// Where a capture goes.
+pub type Sink = Box<dyn Write + Send>;
+
+/// The layers of one socket; those that are off are absent.
+#[derive(Default)]
+pub struct Trunk {
+    #[cfg(feature = "netem")]
+    netem: Option<(super::netem::Netem, super::netem::Netem)>,
+    #[cfg(feature = "pcap")]
+    capture: Option<super::pcap::Capture<Sink>>,
+}
+
+/// When and where something happens, for the layers that want to know.
+#[cfg_attr(not(feature = "pcap"), allow(dead_code))]
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The time on the endpoint's clock.
+    pub now: Time,
+    /// Microseconds since 1970, for captures.
+    pub unix_micros: u64,
+    /// This side's address, for captures.
+    pub local: SocketAddr,
+}
+
+// A layer that is off has no use for what only it looks at.
+#[cfg_attr(not(all(feature = "netem", feature = "pcap")), allow(unused_variables))]
+impl Trunk {
+    /// `capture` is given where the configuration asks for one.
+    ///
+    /// # Errors
+    /// Those of writing the head of a capture.
+    pub fn new(config: &KcpConfig, capture: Option<Sink>) -> std::io::Result<Trunk> {
+        Ok(Trunk {
+            #[cfg(feature = "netem")]
+            netem: config.netem.as_ref().map(super::netem::Netem::pair),
+            #[cfg(feature = "pcap")]
+            capture: capture.map(super::pcap::Capture::new).transpose()?,
+        })
+    }
+
+    /// Is there a capture, so that the time of day matters?
+    pub fn captures(&self) -> bool {
+        #[cfg(feature = "pcap")]
+        return self.capture.is_some();
+        #[cfg(not(feature = "pcap"))]
+        false
+    }
+
+    /// Takes a datagram that leaves, and hands on what leaves now.
+    pub fn outward(
+        &mut self,
+        moment: Moment,
+        to: SocketAddr,
+        datagram: &[u8],
+        out: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) {
+        self.record(moment, moment.local, to, datagram);
+        #[cfg(feature = "netem")]
+        if let Some((send, _)) = &mut self.netem {
+            send.enqueue(moment.now, to, datagram);
+            while let Some((to, datagram)) = send.dequeue(moment.now) {
+                out(to, &datagram);
+            }
+            return;
+        }
+        out(to, datagram);
+    }
+
+    /// Takes a datagram that arrives, and hands on what arrives now.
+    pub fn inward(
+        &mut self,
+        moment: Moment,
+        from: SocketAddr,
+        datagram: &[u8],
+        into: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) {
+        #[cfg(feature = "netem")]
+        if let Some((_, receive)) = &mut self.netem {
+            receive.enqueue(moment.now, from, datagram);
+            return self.arrivals(moment, into);
+        }
+        self.record(moment, from, moment.local, datagram);
+        into(from, datagram);
+    }
+
+    /// Hands on what the layers held back until now, from outside.
+    pub fn arrivals(&mut self, moment: Moment, into: &mut dyn FnMut(SocketAddr, &[u8])) {
+        #[cfg(feature = "netem")]
+        while let Some((from, datagram)) =
+            self.netem.as_mut().and_then(|(_, receive)| receive.dequeue(moment.now))
+        {
+            self.record(moment, from, moment.local, &datagram);
+            into(from, &datagram);
+        }
+    }
+
+    /// Hands on what the layers held back until now, from inside.
+    pub fn departures(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) {
+        #[cfg(feature = "netem")]
+        if let Some((send, _)) = &mut self.netem {
+            while let Some((to, datagram)) = send.dequeue(now) {
+                out(to, &datagram);
+            }
+        }
+    }
+
+    /// What the bad network did to what was sent and to what was received.
+    #[cfg(feature = "netem")]
+    pub fn netem_stats(&self) -> Option<(crate::LinkStats, crate::LinkStats)> {
+        self.netem.as_ref().map(|(send, receive)| (send.stats(), receive.stats()))
+    }
+
+    /// When [`arrivals`](Trunk::arrivals) and [`departures`](Trunk::departures) must be called.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        #[cfg(feature = "netem")]
+        if let Some((send, receive)) = &self.netem {
+            return [send.poll_timeout(), receive.poll_timeout()].into_iter().flatten().min();
+        }
+        None
+    }
+
+    /// Makes what was captured readable for others.
+    pub fn flush(&mut self) {
+        #[cfg(feature = "pcap")]
+        if let Some(capture) = &mut self.capture {
+            if let Err(error) = capture.flush() {
+                log::warn!("the capture ends here: {error}");
+                self.capture = None;
+            }
+        }
+    }
+
+    fn record(&mut self, moment: Moment, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
+        #[cfg(feature = "pcap")]
+        if let Some(capture) = &mut self.capture {
+            if let Err(error) = capture.record(moment.unix_micros, from, to, datagram) {
+                log::warn!("the capture ends here: {error}");
+                self.capture = None;
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Trunk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trunk").finish_non_exhaustive()
+    }
+}

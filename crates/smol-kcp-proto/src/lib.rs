@@ -1,0 +1,38 @@
+//! The KCP protocol without sockets, clocks and threads: time and randomness come in as arguments.
+//!
+//! [`wire`] knows the 24 bytes of a header, [`arq`] carries the bytes of one conversation, `session`
+//! is a conversation's life, [`router`] leads datagrams to sessions and decides who may come in, and
+//! [`layer`] transforms datagrams on their way to the wire.
+//!
+//! [`smol-kcp`](https://docs.rs/smol-kcp) is built on this. Others may build another shell on it, or
+//! test against it; it promises no stability.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations, rust_2018_idioms)]
+
+pub mod arq;
+mod budget;
+mod config;
+mod control;
+mod deadlines;
+mod error;
+pub mod layer;
+mod log_limit;
+mod random;
+pub mod router;
+mod secret;
+mod session;
+mod stats;
+pub mod time;
+mod time_wait;
+pub mod wire;
+
+pub use budget::{HeldMemory, MemoryBudget};
+pub use config::{EngineKind, KcpConfig, KcpNoDelayConfig};
+pub use error::KcpError;
+#[cfg(feature = "netem")]
+pub use layer::netem::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};
+pub use log_limit::LogLimit;
+pub use random::Random;
+pub use session::{READABLE, WRITABLE};
+pub use stats::{EndpointStats, Rejected, StreamStats};

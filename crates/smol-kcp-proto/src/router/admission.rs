@@ -1,0 +1,341 @@
+//! Datagrams that no session expects: newcomers, movers, ghosts and noise.
+
+use std::net::SocketAddr;
+
+use super::answers::prefix;
+use super::{Key, Router};
+use crate::control::{hello_nonce, no_room, rst_for};
+use crate::error::KcpError;
+use crate::secret::COOKIE_LASTS;
+use crate::session::{question, Birth, Proof, Role, Session};
+use crate::time::Time;
+use crate::wire::{self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, HEADER_LEN};
+
+/// The smallest receive window (`IKCP_WND_RCV`).
+const MIN_WINDOW: u16 = 128;
+
+/// Every sender knows a receive window of at least so many segments (`IKCP_WND_RCV`), and a first
+/// flight may arrive in any order.
+const EARLY: i32 = 128;
+
+impl Router {
+    pub(super) fn handle_unrouted(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        conv: u32,
+        datagram: &[u8],
+    ) {
+        if conv == 0 {
+            return self.handle_asker(now, from, datagram);
+        }
+        if self.adopt(now, from, conv, datagram) {
+            return;
+        }
+        let find = || Proof::find(&self.secret, now, from, self.sn_base, datagram);
+        let proof = if self.accepting { find() } else { None };
+        let nonce = hello_nonce(datagram);
+        if let Some(rest) = self.rests.get(now, conv, from) {
+            match (proof, nonce) {
+                (Some(Proof::Third { nonces }), _) if rest.is_succeeded_by(nonces.0) => {
+                    self.rests.wake(conv, from);
+                }
+                // Anybody can say so: the rest goes on until it is proven.
+                (None, Some(nonce)) if self.accepting && rest.is_succeeded_by(nonce) => {
+                    return self.answer_hello(now, from, conv, nonce);
+                }
+                _ => {
+                    self.answer(now, from, rest.answer(datagram));
+                    return;
+                }
+            }
+        }
+        if let Some(proof) = proof {
+            return self.admit_proven(now, from, conv, proof, datagram);
+        }
+        if self.handle_new_path(now, from, conv, datagram) {
+            return;
+        }
+        if self.accepting && (nonce.is_some() || self.is_opening(datagram)) {
+            return self.admit(now, from, conv, nonce, datagram, false);
+        }
+        self.stats.unknown = self.stats.unknown.wrapping_add(1);
+        if self.may_be_early(now, datagram) {
+            return;
+        }
+        let answer = rst_for(datagram);
+        if self.answer(now, from, answer) {
+            self.stats.resets_sent = self.stats.resets_sent.wrapping_add(1);
+        }
+    }
+
+    /// A client that was answered without a record sends data, and its proof is late or lost: it will
+    /// be repeated, and a reset would end its stream. Such a client marks its `una`.
+    fn may_be_early(&self, now: Time, datagram: &[u8]) -> bool {
+        let pressed = self.stateless_at.is_some_and(|at| now.since(at) < COOKIE_LASTS);
+        let una = self.sn_base.wrapping_sub(1);
+        pressed && Header::decode(datagram).is_some_and(|header| header.una == una)
+    }
+
+    /// A stock peer's first words: data from the beginning of a conversation, nothing of which
+    /// claims to be part of an established one.
+    fn is_opening(&self, datagram: &[u8]) -> bool {
+        let mut pushes = 0;
+        for segment in wire::segments(datagram).flatten() {
+            let header = segment.header;
+            let early = (0..EARLY).contains(&diff(header.sn, self.sn_base));
+            match header.cmd {
+                CMD_PUSH if header.una == self.sn_base && early => pushes += 1,
+                CMD_WASK => {}
+                _ => return false,
+            }
+        }
+        pushes > 0
+    }
+
+    /// tokio_kcp's habit: conversation 0 asks the listener for a number. Until the peer uses it,
+    /// what it sends under 0 belongs to the same session.
+    fn handle_asker(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
+        let known = self.askers.get(&from).copied();
+        if known.is_none()
+            && !(self.accepting && (hello_nonce(datagram).is_some() || self.is_opening(datagram)))
+        {
+            self.stats.unknown = self.stats.unknown.wrapping_add(1);
+            return;
+        }
+        let conv = match known.and_then(|key| self.sessions.get(key)) {
+            Some(session) => session.conv(),
+            None => self.free_conv(from),
+        };
+        let mut renamed = datagram.to_vec();
+        let mut at = 0;
+        for segment in wire::segments(datagram).flatten() {
+            renamed[at..at + 4].copy_from_slice(&conv.to_le_bytes());
+            at += HEADER_LEN + segment.payload.len();
+        }
+        match known {
+            Some(key) => {
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.handle_datagram(now, &renamed);
+                    self.settle(now, key);
+                }
+            }
+            None => self.admit(now, from, conv, hello_nonce(datagram), &renamed, true),
+        }
+    }
+
+    /// Our own client that asked for a number learns it from the first answer.
+    fn adopt(&mut self, now: Time, from: SocketAddr, conv: u32, datagram: &[u8]) -> bool {
+        let Some(&key) = self.routes.get(&(0, from)) else { return false };
+        let Some(session) = self.sessions.get_mut(key) else { return false };
+        if session.role() != Role::Client {
+            return false;
+        }
+        session.adopt(conv);
+        self.routes.remove(&(0, from));
+        self.routes.insert((conv, from), key);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.handle_datagram(now, datagram);
+        }
+        self.settle(now, key);
+        true
+    }
+
+    /// Opens a session for a newcomer that has proved nothing; under pressure it is only asked for a
+    /// proof, and nothing is kept.
+    fn admit(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        conv: u32,
+        nonce: Option<u32>,
+        datagram: &[u8],
+        asked: bool,
+    ) {
+        let limit = self.config.max_unconfirmed.min(self.config.max_sessions);
+        let pressed = 2 * self.unconfirmed.len() >= limit;
+        if pressed || self.routes.len() >= self.config.max_sessions {
+            self.stateless_at = Some(now);
+            return match nonce {
+                Some(nonce) => self.answer_hello(now, from, conv, nonce),
+                None => self.ask_for_proof(now, from, conv),
+            };
+        }
+        let Ok(key) = self.open(now, from, conv, Role::Server) else { return };
+        let birth = self.next_birth();
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.entry.asked = asked;
+        session.entry.unconfirmed = Some(birth);
+        session.entry.incoming = Some(birth);
+        if asked {
+            self.askers.insert(from, key);
+        }
+        self.unconfirmed.insert(birth, key);
+        if self.config.accept_unconfirmed {
+            self.stats.accepted = self.stats.accepted.wrapping_add(1);
+            self.incoming.insert(birth, key);
+        }
+        session.handle_datagram(now, datagram);
+        self.settle(now, key);
+    }
+
+    /// Opens a session for a newcomer that has proved its address with nothing kept of it.
+    fn admit_proven(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        conv: u32,
+        proof: Proof,
+        datagram: &[u8],
+    ) {
+        if !self.make_room(now, from, None) {
+            if let Proof::Third { nonces } = proof {
+                self.answer(now, from, Some(no_room(conv, nonces)));
+            }
+            return;
+        }
+        let Ok(key) = self.open(now, from, conv, Role::Server) else { return };
+        let birth = self.next_birth();
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.entry.incoming = Some(birth);
+        session.prove(proof);
+        self.welcome(now, key, birth);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.handle_datagram(now, datagram);
+        }
+        self.settle(now, key);
+    }
+
+    /// The peer of a session has proved its address: the session counts, and may be accepted.
+    pub(super) fn welcome(&mut self, now: Time, key: Key, birth: u64) {
+        let Some(peer) = self.peer(key) else { return };
+        if !self.make_room(now, peer, Some(key)) {
+            return self.turn_out(now, key);
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.entry.counted = true;
+        self.shares.add(peer);
+        if session.entry.incoming.is_some() && self.incoming.insert(birth, key).is_none() {
+            self.stats.accepted = self.stats.accepted.wrapping_add(1);
+        }
+    }
+
+    fn next_birth(&mut self) -> u64 {
+        self.births = self.births.wrapping_add(1);
+        self.births
+    }
+
+    /// Makes room for a newcomer that has proved its address, and has the session `own` if there is one
+    /// already; `false`: there is none. The oldest session whose peer has proved nothing goes, or else
+    /// the one that has been silent for longest among those of the network that has the most, if that has
+    /// more than the newcomer's.
+    fn make_room(&mut self, now: Time, peer: SocketAddr, own: Option<Key>) -> bool {
+        let share = self.config.sessions_per_prefix();
+        if self.shares.of(peer) >= share {
+            self.refuse(now, peer, "max_sessions_per_prefix", share);
+            return false;
+        }
+        let accepted = self.config.accepted_limit();
+        let is_crowded = own.is_none() && self.routes.len() >= self.config.max_sessions;
+        if !is_crowded && self.shares.total() < accepted {
+            return true;
+        }
+        let unproven = self.unconfirmed.first_key_value().map(|(_, &key)| key);
+        let unproven = unproven.filter(|_| is_crowded);
+        let Some(key) = unproven.or_else(|| self.idlest_of_most(peer)) else {
+            let (name, limit) = match self.shares.total() < accepted {
+                true => ("max_sessions", self.config.max_sessions),
+                false => ("max_accepted", accepted),
+            };
+            self.refuse(now, peer, name, limit);
+            return false;
+        };
+        self.stats.evicted = self.stats.evicted.wrapping_add(1);
+        self.turn_out(now, key);
+        true
+    }
+
+    fn idlest_of_most(&self, newcomer: SocketAddr) -> Option<Key> {
+        let most = self.shares.most_but(newcomer)?;
+        let of_most = |session: &&Session| session.entry.counted && prefix(session.peer()) == most;
+        let sessions = self.routes.values().filter_map(|&key| Some((key, self.sessions.get(key)?)));
+        let candidates = sessions.filter(|(_, session)| of_most(session));
+        candidates.min_by_key(|(_, session)| session.last_heard()).map(|(key, _)| key)
+    }
+
+    /// Counts a newcomer that there is no room for, and says so once a minute.
+    fn refuse(&mut self, now: Time, peer: SocketAddr, limit: &str, value: usize) {
+        if self.refusals.another(now, &mut self.stats.refused).is_some() {
+            let refused = self.stats.refused;
+            log::warn!(
+                "{peer} is refused, the limit {limit} = {value} is reached ({refused} so far)"
+            );
+        }
+    }
+
+    /// Ends a session that there is no room for. Its peer is told if it has proved its address.
+    fn turn_out(&mut self, now: Time, key: Key) {
+        let limit = self.config.max_sessions;
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.entry.evicted = true;
+            session.fail(KcpError::TooManySessions { limit });
+            self.settle(now, key);
+        }
+    }
+
+    /// Answers a HELLO and keeps nothing: the nonce is a cookie, which comes back with the third leg.
+    pub(super) fn answer_hello(&mut self, now: Time, to: SocketAddr, conv: u32, nonce: u32) {
+        let ts = self.secret.cookie(now, to, conv, nonce);
+        let (cmd, frg, wnd) = (CMD_WINS, CODE_HELLO, self.config.wnd_size.1.max(MIN_WINDOW));
+        let answer = Header { conv, cmd, frg, wnd, ts, sn: nonce, una: self.sn_base, len: 0 };
+        self.stats.stateless = self.stats.stateless.wrapping_add(1);
+        self.answers.push(to, answer.encode());
+    }
+
+    /// Asks a stock newcomer for a proof and keeps nothing.
+    fn ask_for_proof(&mut self, now: Time, to: SocketAddr, conv: u32) {
+        let cookie = self.secret.cookie(now, to, conv, 0);
+        let wnd = self.config.wnd_size.1.max(MIN_WINDOW);
+        self.stats.stateless = self.stats.stateless.wrapping_add(1);
+        self.answers.push(to, question(conv, cookie, wnd, self.sn_base).encode());
+    }
+
+    pub(super) fn open(
+        &mut self,
+        now: Time,
+        peer: SocketAddr,
+        conv: u32,
+        role: Role,
+    ) -> Result<Key, KcpError> {
+        let birth = Birth {
+            config: self.config.clone(),
+            conv,
+            peer,
+            role,
+            mtu: self.mtu,
+            sn_base: self.sn_base,
+            secret: self.secret,
+            pool: self.pool.clone(),
+        };
+        let mut session = Session::new(birth, now, &mut self.random)?;
+        session.entry.routed = true;
+        let key = self.sessions.insert(session);
+        self.routes.insert((conv, peer), key);
+        Ok(key)
+    }
+
+    /// A number that is free with this peer.
+    pub(super) fn free_conv(&mut self, peer: SocketAddr) -> u32 {
+        loop {
+            let conv = self.random.nonzero();
+            if !self.routes.contains_key(&(conv, peer)) {
+                return conv;
+            }
+        }
+    }
+
+    /// Queues an answer to a stranger; `false` if there is none or the rate is used up.
+    fn answer(&mut self, now: Time, to: SocketAddr, answer: Option<[u8; HEADER_LEN]>) -> bool {
+        answer.is_some_and(|answer| self.answers.push_limited(now, &self.secret, to, answer))
+    }
+}

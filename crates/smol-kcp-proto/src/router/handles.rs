@@ -1,0 +1,163 @@
+//! What the handles of the application do with their sessions.
+
+use std::net::SocketAddr;
+
+use super::{Key, Router};
+use crate::error::KcpError;
+use crate::session::{Role, Session};
+use crate::stats::StreamStats;
+use crate::time::Time;
+
+impl Router {
+    /// Opens a conversation with `peer`; `conv` 0 asks the peer for a number, `None` takes a random
+    /// one.
+    pub fn connect(
+        &mut self,
+        now: Time,
+        peer: SocketAddr,
+        conv: Option<u32>,
+    ) -> Result<Key, KcpError> {
+        let limit = self.config.max_sessions;
+        if self.routes.len() >= limit {
+            return Err(KcpError::TooManySessions { limit });
+        }
+        let conv = match conv {
+            Some(conv) => conv,
+            None => self.free_conv(peer),
+        };
+        if self.routes.contains_key(&(conv, peer)) || self.rests.get(now, conv, peer).is_some() {
+            return Err(KcpError::ConvInUse { conv });
+        }
+        let key = self.open(now, peer, conv, Role::Client)?;
+        self.stats.connected = self.stats.connected.wrapping_add(1);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.handle_timeout(now); // HELLO
+        }
+        self.settle(now, key);
+        Ok(key)
+    }
+
+    /// `Ok(false)`: not yet.
+    pub fn is_connected(&self, key: Key) -> Result<bool, KcpError> {
+        let session = self.session(key)?;
+        match session.error() {
+            Some(error) => Err(error.clone()),
+            None => Ok(session.is_connected()),
+        }
+    }
+
+    /// Is one direction of the session over, or soon?
+    pub fn is_ending(&self, key: Key) -> bool {
+        self.sessions.get(key).is_none_or(Session::is_ending)
+    }
+
+    /// As [`Session::write`].
+    pub fn write(&mut self, now: Time, key: Key, buf: &[u8]) -> Result<Option<usize>, KcpError> {
+        let session = self.sessions.get_mut(key).ok_or(KcpError::Closed)?;
+        // Others may have filled the budget since this session was looked at.
+        self.account.settle(now, session);
+        let written = session.write(now, buf)?;
+        self.settle(now, key);
+        Ok(written)
+    }
+
+    /// As [`Session::read`]. The time is asked for only where something was read.
+    pub fn read(
+        &mut self,
+        now: impl FnOnce() -> Time,
+        key: Key,
+        buf: &mut [u8],
+        whole: bool,
+    ) -> Result<Option<usize>, KcpError> {
+        let session = self.session_mut(key)?;
+        let read = session.read(buf, whole)?;
+        // The flush that a poked session waits for settles this too.
+        if read.is_some() && !session.entry.poked {
+            self.settle(now(), key);
+        }
+        Ok(read)
+    }
+
+    /// As [`Session::flush_writes`].
+    pub fn flush_writes(&mut self, now: Time, key: Key) -> Result<(), KcpError> {
+        let flushed = self.session_mut(key)?.flush_writes();
+        self.settle(now, key);
+        flushed
+    }
+
+    /// As [`Session::close`].
+    pub fn close(&mut self, now: Time, key: Key) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.close(now);
+            self.settle(now, key);
+        }
+    }
+
+    /// As [`Session::is_delivered`].
+    pub fn is_delivered(&self, key: Key) -> Result<bool, KcpError> {
+        self.session(key)?.is_delivered()
+    }
+
+    /// Ends the session at once and tells the peer.
+    pub fn abort(&mut self, now: Time, key: Key) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.fail(KcpError::Closed);
+            self.settle(now, key);
+        }
+    }
+
+    /// The last handle to the session is gone.
+    pub fn release(&mut self, now: Time, key: Key) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.release(now);
+            if std::mem::take(&mut session.entry.counted) {
+                self.shares.remove(session.peer());
+            }
+            self.settle(now, key);
+        }
+    }
+
+    /// Nobody is going to accept the sessions that peers have opened.
+    pub fn refuse_incoming(&mut self, now: Time) {
+        while let Some(key) = self.pop_incoming() {
+            self.stats.refused = self.stats.refused.wrapping_add(1);
+            self.abort(now, key);
+            self.release(now, key);
+        }
+    }
+
+    /// Returns how many sessions have made room for others.
+    pub fn evicted(&self) -> u64 {
+        self.stats.evicted
+    }
+
+    /// Returns the conversation number of a session; 0 if there is none.
+    pub fn conv(&self, key: Key) -> u32 {
+        self.sessions.get(key).map_or(0, Session::conv)
+    }
+
+    /// Returns where the peer is; `None` if there is no such session.
+    pub fn peer(&self, key: Key) -> Option<SocketAddr> {
+        self.sessions.get(key).map(Session::peer)
+    }
+
+    /// Returns the counters and gauges of a session.
+    pub fn session_stats(&self, key: Key) -> StreamStats {
+        self.sessions.get(key).map(Session::stats).unwrap_or_default()
+    }
+
+    /// Conversation, peer and statistics of every session on the wire.
+    pub fn list(&self) -> impl Iterator<Item = (u32, SocketAddr, StreamStats)> + '_ {
+        self.routes.iter().filter_map(|(&(conv, peer), &key)| {
+            self.sessions.get(key).map(|session| (conv, peer, session.stats()))
+        })
+    }
+
+    fn session(&self, key: Key) -> Result<&Session, KcpError> {
+        self.sessions.get(key).ok_or(KcpError::Closed)
+    }
+
+    fn session_mut(&mut self, key: Key) -> Result<&mut Session, KcpError> {
+        self.sessions.get_mut(key).ok_or(KcpError::Closed)
+    }
+}

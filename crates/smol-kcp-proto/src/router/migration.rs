@@ -1,0 +1,111 @@
+//! Peers that have changed their address.
+
+use std::net::SocketAddr;
+
+use super::{Key, Router};
+use crate::session::NewPath;
+use crate::time::Time;
+
+/// Sessions of one conversation number that are asked whether a datagram from elsewhere is theirs.
+const MAX_CANDIDATES: usize = 8;
+
+/// Moves that are logged in one minute.
+const LOGGED: u32 = 10;
+
+impl Router {
+    /// Finds the session of the same number whose peer may have moved to `from`; `true`: the datagram
+    /// has been dealt with.
+    pub(super) fn handle_new_path(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        conv: u32,
+        datagram: &[u8],
+    ) -> bool {
+        let lowest = SocketAddr::from(([0, 0, 0, 0], 0));
+        let candidates: Vec<Key> = self
+            .routes
+            .range((conv, lowest)..)
+            .take_while(|((of, _), _)| *of == conv)
+            .take(MAX_CANDIDATES)
+            .map(|(_, &key)| key)
+            .collect();
+        for key in candidates {
+            let Some(session) = self.sessions.get_mut(key) else { continue };
+            match session.handle_new_path(now, from, datagram) {
+                NewPath::Implausible => continue,
+                NewPath::Plausible => {
+                    if session.has_asked(from) || self.answers.may_ask(now, &self.secret, from) {
+                        session.ask_at(now, from, self.random.nonzero());
+                    }
+                    self.settle(now, key);
+                    self.finish_move(now, key);
+                }
+                NewPath::Proven => {
+                    self.relocate(now, key, from);
+                    if let Some(session) = self.sessions.get_mut(key) {
+                        session.handle_datagram(now, datagram);
+                    }
+                    self.settle(now, key);
+                }
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Moves the session whose peer has answered from elsewhere and no more from where it was.
+    pub(super) fn finish_move(&mut self, now: Time, key: Key) {
+        let session = self.sessions.get_mut(key).filter(|session| session.error().is_none());
+        if let Some(to) = session.and_then(|session| session.poll_move(now)) {
+            self.relocate(now, key, to);
+            self.settle(now, key);
+        }
+    }
+
+    fn relocate(&mut self, now: Time, key: Key, to: SocketAddr) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let (conv, old) = (session.conv(), session.peer());
+        if self.routes.contains_key(&(conv, to)) {
+            return;
+        }
+        session.move_to(now, to);
+        let counted = session.entry.counted;
+        if std::mem::take(&mut session.entry.asked) {
+            self.askers.remove(&old);
+        }
+        self.routes.remove(&(conv, old));
+        self.routes.insert((conv, to), key);
+        if counted {
+            self.shares.remove(old);
+            self.shares.add(to);
+        }
+        self.stats.moved = self.stats.moved.wrapping_add(1);
+        self.log_move(now, conv, old, to);
+        self.ask_others(now, old, to);
+    }
+
+    /// Where one session of a peer has gone, the others have gone too: they are asked at once.
+    fn ask_others(&mut self, now: Time, old: SocketAddr, to: SocketAddr) {
+        let others: Vec<Key> =
+            self.routes.iter().filter(|((_, peer), _)| *peer == old).map(|(_, &key)| key).collect();
+        for key in others {
+            let token = self.random.nonzero();
+            if let Some(session) = self.sessions.get_mut(key).filter(|s| s.is_confirmed()) {
+                session.ask_at(now, to, token);
+            }
+            self.settle(now, key);
+        }
+    }
+
+    fn log_move(&mut self, now: Time, conv: u32, old: SocketAddr, to: SocketAddr) {
+        let minute = now.as_millis() / 60_000;
+        if self.moves_logged.0 != minute {
+            self.moves_logged = (minute, 0);
+        }
+        self.moves_logged.1 += 1;
+        if self.moves_logged.1 <= LOGGED {
+            log::info!("conversation {conv}: the peer has moved from {old} to {to}");
+        }
+    }
+}

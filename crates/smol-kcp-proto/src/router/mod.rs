@@ -1,0 +1,371 @@
+//! From datagram to session and back: who is meant, who may come in, whose turn it is.
+
+mod admission;
+mod answers;
+mod entry;
+mod handles;
+mod migration;
+mod restart;
+mod shares;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use slab::Slab;
+
+use self::answers::Answers;
+pub(crate) use self::entry::Entry;
+use self::restart::{Before, Restarts};
+use self::shares::Shares;
+use super::arq::Pool;
+use super::budget::{Account, MemoryBudget};
+use super::deadlines::Deadlines;
+use super::log_limit::LogLimit;
+use super::random::Random;
+use super::secret::Secret;
+use super::session::{AnotherLife, Session};
+use super::time_wait::TimeWait;
+use crate::config::KcpConfig;
+use crate::error::KcpError;
+use crate::stats::EndpointStats;
+use crate::time::Time;
+use crate::wire::{self, Header, CMD_WASK, CODE_HELLO};
+
+/// A session's place. It stays taken as long as a handle to the session lives.
+pub type Key = usize;
+
+/// Datagrams after which [`Router::transmit`] starts no further session, so that the caller can
+/// send them and receive in between.
+const TRANSMIT_BATCH: usize = 256;
+
+/// Segments' worth of free memory that an endpoint keeps: enough for small talk of many sessions, 90 kB
+/// at the usual MTU.
+const POOLED: usize = 64;
+
+/// All sessions of one endpoint.
+#[derive(Debug)]
+pub struct Router {
+    config: Arc<KcpConfig>,
+    mtu: usize,
+    random: Random,
+    sessions: Slab<Session>,
+    /// By conversation first: so all sessions of one number are neighbours.
+    routes: BTreeMap<(u32, SocketAddr), Key>,
+    /// Peers that opened conversation 0 and have not yet used the number they were given.
+    askers: BTreeMap<SocketAddr, Key>,
+    unconfirmed: BTreeMap<u64, Key>,
+    births: u64,
+    deadlines: Deadlines,
+    rests: TimeWait,
+    /// Sessions with something to send.
+    poked: VecDeque<Key>,
+    /// Sessions with news for their handles.
+    ready: Vec<Key>,
+    /// Sessions that a peer opened and nobody has a handle to yet.
+    incoming: BTreeMap<u64, Key>,
+    /// Of cookies, and of what must not be foreseen.
+    secret: Secret,
+    /// Stateless answers.
+    answers: Answers,
+    /// When an opening was last answered without a record of it.
+    stateless_at: Option<Time>,
+    /// Sessions by the network of the peers that opened them.
+    shares: Shares,
+    /// What the log knows of newcomers that were refused, and of streams that stand still.
+    refusals: LogLimit,
+    stalls: LogLimit,
+    /// The minute in which moves were last logged, and how many there were in it.
+    moves_logged: (u64, u32),
+    restarts: Restarts,
+    accepting: bool,
+    stats: EndpointStats,
+    /// Free memory for payload, for whichever session needs some next.
+    pool: Pool,
+    account: Account,
+    /// Where the sequence numbers of new sessions begin; other than 0 in tests only.
+    sn_base: u32,
+}
+
+impl Router {
+    /// A router with a memory budget of its own.
+    pub fn new(config: Arc<KcpConfig>, overhead: usize, seed: [u64; 2]) -> Router {
+        let budget = MemoryBudget::new(config.memory_budget);
+        Router::with_budget(config, overhead, seed, budget)
+    }
+
+    /// `config` is checked; `overhead` is what the layers add to a datagram; `seed` is secret.
+    pub fn with_budget(
+        config: Arc<KcpConfig>,
+        overhead: usize,
+        seed: [u64; 2],
+        budget: MemoryBudget,
+    ) -> Router {
+        let rests = TimeWait::new(config.linger + config.dead_link, config.max_sessions);
+        Router {
+            mtu: config.mtu.saturating_sub(overhead),
+            account: Account::new(&config, budget),
+            config,
+            random: Random::new(seed),
+            sessions: Slab::new(),
+            routes: BTreeMap::new(),
+            askers: BTreeMap::new(),
+            unconfirmed: BTreeMap::new(),
+            births: 0,
+            deadlines: Deadlines::default(),
+            rests,
+            poked: VecDeque::new(),
+            ready: Vec::new(),
+            incoming: BTreeMap::new(),
+            secret: Secret::new(seed),
+            answers: Answers::default(),
+            stateless_at: None,
+            shares: Shares::default(),
+            refusals: LogLimit::default(),
+            stalls: LogLimit::default(),
+            moves_logged: (0, 0),
+            restarts: Restarts::default(),
+            accepting: false,
+            stats: EndpointStats::default(),
+            pool: Pool::new(POOLED),
+            sn_base: 0,
+        }
+    }
+
+    /// Whether peers may open sessions.
+    pub fn set_accepting(&mut self, accepting: bool) {
+        self.accepting = accepting;
+    }
+
+    /// Acts on one datagram.
+    pub fn handle_datagram(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
+        self.stats.datagrams_received = self.stats.datagrams_received.wrapping_add(1);
+        self.stats.bytes_received = self.stats.bytes_received.wrapping_add(datagram.len() as u64);
+        let Ok(first) = wire::check(datagram) else {
+            self.stats.malformed = self.stats.malformed.wrapping_add(1);
+            return;
+        };
+        match self.routes.get(&(first.conv, from)) {
+            Some(&key) => self.deliver(now, key, &first, datagram),
+            None => self.handle_unrouted(now, from, first.conv, datagram),
+        }
+    }
+
+    fn deliver(&mut self, now: Time, key: Key, first: &Header, datagram: &[u8]) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        // The codes of the handshake come first in a datagram.
+        if first.cmd >= CMD_WASK && first.frg == CODE_HELLO {
+            let (conv, peer) = (session.conv(), session.peer());
+            match session.another_life(now, datagram) {
+                Some(AnotherLife::Asks { nonce }) if self.accepting => {
+                    return self.answer_hello(now, peer, conv, nonce);
+                }
+                Some(AnotherLife::Proven { .. }) if self.accepting => {
+                    session.fail(KcpError::Reset);
+                    self.heed_restart(now, peer, key, Before::Waiting);
+                    self.settle(now, key);
+                    self.rests.wake(conv, peer);
+                    return self.handle_unrouted(now, peer, conv, datagram);
+                }
+                Some(_) => return,
+                None => {}
+            }
+        }
+        let (peer, before) = (session.peer(), Before::of(session));
+        session.handle_datagram(now, datagram);
+        if let Some(lasted) = session.take_stall() {
+            self.report_stall(now, key, lasted);
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if std::mem::take(&mut session.entry.asked) {
+            // It used the number it was given.
+            self.askers.remove(&peer);
+        }
+        self.heed_restart(now, peer, key, before);
+        self.settle(now, key);
+    }
+
+    /// Counts a stream whose data does not get through, and says so once a minute.
+    fn report_stall(&mut self, now: Time, key: Key, lasted: Duration) {
+        if self.stalls.another(now, &mut self.stats.stalled).is_none() {
+            return;
+        }
+        let Some(session) = self.sessions.get(key) else { return };
+        let (conv, peer, mtu, stalled) =
+            (session.conv(), session.peer(), self.config.mtu, self.stats.stalled);
+        log::warn!(
+            "conversation {conv}: {peer} answers, but for {} s has acknowledged no data; if datagrams \
+             of mtu = {mtu} bytes are too long for the path or for the peer, set less ({stalled} such \
+             streams so far)",
+            lasted.as_secs()
+        );
+    }
+
+    /// Lets every session whose deadline has passed do what is due.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some(key) = self.deadlines.pop_due(now) {
+            let Some(session) = self.sessions.get_mut(key) else { continue };
+            session.entry.deadline = None;
+            if session.is_engine_due(now) {
+                Self::poke(&mut self.poked, key, session);
+            }
+            session.handle_timeout(now);
+            self.settle(now, key);
+            self.finish_move(now, key);
+        }
+    }
+
+    /// When [`handle_timeout`](Router::handle_timeout) must be called at the latest.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.deadlines.first()
+    }
+
+    /// Hands the datagrams of sessions that have something to send to `out`, each session's
+    /// together. `true`: call again, there is more.
+    pub fn transmit(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) -> bool {
+        let (mut datagrams, mut bytes) = (0usize, 0u64);
+        let mut out = |addr, datagram: &[u8]| {
+            datagrams += 1;
+            bytes = bytes.wrapping_add(datagram.len() as u64);
+            out(addr, datagram);
+            datagrams
+        };
+        let mut sent = 0;
+        for (addr, answer) in self.answers.drain() {
+            sent = out(addr, &answer);
+        }
+        // Each session once: who has more waits until the others had their turn.
+        for _ in 0..self.poked.len() {
+            if sent >= TRANSMIT_BATCH {
+                break;
+            }
+            let Some(key) = self.poked.pop_front() else { break };
+            let Some(session) = self.sessions.get_mut(key) else { continue };
+            session.entry.poked = false;
+            session.flush(now, &mut |addr, datagram| sent = out(addr, datagram));
+            self.settle(now, key);
+        }
+        self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(datagrams as u64);
+        self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(bytes);
+        !self.poked.is_empty() || !self.answers.is_empty()
+    }
+
+    /// Is there something for [`transmit`](Router::transmit)?
+    pub fn has_transmits(&self) -> bool {
+        !self.poked.is_empty() || !self.answers.is_empty()
+    }
+
+    /// Is there something for [`pop_ready`](Router::pop_ready)?
+    pub fn has_news(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// A session for which handles may have something to do, and what, as bits.
+    pub fn pop_ready(&mut self) -> Option<(Key, u8)> {
+        while let Some(key) = self.ready.pop() {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.entry.listed = false;
+                return Some((key, session.take_ready()));
+            }
+        }
+        None
+    }
+
+    /// Is there something for [`pop_incoming`](Router::pop_incoming)?
+    pub fn has_incoming(&self) -> bool {
+        !self.incoming.is_empty()
+    }
+
+    /// A session that a peer opened; the caller owns a handle to it from here on.
+    pub fn pop_incoming(&mut self) -> Option<Key> {
+        let (_, key) = self.incoming.pop_first()?;
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.entry.incoming = None;
+        }
+        Some(key)
+    }
+
+    /// Are all sessions gone, and all handles to them?
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.answers.is_empty()
+    }
+
+    /// Returns the counters and gauges, except what only the shell knows.
+    pub fn stats(&self) -> EndpointStats {
+        EndpointStats {
+            sessions: self.routes.len(),
+            unconfirmed: self.unconfirmed.len(),
+            time_wait: self.rests.len(),
+            memory_used: self.account.budget().used(),
+            memory_budget: self.account.budget().limit(),
+            ..self.stats
+        }
+    }
+
+    /// Charges what the queues of the driver hold.
+    pub fn charge_queues(&mut self, bytes: usize) {
+        self.account.set_queues(bytes);
+    }
+
+    /// Bytes that a queue of the driver may hold.
+    pub fn queue_share(&self) -> usize {
+        self.account.budget().moving_share()
+    }
+
+    /// Returns what it was made with.
+    pub fn config(&self) -> &KcpConfig {
+        &self.config
+    }
+
+    /// The peer's system says that nobody listens there: ends what waits for a first answer.
+    pub fn handle_refused(&mut self, now: Time) {
+        self.fail_where(now, &KcpError::Refused, Session::is_connecting);
+    }
+
+    /// The transport has ended, or the driver: every session ends for the same cause.
+    pub fn fail_all(&mut self, now: Time, cause: &KcpError) {
+        self.accepting = false;
+        self.fail_where(now, cause, |_| true);
+        self.answers.clear();
+    }
+
+    /// Has every session waited for an answer for so long that the local address may be to blame?
+    /// Those that have just begun to connect wait for less, and say nothing about it.
+    pub fn is_unheard(&self, now: Time, span: Duration) -> bool {
+        let sessions = self.routes.values().filter_map(|&key| self.sessions.get(key));
+        let mut unheard = false;
+        for session in sessions {
+            match session.is_unheard(now, span) {
+                true => unheard = true,
+                false if session.is_connecting() => {}
+                false => return false,
+            }
+        }
+        unheard
+    }
+
+    /// The local address has changed: every peer is to learn of it.
+    pub fn ping_all(&mut self, now: Time) {
+        let keys: Vec<Key> = self.routes.values().copied().collect();
+        for key in keys {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.ping(now);
+                self.settle(now, key);
+            }
+        }
+    }
+
+    fn fail_where(&mut self, now: Time, cause: &KcpError, which: impl Fn(&Session) -> bool) {
+        let keys: Vec<Key> =
+            self.sessions.iter().filter(|(_, s)| which(s)).map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.fail(cause.clone());
+                self.settle(now, key);
+            }
+        }
+    }
+}

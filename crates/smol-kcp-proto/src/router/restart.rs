@@ -1,0 +1,89 @@
+//! A peer that has lost its memory: what one session has learnt of it, the others ask for.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Key, Router};
+use crate::error::KcpError;
+use crate::session::Session;
+use crate::time::Time;
+
+/// Time between two rounds of questions to one peer.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Silence of a session after which a new connection to its peer is a reason to ask.
+const SILENT: Duration = Duration::from_secs(5);
+
+/// Peers that may be asked within [`EVERY`]; the sessions of others learn by their keepalive.
+const PEERS: usize = 64;
+
+/// When the sessions of which peers were last asked.
+#[derive(Debug, Default)]
+pub(super) struct Restarts {
+    asked: BTreeMap<SocketAddr, Time>,
+}
+
+impl Restarts {
+    /// May the sessions of `peer` be asked now? If so, notes that they are.
+    fn ask(&mut self, now: Time, peer: SocketAddr) -> bool {
+        self.asked.retain(|_, at| now.since(*at) < EVERY);
+        let asks = self.asked.len() < PEERS && !self.asked.contains_key(&peer);
+        if asks {
+            self.asked.insert(peer, now);
+        }
+        asks
+    }
+}
+
+/// What a session was before a datagram came for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    Connecting,
+    /// For an answer. Only that can come from who has forgotten the session.
+    Waiting,
+    Quiet,
+}
+
+impl Before {
+    pub(super) fn of(session: &Session) -> Before {
+        match session.is_connecting() {
+            true => Before::Connecting,
+            false if session.awaits_answer() => Before::Waiting,
+            false => Before::Quiet,
+        }
+    }
+}
+
+impl Router {
+    /// After a datagram for a session of `peer`: where its answer is that it does not know the session
+    /// any more, it is asked for a sign of life of every other one; where it has just been connected
+    /// to, of the one that has been silent for longest, which speaks for the others. A question is one
+    /// datagram of 24 bytes, and goes to who has proved its address.
+    pub(super) fn heed_restart(&mut self, now: Time, peer: SocketAddr, key: Key, before: Before) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let connected = match (before, session.error()) {
+            (Before::Connecting, None) if session.is_connected() => true,
+            (Before::Waiting, Some(KcpError::Reset)) => false,
+            _ => return,
+        };
+        let others = self.routes.iter().filter(|(&(_, addr), &other)| addr == peer && other != key);
+        let others = others.filter_map(|(_, &other)| Some((other, self.sessions.get(other)?)));
+        let mut others: Vec<(Time, Key)> = others
+            .filter(|(_, session)| session.is_confirmed() && !session.is_connecting())
+            .map(|(other, session)| (session.last_heard(), other))
+            .collect();
+        if connected {
+            let silent = others.into_iter().min().filter(|&(at, _)| now.since(at) >= SILENT);
+            others = Vec::from_iter(silent);
+        } else if others.is_empty() || !self.restarts.ask(now, peer) {
+            return;
+        }
+        for (_, other) in others {
+            if let Some(session) = self.sessions.get_mut(other) {
+                session.ping(now);
+                self.settle(now, other);
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The application at one end of a session.
+
+use crate::error::KcpError;
+use crate::router::{Key, Router};
+use crate::time::Time;
+use crate::{READABLE, WRITABLE};
+
+/// What the application does with its session, and what came of it.
+#[derive(Debug)]
+pub(super) struct App {
+    pub key: Key,
+    /// What the router has announced; nothing else is tried.
+    pub awake: u8,
+    /// What is still to be written.
+    pub to_write: Vec<u8>,
+    /// Closes its writing side when everything is written.
+    pub closes: bool,
+    /// Closes its writing side when the peer has.
+    pub closes_at_end: bool,
+    /// Writes this when the peer has closed its writing side.
+    pub reply: Vec<u8>,
+    /// Lets go of its handle when everything is delivered and the end read.
+    pub releases: bool,
+    /// Sends back what it reads.
+    pub echoes: bool,
+    /// Reads what there is to read.
+    pub reads: bool,
+    pub read: Vec<u8>,
+    pub at_end: bool,
+    pub connected: Option<Time>,
+    pub delivered: Option<Time>,
+    pub failed: Option<(Time, KcpError)>,
+    pub released: bool,
+    pub closed: bool,
+}
+
+impl App {
+    pub fn new(key: Key) -> App {
+        App {
+            key,
+            awake: READABLE | WRITABLE,
+            to_write: Vec::new(),
+            closes: false,
+            closes_at_end: false,
+            reply: Vec::new(),
+            releases: false,
+            echoes: false,
+            reads: true,
+            read: Vec::new(),
+            at_end: false,
+            connected: None,
+            delivered: None,
+            failed: None,
+            released: false,
+            closed: false,
+        }
+    }
+
+    /// The cause of the failure.
+    pub fn cause(&self) -> Option<&KcpError> {
+        self.failed.as_ref().map(|(_, cause)| cause)
+    }
+
+    /// Does what can be done now.
+    pub fn pump(&mut self, now: Time, router: &mut Router) {
+        if self.released || self.failed.is_some() || self.awake == 0 {
+            return;
+        }
+        if let Err(error) = self.try_pump(now, router) {
+            self.failed = Some((now, error));
+        }
+    }
+
+    fn try_pump(&mut self, now: Time, router: &mut Router) -> Result<(), KcpError> {
+        // What was received comes before the cause of the end.
+        let mut buf = [0; 4096];
+        let readable = std::mem::take(&mut self.awake) & READABLE != 0;
+        while readable && self.reads && !self.at_end {
+            match router.read(|| now, self.key, &mut buf, false)? {
+                None => break,
+                Some(0) => {
+                    self.at_end = true;
+                    self.to_write.append(&mut self.reply);
+                    self.closes |= self.closes_at_end;
+                }
+                Some(n) => {
+                    self.read.extend_from_slice(&buf[..n]);
+                    if self.echoes {
+                        self.to_write.extend_from_slice(&buf[..n]);
+                    }
+                }
+            }
+        }
+        let delivered = self.closed && router.is_delivered(self.key)?;
+        if delivered && self.delivered.is_none() {
+            self.delivered = Some(now);
+        }
+        if self.releases && delivered && self.at_end {
+            router.release(now, self.key);
+            self.released = true;
+            return Ok(());
+        }
+        if self.connected.is_none() && router.is_connected(self.key)? {
+            self.connected = Some(now);
+        }
+        while !self.to_write.is_empty() {
+            let part = self.to_write.len().min(16 * 1024);
+            match router.write(now, self.key, &self.to_write[..part])? {
+                None => return Ok(()),
+                Some(n) => drop(self.to_write.drain(..n)),
+            }
+        }
+        if self.closes && !self.closed {
+            router.close(now, self.key);
+            self.closed = true;
+        }
+        Ok(())
+    }
+}

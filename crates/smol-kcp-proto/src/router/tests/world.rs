@@ -1,0 +1,315 @@
+//! Routers and stock peers with addresses, links between them, and the time.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::app::App;
+use super::stock::Stock;
+use crate::config::KcpConfig;
+use crate::layer::netem::{LinkConfig, Netem};
+use crate::router::{Key, Router};
+use crate::time::Time;
+use crate::{READABLE, WRITABLE};
+
+/// The hosts of [`World::pair`].
+pub(super) const SERVER: usize = 0;
+pub(super) const CLIENT: usize = 1;
+
+/// The address of a host when the world begins.
+pub(super) fn addr(host: usize) -> SocketAddr {
+    ([10, 0, 0, host as u8 + 1], 4000).into()
+}
+
+/// A datagram that a host has sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub at: Time,
+    pub from: SocketAddr,
+    pub to: SocketAddr,
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) struct Host {
+    pub addr: SocketAddr,
+    pub router: Router,
+    pub apps: Vec<App>,
+    /// How the application treats a session that a peer opened; `None`: it does not take any.
+    pub accept: Option<fn(Key) -> App>,
+    stock: Option<Stock>,
+}
+
+/// Steps after which a story must have ended.
+const STEPS: usize = 2_000_000;
+
+type Filter = Box<dyn FnMut(&Sent) -> bool>;
+
+pub(super) struct World {
+    pub now: Time,
+    pub hosts: Vec<Host>,
+    /// What was sent, while it is wanted.
+    pub log: Option<Vec<Sent>>,
+    /// Which datagrams get as far as their link.
+    pub filter: Filter,
+    links: BTreeMap<(usize, usize), Netem>,
+    link: LinkConfig,
+    seed: u64,
+    steps: usize,
+}
+
+impl World {
+    /// Hosts without a network of their own: `add` them.
+    pub fn new(link: LinkConfig, seed: u64) -> World {
+        World {
+            now: Time::ZERO,
+            hosts: Vec::new(),
+            log: None,
+            filter: Box::new(|_| true),
+            links: BTreeMap::new(),
+            link,
+            seed,
+            steps: 0,
+        }
+    }
+
+    /// A server that closes when its client does, and a client.
+    pub fn pair(config: &KcpConfig, link: LinkConfig, seed: u64) -> World {
+        let mut world = World::new(link, seed);
+        world.add_server(config);
+        world.add(config);
+        world
+    }
+
+    pub fn add(&mut self, config: &KcpConfig) -> usize {
+        let host = self.hosts.len();
+        let router = self.router(config, host);
+        self.hosts.push(Host {
+            addr: addr(host),
+            router,
+            apps: Vec::new(),
+            accept: None,
+            stock: None,
+        });
+        host
+    }
+
+    pub fn add_server(&mut self, config: &KcpConfig) -> usize {
+        let host = self.add(config);
+        self.hosts[host].router.set_accepting(true);
+        self.hosts[host].accept =
+            Some(|key| App { closes_at_end: true, releases: true, ..App::new(key) });
+        host
+    }
+
+    /// Adds a peer that is the reference implementation and nothing else.
+    pub fn add_stock(&mut self, config: &KcpConfig, conv: u32, peer: SocketAddr) -> usize {
+        let host = self.add(config);
+        self.hosts[host].stock = Some(Stock::new(config, conv, peer));
+        host
+    }
+
+    pub fn stock(&mut self, host: usize) -> &mut Stock {
+        self.hosts[host].stock.as_mut().expect("a stock peer")
+    }
+
+    pub fn router(&self, config: &KcpConfig, host: usize) -> Router {
+        assert!(config.check().is_ok(), "{:?}", config.check());
+        Router::new(Arc::new(config.clone()), 0, [self.seed, host as u64 + 1])
+    }
+
+    /// Opens a session from `host` to the first address of `to`; the index of its application.
+    pub fn connect(&mut self, host: usize, to: usize, conv: Option<u32>) -> usize {
+        let Host { router, apps, .. } = &mut self.hosts[host];
+        let key = router.connect(self.now, addr(to), conv).expect("there is room");
+        apps.push(App { releases: true, ..App::new(key) });
+        apps.len() - 1
+    }
+
+    /// An application, which may be told to do something else.
+    pub fn app(&mut self, host: usize, app: usize) -> &mut App {
+        let app = &mut self.hosts[host].apps[app];
+        app.awake = READABLE | WRITABLE;
+        app
+    }
+
+    pub fn release(&mut self, host: usize, app: usize) {
+        let Host { router, apps, .. } = &mut self.hosts[host];
+        router.release(self.now, apps[app].key);
+        apps[app].released = true;
+        self.turn();
+    }
+
+    /// Lets go of everything that nobody has let go of.
+    pub fn release_all(&mut self) {
+        for host in 0..self.hosts.len() {
+            for app in 0..self.hosts[host].apps.len() {
+                if !self.hosts[host].apps[app].released {
+                    self.release(host, app);
+                }
+            }
+        }
+    }
+
+    /// From here on whoever comes is sent away.
+    pub fn accept_none(&mut self) {
+        for host in &mut self.hosts {
+            host.router.set_accepting(false);
+            host.accept = None;
+        }
+    }
+
+    /// Puts a datagram before a host, as if it came from `from`.
+    pub fn inject(&mut self, to: usize, from: SocketAddr, bytes: &[u8]) {
+        let now = self.now;
+        self.hosts[to].router.handle_datagram(now, from, bytes);
+        self.turn();
+    }
+
+    /// When something happens next; `None`: never.
+    pub fn next(&self) -> Option<Time> {
+        let links = self.links.values().filter_map(Netem::poll_timeout);
+        let hosts = self.hosts.iter().filter_map(|host| match &host.stock {
+            Some(stock) => stock.poll_timeout(),
+            None => host.router.poll_timeout(),
+        });
+        links.chain(hosts).min()
+    }
+
+    /// Jumps to what happens next; `false`: nothing does, up to `end`.
+    pub fn step(&mut self, end: Time) -> bool {
+        self.turn();
+        let Some(next) = self.next().filter(|&next| next <= end) else { return false };
+        self.steps += 1;
+        assert!(self.steps < STEPS, "no end at {:?}", self.now);
+        self.now = self.now.max(next);
+        let now = self.now;
+        let mut arrived = Vec::new();
+        for (&(_, to), link) in &mut self.links {
+            while let Some((from, bytes)) = link.dequeue(now) {
+                arrived.push((to, from, bytes));
+            }
+        }
+        for (to, from, bytes) in arrived {
+            let host = &mut self.hosts[to];
+            match &mut host.stock {
+                Some(stock) => stock.input(now, from, &bytes),
+                None => host.router.handle_datagram(now, from, &bytes),
+            }
+        }
+        for host in &mut self.hosts {
+            match &mut host.stock {
+                Some(stock) => stock.update(now),
+                None => host.router.handle_timeout(now),
+            }
+        }
+        self.turn();
+        true
+    }
+
+    /// What follows a batch: the applications read and write, then everything due is sent.
+    pub fn turn(&mut self) {
+        let now = self.now;
+        for index in 0..self.hosts.len() {
+            let host = &mut self.hosts[index];
+            let mut sent = Vec::new();
+            let from = host.addr;
+            let mut out = |to, datagram: &[u8]| {
+                sent.push(Sent { at: now, from, to, bytes: datagram.to_vec() });
+            };
+            if let Some(stock) = &mut host.stock {
+                stock.transmit(&mut out);
+            } else {
+                while let Some((key, bits)) = host.router.pop_ready() {
+                    let live = |app: &&mut App| app.key == key && !app.released;
+                    if let Some(app) = host.apps.iter_mut().find(live) {
+                        app.awake |= bits;
+                    }
+                }
+                if let Some(accept) = host.accept {
+                    while let Some(key) = host.router.pop_incoming() {
+                        host.apps.push(accept(key));
+                    }
+                }
+                for app in &mut host.apps {
+                    app.pump(now, &mut host.router);
+                }
+                for turns in 0.. {
+                    assert!(turns < 10_000, "always more to send");
+                    if !host.router.transmit(now, &mut out) {
+                        break;
+                    }
+                }
+            }
+            for datagram in sent {
+                self.post(index, datagram);
+            }
+        }
+    }
+
+    fn post(&mut self, from: usize, datagram: Sent) {
+        if let Some(log) = &mut self.log {
+            log.push(datagram.clone());
+        }
+        if !(self.filter)(&datagram) {
+            return;
+        }
+        let Some(to) = self.hosts.iter().position(|host| host.addr == datagram.to) else { return };
+        let seed = self.seed ^ ((from as u64) << 32) ^ ((to as u64) << 40);
+        let link = self.links.entry((from, to)).or_insert_with(|| Netem::new(&self.link, seed));
+        link.enqueue(self.now, datagram.from, &datagram.bytes);
+    }
+
+    /// Runs for `span`.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.step(end) {}
+        self.now = end;
+        self.turn();
+    }
+
+    /// Runs until `done`, which must be within `span`.
+    pub fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut World) -> bool) {
+        let end = self.now + span;
+        self.turn();
+        loop {
+            // To look is not to wake.
+            let awake: Vec<u8> = self.apps().map(|app| app.awake).collect();
+            let end_reached = done(self);
+            self.apps().zip(awake).for_each(|(app, awake)| app.awake = awake);
+            if end_reached {
+                break;
+            }
+            assert!(self.step(end), "not done within {span:?}: {:?}", self.summary());
+        }
+    }
+
+    /// Runs until nothing is ever going to happen again.
+    pub fn run_dry(&mut self) {
+        while self.step(Time::from_micros(u64::MAX)) {}
+    }
+
+    fn apps(&mut self) -> impl Iterator<Item = &mut App> {
+        self.hosts.iter_mut().flat_map(|host| &mut host.apps)
+    }
+
+    /// What every application has come to.
+    pub fn summary(&self) -> Vec<String> {
+        let apps = self
+            .hosts
+            .iter()
+            .enumerate()
+            .flat_map(|(host, of)| of.apps.iter().map(move |app| (host, app)));
+        apps.map(|(host, app)| {
+            let (read, at_end) = (app.read.len(), app.at_end);
+            format!("{host}: {read} {at_end} {:?} {:?}", app.delivered, app.failed)
+        })
+        .collect()
+    }
+
+    /// Datagrams sent so far from one address to another, while the log runs.
+    pub fn sent(&self, from: SocketAddr, to: SocketAddr) -> impl Iterator<Item = &Sent> {
+        self.log.iter().flatten().filter(move |sent| sent.from == from && sent.to == to)
+    }
+}

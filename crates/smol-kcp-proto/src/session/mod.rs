@@ -1,0 +1,447 @@
+//! One conversation's life: what opens it, keeps it alive, moves it and ends it.
+//!
+//! The engine carries the bytes. Everything here is about the conversation as such, told to the
+//! peer by control codes in WASK and WINS segments that stock peers take for window probes (see
+//! [`crate::wire`]).
+
+mod inbox;
+mod proof;
+mod receive;
+mod roam;
+mod stats;
+mod timers;
+mod transmit;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::inbox::Inbox;
+use self::proof::Third;
+pub(crate) use self::proof::{question, AnotherLife, Proof};
+use self::roam::Challenge;
+pub(crate) use self::roam::NewPath;
+use self::stats::Counters;
+use self::timers::Stall;
+use super::arq::{Engine, Pool, Setup};
+use super::control::Control;
+use super::random::Random;
+use super::router::Entry;
+use super::secret::Secret;
+use super::time_wait::Rest;
+use crate::config::KcpConfig;
+use crate::error::KcpError;
+use crate::time::Time;
+
+/// There may be something to read, or the end of it.
+pub const READABLE: u8 = 1;
+/// There may be room to write; connecting or closing may have come further.
+pub const WRITABLE: u8 = 2;
+
+/// Datagrams this side sent, of which the first segment is remembered to recognise an RST.
+const RECENT: usize = 16;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// This side opened the conversation.
+    Client,
+    /// The peer did.
+    Server,
+}
+
+/// What is known of the peer's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Unknown,
+    /// It understands the control codes.
+    Native,
+    /// It answered one of them as an ordinary window probe.
+    Stock,
+}
+
+/// The client's HELLO.
+#[derive(Clone, Copy, Debug)]
+struct Hello {
+    nonce: u32,
+    tries: u32,
+    /// When it is sent next; `None` once it has been answered.
+    next: Option<Time>,
+}
+
+/// The end of what this side writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fin {
+    /// The application may write.
+    Open,
+    /// Closed; what was written is still on its way out.
+    Wanted,
+    /// Told to the peer as often as `tries`, next at `next`.
+    Sent { sn: u32, tries: u32, next: Time },
+    /// The peer knows, or never will.
+    Done,
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub(crate) struct Session {
+    config: Arc<KcpConfig>,
+    conv: u32,
+    peer: SocketAddr,
+    role: Role,
+    /// Bytes of the largest datagram, less the overhead of the layers.
+    mtu: usize,
+    /// Where the numbers of both directions begin.
+    sn_base: u32,
+    engine: Engine,
+    inbox: Inbox,
+    code: Peer,
+    hello: Option<Hello>,
+    /// The most that the peer has acknowledged without a gap.
+    peer_una: u32,
+    /// The nonces of the client's HELLO and of the server's answer, once both are known.
+    hello_nonces: Option<(u32, u32)>,
+    /// The client's proof of its address, until the server shows that it has it.
+    third: Option<Third>,
+    secret: Secret,
+    /// Something has been heard from the peer.
+    established: bool,
+    /// The peer has proved that it receives what we send.
+    confirmed: bool,
+    /// An unconfirmed peer has said something, and is to be asked for a proof.
+    owes_question: bool,
+    /// When an unconfirmed peer was last asked, and how often.
+    asked_at: Option<Time>,
+    times_asked: u8,
+    /// The peer's clock, and when it was heard.
+    peer_clock: Option<(u32, Time)>,
+    /// A write found no room.
+    blocked: bool,
+    /// The peer announces that it has no room.
+    peer_closed: bool,
+    /// The receive budget holds back what is readable.
+    held_back: bool,
+    fin: Fin,
+    /// The peer's last sequence number, once it said so.
+    peer_fin: Option<u32>,
+    /// No handle is left: nobody reads, and `linger` runs since then.
+    released: Option<Time>,
+    /// When the application closed the writing side.
+    closed: Time,
+    error: Option<KcpError>,
+    opened: Time,
+    heard: Time,
+    progress: Time,
+    /// When the peer was last heard again after a silence in which something got lost.
+    returned: Time,
+    /// When the engine's back-off began anew.
+    restarted: Time,
+    stall: Stall,
+    pinged: Time,
+    /// The first sign of life asked for since the last one came.
+    asked: Time,
+    /// When a small write that waits for company must leave.
+    flush_at: Option<Time>,
+    /// Control segments for the next flush: `cmd`, `frg`, `sn`, `ts`.
+    control: Vec<Control>,
+    challenges: Vec<Challenge>,
+    /// What RSTs and the answers to probes echo of the latest datagrams sent: `sn` and `ts` of
+    /// their [echoes](super::control::reset_echo).
+    recent: [Option<(u32, u32)>; RECENT],
+    recent_at: usize,
+    /// `sn` and `ts` of the peer's last words that an RST can echo.
+    last: Option<(u32, u32)>,
+    ready: u8,
+    /// Bytes that may be held in either direction, and from how many on that is no bound.
+    share: usize,
+    widest: usize,
+    /// Bytes that were read, or acknowledged by the peer.
+    drained: usize,
+    stats: Counters,
+    /// The router's bookkeeping.
+    pub(super) entry: Entry,
+}
+
+/// What a session is born with.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    pub config: Arc<KcpConfig>,
+    pub conv: u32,
+    pub peer: SocketAddr,
+    pub role: Role,
+    pub mtu: usize,
+    pub sn_base: u32,
+    /// The endpoint's, for the proofs of addresses.
+    pub secret: Secret,
+    /// Memory for payload that the sessions of an endpoint share.
+    pub pool: Pool,
+}
+
+impl Session {
+    pub(crate) fn new(birth: Birth, now: Time, random: &mut Random) -> Result<Session, KcpError> {
+        let Birth { config, conv, peer, role, mtu, sn_base, secret, pool } = birth;
+        let ts_base = random.next_u32();
+        let mut engine = Engine::new(Setup { conv, config: &config, mtu, now, ts_base, sn_base })?;
+        engine.share(&pool);
+        let hello = match role {
+            Role::Client => Some(Hello { nonce: random.nonzero(), tries: 0, next: Some(now) }),
+            Role::Server => None,
+        };
+        let widest = engine.widest();
+        Ok(Session {
+            config,
+            conv,
+            peer,
+            role,
+            mtu,
+            sn_base,
+            engine,
+            inbox: Inbox::default(),
+            code: Peer::Unknown,
+            hello,
+            peer_una: sn_base,
+            hello_nonces: None,
+            third: None,
+            secret,
+            established: role == Role::Server,
+            confirmed: role == Role::Client,
+            owes_question: false,
+            asked_at: None,
+            times_asked: 0,
+            peer_clock: None,
+            blocked: false,
+            peer_closed: false,
+            held_back: false,
+            fin: Fin::Open,
+            peer_fin: None,
+            released: None,
+            closed: now,
+            error: None,
+            opened: now,
+            heard: now,
+            progress: now,
+            returned: now,
+            restarted: now,
+            stall: Stall::Unseen,
+            pinged: now,
+            asked: now,
+            flush_at: None,
+            control: Vec::new(),
+            challenges: Vec::new(),
+            recent: [None; RECENT],
+            recent_at: 0,
+            last: None,
+            ready: 0,
+            share: widest,
+            widest,
+            drained: 0,
+            stats: Counters::default(),
+            entry: Entry::default(),
+        })
+    }
+
+    pub(crate) fn conv(&self) -> u32 {
+        self.conv
+    }
+
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Takes the number that the peer allocated for a conversation opened without one.
+    pub(crate) fn adopt(&mut self, conv: u32) {
+        self.conv = conv;
+        self.engine.set_conv(conv);
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(crate) fn error(&self) -> Option<&KcpError> {
+        self.error.as_ref()
+    }
+
+    /// When the peer last gave a sign of life.
+    pub(crate) fn last_heard(&self) -> Time {
+        self.heard
+    }
+
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    /// May `connect` return? It need not wait at all without a timeout.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.established || (self.config.connect_timeout.is_none() && self.conv != 0)
+    }
+
+    /// Is an answer still outstanding that says whether there is a peer at all?
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.role == Role::Client && !self.established && self.error.is_none()
+    }
+
+    /// Takes what the send budget has room for; `None`: nothing now.
+    pub(crate) fn write(&mut self, now: Time, buf: &[u8]) -> Result<Option<usize>, KcpError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        if self.fin != Fin::Open {
+            return Err(KcpError::Closed);
+        }
+        let quiet = self.engine.unacked() == 0;
+        let taken =
+            if self.confirmed { self.engine.write(buf)? } else { self.write_unproven(buf)? };
+        if taken == 0 {
+            self.blocked = !buf.is_empty();
+            return Ok(buf.is_empty().then_some(0));
+        }
+        if quiet {
+            self.progress = now;
+        }
+        self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(taken as u64);
+        if !self.config.flush_write {
+            let interval = Duration::from_millis(u64::from(self.config.nodelay.interval));
+            let small = self.engine.unsent() <= 1;
+            self.flush_at = small.then(|| self.flush_at.unwrap_or(now + interval));
+        }
+        Ok(Some(taken))
+    }
+
+    /// After anything that may have made room.
+    fn wake_writer(&mut self) {
+        if self.blocked && self.confirmed && self.engine.writable() {
+            self.blocked = false;
+            self.ready |= WRITABLE;
+        }
+    }
+
+    /// Ends the wait of small writes for company.
+    pub(crate) fn flush_writes(&mut self) -> Result<(), KcpError> {
+        self.flush_at = None;
+        self.error.clone().map_or(Ok(()), Err)
+    }
+
+    /// Reads bytes (`whole` false) or a message; `None`: nothing now; `Some(0)`: the end.
+    pub(crate) fn read(&mut self, buf: &mut [u8], whole: bool) -> Result<Option<usize>, KcpError> {
+        if !self.inbox.is_empty() {
+            let n = if whole { self.inbox.receive(buf)? } else { self.inbox.read(buf) };
+            self.stats.bytes_received = self.stats.bytes_received.wrapping_add(n as u64);
+            self.drained = self.drained.wrapping_add(n);
+            if self.held_back {
+                self.drain();
+            } else {
+                self.engine.set_backlog(self.inbox.len());
+            }
+            return Ok(Some(n));
+        }
+        if self.at_end() {
+            return Ok(Some(0));
+        }
+        match &self.error {
+            Some(error) => Err(error.clone()),
+            None => Ok(None),
+        }
+    }
+
+    /// Has everything before the peer's FIN been read?
+    fn at_end(&self) -> bool {
+        self.peer_fin.is_some_and(|sn| sn == self.engine.rcv_nxt()) && self.inbox.is_empty()
+    }
+
+    /// No more writes: what was written goes out, then FIN.
+    pub(crate) fn close(&mut self, now: Time) {
+        if self.fin == Fin::Open {
+            self.fin = Fin::Wanted;
+            self.closed = now;
+            self.flush_at = None;
+        }
+    }
+
+    /// Has the peer acknowledged all that was written, and the FIN? `Ok(false)`: not yet.
+    pub(crate) fn is_delivered(&self) -> Result<bool, KcpError> {
+        match &self.error {
+            _ if self.fin == Fin::Done && self.engine.unacked() == 0 => Ok(true),
+            Some(error) => Err(error.clone()),
+            None => Ok(false),
+        }
+    }
+
+    /// The last handle is gone: nobody reads any more, what was written is delivered in the
+    /// background.
+    pub(crate) fn release(&mut self, now: Time) {
+        if self.is_connecting() && self.engine.unacked() == 0 {
+            // Never answered, and nothing written: there is nothing to deliver to anybody.
+            self.fail(KcpError::Closed);
+        }
+        self.close(now);
+        self.released = Some(now);
+        // A full inbox would keep the peer's writer waiting.
+        self.inbox.clear();
+        self.drain();
+    }
+
+    /// Ends at once, for `cause`. Whether the peer is told is the caller's business.
+    pub(crate) fn fail(&mut self, cause: KcpError) {
+        if self.error.is_none() {
+            self.error = Some(cause);
+            self.ready |= READABLE | WRITABLE;
+        }
+    }
+
+    /// Is there nothing left to do for anybody? Then the session may be removed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.released.is_some()
+            && (self.error.is_some()
+                || (matches!(self.is_delivered(), Ok(true))
+                    && (self.at_end() || self.code == Peer::Stock)
+                    // The peer's last words wait to be acknowledged.
+                    && !self.needs_flush()))
+    }
+
+    /// What is remembered of the session after its end.
+    pub(crate) fn rest(&self) -> Rest {
+        Rest {
+            una: self.engine.rcv_nxt(),
+            peer_fin: self.peer_fin,
+            nonce: self.hello_nonces.filter(|_| self.role == Role::Server).map(|(peer, _)| peer),
+            reset: self.error.is_some() || !self.at_end(),
+        }
+    }
+
+    /// Has one side closed, or both, or has it failed?
+    pub(crate) fn is_ending(&self) -> bool {
+        self.error.is_some() || self.fin != Fin::Open || self.peer_fin.is_some()
+    }
+
+    /// Bytes of memory held, nearly.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Session>() + self.engine.memory() + self.inbox.capacity()
+    }
+
+    /// Bytes that were read, or acknowledged by the peer, so far; it wraps.
+    pub(crate) fn drained(&self) -> usize {
+        self.drained
+    }
+
+    /// Bounds what may be held in either direction, as far as the configuration does not.
+    pub(crate) fn set_share(&mut self, bytes: usize) {
+        let share = bytes.min(self.widest);
+        if share != self.share {
+            self.share = share;
+            self.engine.narrow(share);
+        }
+        if share < self.widest && self.memory() > share {
+            self.engine.trim();
+            self.inbox.shrink();
+        }
+    }
+
+    /// What became possible for the handles since the last call, as bits.
+    pub(crate) fn take_ready(&mut self) -> u8 {
+        std::mem::take(&mut self.ready)
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        self.ready != 0
+    }
+}

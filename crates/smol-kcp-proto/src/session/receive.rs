@@ -1,0 +1,271 @@
+//! What arrives from the peer's address.
+
+use std::time::Duration;
+
+use super::proof::before;
+use super::{Control, Fin, Peer, Role, Session, READABLE, WRITABLE};
+use crate::arq::{Reader, Refusal};
+use crate::control::can_be_reset;
+use crate::error::KcpError;
+use crate::time::Time;
+use crate::wire::{
+    self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PATH, CODE_PLAIN,
+    CODE_RST,
+};
+
+/// A FIN may be so far ahead of what has been received: the most that the window's 16 bits can say.
+const FIN_AHEAD: i32 = 65_535;
+
+/// A longer opening says more of losses than of the path: twice the round trip of two satellite hops.
+const SEED_MAX: Duration = Duration::from_secs(10);
+
+impl Session {
+    /// Acts on a well-formed datagram of this conversation that came from the peer's address.
+    pub(crate) fn handle_datagram(&mut self, now: Time, datagram: &[u8]) {
+        self.stats.datagrams_received = self.stats.datagrams_received.wrapping_add(1);
+        self.stats.wire_received = self.stats.wire_received.wrapping_add(datagram.len() as u64);
+        if self.error.is_some() || !(self.confirmed || self.hear_unproven(now, datagram)) {
+            return;
+        }
+        let full = self.peer_is_full();
+        let waiting = self.inbox.len();
+        let unacked = self.engine.unacked();
+        // What is next in a stream goes straight to where it is read.
+        let handled = if self.config.stream && self.released.is_none() {
+            let room = self.config.recv_budget.min(self.share).saturating_sub(waiting);
+            let engine = &mut self.engine;
+            self.inbox
+                .extend(|into| engine.handle_datagram_for(now, datagram, Reader { into, room }))
+        } else {
+            self.engine.handle_datagram(now, datagram)
+        };
+        if self.inbox.len() > waiting {
+            self.ready |= READABLE;
+        }
+        let handled = match handled {
+            Ok(handled) => handled,
+            Err(refusal) => {
+                let counter = match refusal {
+                    Refusal::Malformed => &mut self.stats.rejected.malformed,
+                    Refusal::Una => &mut self.stats.rejected.una,
+                };
+                *counter = counter.wrapping_add(1);
+                return;
+            }
+        };
+        self.peer_closed = self.engine.stats().peer_window == 0;
+        let acked = unacked.saturating_sub(self.engine.unacked());
+        self.drained = self.drained.wrapping_add(acked * self.config.mss());
+        self.confirmed |= handled.proven;
+        let mut genuine = handled.proven || handled.progress || handled.pushed;
+        // Does the peer take back what it has acknowledged? A restarted stock peer that knows
+        // nothing of the conversation does, in all that it says: it may acknowledge what is out of
+        // order for it, and answer probes, but it is not the one that was there. A datagram overtaken
+        // on its way looks the same, and is followed by others. Our own code says RST instead, and
+        // may say "one before the beginning".
+        let mut forgetful = self.code != Peer::Native;
+        let mut echo = None;
+        for segment in wire::segments(datagram).flatten() {
+            let header = &segment.header;
+            if diff(header.una, self.peer_una) >= 0 {
+                self.peer_una = header.una;
+                forgetful = false;
+            }
+            if echo.is_none() && can_be_reset(header) {
+                echo = Some((header.sn, header.ts));
+                self.hear_clock(now, header);
+            }
+            genuine |= self.handle_control(now, header);
+            let asks = header.cmd == CMD_PUSH && header.sn == before(self.sn_base);
+            if self.third.is_some() && header.frg != CODE_HELLO && !asks {
+                // A server says more only once it has the proof.
+                self.third = None;
+            }
+            if self.error.is_some() {
+                return;
+            }
+        }
+        self.last = echo.or(self.last);
+        if handled.progress && !forgetful {
+            self.progress = now;
+        }
+        if handled.pushed {
+            // The ACK is company enough for a small write.
+            self.flush_at = None;
+        }
+        if genuine && !forgetful {
+            self.end_silence(now);
+            self.heard = now;
+            if full {
+                // With the peer's window closed a sign of life is progress enough: its reader is
+                // slow.
+                self.progress = now;
+            }
+            if !self.established {
+                self.established = true;
+                self.ready |= WRITABLE;
+            }
+        }
+        self.drain();
+        self.wake_writer();
+        if self.at_end() || self.fin == Fin::Done {
+            self.ready |= READABLE | WRITABLE;
+        }
+        if self.released.is_some()
+            && handled.pushed
+            && matches!(self.is_delivered(), Ok(true))
+            && self.peer_fin.is_none()
+        {
+            // Nobody will read what the peer goes on sending: as TCP does, say so.
+            self.fail(KcpError::Closed);
+        }
+    }
+
+    /// Acts on a probe, an answer or one of our codes; `false` where it proves nothing about the
+    /// peer.
+    fn handle_control(&mut self, now: Time, header: &Header) -> bool {
+        match (header.cmd, header.frg) {
+            (CMD_WASK, CODE_HELLO) => self.handle_hello(now, header),
+            (CMD_WASK, CODE_PATH) => self.prove_path(header),
+            (CMD_WASK, CODE_FIN) => self.handle_fin(header),
+            // Only the plain code and those of the future: answered as stock peers do.
+            (CMD_WASK, _) => self.answer(CODE_PLAIN, header.sn, Some(header.ts)),
+            (CMD_WINS, CODE_HELLO) => self.handle_hello_ack(now, header),
+            (CMD_WINS, CODE_FIN) => self.handle_fin_ack(header),
+            (CMD_WINS, CODE_RST) => return self.handle_reset(header),
+            (CMD_WINS, _) => self.handle_wins(),
+            // ACKs and data are the engine's.
+            (_, _) => return header.cmd == CMD_PUSH,
+        }
+        true
+    }
+
+    /// The answer carries a cookie, and binds nobody: of a conversation that is known, only the third
+    /// leg changes anything, as anybody can send a HELLO.
+    fn handle_hello(&mut self, now: Time, header: &Header) {
+        let own = self.secret.cookie(now, self.peer, self.conv, header.sn);
+        if !self.confirmed {
+            self.code = Peer::Native;
+            self.hello_nonces = Some((header.sn, own));
+        }
+        self.push_control(Control { cmd: CMD_WINS, frg: CODE_HELLO, sn: header.sn, ts: Some(own) });
+    }
+
+    fn handle_hello_ack(&mut self, now: Time, header: &Header) {
+        if self.role == Role::Server {
+            let opening = (self.peer, self.conv, header.ts);
+            if self.secret.is_cookie(now, opening, header.sn) {
+                self.code = Peer::Native;
+                self.hello_nonces = Some((header.ts, header.sn));
+            }
+            return;
+        }
+        let Some(hello) = self.hello.as_mut().filter(|hello| hello.nonce == header.sn) else {
+            return;
+        };
+        hello.next = None;
+        self.code = Peer::Native;
+        self.hello_nonces = Some((header.sn, header.ts));
+        self.seed_rtt(now, self.opened, true);
+        self.push_third(now);
+    }
+
+    /// The time since the first HELLO, or the first question for a proof, is the path's round trip, or
+    /// more if one was lost: within reason, a better guess than one that is the same for every path.
+    /// A server cannot be `certain`: an earlier session of the same opening may have asked.
+    pub(super) fn seed_rtt(&mut self, now: Time, since: Time, is_certain: bool) {
+        let rtt = now.since(since);
+        if rtt <= SEED_MAX {
+            self.engine.seed_rtt(now, rtt, is_certain);
+        }
+    }
+
+    fn handle_fin(&mut self, header: &Header) {
+        self.code = Peer::Native;
+        // No peer sends beyond our window, or takes back what it has sent.
+        if !(0..=FIN_AHEAD).contains(&diff(header.sn, self.engine.rcv_nxt()))
+            && self.peer_fin.is_none()
+        {
+            self.stats.rejected.window = self.stats.rejected.window.wrapping_add(1);
+            return;
+        }
+        // The first FIN stands: nothing of it may be taken back.
+        let sn = *self.peer_fin.get_or_insert(header.sn);
+        if sn == header.sn {
+            self.push_control(Control { cmd: CMD_WINS, frg: CODE_FIN, sn, ts: None });
+        }
+    }
+
+    fn handle_fin_ack(&mut self, header: &Header) {
+        if matches!(self.fin, Fin::Sent { sn, .. } if sn == header.sn) {
+            self.fin = Fin::Done;
+        }
+    }
+
+    /// A plain WINS: to a HELLO, a FIN or a probe of ours, it is a stock peer's answer.
+    fn handle_wins(&mut self) {
+        if self.code != Peer::Native {
+            let asked = self.hello.is_some_and(|hello| hello.tries > 0)
+                || matches!(self.fin, Fin::Sent { .. });
+            if asked {
+                self.code = Peer::Stock;
+            }
+            if matches!(self.fin, Fin::Sent { .. }) {
+                self.fin = Fin::Done;
+            }
+        }
+    }
+
+    fn handle_reset(&mut self, header: &Header) -> bool {
+        let echo = (header.sn, header.ts);
+        // A server that has no room echoes the client's proof, and announces none.
+        let refused = self.third.is_some()
+            && self.hello_nonces == Some((header.ts, header.sn))
+            && header.wnd == 0;
+        if !refused && !self.recent.contains(&Some(echo)) && !self.engine.in_flight(echo.0, echo.1)
+        {
+            self.stats.rejected.reset = self.stats.rejected.reset.wrapping_add(1);
+            return false;
+        }
+        self.code = Peer::Native;
+        self.fail(if refused { KcpError::NoRoom } else { KcpError::Reset });
+        true
+    }
+
+    /// Queues the answer to a window probe.
+    pub(super) fn answer(&mut self, frg: u8, sn: u32, ts: Option<u32>) {
+        self.push_control(Control { cmd: CMD_WINS, frg, sn, ts });
+    }
+
+    /// Queues a control segment; a newer one of its kind replaces it, which bounds the queue.
+    pub(super) fn push_control(&mut self, control: Control) {
+        let kind = (control.cmd, control.frg);
+        match self.control.iter_mut().find(|c| (c.cmd, c.frg) == kind) {
+            Some(old) => *old = control,
+            // The codes of the handshake come first, where they are looked for.
+            None if control.frg == CODE_HELLO => self.control.insert(0, control),
+            None => self.control.push(control),
+        }
+    }
+
+    /// Moves what is readable from the engine to the inbox, as far as the budget goes; with no
+    /// reader left, to nowhere.
+    pub(super) fn drain(&mut self) {
+        let (budget, whole) = (self.config.recv_budget.min(self.share), !self.config.stream);
+        let before = self.inbox.len();
+        loop {
+            self.held_back = self.inbox.cost() >= budget;
+            let engine = &mut self.engine;
+            if self.held_back || self.inbox.append(whole, |into| engine.read(into)).is_none() {
+                break;
+            }
+            if self.released.is_some() {
+                self.inbox.clear();
+            }
+        }
+        self.engine.set_backlog(self.inbox.len());
+        if self.inbox.len() > before {
+            self.ready |= READABLE;
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What leaves: control segments first, then what the engine has.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::proof::before;
+use super::timers::FIN_LONGEST;
+use super::{Control, Counters, Fin, Peer, Role, Session, RECENT, WRITABLE};
+use crate::control::reset_echo;
+use crate::error::KcpError;
+use crate::time::Time;
+use crate::wire::{Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN};
+
+/// Where `una` stands in a header.
+const UNA_AT: usize = 16;
+
+impl Session {
+    /// Is there something to send at once?
+    pub(crate) fn needs_flush(&self) -> bool {
+        if self.error.is_some() {
+            return false;
+        }
+        if !self.confirmed && (self.owes_question || !self.config.accept_unconfirmed) {
+            return self.owes_question || !self.control.is_empty();
+        }
+        !self.control.is_empty()
+            || self.is_asking()
+            || (self.fin == Fin::Wanted && self.conv != 0 && self.engine.unsent() == 0)
+            || (self.flush_at.is_none() && self.conv != 0 && self.engine.needs_flush())
+    }
+
+    /// Sends what is due. The datagrams go to `out` with their address.
+    pub(crate) fn flush(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) {
+        if self.error.is_some() {
+            return;
+        }
+        if !self.confirmed {
+            return self.flush_unproven(now, out);
+        }
+        self.transmit_challenges(now, out);
+        // Without a number the conversation cannot carry data: HELLO asks for one.
+        if self.conv != 0 {
+            self.flush_at = None;
+            self.engine.flush(now);
+            self.wake_writer();
+            self.announce_end(now);
+        }
+        if self.control.is_empty() && self.third.is_none() {
+            // As good as always: from the engine straight to the queue, without memory for all.
+            let known = self.is_unknown_yet().then(|| before(self.sn_base));
+            let Session { engine, recent, recent_at, stats, peer, .. } = self;
+            let mut marked = Vec::new();
+            engine.take_output(&mut |datagram| {
+                record(recent, recent_at, stats, datagram);
+                let Some(una) = known else { return out(*peer, datagram) };
+                marked.clear();
+                marked.extend_from_slice(datagram);
+                mark(&mut marked, una);
+                out(*peer, &marked);
+            });
+            return;
+        }
+        let mut bytes = Vec::new();
+        let mut lengths = Vec::new();
+        self.engine.take_output(&mut |datagram| {
+            bytes.extend_from_slice(datagram);
+            lengths.push(datagram.len());
+        });
+        self.mark_known(&mut bytes);
+        if !(bytes.is_empty() && self.control.is_empty()) {
+            self.accompany(now);
+        }
+        let mut rest = &bytes[..];
+        let mut lengths = lengths.into_iter().peekable();
+        let controls = std::mem::take(&mut self.control);
+        for some in controls.chunks((self.mtu / HEADER_LEN).max(1)) {
+            let mut head = Vec::new();
+            for &control in some {
+                head.extend_from_slice(&self.control_header(now, control).encode());
+            }
+            // Control segments come first, so what an RST echoes is remembered.
+            if let Some(len) = lengths.next_if(|len| head.len() + len <= self.mtu) {
+                let (datagram, behind) = rest.split_at(len);
+                head.extend_from_slice(datagram);
+                rest = behind;
+            }
+            self.emit(self.peer, &head, out);
+        }
+        for len in lengths {
+            let (datagram, behind) = rest.split_at(len);
+            rest = behind;
+            self.emit(self.peer, datagram, out);
+        }
+    }
+
+    /// Tells the peer at once that the conversation is over, if anything was ever heard from it.
+    /// Should this get lost, its next datagram is answered in the same way.
+    pub(crate) fn transmit_reset(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) {
+        let refused = matches!(self.error, Some(KcpError::TooManySessions { .. }))
+            && self.entry.incoming.is_some();
+        // Who was never accepted is told so by an echo of its proof.
+        let proof = self.hello_nonces.filter(|_| refused).map(|(client, server)| (server, client));
+        let Some((sn, ts)) = proof.or(self.last) else { return };
+        if self.code != Peer::Stock {
+            let reset = Control { cmd: CMD_WINS, frg: CODE_RST, sn, ts: Some(ts) };
+            let mut header = self.control_header(now, reset);
+            if proof.is_some() {
+                header.wnd = 0;
+            }
+            self.emit(self.peer, &header.encode(), out);
+        }
+    }
+
+    /// FIN, once all data has been sent for the first time.
+    fn announce_end(&mut self, now: Time) {
+        if self.fin != Fin::Wanted || self.engine.unsent() > 0 {
+            return;
+        }
+        if self.code == Peer::Stock {
+            self.fin = Fin::Done;
+            self.ready |= WRITABLE;
+            return;
+        }
+        let sn = self.engine.snd_nxt();
+        self.fin = Fin::Sent { sn, tries: 1, next: now + self.rto().min(FIN_LONGEST) };
+        self.push_control(Control { cmd: CMD_WASK, frg: CODE_FIN, sn, ts: None });
+    }
+
+    /// A first flight under way says `una` = the beginning, and so does a stock peer's that opens a
+    /// conversation. Once our kind of peer has answered, a client that has received nothing yet says
+    /// "one before the beginning" instead. To this peer it is as good as any old `una`; a restarted
+    /// one takes it for no opening and answers RST.
+    fn mark_known(&self, bytes: &mut [u8]) {
+        if self.is_unknown_yet() {
+            mark(bytes, before(self.sn_base));
+        }
+    }
+
+    /// Does the peer's own kind know this client only by its HELLO, as far as it can tell?
+    fn is_unknown_yet(&self) -> bool {
+        self.role == Role::Client
+            && self.code == Peer::Native
+            && self.engine.rcv_nxt() == self.sn_base
+    }
+
+    pub(super) fn control_header(&self, now: Time, control: Control) -> Header {
+        let Control { cmd, frg, sn, ts } = control;
+        let header = self.engine.header(now, cmd, frg);
+        Header { sn, ts: ts.unwrap_or(header.ts), ..header }
+    }
+
+    pub(super) fn emit(
+        &mut self,
+        to: SocketAddr,
+        datagram: &[u8],
+        out: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) {
+        record(&mut self.recent, &mut self.recent_at, &mut self.stats, datagram);
+        out(to, datagram);
+    }
+
+    /// The engine's retransmission timeout.
+    pub(super) fn rto(&self) -> Duration {
+        Duration::from_millis(u64::from(self.engine.rto_ms().max(1)))
+    }
+
+    /// Queues the HELLO with the number of this try.
+    pub(super) fn push_hello(&mut self, nonce: u32) {
+        self.push_control(Control { cmd: CMD_WASK, frg: CODE_HELLO, sn: nonce, ts: None });
+    }
+}
+
+/// Counts a datagram on its way out, and remembers what an RST to it would echo.
+fn record(
+    recent: &mut [Option<(u32, u32)>; RECENT],
+    recent_at: &mut usize,
+    stats: &mut Counters,
+    datagram: &[u8],
+) {
+    if let Some(own) = reset_echo(datagram) {
+        // The engine remembers PUSHes too, in any number, but only while they are in flight.
+        if let Some(slot) = recent.get_mut(*recent_at % RECENT) {
+            *slot = Some((own.sn, own.ts));
+        }
+        *recent_at = recent_at.wrapping_add(1);
+    }
+    stats.datagrams_sent = stats.datagrams_sent.wrapping_add(1);
+    stats.wire_sent = stats.wire_sent.wrapping_add(datagram.len() as u64);
+}
+
+/// Writes `una` into every segment.
+fn mark(bytes: &mut [u8], una: u32) {
+    let mut at = 0;
+    while let Some(header) = bytes.get(at..).and_then(Header::decode) {
+        if let Some(field) = bytes.get_mut(at + UNA_AT..at + UNA_AT + 4) {
+            field.copy_from_slice(&una.to_le_bytes());
+        }
+        at += HEADER_LEN + header.len as usize;
+    }
+}

@@ -1,0 +1,75 @@
+//! TCP over KCP: what `smol-kcpd` runs.
+//!
+//! One TCP connection is one KCP stream; all streams of a client share one UDP socket. Half-close
+//! and resets are carried both ways, and a slow reader slows the writer at the other end.
+//!
+//! A [`Tunnel`] is one end, started from [`Settings`] on a [`Runtime`]; a [`Daemon`] is several
+//! under the control of signals. Everything runs on one thread, on the executor of the runtime.
+//!
+//! ```no_run
+//! use smol_kcpd::{Configuration, Runtime, Tunnel};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let text = "[ssh]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\n";
+//! let configuration = Configuration::parse("an example", text)?;
+//! let runtime = Runtime::new();
+//! runtime.block_on(async {
+//!     let tunnel = Tunnel::start(&runtime, configuration.tunnels[0].clone());
+//!     std::future::pending::<()>().await;
+//!     drop(tunnel);
+//! });
+//! # Ok(())
+//! # }
+//! ```
+
+mod backoff;
+mod client;
+mod daemon;
+mod interrupt;
+mod limits;
+mod link;
+mod listen;
+mod logging;
+mod lookups;
+mod machine;
+mod options;
+pub mod perf;
+mod ping;
+mod privileges;
+mod relay;
+mod resolve;
+mod runtime;
+mod server;
+mod settings;
+mod timers;
+#[allow(clippy::module_inception)]
+mod tunnel;
+
+pub use daemon::Daemon;
+pub use logging::Logger;
+pub use options::{help, Command, ConfigError, Group, Opt, OPTIONS};
+pub use ping::Ping;
+pub use privileges::drop_to;
+pub use resolve::{Resolve, Resolving};
+pub use runtime::Runtime;
+pub use settings::{Configuration, HostPort, Process, Role, Settings};
+pub use timers::check as check_timers;
+pub use tunnel::{Tunnel, TunnelStats};
+
+/// The upper 20 bits of the conversation number of a measurement. A server that does not measure resets
+/// it.
+const PERF: u32 = 0x5045_5000;
+
+/// The bits of it that are random.
+const PERF_RANDOM: u32 = 0xfff;
+
+/// A conversation number for a measurement.
+pub fn perf_conv() -> u32 {
+    PERF | fastrand::u32(..) & PERF_RANDOM
+}
+
+/// Returns whether a conversation with this number is a measurement. One random number in a million is
+/// taken for one too: the client of a [`tunnel`](self) draws another then.
+pub fn is_perf_conv(conv: u32) -> bool {
+    conv & !PERF_RANDOM == PERF
+}

@@ -1,0 +1,323 @@
+//! The way of a client to its server, whose address may change.
+//!
+//! The endpoint knows its server by one address that never changes, [`SERVER`]. [`Link`] is the
+//! transport beneath: a connected UDP socket. When the server falls silent, the endpoint's driver has
+//! it replaced by one on a fresh local port; [`Keeper`] is the task that then resolves the name again
+//! and makes a socket to another address where the server has moved, or where another one answers.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use async_channel::{Receiver, Sender};
+use async_io::Timer;
+use futures_lite::future;
+
+use super::backoff::Backoff;
+use super::limits::is_exhaustion;
+use super::runtime::{now, Runtime};
+use super::HostPort;
+use smol_kcp::{happy_eyeballs, KcpError, KcpPing};
+use smol_kcp::{Datagrams, KcpConfig, KcpEndpoint, Transport, UdpTransport};
+
+/// The server, wherever it is: an address that no network uses (RFC 5737).
+pub(super) const SERVER: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 1));
+
+/// How long an address is kept to, after a socket was first replaced in vain, while streams are open
+/// that were heard from there: another address of the name may be another server, which does not know
+/// them. No longer than half of `dead_link`, so that a server which has moved finds them alive.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// How long an address has to answer when the one that answers is looked for, and how often it is
+/// asked.
+const PROBE: Duration = Duration::from_secs(2);
+const PROBES: usize = 2;
+
+/// Waiting times between look-ups of a name that has no address, or none that can be reached.
+const LOOKUPS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+
+/// Time between two look-ups, whoever asks.
+const LOOKUP_REST: Duration = Duration::from_secs(1);
+
+/// What the link and its keeper share.
+#[derive(Debug, Default)]
+struct Shared {
+    /// A socket for the link to take.
+    fresh: Option<UdpTransport>,
+    /// Of the link's driver.
+    waker: Option<Waker>,
+    /// When the socket was first replaced since something was heard.
+    silent: Option<Instant>,
+}
+
+type Slot = Arc<Mutex<Shared>>;
+
+/// No step under the lock leaves it half changed.
+fn lock(slot: &Slot) -> MutexGuard<'_, Shared> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The transport of a client.
+#[derive(Debug)]
+pub(super) struct Link {
+    slot: Slot,
+    trouble: Sender<()>,
+    socket: Option<UdpTransport>,
+    /// The socket was replaced, and nothing has been heard since.
+    silent: bool,
+    dropped: u64,
+}
+
+/// Resolves the name of the server, and gives the link its sockets.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    slot: Slot,
+    trouble: Receiver<()>,
+    server: HostPort,
+    config: KcpConfig,
+    /// Says when there is a way to the server; nothing is ever sent through it.
+    up: Option<Sender<()>>,
+}
+
+/// What connections have of the link.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    trouble: Sender<()>,
+    up: Receiver<()>,
+}
+
+impl Way {
+    /// Waits until the server's address is known.
+    pub(super) async fn up(&self) {
+        if !self.up.is_closed() {
+            self.complain();
+            let _ = self.up.recv().await; // nothing comes: it will be closed
+        }
+    }
+
+    /// A connection has failed: the address may be another now.
+    pub(super) fn complain(&self) {
+        let _ = self.trouble.try_send(()); // full: somebody has said so already
+    }
+}
+
+pub(super) fn link(server: HostPort, config: KcpConfig) -> (Link, Keeper, Way) {
+    let slot = Slot::default();
+    let (trouble, troubles) = async_channel::bounded(1);
+    let (up_sender, up) = async_channel::bounded(1);
+    let link = Link {
+        slot: Arc::clone(&slot),
+        trouble: trouble.clone(),
+        socket: None,
+        silent: false,
+        dropped: 0,
+    };
+    let keeper = Keeper { slot, trouble: troubles, server, config, up: Some(up_sender) };
+    (link, keeper, Way { trouble, up })
+}
+
+impl Link {
+    /// Takes the socket that the keeper has made.
+    fn renew(&mut self, cx: &mut Context<'_>) {
+        let mut shared = lock(&self.slot);
+        let former = match &shared.waker {
+            Some(waker) if waker.will_wake(cx.waker()) => None,
+            _ => shared.waker.replace(cx.waker().clone()),
+        };
+        if let Some(fresh) = shared.fresh.take() {
+            self.dropped += self.socket.replace(fresh).map_or(0, |former| former.dropped());
+            self.silent = false;
+        }
+        drop(shared);
+        drop(former);
+    }
+
+    fn received(&mut self) {
+        if std::mem::take(&mut self.silent) {
+            lock(&self.slot).silent = None;
+        }
+    }
+}
+
+impl Transport for Link {
+    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        self.renew(cx);
+        let Some(socket) = &mut self.socket else { return Poll::Pending };
+        let received = socket.poll_recv(cx, batch);
+        if matches!(received, Poll::Ready(Ok(()))) {
+            batch.readdress(|_| SERVER);
+            self.received();
+        }
+        received
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        let peer = self.socket.as_ref().and_then(UdpTransport::peer_addr);
+        let (Some(socket), Some(peer)) = (&mut self.socket, peer) else {
+            self.dropped += batch.len() as u64;
+            batch.clear();
+            return Poll::Ready(Ok(()));
+        };
+        batch.readdress(|_| peer);
+        socket.poll_send(cx, batch)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.socket {
+            Some(socket) => socket.local_addr(),
+            None => Ok((Ipv4Addr::UNSPECIFIED, 0).into()),
+        }
+    }
+
+    /// Nobody has answered for a while: perhaps the local address works no more, perhaps the name
+    /// leads elsewhere by now.
+    fn rebind(&mut self) -> io::Result<bool> {
+        let Some(socket) = &mut self.socket else {
+            return Err(io::ErrorKind::NotConnected.into()); // the keeper is at it
+        };
+        self.silent = true;
+        lock(&self.slot).silent.get_or_insert_with(now);
+        let _ = self.trouble.try_send(()); // full: it is known already
+        socket.rebind()
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped + self.socket.as_ref().map_or(0, Transport::dropped)
+    }
+
+    fn socket_buffers(&self) -> (usize, usize) {
+        self.socket.as_ref().map_or((0, 0), Transport::socket_buffers)
+    }
+}
+
+/// What has come of looking for the server.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    /// It is where it was; to be looked for again after that time, if nobody asks before.
+    Stays(Option<Duration>),
+    /// The link has a socket to another address.
+    Moved,
+}
+
+impl Keeper {
+    /// Runs as long as the link does.
+    pub(super) async fn keep(mut self, runtime: Runtime, endpoint: KcpEndpoint) {
+        let mut lookups = LOOKUPS;
+        let mut present = None;
+        loop {
+            let wait = match self.look(&runtime, &endpoint, &mut present).await {
+                Ok(look) => {
+                    lookups.reset();
+                    match look {
+                        Look::Stays(wait) => wait,
+                        Look::Moved => {
+                            endpoint.announce();
+                            None
+                        }
+                    }
+                }
+                Err(error) => {
+                    log::warn!("server {}: {error}", self.server);
+                    // Descriptors come back at any moment.
+                    let wait = lookups.next(fastrand::u8(..));
+                    Some(if is_exhaustion(&error) { wait.min(LOOKUP_REST) } else { wait })
+                }
+            };
+            Timer::after(LOOKUP_REST).await;
+            let trouble = self.trouble.recv();
+            let again = async {
+                match wait {
+                    Some(wait) => Timer::after(wait).await,
+                    None => future::pending().await,
+                };
+                Ok(())
+            };
+            if future::or(trouble, again).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Looks where the server is, and gives the link a socket if that is elsewhere than before.
+    async fn look(
+        &mut self,
+        runtime: &Runtime,
+        endpoint: &KcpEndpoint,
+        present: &mut Option<SocketAddr>,
+    ) -> io::Result<Look> {
+        let addrs = runtime.look_up(&self.server).await?;
+        if addrs[..] == present.as_slice()[..] {
+            return Ok(Look::Stays(None));
+        }
+        if present.is_some() && has_streams(endpoint) {
+            let silent = lock(&self.slot).silent.map(|since| now().duration_since(since));
+            let patience = PATIENCE.min(self.config.dead_link / 2);
+            let left = silent.map(|silent| patience.saturating_sub(silent));
+            if left != Some(Duration::ZERO) {
+                return Ok(Look::Stays(left));
+            }
+        }
+        let addr = self.choose(&addrs, *present).await;
+        // It may have been heard of meanwhile.
+        let back = lock(&self.slot).silent.is_none() && has_streams(endpoint);
+        if Some(addr) == *present || (present.is_some() && back) {
+            return Ok(Look::Stays(None));
+        }
+        let socket = UdpTransport::connect(&self.config, addr)?;
+        self.install(addr, socket);
+        *present = Some(addr);
+        Ok(Look::Moved)
+    }
+
+    /// Of several addresses the one that answers first; where none does, the one after `present`.
+    async fn choose(&self, addrs: &[SocketAddr], present: Option<SocketAddr>) -> SocketAddr {
+        let at = present.and_then(|present| addrs.iter().position(|&addr| addr == present));
+        let first = at.map_or(0, |at| (at + 1) % addrs.len());
+        let mut order = addrs.to_vec();
+        order.rotate_left(first);
+        if let [only] = order[..] {
+            return only;
+        }
+        match happy_eyeballs(&order, |addr| self.probe(addr)).await {
+            Ok((addr, ())) => addr,
+            Err(error) => {
+                log::debug!("server {}: none of its addresses answers: {error}", self.server);
+                order[0]
+            }
+        }
+    }
+
+    async fn probe(&self, addr: SocketAddr) -> Result<(), KcpError> {
+        let mut ping = KcpPing::over(UdpTransport::connect(&self.config, addr)?, addr);
+        let mut answer = Err(KcpError::TimedOut);
+        for _ in 0..PROBES {
+            answer = ping.ping(PROBE).await;
+            if !matches!(answer, Err(KcpError::TimedOut)) {
+                break;
+            }
+        }
+        answer.map(|_| ())
+    }
+
+    fn install(&mut self, addr: SocketAddr, socket: UdpTransport) {
+        log::info!("server {} is at {addr}", self.server);
+        let waker = {
+            let mut shared = lock(&self.slot);
+            shared.fresh = Some(socket);
+            shared.silent = None;
+            shared.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        self.up = None; // whoever waits for it goes on
+    }
+}
+
+/// Are there streams that the server has said something to?
+fn has_streams(endpoint: &KcpEndpoint) -> bool {
+    endpoint.sessions().iter().any(|session| session.stats.datagrams_received > 0)
+}

@@ -1,0 +1,87 @@
+//! TCP over KCP: a tunnel for programs that speak TCP. See `smol-kcpd --help`.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use smol_kcpd::{Command, Configuration, Daemon, Logger, Runtime};
+
+/// What is wrong is the caller's: arguments, or the configuration.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let command = match Command::parse(env::args_os().skip(1)) {
+        Ok(command) => command,
+        Err(error) => return fail(USAGE, error),
+    };
+    match command {
+        Command::Help => print(&smol_kcpd::help()),
+        Command::Version => print(concat!("smol-kcpd ", env!("CARGO_PKG_VERSION"), "\n")),
+        Command::Check(file) => check(&file),
+        Command::Ping(ping) => {
+            measure(|runtime| runtime.block_on(ping.run(runtime, &mut io::stdout())))
+        }
+        Command::Perf(perf) => measure(|runtime| runtime.block_on(perf.run(runtime))),
+        Command::Run { configuration, file } => run(configuration, file),
+    }
+}
+
+fn fail(code: u8, error: impl std::fmt::Display) -> ExitCode {
+    let _ = writeln!(io::stderr(), "smol-kcpd: {error}");
+    ExitCode::from(code)
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, error),
+    }
+}
+
+fn check(file: &Path) -> ExitCode {
+    match Configuration::read(file) {
+        Ok(configuration) => print(&configuration.to_string()),
+        Err(error) => fail(USAGE, error),
+    }
+}
+
+/// Succeeds where something has come back.
+fn measure(run: impl FnOnce(&Runtime) -> io::Result<bool>) -> ExitCode {
+    match smol_kcpd::check_timers() {
+        Ok(()) => {}
+        Err(error) if error.is_fatal() => return fail(1, error),
+        Err(error) => drop(writeln!(io::stderr(), "smol-kcpd: {error}")),
+    }
+    match run(&Runtime::new()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail(1, error),
+    }
+}
+
+fn run(configuration: Configuration, file: Option<PathBuf>) -> ExitCode {
+    Logger::install(configuration.process.log_level);
+    let runtime = Runtime::new();
+    let user = configuration.process.user.clone();
+    // Signals are listened for before anything takes time, and sockets are bound with the rights
+    // that the process was started with.
+    let daemon = match Daemon::start(&runtime, configuration, file) {
+        Ok(daemon) => daemon,
+        Err(error) => return fail(1, format_args!("signals: {error}")),
+    };
+    match smol_kcpd::check_timers() {
+        Ok(()) => {}
+        Err(error) if error.is_fatal() => return fail(1, error),
+        Err(error) => log::warn!("{error}"),
+    }
+    if let Some(user) = user {
+        if let Err(error) = smol_kcpd::drop_to(&user) {
+            return fail(1, format_args!("user {user}: {error}"));
+        }
+    }
+    match runtime.block_on(daemon.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, format_args!("signals: {error}")),
+    }
+}

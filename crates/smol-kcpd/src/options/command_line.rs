@@ -1,0 +1,198 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::Arg::{Long, Short, Value};
+
+use super::draft::{default_of, limits_of, Entries};
+use super::error::{ConfigError, Place};
+use super::measure;
+use super::table::{nearest, Group, Opt, OPTIONS};
+use super::values::boolean;
+use crate::perf::Perf;
+use crate::{Configuration, Ping, Process};
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Tunnels to run; with the file that they came from, to be read again.
+    Run {
+        /// What to run.
+        configuration: Configuration,
+        /// Where it came from.
+        file: Option<PathBuf>,
+    },
+    /// The round trip to a server.
+    Ping(Ping),
+    /// A measurement against a server.
+    Perf(Box<Perf>),
+    /// A file to check and to print.
+    Check(PathBuf),
+    /// The help.
+    Help,
+    /// The version.
+    Version,
+}
+
+impl Command {
+    /// Reads the arguments, without the name of the program. A file that is named is read.
+    ///
+    /// # Errors
+    /// What is wrong with them, or with the file.
+    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, ConfigError> {
+        let mut parser = lexopt::Parser::from_args(args);
+        let (mut command, mut file, mut entries) = (None, None, Entries::default());
+        while let Some(arg) = parser.next().map_err(wrong)? {
+            match arg {
+                Short('h') | Long("help") => return Ok(Command::Help),
+                Short('V') | Long("version") => return Ok(Command::Version),
+                Long("config") if file.is_none() => {
+                    file = Some(PathBuf::from(parser.value().map_err(wrong)?));
+                }
+                Long(name) => {
+                    let name = name.replace('-', "_");
+                    let value = value(&mut parser, &name)?;
+                    entries.add(Place::CommandLine, &name, value)?;
+                }
+                Value(word) if command.is_none() && (word == "ping" || word == "perf") => {
+                    if file.is_some() || !entries.is_empty() {
+                        return Err(wrong(format!(
+                            "options come behind {}",
+                            word.to_string_lossy()
+                        )));
+                    }
+                    return match word == "ping" {
+                        true => measure::ping(&mut parser),
+                        false => measure::perf(&mut parser),
+                    };
+                }
+                Value(word) if command.is_none() && word == "help" => return Ok(Command::Help),
+                Value(word) if command.is_none() => command = Some(word),
+                Value(word)
+                    if command.as_deref().is_some_and(|c| c == "check") && file.is_none() =>
+                {
+                    file = Some(PathBuf::from(word));
+                }
+                arg => return Err(wrong(arg.unexpected())),
+            }
+        }
+        let command = command.as_ref().map(|word| word.to_string_lossy());
+        match (command.as_deref(), file) {
+            (None, Some(file)) => run_file(file, &entries),
+            (Some("check"), Some(file)) => Ok(Command::Check(file)),
+            (Some("check"), None) => Err(wrong("check needs a file")),
+            (Some(role @ ("client" | "server")), None) => {
+                entries.add(Place::CommandLine, "role", role)?;
+                let settings = entries.settings("tunnel", &Place::CommandLine)?;
+                let configuration = Configuration {
+                    process: entries.process(Process::default())?,
+                    tunnels: vec![settings],
+                };
+                Ok(Command::Run { configuration, file: None })
+            }
+            (Some("client" | "server"), Some(_)) => {
+                Err(wrong("a client or server of the command line has no --config file"))
+            }
+            (Some(other), _) => Err(unknown_command(other)),
+            (None, None) if entries.is_empty() => Err(wrong(
+                "a command is missing: client, server, check, ping, perf, help, or --config FILE",
+            )),
+            (None, None) => Err(wrong("a command is missing before the options: client or server")),
+        }
+    }
+}
+
+fn unknown_command(word: &str) -> ConfigError {
+    let commands = ["client", "server", "check", "ping", "perf", "help"];
+    wrong(match nearest(word, commands.into_iter()) {
+        Some(nearest) => format!("unknown command {word}: is {nearest} meant?"),
+        None => {
+            format!("unknown command {word}: must be {}, or --config FILE", commands.join(", "))
+        }
+    })
+}
+
+fn run_file(file: PathBuf, entries: &Entries) -> Result<Command, ConfigError> {
+    let mut configuration = Configuration::read(&file)?;
+    if !entries.without_process().is_empty() {
+        return Err(wrong("options of tunnels belong into the --config file"));
+    }
+    configuration.process = entries.process(configuration.process)?;
+    Ok(Command::Run { configuration, file: Some(file) })
+}
+
+/// The value of an option; a switch needs none.
+pub(super) fn value(parser: &mut lexopt::Parser, name: &str) -> Result<String, ConfigError> {
+    let text = |value: OsString| {
+        value.into_string().map_err(|value| wrong(format!("{value:?} is no text")))
+    };
+    let Some(option) = Opt::find(name) else {
+        return Ok(String::new()); // said by who adds it
+    };
+    if !option.is_switch() {
+        return text(parser.value().map_err(wrong)?);
+    }
+    if let Some(value) = parser.optional_value() {
+        return text(value);
+    }
+    let next = parser.try_raw_args().and_then(|mut args| {
+        args.next_if(|arg| arg.to_str().is_some_and(|arg| boolean(arg).is_some()))
+    });
+    next.map_or(Ok("true".into()), text)
+}
+
+pub(super) fn wrong(text: impl ToString) -> ConfigError {
+    ConfigError::other(Place::CommandLine, text.to_string())
+}
+
+const USAGE: &str = "\
+usage:
+  smol-kcpd server --listen '[::]:29900' --target 127.0.0.1:22 [options]
+  smol-kcpd client --listen 127.0.0.1:2222 --server host:29900 [options]
+  smol-kcpd --config FILE     every section of the file is a tunnel
+  smol-kcpd check FILE        checks it and prints every effective value
+  smol-kcpd ping HOST:PORT [-c 10] [-i 1] [-W 2]
+                              the round trip to a KCP server, as ping(8); -c 0: until interrupted;
+                              also --count 10 --every 1s --timeout 2s
+  smol-kcpd perf HOST:PORT [--direction upload|download|both] [--time 10s] [options]
+                              what the path carries; the server needs perf = true
+  smol-kcpd help | --help | --version
+
+Options have the same names and values in a file, with _ for -: send_window = 256.
+Signals: SIGHUP reads the file again, SIGTERM ends within linger, SIGUSR1 logs statistics.
+";
+
+/// The help: how to call it, and every option with its default.
+pub fn help() -> String {
+    let mut text = USAGE.to_string();
+    for (group, title) in [
+        (Group::Tunnel, "The tunnel"),
+        (Group::Kcp, "KCP"),
+        (Group::Times, "Times (500ms, 30s, 2m, 1h)"),
+        (Group::Limits, "Limits (sizes: 4096, 512k, 4m); defaults are those of the profile wan"),
+        (Group::Process, "The process"),
+    ] {
+        text.push_str(&format!("\n{title}\n"));
+        for option in OPTIONS.iter().filter(|option| option.group == group) {
+            if option.name == "role" {
+                continue; // the command says it
+            }
+            let name = format!("--{} {}", option.name.replace('_', "-"), option.unit);
+            let default = match default_of(option) {
+                Some(default) => format!(" [{default}]"),
+                None if option.name == "profile" => " [wan]".into(),
+                None => String::new(),
+            };
+            text.push_str(&format!("  {name:<28} {}{default}\n", option.help));
+        }
+    }
+    text.push_str("\nProfiles: connections at once, unless max_connections says; max_sessions\n");
+    let profiles = Opt::find("profile").map(|option| option.accepted).unwrap_or_default();
+    for profile in profiles.split(", ").flat_map(|names| names.split(" or ")) {
+        if let Some((connections, sessions)) = limits_of(profile) {
+            text.push_str(&format!("  {profile:<28} {connections:>3}; {sessions}\n"));
+        }
+    }
+    text
+}

@@ -1,0 +1,252 @@
+//! The table of all options: what they are called, what they mean, how they are read and printed.
+//!
+//! Command line, file and UCI differ in spelling only (`--send-window`, `send_window = `,
+//! `option send_window`); names, units and checks are these.
+
+use super::draft::{Draft, Side};
+use super::values::*;
+use smol_kcp::EngineKind;
+
+/// Where the help lists an option, and who may set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// What a tunnel connects.
+    Tunnel,
+    /// How KCP works.
+    Kcp,
+    /// How long things may take.
+    Times,
+    /// How much may be held.
+    Limits,
+    /// What belongs to the process and not to a tunnel.
+    Process,
+}
+
+/// One option.
+#[derive(Debug)]
+pub struct Opt {
+    /// As in a file and in UCI; the command line has hyphens for the underscores.
+    pub name: &'static str,
+    /// Where it belongs.
+    pub group: Group,
+    /// What stands for its value in the help.
+    pub unit: &'static str,
+    /// What is accepted, in words.
+    pub accepted: &'static str,
+    /// What it does, on one line.
+    pub help: &'static str,
+    /// The field of [`KcpConfig`](smol_kcp::KcpConfig) whose check speaks for it.
+    pub(super) field: &'static str,
+    /// Reads a value; `None`: it is not one.
+    pub(super) set: fn(&mut Draft, &str) -> Option<()>,
+    /// Prints the effective value; `None`: it has none of its own.
+    pub(super) get: fn(&Draft) -> Option<String>,
+}
+
+impl Opt {
+    /// Is it on or off, so that the command line needs no value?
+    pub(super) fn is_switch(&self) -> bool {
+        self.unit == "BOOL"
+    }
+
+    /// The option of that name.
+    pub fn find(name: &str) -> Option<&'static Opt> {
+        OPTIONS.iter().find(|option| option.name == name)
+    }
+
+    /// The name most like `wrong`, if one is like it at all.
+    pub(super) fn nearest(wrong: &str) -> Option<&'static str> {
+        nearest(wrong, OPTIONS.iter().map(|option| option.name))
+    }
+}
+
+/// The one of `names` most like `wrong`, if one is like it at all: one that begins so comes first.
+pub(super) fn nearest<'a>(
+    wrong: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Option<&'a str> {
+    let begins = |name: &&str| wrong.len() >= 2 && name.starts_with(wrong);
+    let far = (wrong.len() / 3).max(2) + 1; // two letters changed places
+    names.clone().find(begins).or_else(|| {
+        let by_distance = names.map(|name| (distance(wrong, name), name));
+        by_distance.min().filter(|&(distance, _)| distance < far).map(|(_, name)| name)
+    })
+}
+
+/// Letters to insert, remove or replace (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+macro_rules! options {
+    ($($group:ident $name:ident $unit:literal $field:literal $accepted:literal $help:literal
+        set |$draft:ident, $text:ident| $set:expr, get |$from:ident| $get:expr;)*) => {
+        /// Every option there is.
+        pub static OPTIONS: &[Opt] = &[$(Opt {
+            name: stringify!($name),
+            group: Group::$group,
+            unit: $unit,
+            accepted: $accepted,
+            help: $help,
+            field: $field,
+            set: |$draft, $text| { $set; Some(()) },
+            get: |$from| $get,
+        }),*];
+    };
+}
+
+options! {
+    Tunnel role "ROLE" "" "client or server" "which end of the tunnel this is (the command line says it by the command)"
+        set |d, t| d.side = Some(match t { "client" => Side::Client, "server" => Side::Server, _ => return None }),
+        get |d| d.side.map(|side| side.to_string());
+    Tunnel listen "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:2222, [::]:29900 or [fe80::1%br-lan]:29900"
+        "where it listens: a client for TCP, a server for UDP"
+        set |d, t| d.listen = Some(crate::HostPort::parse_listen(t)?),
+        get |d| d.listen.as_ref().map(|addr| addr.to_string());
+    Tunnel server "HOST:PORT" "" "a name or address and a port, such as router.example:29900, [2001:db8::1]:29900 or [fe80::1%br-lan]:29900"
+        "client: the server of the tunnel"
+        set |d, t| d.server = Some(crate::HostPort::parse(t)?),
+        get |d| d.server.as_ref().map(|host| host.to_string());
+    Tunnel target "HOST:PORT" "" "a name or address and a port, such as 127.0.0.1:22"
+        "server: where its TCP connections go"
+        set |d, t| d.target = Some(crate::HostPort::parse(t)?),
+        get |d| d.target.as_ref().map(|host| host.to_string());
+
+    Kcp profile "NAME" "" "default, lan, wan, high_latency, low_bandwidth, low_memory, gaming, realtime or file_transfer"
+        "the kind of path: values of all options below that are not given"
+        set |d, t| d.profile(t)?, get |_d| None;
+    Kcp bandwidth "RATE" "" "a rate such as 800kbit, 50mbit or 1gbit"
+        "with rtt: sizes windows and budgets of a stream"
+        set |d, t| d.bandwidth = Some(bandwidth(t)?), get |_d| None;
+    Kcp rtt "TIME" "" "1ms to 1m"
+        "the round-trip time that bandwidth is meant for (100ms)"
+        set |d, t| d.rtt = Some(duration(t).filter(|rtt| (1..=60_000).contains(&rtt.as_millis()))?), get |_d| None;
+    Kcp mtu "BYTES" "mtu" "50 to 65507" "bytes of the largest datagram, without UDP and IP headers"
+        set |d, t| d.kcp.mtu = count(t)?, get |d| Some(d.kcp.mtu.to_string());
+    Kcp nodelay "BOOL" "" "true or false, yes or no, on or off, 1 or 0"
+        "retransmission timeouts grow by half instead of doubling"
+        set |d, t| d.kcp.nodelay.nodelay = boolean(t)?, get |d| Some(d.kcp.nodelay.nodelay.to_string());
+    Kcp interval "MS" "nodelay.interval" "10 to 5000, in milliseconds" "how long small writes may wait without flush_write"
+        set |d, t| d.kcp.nodelay.interval = count(t)?, get |d| Some(d.kcp.nodelay.interval.to_string());
+    Kcp resend "N" "nodelay.resend" "0 to 128" "later acknowledgements that make a segment count as lost; 0: wait for the timeout"
+        set |d, t| d.kcp.nodelay.resend = count(t)?, get |d| Some(d.kcp.nodelay.resend.to_string());
+    Kcp nc "BOOL" "" "true or false, yes or no, on or off, 1 or 0"
+        "no congestion window: only send_window bounds what is in flight"
+        set |d, t| d.kcp.nodelay.nc = boolean(t)?, get |d| Some(d.kcp.nodelay.nc.to_string());
+    Kcp send_window "N" "wnd_size.0" "1 to 32767, in segments" "segments in flight at most"
+        set |d, t| d.kcp.wnd_size.0 = count(t)?, get |d| Some(d.kcp.wnd_size.0.to_string());
+    Kcp receive_window "N" "wnd_size.1" "1 to 32767, in segments; less than 128 counts as 128" "segments that may arrive out of order"
+        set |d, t| d.kcp.wnd_size.1 = count(t)?, get |d| Some(d.kcp.wnd_size.1.to_string());
+    Kcp flush_write "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "small writes leave at once"
+        set |d, t| d.kcp.flush_write = boolean(t)?, get |d| Some(d.kcp.flush_write.to_string());
+    Kcp engine "NAME" "" "ring, or kcp where it is compiled in" "the implementation of KCP"
+        set |d, t| d.kcp.engine = engine(t)?, get |d| Some(d.kcp.engine.name().into());
+
+    Times session_expire "TIME" "session_expire" "10ms to 24d, or none" "silence after which a stream has ended"
+        set |d, t| d.kcp.session_expire = or_none(t, duration)?, get |d| Some(print_or_none(d.kcp.session_expire, print_duration));
+    Times keep_alive "TIME" "keep_alive" "10ms to 24d and less than session_expire, or none" "silence after which the peer is asked for a sign of life"
+        set |d, t| d.kcp.keep_alive = or_none(t, duration)?, get |d| Some(print_or_none(d.kcp.keep_alive, print_duration));
+    Times connect_timeout "TIME" "connect_timeout" "10ms to 24d, or none" "how long a connection waits for the server; none: not for its answer"
+        set |d, t| d.kcp.connect_timeout = or_none(t, duration)?, get |d| Some(print_or_none(d.kcp.connect_timeout, print_duration));
+    Times linger "TIME" "linger" "0s to 24d" "how long what was sent before a close, or before the end of the daemon, may take to arrive"
+        set |d, t| d.kcp.linger = duration(t)?, get |d| Some(print_duration(d.kcp.linger));
+    Times dead_link "TIME" "dead_link" "200ms to 24d" "time without progress after which a stream has failed"
+        set |d, t| d.kcp.dead_link = duration(t)?, get |d| Some(print_duration(d.kcp.dead_link));
+    Times min_rto "TIME" "min_rto" "10ms to 60s and less than dead_link, or none" "smallest retransmission timeout"
+        set |d, t| d.kcp.min_rto = or_none(t, duration)?, get |d| Some(print_or_none(d.kcp.min_rto, print_duration));
+    Times target_timeout "TIME" "" "10ms to 10m" "server: the longest that opening a connection to the target may take"
+        set |d, t| d.target_timeout = duration(t).filter(|time| (10..=600_000).contains(&time.as_millis()))?,
+        get |d| (d.side != Some(Side::Client)).then(|| print_duration(d.target_timeout));
+    Times stats_interval "TIME" "" "1s to 24d, or none" "how often statistics are logged"
+        set |d, t| d.stats_interval = or_none(t, |t| duration(t).filter(|time| (1_000..=24 * 86_400_000).contains(&time.as_millis())))?,
+        get |d| Some(print_or_none(d.stats_interval, print_duration));
+
+    Limits max_retransmits "N" "max_retransmits" "2 to 1000" "transmissions of one segment that, with half of dead_link without progress, mean the peer is gone"
+        set |d, t| d.kcp.max_retransmits = count(t)?, get |d| Some(d.kcp.max_retransmits.to_string());
+    Limits send_budget "SIZE" "send_budget" "mtu to 256m" "bytes that a stream holds until they are acknowledged"
+        set |d, t| d.kcp.send_budget = size(t)?, get |d| Some(print_size(d.kcp.send_budget));
+    Limits recv_budget "SIZE" "recv_budget" "mtu to 256m" "bytes that a stream holds for a slow reader"
+        set |d, t| d.kcp.recv_budget = size(t)?, get |d| Some(print_size(d.kcp.recv_budget));
+    Limits socket_send_buffer "SIZE" "socket_buffers.0" "mtu to 256m, or none" "the system's buffer for sending; none: its default"
+        set |d, t| d.kcp.socket_buffers.0 = or_none(t, size)?, get |d| Some(print_or_none(d.kcp.socket_buffers.0, print_size));
+    Limits socket_recv_buffer "SIZE" "socket_buffers.1" "mtu to 256m, or none" "the system's buffer for receiving; none: its default"
+        set |d, t| d.kcp.socket_buffers.1 = or_none(t, size)?, get |d| Some(print_or_none(d.kcp.socket_buffers.1, print_size));
+    Limits max_sessions "N" "max_sessions" "1 to 1048576" "streams of all peers together"
+        set |d, t| d.kcp.max_sessions = count(t)?, get |d| Some(d.kcp.max_sessions.to_string());
+    Limits max_sessions_per_prefix "N" "max_sessions_per_prefix" "1 to 1048576, or none"
+        "server: streams of one IPv4 address or IPv6 /64; none: a quarter of max_connections, at least 8"
+        set |d, t| d.kcp.max_sessions_per_prefix = or_none(t, count)?,
+        get |d| Some(print_or_none(d.kcp.max_sessions_per_prefix, |n| n.to_string()));
+    Limits max_unconfirmed "N" "max_unconfirmed" "1 to 1048576" "streams whose peer has not yet proved its address"
+        set |d, t| d.kcp.max_unconfirmed = count(t)?, get |d| Some(d.kcp.max_unconfirmed.to_string());
+    Limits backlog "N" "backlog" "1 to 65535" "streams that wait to be accepted"
+        set |d, t| d.kcp.backlog = count(t)?, get |d| Some(d.kcp.backlog.to_string());
+    Limits dscp "N" "dscp" "0 to 63, or none" "code point of the datagrams sent (RFC 2474)"
+        set |d, t| d.kcp.dscp = or_none(t, count)?, get |d| Some(print_or_none(d.kcp.dscp, |n| n.to_string()));
+    Limits max_connections "N" "" "1 to 65535" "TCP connections carried at once (client 512, server 2048; not more than max_sessions)"
+        set |d, t| d.max_connections = Some(count(t).filter(|n| (1..=65_535).contains(n))?),
+        get |d| d.max_connections.map(|n| n.to_string());
+    Limits perf "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "server: answers `smol-kcpd perf`, which lets strangers use bandwidth"
+        set |d, t| d.perf = boolean(t)?,
+        get |d| (d.side != Some(Side::Client)).then(|| d.perf.to_string());
+
+    Process log_level "LEVEL" "" "error, warn, info, debug or trace" "what is logged"
+        set |d, t| d.process.log_level = log_level(t)?, get |d| Some(d.process.log_level.to_string().to_lowercase());
+    Process memory_budget "SIZE" "memory_budget" "256k to 2047m"
+        "bytes that the streams of all tunnels hold at most (an eighth of the memory, 4m to 1024m)"
+        set |d, t| d.process.memory_budget = size(t).filter(|bytes| ((256 << 10)..=(2047 << 20)).contains(bytes))?,
+        get |d| Some(print_size(d.process.memory_budget));
+    Process user "NAME" "" "the name of a user" "whose rights the daemon takes on after binding"
+        set |d, t| d.process.user = Some(user(t)?), get |d| d.process.user.clone();
+}
+
+fn engine(text: &str) -> Option<EngineKind> {
+    EngineKind::ALL.iter().copied().find(|kind| kind.name() == text)
+}
+
+fn log_level(text: &str) -> Option<log::LevelFilter> {
+    let levels = ["error", "warn", "info", "debug", "trace"];
+    levels.contains(&text).then(|| text.parse().ok()).flatten()
+}
+
+/// What login names are made of (useradd's NAME_REGEX, loosely), so that nothing else gets to the
+/// system's look-up.
+fn user(text: &str) -> Option<String> {
+    let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (!text.is_empty() && text.len() <= 32 && text.chars().all(ok)).then(|| text.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOOLS: &str = "true or false, yes or no, on or off, 1 or 0";
+
+    #[test]
+    fn names_are_unique_and_every_option_says_what_it_is() {
+        for (at, option) in OPTIONS.iter().enumerate() {
+            assert!(OPTIONS[at + 1..].iter().all(|other| other.name != option.name));
+            assert!(!option.help.is_empty() && !option.accepted.is_empty(), "{}", option.name);
+            assert_eq!(option.is_switch(), option.accepted == BOOLS, "{}", option.name);
+        }
+    }
+
+    #[test]
+    fn the_nearest_name_is_suggested_where_one_is_near() {
+        assert_eq!(Opt::nearest("sendwindow"), Some("send_window"));
+        assert_eq!(Opt::nearest("keepalive"), Some("keep_alive"));
+        assert_eq!(Opt::nearest("mut"), Some("mtu"));
+        assert_eq!(Opt::nearest("serv"), Some("server"), "not perf");
+        assert_eq!(Opt::nearest("keep"), Some("keep_alive"));
+        assert_eq!(Opt::nearest("colour_of_the_case"), None);
+    }
+}

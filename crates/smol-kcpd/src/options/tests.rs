@@ -1,0 +1,323 @@
+//! Configurations and command lines, as users write them.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::*;
+use crate::{Configuration, Role, Settings};
+use smol_kcp::KcpConfig;
+
+const CLIENT: &str =
+    "[ssh]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\n";
+
+fn parse(text: &str) -> Configuration {
+    Configuration::parse("a.conf", text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn settings(text: &str) -> Settings {
+    parse(text).tunnels.remove(0)
+}
+
+fn refusal(text: &str) -> String {
+    Configuration::parse("a.conf", text).expect_err(text).to_string()
+}
+
+fn command(line: &str) -> Result<Command, ConfigError> {
+    Command::parse(line.split_whitespace().map(OsString::from))
+}
+
+#[test]
+fn three_lines_are_a_tunnel_with_the_profile_wan() {
+    let ssh = settings(CLIENT);
+    assert_eq!((ssh.name.as_str(), ssh.listen.port()), ("ssh", 2222));
+    assert!(matches!(&ssh.role, Role::Client { server } if server.host() == "router.example"));
+    assert_eq!(ssh.kcp, KcpConfig { stream: true, ..KcpConfig::wan() });
+    assert_eq!(ssh.max_connections, 512);
+}
+
+#[test]
+fn what_stands_before_the_sections_is_for_the_process_and_for_all_of_them() {
+    let text = format!(
+        "# the process\nlog_level = debug\nuser = nobody\nmtu = 1200 # all\nprofile = lan\n\n\
+         {CLIENT}\n[web]\nrole = server\nlisten = [::]:29900\ntarget = 127.0.0.1:80\nmtu = 1300\n"
+    );
+    let all = parse(&text);
+    assert_eq!(all.process.log_level, log::LevelFilter::Debug);
+    assert_eq!(all.process.user.as_deref(), Some("nobody"));
+    let figures: Vec<_> =
+        all.tunnels.iter().map(|tunnel| (tunnel.kcp.mtu, tunnel.kcp.dead_link.as_secs())).collect();
+    assert_eq!(figures, [(1200, 20), (1300, 20)]);
+}
+
+#[test]
+fn a_mark_of_the_encoding_and_other_line_ends_change_nothing() {
+    let whole = format!("# mine\nmtu = 1200\n{CLIENT}");
+    for text in [&whole, CLIENT, &whole[whole.find("mtu").unwrap()..]] {
+        assert_eq!(parse(&format!("\u{feff}{text}")), parse(text));
+        assert_eq!(parse(&text.replace('\n', "\r\n")), parse(text));
+        let other = text.replace("ssh", "web").replace("2222", "80").replace("mtu = 1200", "");
+        parse(&format!("\u{feff}{text}\u{feff}{other}"));
+    }
+}
+
+#[test]
+fn the_order_of_options_does_not_matter() {
+    let one = format!("{CLIENT}send_window = 99\nbandwidth = 1gbit\nmtu = 1200\nprofile = lan\n");
+    let other = format!("{CLIENT}profile = lan\nmtu = 1200\nbandwidth = 1gbit\nsend_window = 99\n");
+    assert_eq!(settings(&one), settings(&other));
+    assert_eq!(settings(&one).kcp.wnd_size.0, 99);
+}
+
+#[test]
+fn bandwidth_and_round_trip_time_size_windows_and_budgets_with_a_quarter_more() {
+    // 50 Mbit/s × 120 ms = 750,000 bytes; 937,500 with a quarter more, in segments of 1326.
+    let kcp = settings(&format!("{CLIENT}bandwidth = 50mbit\nrtt = 120ms\n")).kcp;
+    assert_eq!(kcp.wnd_size, (708, 708));
+    assert_eq!((kcp.send_budget, kcp.recv_budget), (708 * 1350 * 2, 708 * 1350));
+    // 100 ms where nothing is said; never less than 16 segments, nor more than there may be.
+    assert_eq!(settings(&format!("{CLIENT}bandwidth = 50mbit\n")).kcp.wnd_size.0, 590);
+    assert_eq!(settings(&format!("{CLIENT}bandwidth = 1kbit\n")).kcp.wnd_size.0, 16);
+    let huge = settings(&format!("{CLIENT}bandwidth = 999gbit\nrtt = 1m\n")).kcp;
+    assert_eq!((huge.wnd_size.0, huge.check().is_ok()), (32_767, true));
+}
+
+#[test]
+fn what_is_printed_is_read_as_the_same_for_every_profile() {
+    let profiles = Opt::find("profile").unwrap().accepted.replace(" or ", ", ");
+    let profiles: Vec<&str> = profiles.split(", ").collect();
+    assert_eq!(profiles.len(), 9);
+    for profile in profiles {
+        let text = format!(
+            "log_level = warn\nuser = nobody\nprofile = {profile}\n{CLIENT}\
+             stats_interval = 90s\ndscp = 46\nkeep_alive = none\nsession_expire = none\n\
+             [s]\nrole = server\nlisten = [::]:29900\ntarget = [::1]:22\nperf = yes\n"
+        );
+        let first = parse(&text);
+        let printed = first.to_string();
+        let limits =
+            format!("connections at once, {} streams\n", first.tunnels[0].kcp.max_sessions);
+        assert!(printed.contains(&limits), "{printed}");
+        assert_eq!(parse(&printed), first, "{printed}");
+        assert_eq!(parse(&printed).to_string(), printed);
+    }
+}
+
+#[test]
+fn every_option_of_a_tunnel_is_printed_except_those_that_stand_for_others() {
+    let server = "[s]\nrole = server\nlisten = [::]:29900\ntarget = [::1]:22\n";
+    let printed = parse(&format!("user = u\n{CLIENT}{server}")).to_string();
+    for option in OPTIONS.iter().filter(|o| !matches!(o.name, "profile" | "bandwidth" | "rtt")) {
+        assert!(printed.contains(&format!("{} = ", option.name)), "{}", option.name);
+    }
+}
+
+#[test]
+fn a_mistake_is_named_with_file_line_key_value_and_what_is_accepted() {
+    let with = |line: &str| refusal(&format!("{CLIENT}{line}\n"));
+    for (line, message) in [
+        ("mtu = 20", "a.conf:5: mtu = 20: must be 50 to 65507"),
+        ("mtu = big", "a.conf:5: mtu = big: must be 50 to 65507"),
+        ("send_window = 40000", "a.conf:5: send_window = 40000: must be 1 to 32767, in segments"),
+        ("interval = 5", "a.conf:5: interval = 5: must be 10 to 5000, in milliseconds"),
+        ("linger = 5", "a.conf:5: linger = 5: a unit is missing: 5s or 5ms"),
+        ("keep_alive = 200s", "a.conf:5: keep_alive = 200s: must be less than session_expire = 180s"),
+        ("dscp = 64", "a.conf:5: dscp = 64: must be 0 to 63, or none"),
+        ("nc = maybe", "a.conf:5: nc = maybe: must be true or false, yes or no, on or off, 1 or 0"),
+        ("engine = turbo", "a.conf:5: engine = turbo: must be ring, or kcp where it is compiled in"),
+        ("sendwindow = 5", "a.conf:5: unknown option sendwindow: is send_window meant?"),
+        ("colour_of_the_case = red", "a.conf:5: unknown option colour_of_the_case"),
+        ("listen = 127.0.0.1:1", "a.conf:5: listen is given twice"),
+        ("target = 127.0.0.1:1", "a.conf:5: target = 127.0.0.1:1: a client has no target"),
+        ("rtt = 100ms", "a.conf:5: rtt = 100ms: means nothing without bandwidth"),
+        ("bandwidth = 50", "a.conf:5: bandwidth = 50: a unit is missing: 50mbit or 50kbit"),
+        ("max_connections = 5000", "a.conf:5: max_connections = 5000: must be at most max_sessions = 4096"),
+        ("log_level = info", "a.conf:5: log_level belongs to the process: before the first section"),
+        ("send_window 5", "a.conf:5: send_window 5: neither key = value nor [section]"),
+        ("[a b]", "a.conf:5: [a b]: a section is [name], of letters, digits, - and _"),
+        ("[ssh]", "a.conf:5: [ssh] is there twice"),
+        ("[web]\nrole = client\nlisten = 127.0.0.1:2222\nserver = a:1",
+            "a.conf:5: [web] listens at 127.0.0.1:2222, as [ssh]"),
+        ("[web]\nlisten = 127.0.0.1:1\nserver = a:1", "a.conf:5: role is missing"),
+        ("[web]\nrole = server\nlisten = 127.0.0.1:1", "a.conf:5: target is missing"),
+        ("[web]\nrole = client\nserver = a:1", "a.conf:5: listen is missing"),
+        ("[web]\nrole = both", "a.conf:6: role = both: must be client or server"),
+        ("[web]\nlisten = 1234",
+            "a.conf:6: listen = 1234: must be an address and a port, such as 127.0.0.1:2222, [::]:29900 or [fe80::1%br-lan]:29900"),
+    ] {
+        assert_eq!(with(line), message);
+    }
+    assert_eq!(refusal("# nothing\n"), "a.conf: no tunnel: a section [name] is needed");
+    assert_eq!(
+        refusal("log_level = loud\n"),
+        "a.conf:1: log_level = loud: must be error, warn, info, debug or trace"
+    );
+    assert_eq!(refusal("user = a b\n"), "a.conf:1: user = a b: must be the name of a user");
+}
+
+#[test]
+fn a_default_that_does_not_fit_a_given_value_is_named_too() {
+    assert_eq!(
+        refusal(&format!("{CLIENT}session_expire = 20s\n")),
+        "a.conf:1: keep_alive = 25s: must be less than session_expire = 20s"
+    );
+    assert_eq!(
+        refusal(&format!("{CLIENT}mtu = 5000\nsend_budget = 1k\n")),
+        "a.conf:6: send_budget = 1k: must be 5000 (mtu) to 256m"
+    );
+}
+
+#[test]
+fn the_bounds_that_the_table_tells_are_those_that_are_checked() {
+    let mut checked = 0;
+    for option in OPTIONS.iter().filter(|option| option.group != Group::Process) {
+        let range = option
+            .accepted
+            .split([',', ';'])
+            .next()
+            .unwrap()
+            .replace(" and less than session_expire", "")
+            .replace(" and less than dead_link", "");
+        let Some((low, high)) = range.split_once(" to ") else { continue };
+        if low.contains(' ') || high.contains(' ') {
+            continue;
+        }
+        let side = if option.name.starts_with("target") {
+            "[s]\nrole = server\nlisten = [::]:1\ntarget = [::1]:22\n"
+        } else {
+            CLIENT
+        };
+        // Room for the bounds of the others.
+        let others: String = [
+            ("session_expire", "none"),
+            ("keep_alive", "none"),
+            ("dead_link", "24d"),
+            ("min_rto", "none"),
+            ("mtu", "50"),
+            ("bandwidth", "1mbit"),
+            ("max_sessions", "1048576"),
+            ("send_budget", "256m"),
+            ("recv_budget", "256m"),
+            ("socket_recv_buffer", "256m"),
+        ]
+        .iter()
+        .filter(|(name, _)| *name != option.name)
+        .map(|(name, value)| format!("{name} = {value}\n"))
+        .collect();
+        let low = if low == "mtu" { "50" } else { low };
+        let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let moved = |text: &str, by: i64| {
+            let (number, unit) = text.split_at(digits(text));
+            let number = number.parse::<i64>().unwrap() + by;
+            (number >= 0).then(|| format!("{number}{unit}"))
+        };
+        let attempt = |value: &str| {
+            let text = format!("{side}{others}{} = {value}\n", option.name);
+            Configuration::parse("a.conf", &text).map_err(|error| error.to_string())
+        };
+        for good in [low, high] {
+            attempt(good).unwrap_or_else(|error| panic!("{} = {good}: {error}", option.name));
+        }
+        let beyond = [moved(low, -1), moved(high, 1)];
+        for bad in beyond.into_iter().flatten() {
+            assert!(attempt(&bad).is_err(), "{} = {bad}", option.name);
+        }
+        checked += 1;
+    }
+    assert!(checked >= 20, "{checked} options with bounds");
+}
+
+#[test]
+fn a_command_line_says_the_same_as_a_file() {
+    let line = "client --listen 127.0.0.1:2222 --server=router.example:29900 --send-window 256 \
+                --flush-write=off --log-level warn --keep-alive none";
+    let Ok(Command::Run { configuration, file: None }) = command(line) else { panic!() };
+    let text = CLIENT.replace("ssh", "tunnel");
+    let text = format!(
+        "log_level = warn\n{text}send_window = 256\nflush_write = off\nkeep_alive = none\n"
+    );
+    assert_eq!(configuration, parse(&text));
+}
+
+#[test]
+fn a_switch_needs_no_value() {
+    let perf = |rest: &str| {
+        let line = format!("server --listen [::]:1 --target a:1 {rest}");
+        let Ok(Command::Run { configuration, .. }) = command(&line) else { panic!("{line}") };
+        configuration.tunnels[0].perf
+    };
+    assert!(!perf("") && perf("--perf") && perf("--perf yes") && perf("--perf --nc off"));
+    assert!(!perf("--perf=no") && !perf("--perf 0"));
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_named_in_its_spelling() {
+    let client = "client --listen 127.0.0.1:1 --server a:1";
+    for (line, message) in [
+        ("client --listen 127.0.0.1:1".to_string(), "--server is missing"),
+        (format!("{client} --mtu 20"), "--mtu 20: must be 50 to 65507"),
+        (
+            format!("{client} --sendwindow 20"),
+            "unknown option --sendwindow: is --send-window meant?",
+        ),
+        (format!("{client} --mtu 99 --mtu 99"), "--mtu is given twice"),
+        (format!("{client} extra"), "unexpected argument \"extra\""),
+        (format!("{client} --mtu"), "missing argument for option '--mtu'"),
+        (
+            String::new(),
+            "a command is missing: client, server, check, ping, perf, help, or --config FILE",
+        ),
+        ("--mtu 99".into(), "a command is missing before the options: client or server"),
+        ("serve".into(), "unknown command serve: is server meant?"),
+        (
+            "tunnel".into(),
+            "unknown command tunnel: must be client, server, check, ping, perf, help, or --config FILE",
+        ),
+        (format!("{client} --keep-alive 25"), "--keep-alive 25: a unit is missing: 25s or 25ms"),
+        (
+            format!("{client} --keep-alive 200s"),
+            "--keep-alive 200s: must be less than --session-expire 180s",
+        ),
+        (
+            format!("{client} --max-connections 5000"),
+            "--max-connections 5000: must be at most --max-sessions 4096",
+        ),
+        (
+            "client --listen 127.0.0.1 --server a:1".into(),
+            "--listen 127.0.0.1: a port is missing: 127.0.0.1:29900",
+        ),
+        (
+            "client --listen 127.0.0.1:1 --server a".into(),
+            "--server a: a port is missing: a:29900",
+        ),
+        ("client --serv a:1".into(), "unknown option --serv: is --server meant?"),
+        ("check".into(), "check needs a file"),
+        (
+            format!("{client} --config /x"),
+            "a client or server of the command line has no --config file",
+        ),
+    ] {
+        assert_eq!(command(&line).expect_err(&line).to_string(), message, "{line}");
+    }
+}
+
+#[test]
+fn help_names_every_option_and_the_version_is_a_command() {
+    let text = help();
+    for option in OPTIONS.iter().filter(|option| option.name != "role") {
+        assert!(text.contains(&format!("--{} ", option.name.replace('_', "-"))), "{}", option.name);
+    }
+    let low = KcpConfig::low_memory().max_sessions;
+    let limit = format!("  low_memory{:19}{:>3}; {low}\n", "", low.min(512));
+    assert!(text.contains(&limit) && text.matches("; 4096\n").count() >= 5, "{text}");
+    assert_eq!(command("--help"), Ok(Command::Help));
+    assert_eq!(command("client -h"), Ok(Command::Help));
+    assert_eq!(command("help"), Ok(Command::Help));
+    assert_eq!(command("help ping"), Ok(Command::Help));
+    assert_eq!(command("--version"), Ok(Command::Version));
+}
+
+#[test]
+fn times_are_those_that_were_written() {
+    let kcp = settings(&format!("{CLIENT}linger = 2m\nconnect_timeout = none\n")).kcp;
+    assert_eq!((kcp.linger, kcp.connect_timeout), (Duration::from_secs(120), None));
+}

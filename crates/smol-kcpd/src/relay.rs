@@ -1,0 +1,238 @@
+//! Bytes between a TCP connection and a KCP stream, both ways.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::{poll_fn, Future};
+use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{ready, Context, Poll};
+use std::time::Duration;
+
+use async_io::Async;
+use futures_lite::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
+
+use super::runtime::Runtime;
+use smol_kcp::{HeldMemory, KcpStream, MemoryBudget};
+
+/// Reads of a direction before other tasks get their turn.
+const READS: usize = 16;
+
+/// A TCP connection that is reset when it is dropped, so that nobody takes a failure for an end.
+#[derive(Debug)]
+pub(super) struct Tcp(Option<Async<TcpStream>>);
+
+impl Tcp {
+    /// Small writes leave at once, as in the KCP stream; and a host that has vanished is noticed
+    /// some day.
+    pub(super) fn new(stream: Async<TcpStream>) -> Tcp {
+        let socket = SockRef::from(stream.get_ref());
+        if let Err(error) = socket.set_tcp_nodelay(true).and(socket.set_keepalive(true)) {
+            log::debug!("TCP options: {error}");
+        }
+        Tcp(Some(stream))
+    }
+}
+
+impl Drop for Tcp {
+    fn drop(&mut self) {
+        if let Some(stream) = &self.0 {
+            let _ = SockRef::from(stream.get_ref()).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+/// A KCP stream that is reset when it is dropped.
+#[derive(Debug)]
+pub(super) struct Kcp(Option<KcpStream>);
+
+impl Kcp {
+    pub(super) fn new(stream: KcpStream) -> Kcp {
+        Kcp(Some(stream))
+    }
+}
+
+impl Drop for Kcp {
+    fn drop(&mut self) {
+        if let Some(stream) = self.0.take() {
+            stream.abort();
+        }
+    }
+}
+
+/// Why a relay failed: which side, and its cause.
+#[derive(Debug)]
+pub(super) enum Failed {
+    Tcp(io::Error),
+    Kcp(io::Error),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failed::Tcp(error) => write!(f, "TCP: {error}"),
+            Failed::Kcp(error) => write!(f, "KCP: {error}"),
+        }
+    }
+}
+
+/// Carries bytes until both directions have ended. An end of one direction is passed on and leaves
+/// the other open. Dropped before, or after a failure, both sides are reset.
+///
+/// What is not taken at once by the other side is held, and nothing more is read until it is: a
+/// direction holds at most one read, and nothing while it is idle.
+pub(super) fn relay(
+    runtime: &Runtime,
+    mut tcp: Tcp,
+    mut kcp: Kcp,
+) -> impl Future<Output = Result<(), Failed>> {
+    let scratch = runtime.scratch();
+    let runtime = runtime.clone();
+    let (mut up, mut down) = (Way::default(), Way::default());
+    poll_fn(move |cx| {
+        let (Some(tcp_stream), Some(kcp_stream)) = (&tcp.0, &mut kcp.0) else {
+            return Poll::Ready(Ok(())); // polled after the end
+        };
+        let mut sides =
+            Sides { tcp: tcp_stream, kcp: kcp_stream, scratch: &scratch, runtime: &runtime };
+        let upward = sides.upward(cx, &mut up)?;
+        let downward = sides.downward(cx, &mut down)?;
+        if upward.is_ready() && downward.is_ready() {
+            (tcp.0, kcp.0) = (None, None);
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
+    })
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Way {
+    /// What was read and not yet taken; no memory when there is none.
+    rest: Vec<u8>,
+    /// Of it, what has been taken.
+    taken: usize,
+    /// It counts against the memory budget.
+    held: Option<HeldMemory>,
+    state: State,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Open,
+    /// The source has ended.
+    Closing,
+    /// The other side knows.
+    Closed,
+}
+
+impl Way {
+    /// Hands what is there to `write`.
+    fn drain(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        while self.taken < self.rest.len() {
+            self.taken += ready!(write(&self.rest[self.taken..]))?;
+        }
+        (self.rest, self.taken, self.held) = (Vec::new(), 0, None);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Hands what was just read to `write`, and keeps what it does not take.
+    fn pass(
+        &mut self,
+        mut bytes: &[u8],
+        budget: &MemoryBudget,
+        mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        while !bytes.is_empty() {
+            match write(bytes)? {
+                Poll::Ready(n) => bytes = bytes.get(n..).unwrap_or_default(),
+                Poll::Pending => {
+                    self.held = Some(budget.hold(bytes.len()));
+                    self.rest = bytes.to_vec();
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+struct Sides<'a> {
+    tcp: &'a Async<TcpStream>,
+    kcp: &'a mut KcpStream,
+    scratch: &'a Rc<RefCell<Vec<u8>>>,
+    runtime: &'a Runtime,
+}
+
+impl Sides<'_> {
+    /// From TCP to KCP; ready when its end has been acknowledged by the peer.
+    fn upward(&mut self, cx: &mut Context<'_>, way: &mut Way) -> Poll<Result<(), Failed>> {
+        let Sides { tcp, kcp, scratch, runtime } = self;
+        let mut tcp = *tcp;
+        let budget = runtime.memory_budget();
+        let scratch = &mut *scratch.borrow_mut();
+        let write = |cx: &mut Context<'_>, kcp: &mut KcpStream, bytes: &[u8]| {
+            Pin::new(kcp).poll_write(cx, bytes)
+        };
+        ready!(way.drain(|bytes| write(cx, kcp, bytes))).map_err(Failed::Kcp)?;
+        for _ in 0..READS {
+            match way.state {
+                State::Open => {
+                    let part = &mut scratch[..runtime.read_size()];
+                    let n = ready!(Pin::new(&mut tcp).poll_read(cx, part));
+                    match n.map_err(Failed::Tcp)? {
+                        0 => way.state = State::Closing,
+                        n => ready!(way.pass(&scratch[..n], budget, |bytes| write(cx, kcp, bytes)))
+                            .map_err(Failed::Kcp)?,
+                    }
+                }
+                State::Closing => {
+                    ready!(Pin::new(&mut **kcp).poll_close(cx)).map_err(Failed::Kcp)?;
+                    way.state = State::Closed;
+                }
+                State::Closed => return Poll::Ready(Ok(())),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// From KCP to TCP; ready when its end has been passed on.
+    fn downward(&mut self, cx: &mut Context<'_>, way: &mut Way) -> Poll<Result<(), Failed>> {
+        let Sides { tcp, kcp, scratch, runtime } = self;
+        let tcp = *tcp;
+        let budget = runtime.memory_budget();
+        let scratch = &mut *scratch.borrow_mut();
+        let write = |cx: &mut Context<'_>, bytes: &[u8]| {
+            let mut tcp = tcp;
+            Pin::new(&mut tcp).poll_write(cx, bytes)
+        };
+        ready!(way.drain(|bytes| write(cx, bytes))).map_err(Failed::Tcp)?;
+        for _ in 0..READS {
+            match way.state {
+                State::Open => {
+                    let part = &mut scratch[..runtime.read_size()];
+                    let n = ready!(Pin::new(&mut **kcp).poll_read(cx, part));
+                    match n.map_err(Failed::Kcp)? {
+                        0 => way.state = State::Closing,
+                        n => ready!(way.pass(&scratch[..n], budget, |bytes| write(cx, bytes)))
+                            .map_err(Failed::Tcp)?,
+                    }
+                }
+                State::Closing => {
+                    tcp.get_ref().shutdown(Shutdown::Write).map_err(Failed::Tcp)?;
+                    way.state = State::Closed;
+                }
+                State::Closed => return Poll::Ready(Ok(())),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,123 @@
+//! What all tunnels of a process share.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+use futures_lite::future;
+use smol::{LocalExecutor, Task};
+
+use super::lookups::Lookups;
+use super::resolve::{Resolve, System};
+use super::HostPort;
+use smol_kcp::{KcpConfig, MemoryBudget};
+
+/// Bytes that a relay reads at a time: as few system calls as larger ones, nearly.
+const SCRATCH: usize = 32 * 1024;
+
+/// Bytes that a relay reads at a time when memory is used up.
+const SCRATCH_LEAST: usize = 2 * 1024;
+
+/// An executor of one thread, a resolver, and a buffer and a memory budget that all tunnels share.
+/// Clones are the same.
+#[derive(Clone)]
+pub struct Runtime {
+    executor: Rc<LocalExecutor<'static>>,
+    lookups: Rc<Lookups>,
+    scratch: Rc<RefCell<Vec<u8>>>,
+    budget: MemoryBudget,
+}
+
+impl Runtime {
+    /// With the system's resolver.
+    pub fn new() -> Runtime {
+        Runtime::with_resolver(System::new())
+    }
+
+    /// With another resolver.
+    pub fn with_resolver(resolver: impl Resolve + 'static) -> Runtime {
+        Runtime {
+            executor: Rc::new(LocalExecutor::new()),
+            lookups: Rc::new(Lookups::new(resolver)),
+            scratch: Rc::new(RefCell::new(vec![0; SCRATCH])),
+            budget: MemoryBudget::new(KcpConfig::default().memory_budget),
+        }
+    }
+
+    /// The memory budget of all its tunnels: of [`KcpConfig::default`], unless it is changed.
+    pub fn memory_budget(&self) -> &MemoryBudget {
+        &self.budget
+    }
+
+    /// Bytes that a relay may read at a time: it may have to hold them.
+    pub(super) fn read_size(&self) -> usize {
+        self.budget.share().clamp(SCRATCH_LEAST, SCRATCH)
+    }
+
+    /// Runs the tunnels of this runtime until `future` is done.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        future::block_on(self.executor.run(future))
+    }
+
+    /// Runs the tunnels of this runtime until `future` is done, on somebody else's executor.
+    pub async fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.executor.run(future).await
+    }
+
+    pub(super) fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
+        self.executor.spawn(future)
+    }
+
+    /// The addresses of `host`, at least one: those found a few seconds ago, or the last known ones
+    /// while its name cannot be resolved.
+    pub(super) async fn resolve(&self, host: &HostPort) -> io::Result<Vec<SocketAddr>> {
+        match host.addr()? {
+            Some(addr) => Ok(vec![addr]),
+            None => self.lookups.resolve(&self.executor, host).await,
+        }
+    }
+
+    /// The addresses of `host` as they are now, at least one.
+    pub(super) async fn look_up(&self, host: &HostPort) -> io::Result<Vec<SocketAddr>> {
+        match host.addr()? {
+            Some(addr) => Ok(vec![addr]),
+            None => self.lookups.look_up(&self.executor, host).await,
+        }
+    }
+
+    pub(super) fn scratch(&self) -> Rc<RefCell<Vec<u8>>> {
+        Rc::clone(&self.scratch)
+    }
+}
+
+impl Default for Runtime {
+    fn default() -> Runtime {
+        Runtime::new()
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
+/// The one clock of the tunnels.
+#[allow(clippy::disallowed_methods)] // the place where it is allowed
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+/// What `future` gives, or `None` when `limit` has passed before.
+pub(super) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    future::or(async { Some(future.await) }, async {
+        Timer::after(limit).await;
+        None
+    })
+    .await
+}

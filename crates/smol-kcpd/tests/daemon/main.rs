@@ -1,0 +1,12 @@
+//! TCP through tunnels: within this process, where names and networks can be told what to do, and
+//! through the built program.
+
+#[path = "../../../../tests/common/mod.rs"]
+mod common;
+mod ends;
+mod lasting;
+mod program;
+mod signals;
+mod support;
+mod traffic;
+mod words;

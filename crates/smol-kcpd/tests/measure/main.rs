@@ -1,0 +1,7 @@
+//! `smol-kcpd ping` and `smol-kcpd perf`: in one process, and as the built binary.
+
+mod binary;
+#[path = "../../../../tests/common/mod.rs"]
+mod common;
+mod limits;
+mod perf;

@@ -1,0 +1,32 @@
+//! The scripts are the shell language that busybox has.
+
+use std::process::Command;
+
+use super::{printed, runs, tree};
+
+const SCRIPTS: [&str; 3] = [
+    "openwrt/smol-kcp/files/smol-kcp.init",
+    "openwrt/make-ipk.sh",
+    "crates/smol-kcpd/tests/openwrt/rc.common",
+];
+
+#[test]
+fn busybox_understands_the_scripts() {
+    if !runs("busybox") {
+        return;
+    }
+    for script in SCRIPTS {
+        printed(Command::new("busybox").args(["ash", "-n"]).arg(tree(script)));
+    }
+}
+
+#[test]
+fn shellcheck_has_nothing_to_say() {
+    if !runs("shellcheck") {
+        return;
+    }
+    // SC3043: busybox has `local`. SC2034: rc.common reads START and USE_PROCD.
+    let mut shellcheck = Command::new("shellcheck");
+    shellcheck.args(["-s", "dash", "-e", "SC3043,SC2034"]);
+    assert_eq!(printed(shellcheck.args(SCRIPTS.map(tree))), "");
+}

@@ -1,0 +1,144 @@
+//! A session as whoever holds it sees it: every call takes the lock, acts, and wakes who has to act on it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::shared::{Shared, State};
+use crate::KcpError;
+use crate::StreamStats;
+use smol_kcp_proto::router::Key;
+
+/// What the stream and its halves share. The session is released with the last of them.
+pub(super) struct Handle {
+    shared: Arc<Shared>,
+    key: Key,
+}
+
+impl Handle {
+    pub(super) fn new(shared: Arc<Shared>, key: Key) -> Handle {
+        Handle { shared, key }
+    }
+
+    pub(super) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize, KcpError>> {
+        self.shared.with(|state, now| match state.router.write(now, self.key, buf) {
+            Ok(Some(n)) => Poll::Ready(Ok(n)),
+            Ok(None) => {
+                state.wait_writable(self.key, cx);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        })
+    }
+
+    pub(super) fn try_write(&self, buf: &[u8]) -> Result<usize, KcpError> {
+        self.shared
+            .with(|state, now| state.router.write(now, self.key, buf))?
+            .ok_or(KcpError::WouldBlock)
+    }
+
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+        whole: bool,
+    ) -> Poll<Result<usize, KcpError>> {
+        self.shared.change(|state| match self.read(state, buf, whole) {
+            Ok(Some(n)) => Poll::Ready(Ok(n)),
+            Ok(None) => {
+                state.wait_readable(self.key, cx);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        })
+    }
+
+    fn read(
+        &self,
+        state: &mut State,
+        buf: &mut [u8],
+        whole: bool,
+    ) -> Result<Option<usize>, KcpError> {
+        state.router.read(|| self.shared.clock.now(), self.key, buf, whole)
+    }
+
+    pub(super) fn try_read(&self, buf: &mut [u8]) -> Result<usize, KcpError> {
+        self.shared.change(|state| self.read(state, buf, true))?.ok_or(KcpError::WouldBlock)
+    }
+
+    pub(super) fn flush(&self) -> Result<(), KcpError> {
+        self.shared.with(|state, now| state.router.flush_writes(now, self.key))
+    }
+
+    pub(super) fn poll_close(&self, cx: &mut Context<'_>) -> Poll<Result<(), KcpError>> {
+        self.shared.with(|state, now| {
+            state.router.close(now, self.key);
+            match state.router.is_delivered(self.key) {
+                Ok(true) => Poll::Ready(Ok(())),
+                Ok(false) => {
+                    state.wait_writable(self.key, cx);
+                    Poll::Pending
+                }
+                Err(error) => Poll::Ready(Err(error)),
+            }
+        })
+    }
+
+    /// Closes the writing side in the background.
+    pub(super) fn start_close(&self) {
+        self.shared.with(|state, now| state.router.close(now, self.key));
+    }
+
+    pub(super) fn abort(&self) {
+        self.shared.with(|state, now| state.router.abort(now, self.key));
+    }
+
+    pub(super) fn conv(&self) -> u32 {
+        self.shared.lock().router.conv(self.key)
+    }
+
+    pub(super) fn peer_addr(&self) -> SocketAddr {
+        let state = self.shared.lock();
+        // A session lives at least as long as its handle.
+        state.router.peer(self.key).unwrap_or(state.local_addr)
+    }
+
+    /// The peer, unless the session has failed.
+    pub(super) fn living_peer(&self) -> Option<SocketAddr> {
+        let state = self.shared.lock();
+        state.router.is_connected(self.key).ok()?;
+        state.router.peer(self.key)
+    }
+
+    pub(super) fn local_addr(&self) -> SocketAddr {
+        self.shared.lock().local_addr
+    }
+
+    pub(super) fn stats(&self) -> StreamStats {
+        self.shared.lock().router.session_stats(self.key)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.with(|state, now| {
+            state.forget_wakers(self.key);
+            state.router.release(now, self.key);
+        });
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KcpStream")
+            .field("conv", &self.conv())
+            .field("peer_addr", &self.peer_addr())
+            .field("local_addr", &self.local_addr())
+            .finish()
+    }
+}

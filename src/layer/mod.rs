@@ -1,7 +1,0 @@
-//! Pure transforms of datagrams, each behind its feature, and their order.
-
-#[cfg(any(test, feature = "netem"))]
-pub(crate) mod netem;
-#[cfg(any(test, feature = "pcap"))]
-pub(crate) mod pcap;
-pub(crate) mod trunk;

@@ -1,0 +1,233 @@
+//! The round trip to a KCP server, without a conversation.
+
+use std::fmt;
+use std::future::{poll_fn, Future};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{ready, Context, Poll};
+use std::time::Duration;
+
+use async_io::Timer;
+
+use super::clock::{self, Clock};
+use super::spawn::{resolve, AsyncToSocketAddrs};
+use super::transport::{canonical, Datagrams, Transport, UdpTransport};
+use crate::KcpConfig;
+use crate::KcpError;
+use smol_kcp_proto::time::Time;
+use smol_kcp_proto::wire::{self, Header, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_RST};
+use smol_kcp_proto::Random;
+
+/// Datagrams received at a time: one is expected.
+const BATCH: usize = 16;
+
+/// Batches of old news that are read before a ping; more than that is a flood, and goes on anyway.
+const OLD_BATCHES: usize = 8;
+
+/// Unanswered pings in a row after which the local address may be to blame, as on a router whose
+/// WAN address has changed.
+const UNANSWERED: u32 = 3;
+
+/// Measures round trips to a KCP server.
+///
+/// A ping is an empty data segment (24 bytes) of a random conversation number, with a random clock
+/// and a random sequence number that lies before the beginning of every conversation. Whoever
+/// repeats both has seen it.
+///
+/// - An endpoint of this crate does not know the conversation and answers with a reset that repeats
+///   both: it keeps nothing and accepts no stream. It gives at most 200 such answers a second
+///   to one IPv4 address or IPv6 /64.
+/// - Stock implementations (`ikcp.c`, kcp-go, tokio_kcp) acknowledge the segment as a repeated one,
+///   by their next flush: their `interval` is part of the time. To their listeners every datagram of
+///   an unknown peer begins a session, which receives nothing and goes when it expires: one for each
+///   `KcpPing`, not for each ping. Servers that encrypt or have FEC in front do not answer.
+///
+/// Nothing is spawned: what there is to do is done while [`ping`](KcpPing::ping) is polled.
+///
+/// # Examples
+///
+/// ```no_run
+/// use smol_kcp::{KcpConfig, KcpPing};
+/// use std::time::Duration;
+///
+/// # async fn run() -> Result<(), smol_kcp::KcpError> {
+/// let mut server = KcpPing::connect(&KcpConfig::default(), "server.example:4000").await?;
+/// println!("{:?}", server.ping(Duration::from_secs(2)).await?);
+/// # Ok(())
+/// # }
+/// ```
+pub struct KcpPing {
+    transport: Box<dyn Transport>,
+    peer: SocketAddr,
+    conv: u32,
+    clock: Clock,
+    random: Random,
+    outgoing: Datagrams,
+    incoming: Datagrams,
+    /// Pings in a row that nobody has answered, the one under way included.
+    unanswered: u32,
+}
+
+impl KcpPing {
+    /// Pings `addr` from a UDP socket on a port of the system's choice. Of `config` only
+    /// [`dscp`](KcpConfig::dscp) and [`socket_buffers`](KcpConfig::socket_buffers) matter. Of several
+    /// addresses behind a name, the first that the system has a route to is taken.
+    ///
+    /// # Errors
+    /// [`KcpError::Config`]; [`KcpError::Io`] from resolving the name and from the system.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, nothing has been sent.
+    pub async fn connect(
+        config: &KcpConfig,
+        addr: impl AsyncToSocketAddrs,
+    ) -> Result<KcpPing, KcpError> {
+        config.check()?;
+        let mut failed = KcpError::Closed;
+        for addr in resolve(addr).await? {
+            match UdpTransport::connect(config, addr) {
+                Ok(transport) => return Ok(KcpPing::over(transport, addr)),
+                Err(error) => failed = error.into(),
+            }
+        }
+        Err(failed)
+    }
+
+    /// Pings `peer` over any transport.
+    pub fn over(transport: impl Transport, peer: SocketAddr) -> KcpPing {
+        let mut random = Random::new(clock::entropy());
+        KcpPing {
+            transport: Box::new(transport),
+            peer: canonical(peer),
+            conv: random.nonzero(),
+            clock: Clock::new(),
+            random,
+            outgoing: Datagrams::new(1),
+            incoming: Datagrams::new(BATCH),
+            unanswered: 0,
+        }
+    }
+
+    /// Where the pings go.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Sends one ping and waits for its answer; returns the time between the two, in whole
+    /// microseconds. Answers to other pings, late ones and copies, do not count.
+    ///
+    /// After three pings in a row without an answer the next one leaves from a fresh port, where the
+    /// transport can [`rebind`](Transport::rebind).
+    ///
+    /// # Errors
+    /// [`KcpError::TimedOut`] without an answer within `timeout`; [`KcpError::Refused`] where the
+    /// peer's system says that nobody listens; [`KcpError::Io`] when the transport fails.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, the ping counts as lost; the next one is not disturbed.
+    pub async fn ping(&mut self, timeout: Duration) -> Result<Duration, KcpError> {
+        if self.unanswered >= UNANSWERED && self.transport.rebind()? {
+            self.unanswered = 0;
+        }
+        self.unanswered = self.unanswered.saturating_add(1);
+        poll_fn(|cx| Poll::Ready(self.forget(cx))).await?;
+
+        let question = self.question();
+        self.outgoing.clear();
+        self.outgoing.push(self.peer, &question.encode());
+        let mut sent = self.clock.now();
+        let deadline = sent + timeout;
+        let mut timer = self.clock.instant(deadline).map_or_else(Timer::never, Timer::at);
+        let answered = poll_fn(|cx| {
+            if self.poll_answer(cx, &question, &mut sent, deadline)?.is_ready() {
+                return Poll::Ready(Ok(self.clock.now()));
+            }
+            ready!(Pin::new(&mut timer).poll(cx));
+            Poll::Ready(Err(KcpError::TimedOut))
+        });
+        let answered: Time = answered.await?;
+        self.unanswered = 0;
+        Ok(answered.since(sent))
+    }
+
+    /// What has come since the last ping is about the last ping.
+    fn forget(&mut self, cx: &mut Context<'_>) -> Result<(), KcpError> {
+        for _ in 0..OLD_BATCHES {
+            self.incoming.clear();
+            match self.transport.poll_recv(cx, &mut self.incoming) {
+                Poll::Pending => break,
+                Poll::Ready(Err(error)) if !is_refused(&error) => return Err(error.into()),
+                Poll::Ready(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Sequence numbers from 2^30 before the first one on: a repetition to who has a conversation of
+    /// that number, and the beginning of one to nobody.
+    fn question(&mut self) -> Header {
+        Header {
+            conv: self.conv,
+            cmd: CMD_PUSH,
+            sn: self.random.next_u32() | 0xc000_0000,
+            ts: self.random.next_u32(),
+            // A stock peer with something to say, as a banner, keeps it.
+            wnd: 0,
+            ..Header::default()
+        }
+    }
+
+    fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        question: &Header,
+        sent: &mut Time,
+        deadline: Time,
+    ) -> Poll<Result<(), KcpError>> {
+        if !self.outgoing.is_empty() {
+            *sent = self.clock.now();
+        }
+        match self.transport.poll_send(cx, &mut self.outgoing) {
+            // It was an earlier one, or the answer to this one comes the other way.
+            Poll::Ready(Err(error)) if is_refused(&error) => {}
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        loop {
+            self.incoming.clear();
+            match ready!(self.transport.poll_recv(cx, &mut self.incoming)) {
+                Err(error) if is_refused(&error) => return Poll::Ready(Err(KcpError::Refused)),
+                Err(error) => return Poll::Ready(Err(error.into())),
+                Ok(()) => {}
+            }
+            let mut received = self.incoming.iter();
+            if received.any(|(from, datagram)| from == self.peer && answers(question, datagram)) {
+                return Poll::Ready(Ok(()));
+            }
+            // A flood must not keep it from ending.
+            if self.clock.now() > deadline {
+                return Poll::Ready(Err(KcpError::TimedOut));
+            }
+        }
+    }
+}
+
+fn is_refused(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::ConnectionRefused
+}
+
+/// Is there a reset or an acknowledgement in `datagram` that repeats clock and number?
+fn answers(question: &Header, datagram: &[u8]) -> bool {
+    wire::check(datagram).is_ok_and(|first| first.conv == question.conv)
+        && wire::segments(datagram).flatten().any(|segment| {
+            let Header { cmd, frg, sn, ts, .. } = segment.header;
+            (cmd == CMD_ACK || (cmd, frg) == (CMD_WINS, CODE_RST))
+                && (sn, ts) == (question.sn, question.ts)
+        })
+}
+
+impl fmt::Debug for KcpPing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KcpPing").field("peer_addr", &self.peer).finish_non_exhaustive()
+    }
+}

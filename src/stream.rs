@@ -1,0 +1,367 @@
+//! One conversation, as the application holds it.
+
+use std::fmt;
+use std::future::{poll_fn, Future};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use super::driver::Driver;
+use super::endpoint::KcpEndpoint;
+use super::handle::Handle;
+use super::happy_eyeballs;
+use super::shared::Shared;
+use super::spawn::{resolve_peer, spawn, AsyncToSocketAddrs};
+use super::transport::{Transport, UdpTransport};
+use crate::KcpConfig;
+use crate::KcpError;
+use crate::StreamStats;
+use smol_kcp_proto::router::Key;
+
+/// A reliable conversation with one peer.
+///
+/// [`AsyncRead`](futures_lite::AsyncRead) and [`AsyncWrite`](futures_lite::AsyncWrite) carry bytes;
+/// [`send`](KcpStream::send) and [`recv`](KcpStream::recv) carry messages, unless the configuration
+/// says [`stream`](KcpConfig::stream), where they carry bytes too. Without it, each write of bytes is
+/// a message: what is longer than [`max_message`](KcpConfig::max_message) is taken in parts, so that
+/// `write_all` and `copy` deliver every byte, and the other side, which reads bytes, sees no difference.
+///
+/// Dropped, the stream is closed in the background: what was written is delivered within
+/// [`linger`](KcpConfig::linger). A program that ends takes its background with it:
+/// [`close`](KcpStream::close) before.
+///
+/// # Examples
+///
+/// ```no_run
+/// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+/// use smol_kcp::{KcpConfig, KcpStream};
+///
+/// # async fn run() -> std::io::Result<()> {
+/// let config = KcpConfig { stream: true, ..KcpConfig::wan() };
+/// let mut stream = KcpStream::connect(&config, "server.example:4000").await?;
+/// stream.write_all(b"hello").await?;
+/// stream.close().await?; // everything has arrived; reading goes on
+/// let mut answer = Vec::new();
+/// stream.read_to_end(&mut answer).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct KcpStream {
+    pub(super) handle: Arc<Handle>,
+}
+
+impl KcpStream {
+    /// Connects to `addr` from a UDP socket of its own, on a port of the system's choice, and spawns
+    /// the [`Driver`] on smol's executor. Should the path fall silent, the socket is replaced and
+    /// the stream goes on. Of several addresses behind a name, the first that answers is taken, as
+    /// [`happy_eyeballs`](crate::happy_eyeballs) has it.
+    ///
+    /// # Errors
+    /// [`KcpError::Config`]; [`KcpError::TimedOut`] without an answer within
+    /// [`connect_timeout`](KcpConfig::connect_timeout); [`KcpError::Refused`]; [`KcpError::Io`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, the conversation ends.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::{KcpConfig, KcpStream};
+    ///
+    /// let stream = KcpStream::connect(&KcpConfig::wan(), "server.example:4000").await?;
+    /// println!("conversation {} with {}", stream.conv(), stream.peer_addr());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect(
+        config: &KcpConfig,
+        addr: impl AsyncToSocketAddrs,
+    ) -> Result<KcpStream, KcpError> {
+        KcpStream::connect_any(config, None, addr).await
+    }
+
+    /// As [`connect`](KcpStream::connect), under a conversation number of the caller's choice; 0
+    /// asks the peer to allocate one, as `tokio_kcp` understands it.
+    ///
+    /// # Errors
+    /// As for [`connect`](KcpStream::connect).
+    ///
+    /// # Cancel safety
+    /// As for [`connect`](KcpStream::connect).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::{KcpConfig, KcpStream};
+    ///
+    /// let config = KcpConfig { connect_timeout: None, ..KcpConfig::wan() }; // a stock server
+    /// let stream = KcpStream::connect_with_conv(&config, 0x1122_3344, "192.0.2.1:4000").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect_with_conv(
+        config: &KcpConfig,
+        conv: u32,
+        addr: impl AsyncToSocketAddrs,
+    ) -> Result<KcpStream, KcpError> {
+        KcpStream::connect_any(config, Some(conv), addr).await
+    }
+
+    async fn connect_any(
+        config: &KcpConfig,
+        conv: Option<u32>,
+        addr: impl AsyncToSocketAddrs,
+    ) -> Result<KcpStream, KcpError> {
+        config.check()?;
+        let addrs = resolve_peer(addr).await?;
+        let (_, stream) = happy_eyeballs(&addrs, |addr| async move {
+            let transport = UdpTransport::connect(config, addr)?;
+            let peer = transport.peer_addr().unwrap_or(addr);
+            let (endpoint, driver) = KcpEndpoint::with_driver(config.clone(), transport)?;
+            spawn(driver);
+            endpoint.connect_to(conv, peer).await
+        })
+        .await?;
+        Ok(stream)
+    }
+
+    /// Connects to `peer` from an existing socket, connected or not, and spawns the [`Driver`] on
+    /// smol's executor.
+    ///
+    /// # Errors
+    /// As for [`connect`](KcpStream::connect).
+    ///
+    /// # Cancel safety
+    /// As for [`connect`](KcpStream::connect).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::{KcpConfig, KcpStream};
+    ///
+    /// let socket = std::net::UdpSocket::bind("192.0.2.7:0")?; // by this address and no other
+    /// let peer = "192.0.2.1:4000".parse().expect("an address");
+    /// let stream = KcpStream::connect_with_socket(&KcpConfig::wan(), socket, peer).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect_with_socket(
+        config: &KcpConfig,
+        socket: UdpSocket,
+        peer: SocketAddr,
+    ) -> Result<KcpStream, KcpError> {
+        config.check()?;
+        let transport = UdpTransport::from_socket(config, socket)?;
+        let peer = transport.peer_addr().unwrap_or(peer);
+        let (connect, driver) = KcpStream::connect_with_driver(config, transport, peer)?;
+        spawn(driver);
+        connect.await
+    }
+
+    /// Connects to `peer` over any transport and spawns nothing: the first future waits for the
+    /// connection while the caller polls the second, the [`Driver`], which goes on afterwards.
+    ///
+    /// # Errors
+    /// As for [`KcpEndpoint::with_driver`]; the future's as for [`connect`](KcpStream::connect).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use smol_kcp::{KcpConfig, KcpStream, UdpTransport};
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (config, peer) = (KcpConfig::lan(), "192.0.2.1:4000".parse()?);
+    /// let transport = UdpTransport::connect(&config, peer)?;
+    /// let (connect, driver) = KcpStream::connect_with_driver(&config, transport, peer)?;
+    /// let executor = smol::LocalExecutor::new();
+    /// executor.spawn(driver).detach();
+    /// let stream = executor.run(connect).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn connect_with_driver(
+        config: &KcpConfig,
+        transport: impl Transport,
+        peer: SocketAddr,
+    ) -> Result<(impl Future<Output = Result<KcpStream, KcpError>> + Send, Driver), KcpError> {
+        let (endpoint, driver) = KcpEndpoint::with_driver(config.clone(), transport)?;
+        Ok((async move { endpoint.connect_to(None, peer).await }, driver))
+    }
+
+    pub(super) fn from_key(shared: &Arc<Shared>, key: Key) -> KcpStream {
+        KcpStream { handle: Arc::new(Handle::new(Arc::clone(shared), key)) }
+    }
+
+    /// Sends one message, or in stream mode as many bytes as there is room for; waits for room.
+    /// Returns the number of bytes taken, in message mode all of them. An empty message is not
+    /// sent: it could not be told from the end.
+    ///
+    /// # Errors
+    /// [`KcpError::MessageTooLarge`], which `AsyncWrite` cuts instead; [`KcpError::Closed`] after a
+    /// close; what ended the stream.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, nothing has been taken.
+    pub async fn send(&mut self, message: &[u8]) -> Result<usize, KcpError> {
+        poll_fn(|cx| self.handle.poll_write(cx, message)).await
+    }
+
+    /// Receives the next message, or in stream mode bytes, into `buf`; `Ok(0)`: the peer has closed
+    /// and everything has been read.
+    ///
+    /// # Errors
+    /// [`KcpError::BufferTooSmall`]: the message stays, and the error says how much it needs. What
+    /// ended the stream, once everything that had arrived has been read.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, nothing has been read.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(mut stream: smol_kcp::KcpStream) -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::KcpError;
+    ///
+    /// stream.send(b"a message").await?;
+    /// let mut buf = vec![0; 1500];
+    /// loop {
+    ///     match stream.recv(&mut buf).await {
+    ///         Ok(0) => break, // the peer has closed
+    ///         Ok(n) => println!("{} bytes", buf[..n].len()),
+    ///         Err(KcpError::BufferTooSmall { needed, .. }) => buf.resize(needed, 0),
+    ///         Err(error) => return Err(error),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn recv(&mut self, buf: &mut [u8]) -> Result<usize, KcpError> {
+        poll_fn(|cx| self.handle.poll_read(cx, buf, true)).await
+    }
+
+    /// As [`send`](KcpStream::send), without waiting.
+    ///
+    /// # Errors
+    /// [`KcpError::WouldBlock`] without room, and those of [`send`](KcpStream::send).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn run(mut stream: smol_kcp::KcpStream) -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::KcpError;
+    ///
+    /// match stream.try_send(b"where I am now") {
+    ///     Ok(_) => {}
+    ///     Err(KcpError::WouldBlock) => {} // the line is full: the next position will do
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_send(&mut self, message: &[u8]) -> Result<usize, KcpError> {
+        self.handle.try_write(message)
+    }
+
+    /// As [`recv`](KcpStream::recv), without waiting.
+    ///
+    /// # Errors
+    /// [`KcpError::WouldBlock`] when nothing is there, and those of [`recv`](KcpStream::recv).
+    pub fn try_recv(&mut self, buf: &mut [u8]) -> Result<usize, KcpError> {
+        self.handle.try_read(buf)
+    }
+
+    /// Lets small writes leave that wait for company (without
+    /// [`flush_write`](KcpConfig::flush_write)). It does not wait until they arrive:
+    /// [`close`](KcpStream::close) does.
+    ///
+    /// # Errors
+    /// What ended the stream.
+    ///
+    /// # Cancel safety
+    /// It never waits.
+    pub async fn flush(&mut self) -> Result<(), KcpError> {
+        self.handle.flush()
+    }
+
+    /// Closes the writing side and waits until the peer has acknowledged everything. Reading goes
+    /// on until the peer closes too.
+    ///
+    /// # Errors
+    /// What ended the stream before everything was acknowledged.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, the closing goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(mut stream: smol_kcp::KcpStream) -> std::io::Result<()> {
+    /// use futures_lite::AsyncReadExt;
+    ///
+    /// stream.send(b"the whole question").await?;
+    /// stream.close().await?; // it has arrived
+    /// let mut answer = Vec::new();
+    /// stream.read_to_end(&mut answer).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn close(&mut self) -> Result<(), KcpError> {
+        poll_fn(|cx| self.handle.poll_close(cx)).await
+    }
+
+    /// Ends the stream at once, both ways, and what is on its way is lost. A peer of our kind
+    /// learns of it ([`KcpError::Reset`]); others by silence.
+    pub fn abort(self) {
+        self.handle.abort();
+    }
+
+    /// Two halves that different tasks may own. The writing half closes its side when dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(stream: smol_kcp::KcpStream) -> std::io::Result<()> {
+    /// use futures_lite::io::copy;
+    ///
+    /// let (mut read, mut write) = stream.split();
+    /// copy(&mut read, &mut write).await?; // an echo
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn split(self) -> (super::ReadHalf, super::WriteHalf) {
+        super::halves::split(self)
+    }
+
+    /// The conversation number; 0 while the peer has not allocated one.
+    pub fn conv(&self) -> u32 {
+        self.handle.conv()
+    }
+
+    /// Where the peer is now; it may move.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.handle.peer_addr()
+    }
+
+    /// The address of the socket.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.handle.local_addr()
+    }
+
+    /// What the stream has done, and how its path looks.
+    pub fn stats(&self) -> StreamStats {
+        self.handle.stats()
+    }
+
+    /// The peer, unless the stream has failed.
+    pub(super) fn living_peer(&self) -> Option<SocketAddr> {
+        self.handle.living_peer()
+    }
+}
+
+impl fmt::Debug for KcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
+}

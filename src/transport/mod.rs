@@ -1,0 +1,109 @@
+//! Where datagrams come from and go to.
+
+mod bind;
+mod datagrams;
+mod framed;
+mod memory;
+mod udp;
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV6};
+use std::task::{Context, Poll};
+
+pub use bind::bind_all;
+pub(crate) use bind::check_port;
+pub use datagrams::Datagrams;
+pub use framed::{FrameLength, FramedTransport};
+pub use memory::MemoryTransport;
+pub use udp::UdpTransport;
+
+/// A carrier of datagrams. Losing, delaying, repeating and reordering them is allowed; altering
+/// them is not.
+///
+/// `SocketAddr` stands for any address: a transport without IP addresses makes some up. The
+/// address of a received datagram must be good for sending an answer, and be the same for every
+/// datagram of one peer.
+///
+/// A transport has one owner, and one task at a time polls it.
+pub trait Transport: Send + 'static {
+    /// Appends received datagrams to `batch` until it is [full](Datagrams::is_full) or none is
+    /// there. `Ready(Ok(()))` when at least one was appended, or the batch was full before;
+    /// `Pending` when none is there, and only then the task is woken by the next one.
+    ///
+    /// # Errors
+    /// An error of kind `ConnectionRefused` ends a connect that waits for an answer.
+    /// `BrokenPipe` and `UnexpectedEof` say that the transport has ended for good: every stream
+    /// fails. All other errors are taken as weather: counted, and the transport is polled again, unless
+    /// there have been 1000 of them in a row.
+    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>>;
+
+    /// Sends datagrams from the front of `batch` and [removes](Datagrams::pop_front) them, until
+    /// it is empty or the transport takes no more. `Pending` leaves the rest in the batch and
+    /// wakes the task when it is worth to call again, with an empty batch too: what was removed
+    /// may still be on its way out.
+    ///
+    /// # Errors
+    /// As for [`poll_recv`](Transport::poll_recv); the datagram that failed must have been removed.
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>>;
+
+    /// The address at which this side is reached.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+
+    /// Leaves the local address for a fresh one, after a silence that may mean that the old one
+    /// works no more; what comes to the old one until the fresh one is heard should be delivered all
+    /// the same. `Ok(false)`: this transport does not do that. After `Ok(true)` both directions must
+    /// be polled again: what waited at the old address is not woken.
+    ///
+    /// # Errors
+    /// Whatever the system says; the old address stays.
+    fn rebind(&mut self) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// Datagrams that this transport itself has dropped so far, because they were too long, for
+    /// nobody, or found a queue full.
+    fn dropped(&self) -> u64 {
+        0
+    }
+
+    /// Bytes of the send and the receive buffer of the socket beneath, as the system grants them;
+    /// zero where there is none.
+    fn socket_buffers(&self) -> (usize, usize) {
+        (0, 0)
+    }
+}
+
+/// Bytes of the longest datagram that is received under `mtu`: every peer may use an MTU of its
+/// own, and those of the common link layers fit into 2047 bytes.
+pub(crate) fn receive_limit(mtu: usize) -> usize {
+    mtu.clamp(2047, usize::from(u16::MAX))
+}
+
+/// The one form of an address by which peers are told apart: IPv4 as such also when it came
+/// through an IPv6 socket, and no flow label; the scope of a link-local address stays.
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr {
+        SocketAddr::V4(_) => addr,
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(ip) => (ip, v6.port()).into(),
+            None => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_one_form() {
+        let mapped: SocketAddr = "[::ffff:192.0.2.7]:9".parse().unwrap();
+        assert_eq!(canonical(mapped), "192.0.2.7:9".parse().unwrap());
+        let local = SocketAddrV6::new("fe80::1".parse().unwrap(), 9, 77, 3);
+        let plain = SocketAddrV6::new("fe80::1".parse().unwrap(), 9, 0, 3);
+        assert_eq!(canonical(local.into()), plain.into());
+    }
+}

@@ -1,0 +1,449 @@
+//! Datagrams over UDP.
+
+mod offload;
+mod options;
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
+use std::task::{ready, Context, Poll};
+
+use async_io::Async;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use self::offload::Offload;
+use self::options::{set_buffers, set_dscp, Options};
+use super::bind::{bind_all, check_peer};
+use super::datagrams::Train;
+use super::{canonical, Datagrams, Transport};
+use crate::KcpConfig;
+
+/// A UDP socket.
+///
+/// On Linux, neighbours in a batch that go to one peer and are of one length leave in one system
+/// call, and what arrived together is received in one (UDP GSO and GRO). Where the system or the
+/// network card cannot, which may show only on sending, there is one call for each datagram.
+///
+/// Addresses are given in one form: IPv4 as such also on an IPv6 socket that carries both, IPv6
+/// without flow label and with its scope. Datagrams longer than
+/// [`mtu`](KcpConfig::mtu) or 2047 bytes, whichever is more, are [dropped](Transport::dropped)
+/// and never delivered cut.
+///
+/// On a connected socket the system reports that nobody listens (an ICMP message) once, by the
+/// next receive or send: both return it as `ConnectionRefused`, and both can go on afterwards. A
+/// send that fails so was about an earlier datagram; its own is sent again before the error is
+/// returned.
+///
+/// ```no_run
+/// use smol_kcp::{KcpConfig, Transport, UdpTransport};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let config = KcpConfig { dscp: Some(46), ..Default::default() };
+/// let transport = UdpTransport::bind(&config, "[::]:4000".parse().unwrap())?;
+/// println!("{} with buffers of {:?} bytes", transport.local_addr()?, transport.granted_buffers());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct UdpTransport {
+    socket: Async<UdpSocket>,
+    options: Options,
+    /// The socket is of IPv6, so IPv4 addresses must be mapped.
+    v6: bool,
+    peer: Option<SocketAddr>,
+    /// The socket is replaceable: nobody else has chosen its port.
+    rebinds: bool,
+    granted: (usize, usize),
+    offload: Offload,
+    /// Datagrams of a received train that found no room in a batch.
+    rest: Datagrams,
+    /// The last receive found nothing more, so the next begins with asking the reactor.
+    dry: bool,
+    habit: Habit,
+    /// An error that came behind datagrams that had to be delivered first.
+    held: Option<io::Error>,
+    dropped: u64,
+    /// The socket before the last rebind, as long as neither has been heard since. The first that is
+    /// heard stays: the answer may have been on its way to the old port for longer than was waited.
+    former: Option<Box<UdpTransport>>,
+}
+
+/// How datagrams have come lately. Where they come one by one, as in a conversation of question and
+/// answer, it is of no use to look for a second one each time: the reactor will tell.
+#[derive(Clone, Copy, Debug, Default)]
+struct Habit {
+    /// Times in a row that a look for all found a single one.
+    alone: u32,
+    /// Looks since then that took one and did not look for more.
+    trusted: u32,
+}
+
+impl Habit {
+    /// Looks for all before the habit is believed, and looks that believe it before the next one
+    /// that does not.
+    const PROVEN: u32 = 4;
+    const TRUST: u32 = 15;
+
+    /// A look for all has found so many.
+    fn looked(&mut self, count: usize) {
+        self.alone = if count == 1 { self.alone.saturating_add(1) } else { 0 };
+        self.trusted = 0;
+    }
+
+    /// One has arrived: is that all?
+    fn is_all(&mut self) -> bool {
+        let trusts = self.alone >= Habit::PROVEN && self.trusted < Habit::TRUST;
+        self.trusted += u32::from(trusts);
+        trusts
+    }
+}
+
+impl UdpTransport {
+    /// A socket bound to `addr` and open to every peer: for listeners and endpoints. The
+    /// unspecified IPv6 address means all there is: IPv4 too where the system allows it, and IPv4
+    /// alone where there is no IPv6.
+    ///
+    /// # Errors
+    /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
+    pub fn bind(config: &KcpConfig, addr: SocketAddr) -> io::Result<UdpTransport> {
+        let options = Options::new(config)?;
+        let make = |addr: SocketAddr| {
+            Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))
+        };
+        let (socket, _) = bind_all(addr, make)?;
+        UdpTransport::new(options, socket.into())
+    }
+
+    /// A fresh socket on a port of the system's choice, connected to `peer` and closed to
+    /// everybody else. It can [`rebind`](Transport::rebind), and goes on listening at the old port
+    /// until one of the two is heard.
+    ///
+    /// # Errors
+    /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
+    pub fn connect(config: &KcpConfig, peer: SocketAddr) -> io::Result<UdpTransport> {
+        UdpTransport::open(Options::new(config)?, canonical(peer))
+    }
+
+    /// An existing socket, connected or not. It is made non-blocking and keeps its port for good:
+    /// [`rebind`](Transport::rebind) is `Ok(false)`.
+    ///
+    /// # Errors
+    /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
+    pub fn from_socket(config: &KcpConfig, socket: UdpSocket) -> io::Result<UdpTransport> {
+        UdpTransport::new(Options::new(config)?, socket)
+    }
+
+    /// The peer of a connected socket, in the form in which its datagrams arrive.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// Bytes of the send and the receive buffer, as the system says after it was asked for
+    /// [`socket_buffers`](KcpConfig::socket_buffers). Linux grants at most `net.core.wmem_max` and
+    /// `net.core.rmem_max` and reports the double, for its own book-keeping.
+    pub fn granted_buffers(&self) -> (usize, usize) {
+        self.granted
+    }
+
+    fn open(options: Options, peer: SocketAddr) -> io::Result<UdpTransport> {
+        check_peer(peer)?;
+        let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.connect(&peer.into())?;
+        Ok(UdpTransport { rebinds: true, ..UdpTransport::new(options, socket.into())? })
+    }
+
+    fn new(options: Options, socket: UdpSocket) -> io::Result<UdpTransport> {
+        let v6 = socket.local_addr()?.is_ipv6();
+        let granted = {
+            let socket = SockRef::from(&socket);
+            set_buffers(&socket, options);
+            if let Some(dscp) = options.dscp {
+                set_dscp(&socket, v6, dscp)?;
+            }
+            (socket.send_buffer_size()?, socket.recv_buffer_size()?)
+        };
+        let peer = socket.peer_addr().ok().map(canonical);
+        let offload = Offload::new(&socket);
+        Ok(UdpTransport {
+            socket: Async::new(socket)?,
+            options,
+            v6,
+            peer,
+            rebinds: false,
+            granted,
+            offload,
+            // One train at most lies in it.
+            rest: Datagrams::new(offload::MAX_ARRIVALS),
+            dry: false,
+            habit: Habit::default(),
+            held: None,
+            dropped: 0,
+            former: None,
+        })
+    }
+
+    /// Reads once, and says how many datagrams there were. Those that are too long are dropped,
+    /// those that find no room are kept.
+    fn read(&mut self, batch: &mut Datagrams) -> io::Result<usize> {
+        if !self.offload.receives {
+            return self.read_one(batch);
+        }
+        let UdpTransport { socket, options, offload, rest, dropped, .. } = self;
+        // In the midst of bulk data the batch has the memory for a whole train: no copy.
+        if batch.has_spare(offload::SCRATCH) {
+            let longest = options.longest;
+            let (count, lost) = batch.push_train(offload::SCRATCH, longest, rest, |room| {
+                let (from, len, segment) = offload.receive_into(socket.get_ref(), room)?;
+                Ok((canonical(from), len, segment))
+            })?;
+            *dropped += lost as u64;
+            return Ok(count);
+        }
+        let mut count = 0;
+        offload.receive(socket.get_ref(), &mut |from, datagram| {
+            count += 1;
+            let from = canonical(from);
+            let kept = datagram.len() <= options.longest
+                && (batch.push(from, datagram) || rest.push(from, datagram));
+            *dropped += u64::from(!kept);
+        })?;
+        Ok(count)
+    }
+
+    fn read_one(&mut self, batch: &mut Datagrams) -> io::Result<usize> {
+        // A datagram that fills the slot is longer than allowed, or was cut.
+        let slot = self.options.longest + 1;
+        let socket = self.socket.get_ref();
+        let read = batch.push_with(slot, |room| {
+            let (len, from) = socket.recv_from(room)?;
+            // What is beyond the room is not appended.
+            Ok((if len < slot { len } else { slot + 1 }, canonical(from)))
+        });
+        match read {
+            Ok(Some(_)) => {}
+            Ok(None) => self.dropped += 1,
+            Err(error) if is_cut(&error) => self.dropped += 1,
+            Err(error) => return Err(error),
+        }
+        Ok(1)
+    }
+
+    /// Delivers what an earlier train left.
+    fn deliver_rest(&mut self, batch: &mut Datagrams) {
+        while let Some((from, datagram)) = self.rest.front() {
+            if !batch.push(from, datagram) {
+                return;
+            }
+            self.rest.pop_front();
+        }
+    }
+
+    fn write(&self, addr: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        let socket = self.socket.get_ref();
+        match self.target(addr) {
+            None => socket.send(datagram)?,
+            Some(addr) => socket.send_to(datagram, addr)?,
+        };
+        Ok(())
+    }
+
+    fn write_train(&self, train: &Train<'_>) -> io::Result<()> {
+        match train.count {
+            1 => self.write(train.addr, train.bytes),
+            _ => self.offload.send(self.socket.get_ref(), self.target(train.addr), train),
+        }
+    }
+
+    /// How the system wants to have the address; `None`: it is the one it is connected to.
+    fn target(&self, addr: SocketAddr) -> Option<SocketAddr> {
+        match canonical(addr) {
+            addr if Some(addr) == self.peer => None,
+            SocketAddr::V4(v4) if self.v6 => {
+                Some(SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into())
+            }
+            addr => Some(addr),
+        }
+    }
+
+    /// UDP has no resets: Windows calls the ICMP message so that others call a refusal.
+    fn cause(&self, error: io::Error) -> io::Error {
+        if self.peer.is_some() && error.kind() == io::ErrorKind::ConnectionReset {
+            return io::Error::new(io::ErrorKind::ConnectionRefused, error);
+        }
+        error
+    }
+}
+
+impl UdpTransport {
+    /// Receives by the former socket; where it is heard, it takes its place again.
+    fn poll_former(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        let Some(mut former) = self.former.take() else { return Poll::Pending };
+        let before = batch.len();
+        match former.poll_own(cx, batch) {
+            Poll::Ready(Ok(())) if batch.len() > before => {
+                former.dropped += self.dropped;
+                *self = *former;
+                return Poll::Ready(Ok(()));
+            }
+            // Of no use to who sends by another socket; more may come behind it.
+            Poll::Ready(_) => cx.waker().wake_by_ref(),
+            Poll::Pending => {}
+        }
+        self.former = Some(former);
+        Poll::Pending
+    }
+
+    fn poll_own(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        let mut reads = batch.room();
+        if reads == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(error) = self.held.take() {
+            return Poll::Ready(Err(error));
+        }
+        if std::mem::take(&mut self.dry) {
+            // The first answer may be about what was read already. The second comes from a fresh
+            // question, which the reactor answers also for what arrived in between, so no read
+            // that would find nothing is spent.
+            if self.socket.poll_readable(cx)?.is_ready() {
+                ready!(self.socket.poll_readable(cx))?;
+            } else {
+                return Poll::Pending;
+            }
+        }
+        let before = batch.len();
+        self.deliver_rest(batch);
+        reads -= batch.len() - before;
+        // Dropped datagrams count as reads: a flood of them must not hold the caller for ever.
+        while reads > 0 {
+            match self.read(batch) {
+                Ok(1) if batch.len() == 1 && self.habit.is_all() => {
+                    self.dry = true;
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(count) => reads = reads.saturating_sub(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.rest.release();
+                    if batch.len() > before {
+                        self.habit.looked(batch.len() - before);
+                        self.dry = true;
+                        return Poll::Ready(Ok(()));
+                    }
+                    ready!(self.socket.poll_readable(cx))?;
+                }
+                Err(error) => {
+                    let error = self.cause(error);
+                    if batch.len() > before {
+                        self.held = Some(error);
+                        return Poll::Ready(Ok(()));
+                    }
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        if batch.len() > before {
+            return Poll::Ready(Ok(()));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Transport for UdpTransport {
+    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        let before = batch.len();
+        let received = self.poll_own(cx, batch);
+        if self.former.is_none() {
+            return received;
+        }
+        match received {
+            Poll::Pending => self.poll_former(cx, batch),
+            received => {
+                if batch.len() > before {
+                    self.former = None;
+                }
+                received
+            }
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
+        // Datagrams at the front that must travel alone, because as a train they failed; and whether
+        // that may mean that every train will.
+        let (mut alone, mut suspicion) = (0_usize, None);
+        loop {
+            let max = if alone > 0 { 1 } else { self.offload.max_segments };
+            let Some(train) = batch.front_train(max, offload::MAX_BYTES) else {
+                return Poll::Ready(Ok(()));
+            };
+            let error = match self.write_train(&train) {
+                Ok(()) => {
+                    if let Some(error) = suspicion.take() {
+                        log::debug!("UDP without trains from now on: {error}");
+                        self.offload.max_segments = 1;
+                    }
+                    alone = alone.saturating_sub(1);
+                    batch.pop_train(train.count);
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match ready!(self.socket.poll_writable(cx)) {
+                        Ok(()) => continue,
+                        Err(error) => error,
+                    }
+                }
+                Err(error) if train.count > 1 && offload::is_about_trains(&error) => {
+                    alone = train.count;
+                    // Should the first fail alone too, then the address is at fault.
+                    suspicion = Some(error).filter(offload::is_unsupported);
+                    continue;
+                }
+                Err(error) => {
+                    // Where the error came by ICMP, it was reported instead of sending, and is
+                    // now gone. Where it is about this datagram, it just fails again.
+                    if self.peer.is_some() {
+                        let first = train.bytes.get(..train.segment).unwrap_or_default();
+                        let _ = self.write(train.addr, first);
+                    }
+                    error
+                }
+            };
+            batch.pop_front();
+            return Poll::Ready(Err(self.cause(error)));
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.get_ref().local_addr().map(canonical)
+    }
+
+    fn rebind(&mut self) -> io::Result<bool> {
+        let Some(peer) = self.peer.filter(|_| self.rebinds) else {
+            return Ok(false);
+        };
+        // The old socket holds its port, and listens, until the new one is heard.
+        let fresh = UdpTransport::open(self.options, peer)?;
+        let mut former = std::mem::replace(self, fresh);
+        self.dropped = std::mem::take(&mut former.dropped);
+        former.former = None;
+        self.former = Some(Box::new(former));
+        Ok(true)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn socket_buffers(&self) -> (usize, usize) {
+        self.granted
+    }
+}
+
+/// Windows tells of a cut datagram by an error (WSAEMSGSIZE), all others by a full slot.
+fn is_cut(error: &io::Error) -> bool {
+    cfg!(windows) && error.raw_os_error() == Some(10040)
+}
+
+#[cfg(test)]
+mod tests;

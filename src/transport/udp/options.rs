@@ -1,0 +1,95 @@
+//! What a configuration says about sockets, and how they are told.
+
+use std::io;
+
+use socket2::Socket;
+
+use crate::transport::receive_limit;
+use crate::KcpConfig;
+
+/// What a configuration says about sockets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options {
+    /// Bytes of the longest datagram that is delivered.
+    pub(super) longest: usize,
+    buffers: (Option<usize>, Option<usize>),
+    /// Bytes of a receive window.
+    window: usize,
+    pub(super) dscp: Option<u8>,
+}
+
+impl Options {
+    pub(super) fn new(config: &KcpConfig) -> io::Result<Options> {
+        config.check()?;
+        Ok(Options {
+            longest: receive_limit(config.mtu),
+            buffers: config.socket_buffers,
+            window: usize::from(config.wnd_size.1.max(128)).saturating_mul(config.mtu),
+            dscp: config.dscp,
+        })
+    }
+}
+
+/// Asks for buffer sizes. They are wishes: BSD systems refuse what is above their limit, where
+/// Linux silently grants less.
+pub(super) fn set_buffers(socket: &Socket, options: Options) {
+    let (send, recv) = options.buffers;
+    let send = send.map(|size| socket.set_send_buffer_size(size));
+    // Of its own accord no socket is made smaller than the system has it.
+    let enough = socket.recv_buffer_size().is_ok_and(|size| size >= options.window);
+    let recv = recv.or((!enough).then_some(options.window));
+    let recv = recv.map(|size| socket.set_recv_buffer_size(size));
+    for error in [send, recv].into_iter().flatten().filter_map(Result::err) {
+        log::warn!("UDP socket buffers stay as they are: {error}");
+    }
+}
+
+/// Marks what the socket sends: the code point is the upper six bits of the traffic class (RFC
+/// 2474), which IPv4 calls type of service.
+pub(super) fn set_dscp(socket: &Socket, v6: bool, dscp: u8) -> io::Result<()> {
+    let class = u32::from(dscp) << 2;
+    if !v6 {
+        return set_class_v4(socket, class);
+    }
+    // Only a socket that carries both needs it, and only some systems allow it.
+    if let Err(error) = set_class_v4(socket, class) {
+        log::debug!("no DSCP for IPv4 on an IPv6 socket: {error}");
+    }
+    set_class_v6(socket, class)
+}
+
+#[cfg(not(any(target_os = "redox", target_os = "solaris", target_os = "haiku")))]
+fn set_class_v4(socket: &Socket, class: u32) -> io::Result<()> {
+    socket.set_tos_v4(class)
+}
+
+#[cfg(any(target_os = "redox", target_os = "solaris", target_os = "haiku"))]
+fn set_class_v4(_: &Socket, _: u32) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "dscp: not available on this system"))
+}
+
+#[cfg(any(
+    target_os = "android",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "linux",
+    target_os = "macos",
+    target_os = "netbsd",
+    target_os = "openbsd",
+))]
+fn set_class_v6(socket: &Socket, class: u32) -> io::Result<()> {
+    socket.set_tclass_v6(class)
+}
+
+#[cfg(not(any(
+    target_os = "android",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "linux",
+    target_os = "macos",
+    target_os = "netbsd",
+    target_os = "openbsd",
+)))]
+fn set_class_v6(_: &Socket, _: u32) -> io::Result<()> {
+    Ok(())
+}

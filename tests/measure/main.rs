@@ -1,7 +1,0 @@
-//! `smol-kcpd ping` and `smol-kcpd perf`: in one process, and as the built binary.
-
-mod binary;
-#[path = "../common/mod.rs"]
-mod common;
-mod limits;
-mod perf;
