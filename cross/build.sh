@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 rustflags=-Cforce-unwind-tables=no
 . cross/env.sh
 
-cross_cargo build -Zbuild-std-features=optimize_for_size --profile router --no-default-features --features daemon --bin smol-kcpd
+cross_cargo build -Zbuild-std-features=optimize_for_size --profile router -p smol-kcpd --no-default-features
 for target in "$@"; do
     ls -l "target/$target/router/smol-kcpd"
 done

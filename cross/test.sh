@@ -22,4 +22,5 @@ export PROPTEST_CASES=8
 options=(opt-level=1 debug=false debug-assertions=false overflow-checks=true)
 options+=(package.tokio.opt-level=0 package.regex-syntax.opt-level=0 package.indicatif.opt-level=0)
 cross_cargo test "${options[@]/#/--config=profile.test.}" \
-    --lib --test timers --test interop --test transfer -- --skip sixty_four
+    -p smol-kcp-proto -p smol-kcp -p smol-kcp-interop --lib --test operations --test timers --test interop --test transfer \
+    -- --skip sixty_four

@@ -46,16 +46,15 @@
 //!
 //! # Features
 //!
-//! - `kcp` (default): the `kcp` crate as a second engine, [`EngineKind::Kcp`].
+//! - `kcp`: the `kcp` crate as a second engine, [`EngineKind`]`::Kcp`.
 //! - `netem`: `KcpConfig::netem`, a seeded bad network between an endpoint and its socket.
 //! - `pcap`: `KcpConfig::pcap`, captures that Wireshark and tshark open.
-//! - `daemon`: the `tunnel` module and the program `smol-kcpd`, TCP over KCP.
 //!
-//! # The rooms
+//! # The crates
 //!
-//! `wire` knows the 24 bytes of a header. `proto` is the protocol without sockets and clocks: the
-//! engine, the life of a session, the way of datagrams to sessions. `layer` transforms datagrams.
-//! `io` is the only room that touches sockets, clocks and wakers. `tunnel` is built on the public face.
+//! The protocol is [`smol-kcp-proto`](smol_kcp_proto), without sockets, clocks and threads; this crate is its
+//! shell, which has them. The program `smol-kcpd`, TCP over KCP, is a crate of its own and uses what is
+//! public here.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, rust_2018_idioms)]

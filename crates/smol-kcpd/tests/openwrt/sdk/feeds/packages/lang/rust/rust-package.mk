@@ -2,7 +2,11 @@
 RUST_ARCH_DEPENDS:=@(aarch64||arm||mips||mipsel||x86_64)
 CARGO_RUSTFLAGS+=-Ctarget-feature=-crt-static
 CARGO_PKG_ARGS=--locked
-Build/Compile=RUSTFLAGS="$(CARGO_RUSTFLAGS)" cargo install --features "$(RUST_PKG_FEATURES)" --root $(PKG_INSTALL_DIR) --path $(PKG_BUILD_DIR) $(CARGO_PKG_ARGS)
+# $(1): folder of the crate in the sources
+define Build/Compile/Cargo
+RUSTFLAGS="$(CARGO_RUSTFLAGS)" cargo install --root $(PKG_INSTALL_DIR) --path "$(PKG_BUILD_DIR)/$(1)" $(CARGO_PKG_ARGS)
+endef
+Build/Compile=$(call Build/Compile/Cargo)
 
 define RustBinPackage
   ifndef Package/$(1)/install
