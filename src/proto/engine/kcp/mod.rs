@@ -16,6 +16,7 @@
 //!   an ACK that counts, a new segment ahead of a gap and each flush cost O(window); everything else
 //!   is kept away from those loops.
 
+mod again;
 mod flight;
 mod input;
 mod knobs;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use ::kcp::Kcp;
 
+use self::again::Again;
 use self::flight::Flight;
 use self::mirror::{Congestion, Rtt};
 use self::renew::{LIMIT, RENEW_AT};
@@ -71,6 +73,7 @@ pub(crate) struct KcpEngine {
     /// The inner clock.
     clock: u32,
     flight: Flight,
+    again: Again,
     seen: Seen,
     rtt: Rtt,
     congestion: Congestion,
@@ -83,8 +86,6 @@ pub(crate) struct KcpEngine {
     /// When a closed window is probed next, and how long after that the next time.
     probe_at: Option<Time>,
     probe_wait: Duration,
-    /// When what was sent last before a [restart](KcpEngine::restart) has its turn.
-    restart_at: Option<Time>,
     /// Reasons to flush: ACKs wait; the window has reopened; an ACK may have shown a loss; something
     /// was written or heard since the last time, so that more may be sent.
     acks_due: u32,
@@ -119,7 +120,7 @@ impl KcpEngine {
             peer_una: setup.sn_base,
             probe_at: None,
             probe_wait: PROBE_FIRST,
-            restart_at: None,
+            again: Again::default(),
             acks_due: 0,
             reopened: false,
             overtaken: false,
@@ -210,6 +211,7 @@ impl KcpEngine {
         size_of::<KcpEngine>()
             + self.unacked() * (self.knobs.mss + SEGMENT)
             + self.held
+            + self.flight.copied()
             + self.seen.len() * SEGMENT
             + self.scratch.capacity()
     }
@@ -267,13 +269,12 @@ impl KcpEngine {
             let due = due.wrapping_sub(self.ts_base);
             // A clock that stands would never get there, and whoever waits would spin.
             let at = Time::from_millis(self.epoch.saturating_add(i64::from(due)).max(0) as u64);
-            return earliest((self.clock < LIMIT).then_some(at), self.restart_at);
+            return earliest((self.clock < LIMIT).then_some(at), self.again.due());
         }
-        if self.unsent() > 0 {
-            self.probe_at
-        } else {
-            None
+        if self.flight.unacked() > 0 {
+            return self.again.due();
         }
+        self.probe_at.filter(|_| self.unsent() > 0)
     }
 
     pub fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
@@ -324,6 +325,7 @@ impl KcpEngine {
             srtt_ms: self.rtt.srtt,
             rttvar_ms: self.rtt.rttvar,
             rto_ms: self.rtt.rto,
+            min_rtt_ms: if self.rtt.is_measured() { self.rtt.min } else { 0 },
             // Where no congestion window is obeyed, both ends' windows are the limit.
             cwnd: match self.knobs.nc {
                 true => u32::from(self.congestion.limit(self.inner.rmt_wnd())),
