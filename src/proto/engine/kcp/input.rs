@@ -85,9 +85,7 @@ impl KcpEngine {
         match header.cmd {
             CMD_ACK if self.flight.ack(header.sn, header.ts) => {
                 handled.proven = true;
-                let sent_at = header.ts.wrapping_sub(self.ts_base);
-                let rtt = self.clock.saturating_sub(sent_at).min(RTT_MAX);
-                self.rtt.measure(rtt);
+                let rtt = self.measure(header.ts);
                 *soonest = rtt.min(*soonest);
                 let sn = header.sn.wrapping_sub(self.tx_base);
                 (Header { sn, ts: self.clock - rtt, len: 0, ..header }, &[])
@@ -127,6 +125,14 @@ impl KcpEngine {
             // Plain probes are answered, and codes understood, by the session.
             _ => (announcement, &[]),
         }
+    }
+
+    /// Takes the round trip of a transmission at clock `ts` into account, and returns it.
+    fn measure(&mut self, ts: u32) -> u32 {
+        let sent_at = ts.wrapping_sub(self.ts_base);
+        let rtt = self.clock.saturating_sub(sent_at).min(RTT_MAX);
+        self.rtt.measure(rtt);
+        rtt
     }
 
     /// Makes the inner engine count no segment as overtaken by the datagram in `scratch`: it compares with the

@@ -11,10 +11,20 @@
 //!   segment that may not count is turned into a window announcement, so that its `una` and `wnd`
 //!   still do ([`input`]).
 //! - **What goes out** lands in a [`sink`] that cannot fail, and teaches the wall what is in flight.
+//! - **What is sent again** too soon, too often or in too large a number does not leave; the wall keeps a copy
+//!   and sends that when it is time ([`again`]). So one ACK, a path of seconds and a silence of the peer cost
+//!   what they cost our own engine.
 //! - **What is measured** inside is computed a second time outside ([`mirror`]).
-//! - **Work.** Everything here costs O(1) per segment, except reading off the next timeout. Inside,
-//!   an ACK that counts, a new segment ahead of a gap and each flush cost O(window); everything else
-//!   is kept away from those loops.
+//! - **Work.** Everything here costs O(1) per segment, O(log window) for a copy, except reading off the next
+//!   timeout and a restart. Inside, an ACK that counts, a new segment ahead of a gap and each flush cost
+//!   O(window); everything else is kept away from those loops.
+//!
+//! What the wall cannot give: as long as the peer is heard, a segment that is lost again and again is
+//! awaited with the timeouts of the inner engine, which grow without a bound until the session calls for
+//! a [restart](KcpEngine::restart), and after five transmissions ACKs of later ones count no more (at a
+//! round trip of 50 ms, 20 % loss and the profile `lan`, 256 KiB take 5.3 s; our own engine needs
+//! 1.1 s). A restart closes the congestion window, where one is obeyed, as a timeout does, and until they
+//! are acknowledged takes what is in flight a second time of memory. What was sent again in vain is not counted.
 
 mod again;
 mod flight;
