@@ -67,8 +67,7 @@ pub struct StreamStats {
     pub rttvar: Duration,
     /// Retransmission timeout.
     pub rto: Duration,
-    /// The shortest round trip measured; zero before the first sample, and with the `kcp` crate's
-    /// engine, which does not keep it.
+    /// The shortest round trip measured; zero before the first sample.
     pub min_rtt: Duration,
     /// Bytes of payload that the peer acknowledged per second, measured over about the last round
     /// trip in which it acknowledged any; zero before, and with the `kcp` crate's engine.

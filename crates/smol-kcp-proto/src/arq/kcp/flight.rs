@@ -1,22 +1,40 @@
 //! The segments in flight, learnt from the headers of what the inner engine emits.
 
 use std::collections::VecDeque;
+use std::mem;
 
-use crate::wire::diff;
+use crate::wire::{diff, Header};
 
 /// One segment that has been sent. Numbers and clocks are those of the wire.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
+#[derive(Debug, Default)]
+pub(super) struct Slot {
     /// Clock of the first transmission.
     first: u32,
     /// Clock of the latest transmission.
-    last: u32,
-    /// Its own timeout in milliseconds, which grows with every time it passes.
+    pub last: u32,
+    /// Its own timeout inside in milliseconds, which grows with every time it passes.
     rto: u32,
-    /// Clock at which the timeout passes.
+    /// Clock at which that passes.
     due: u32,
     transmits: u32,
     acked: bool,
+    /// What the [wall sends again by itself](super::again): the whole segment; empty if it does not.
+    pub copy: Vec<u8>,
+    /// With a copy: the timeout outside in milliseconds, and the milliseconds of
+    /// [`Time`](crate::time::Time) at which it passes.
+    pub wait: u32,
+    pub at: u64,
+    /// Does the copy wait to be sent because it was overtaken?
+    pub overtaken: bool,
+}
+
+impl Slot {
+    /// Notes that it leaves again at clock `ts`.
+    pub fn leave(&mut self, ts: u32) {
+        self.last = ts;
+        self.overtaken = false;
+        self.transmits = self.transmits.saturating_add(1);
+    }
 }
 
 /// Why a segment was emitted.
@@ -38,12 +56,14 @@ pub(super) struct Flight {
     slots: VecDeque<Slot>,
     /// Slots that are not acknowledged.
     unacked: usize,
+    /// Bytes of copies.
+    copied: usize,
 }
 
 impl Flight {
     /// Nothing in flight; the first segment will be `sn`.
     pub fn new(sn: u32) -> Flight {
-        Flight { una: sn, slots: VecDeque::new(), unacked: 0 }
+        Flight { una: sn, slots: VecDeque::new(), unacked: 0, copied: 0 }
     }
 
     /// The oldest number that is not acknowledged.
@@ -72,21 +92,15 @@ impl Flight {
 
     /// Notes that `sn` was emitted at clock `ts` while the session's timeout was `rto`, and tells
     /// why. The timeout of each segment follows the rules of the inner engine's `flush`, so the
-    /// answer is exact.
+    /// answer is exact. What was emitted again may [leave](Flight::leave) or not.
     pub fn sent(&mut self, sn: u32, ts: u32, rto: u32, nodelay: bool) -> Sent {
         let Some(slot) = self.slots.get_mut(sn.wrapping_sub(self.una) as usize) else {
             debug_assert_eq!(sn, self.next(), "new segments leave in order");
             // Without nodelay the first timeout has an eighth of grace.
             let grace = if nodelay { 0 } else { rto >> 3 };
             let due = ts.wrapping_add(rto).wrapping_add(grace);
-            self.slots.push_back(Slot {
-                first: ts,
-                last: ts,
-                rto,
-                due,
-                transmits: 1,
-                acked: false,
-            });
+            let slot = Slot { first: ts, last: ts, rto, due, transmits: 1, ..Slot::default() };
+            self.slots.push_back(slot);
             self.unacked += 1;
             return Sent::First;
         };
@@ -98,9 +112,46 @@ impl Flight {
             Sent::Fast
         };
         slot.due = ts.wrapping_add(slot.rto);
-        slot.last = ts;
-        slot.transmits = slot.transmits.saturating_add(1);
         why
+    }
+
+    /// Notes that `sn` leaves again at clock `ts`.
+    pub fn leave(&mut self, sn: u32, ts: u32) {
+        if let Some(slot) = self.slots.get_mut(sn.wrapping_sub(self.una) as usize) {
+            slot.leave(ts);
+        }
+    }
+
+    /// Keeps a copy of a segment in flight.
+    pub fn keep(&mut self, header: &Header, payload: &[u8]) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(header.sn.wrapping_sub(self.una) as usize)?;
+        slot.copy = [&header.encode()[..], payload].concat();
+        self.copied += slot.copy.len();
+        Some(slot)
+    }
+
+    /// The segment `sn`, if it is in flight and there is a copy of it.
+    pub fn copy_of(&mut self, sn: u32) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(sn.wrapping_sub(self.una) as usize);
+        slot.filter(|slot| !slot.copy.is_empty())
+    }
+
+    /// All segments of which there are copies, with their numbers.
+    pub fn copies(&mut self) -> impl Iterator<Item = (u32, &mut Slot)> {
+        let una = self.una;
+        let numbers = (0..).map(move |n| una.wrapping_add(n));
+        numbers.zip(&mut self.slots).filter(|(_, slot)| !slot.copy.is_empty())
+    }
+
+    /// Bytes of all copies.
+    pub fn copied(&self) -> usize {
+        self.copied
+    }
+
+    /// Milliseconds since `sn` left latest.
+    pub fn age(&self, sn: u32, clock: u32) -> u32 {
+        let slot = self.slots.get(sn.wrapping_sub(self.una) as usize);
+        slot.map_or(0, |slot| clock.wrapping_sub(slot.last))
     }
 
     /// Is `sn` unacknowledged, and was it sent at clock `ts`? Of more than two transmissions only the
@@ -121,6 +172,7 @@ impl Flight {
             if let Some(slot) = self.slots.get_mut(sn.wrapping_sub(self.una) as usize) {
                 slot.acked = true;
                 self.unacked -= 1;
+                self.copied -= mem::take(&mut slot.copy).len();
             }
         }
         held
@@ -135,6 +187,7 @@ impl Flight {
                 }
                 self.unacked -= 1;
             }
+            self.copied -= slot.copy.len();
             self.slots.pop_front();
             self.una = self.una.wrapping_add(1);
         }
@@ -144,30 +197,27 @@ impl Flight {
         }
     }
 
-    /// The clock at which the next timeout passes.
+    /// The clock at which the next timeout passes inside.
+    #[cfg(test)]
+    pub fn due_inside(&self) -> Option<u32> {
+        self.soonest(|slot| !slot.acked)
+    }
+
+    /// The same, of what the wall does not send by itself.
     pub fn due(&self) -> Option<u32> {
-        let waiting = self.slots.iter().filter(|slot| !slot.acked).map(|slot| slot.due);
+        self.soonest(|slot| !slot.acked && slot.copy.is_empty())
+    }
+
+    fn soonest(&self, counts: impl Fn(&Slot) -> bool) -> Option<u32> {
+        let waiting = self.slots.iter().filter(|slot| counts(slot)).map(|slot| slot.due);
         waiting.reduce(|a, b| if diff(b, a) < 0 { b } else { a })
     }
 
-    /// How many milliseconds too late the timeout comes of what was sent latest `rto` or longer before
-    /// `clock`, counting in the first `count` of them; `None`: nothing of the kind.
-    pub fn overdue_by(&self, clock: u32, rto: u32, count: usize) -> Option<u32> {
-        let old =
-            |s: &&Slot| !s.acked && diff(clock, s.last) >= 0 && clock.wrapping_sub(s.last) >= rto;
-        let late = |slot: &Slot| u32::try_from(diff(slot.due, clock)).ok().filter(|&by| by > 0);
-        let mut waits: Vec<u32> = self.slots.iter().filter(old).filter_map(late).collect();
-        waits.sort_unstable();
-        waits.truncate(count);
-        waits.pop()
-    }
-
-    /// For how many milliseconds from `clock` on something sent latest is less than `rto` old whose
-    /// timeout comes later than that.
-    pub fn young_for(&self, clock: u32, rto: u32) -> Option<u32> {
-        let until = |slot: &Slot| u32::try_from(diff(slot.last.wrapping_add(rto), clock)).ok();
-        let grown = |slot: &&Slot| !slot.acked && diff(slot.due, slot.last.wrapping_add(rto)) > 0;
-        self.slots.iter().filter(grown).filter_map(until).filter(|&wait| wait > 0).min()
+    /// For how many milliseconds from `clock` on a timeout has not passed inside, of what the wall does
+    /// not send by itself; `None`: it sends all.
+    pub fn longest_wait(&self, clock: u32) -> Option<u32> {
+        let inside = self.slots.iter().filter(|slot| !slot.acked && slot.copy.is_empty());
+        inside.map(|slot| u32::try_from(diff(slot.due, clock)).unwrap_or(0)).max()
     }
 
     /// Lets all timeouts pass `by` milliseconds earlier.
@@ -194,6 +244,8 @@ mod tests {
         assert_eq!(flight.sent(u32::MAX, 100, 200, true), Sent::First);
         assert_eq!(flight.sent(0, 100, 200, true), Sent::First);
         assert_eq!(flight.sent(0, 310, 200, true), Sent::Timeout);
+        assert!(!flight.holds(0, 310), "it need not leave");
+        flight.leave(0, 310);
         assert!(!flight.ack(1, 100), "never sent");
         assert!(!flight.ack(u32::MAX, 101), "never sent at this clock");
         assert!(flight.ack(0, 310));

@@ -26,17 +26,24 @@ impl KcpEngine {
         let unacked = self.flight.unacked();
         let una_before = self.flight.una();
         let mut una = una_before;
+        let (was_measured, youngest) = (self.rtt.is_measured(), self.rtt.youngest());
+        let mut soonest = u32::MAX;
         let mut handled = Handled::default();
         let mut scratch = mem::take(&mut self.scratch);
         scratch.clear();
         for segment in wire::segments(datagram).flatten() {
             // ACKs are judged by what was in flight before the datagram: the `una` beside them
             // often covers their segment already, and they measure the round trip all the same.
-            let (header, payload) = self.admit(&segment, &mut handled);
+            let (header, payload) = self.admit(&segment, &mut handled, &mut soonest);
             if diff(header.una, una) > 0 {
                 una = header.una;
             }
             self.append(&mut scratch, header, payload);
+        }
+        if soonest < youngest {
+            self.overtake_nothing(&mut scratch);
+        } else if handled.proven {
+            self.again.allow();
         }
         let taken = self.inner.input(&scratch);
         debug_assert!(taken.is_ok(), "checked and translated");
@@ -49,13 +56,23 @@ impl KcpEngine {
         self.stirred = true;
         handled.progress = self.flight.unacked() < unacked;
         self.overtaken |= handled.proven && self.knobs.resend > 0 && !self.flight.is_empty();
+        self.again.tidy(&mut self.flight);
+        if !was_measured && self.rtt.is_measured() && self.again.waits() {
+            self.restart(now);
+        }
         self.renew();
         Ok(handled)
     }
 
     /// What the inner engine shall see of a segment: its header as on the wire but for what is
-    /// written below, or a window announcement instead of what may not count.
-    fn admit<'a>(&mut self, segment: &Segment<'a>, handled: &mut Handled) -> (Header, &'a [u8]) {
+    /// written below, or a window announcement instead of what may not count. The shortest round trip of
+    /// its ACKs is noted.
+    fn admit<'a>(
+        &mut self,
+        segment: &Segment<'a>,
+        handled: &mut Handled,
+        soonest: &mut u32,
+    ) -> (Header, &'a [u8]) {
         let Segment { mut header, payload } = *segment;
         header.wnd = header.wnd.min(self.knobs.peer_wnd_max());
         if diff(header.una, self.peer_una) < 0 {
@@ -68,9 +85,8 @@ impl KcpEngine {
         match header.cmd {
             CMD_ACK if self.flight.ack(header.sn, header.ts) => {
                 handled.proven = true;
-                let sent_at = header.ts.wrapping_sub(self.ts_base);
-                let rtt = self.clock.saturating_sub(sent_at).min(RTT_MAX);
-                self.rtt.sample(rtt);
+                let rtt = self.measure(header.ts);
+                *soonest = rtt.min(*soonest);
                 let sn = header.sn.wrapping_sub(self.tx_base);
                 (Header { sn, ts: self.clock - rtt, len: 0, ..header }, &[])
             }
@@ -109,6 +125,24 @@ impl KcpEngine {
             // Plain probes are answered, and codes understood, by the session.
             _ => (announcement, &[]),
         }
+    }
+
+    /// Takes the round trip of a transmission at clock `ts` into account, and returns it.
+    fn measure(&mut self, ts: u32) -> u32 {
+        let sent_at = ts.wrapping_sub(self.ts_base);
+        let rtt = self.clock.saturating_sub(sent_at).min(RTT_MAX);
+        self.rtt.measure(rtt);
+        rtt
+    }
+
+    /// Makes the inner engine count no segment as overtaken by the datagram in `scratch`: it compares with the
+    /// highest number that is acknowledged, and this one was never sent, in the future.
+    fn overtake_nothing(&self, scratch: &mut Vec<u8>) {
+        let una = self.flight.una().wrapping_sub(self.tx_base);
+        let (sn, ts, wnd) = (LIMIT, self.clock + 1, self.inner.rmt_wnd());
+        let ahead =
+            Header { conv: INNER_CONV, cmd: CMD_ACK, sn, ts, una, wnd, ..Header::default() };
+        scratch.splice(..0, ahead.encode());
     }
 
     /// While a renewal is forced, and our side of it done, what has begun is received to its end and

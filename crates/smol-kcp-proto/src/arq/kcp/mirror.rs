@@ -15,6 +15,10 @@ pub(super) struct Rtt {
     pub rttvar: u32,
     /// Retransmission timeout.
     pub rto: u32,
+    /// The shortest ever measured outside; `u32::MAX` before the first time.
+    pub min: u32,
+    /// Is the timeout that of a round trip, measured or believed for certain?
+    pub known: bool,
     min_rto: u32,
     interval: u32,
 }
@@ -22,7 +26,35 @@ pub(super) struct Rtt {
 impl Rtt {
     /// Nothing measured.
     pub fn new(min_rto: u32, interval: u32) -> Rtt {
-        Rtt { srtt: 0, rttvar: 0, rto: RTO_DEFAULT, min_rto, interval }
+        Rtt { srtt: 0, rttvar: 0, rto: RTO_DEFAULT, min: u32::MAX, known: false, min_rto, interval }
+    }
+
+    /// As it is inside after a renewal; what only the wall knows of the path remains.
+    pub fn renewed(self) -> Rtt {
+        Rtt { min: self.min, known: self.known, ..Rtt::new(self.min_rto, self.interval) }
+    }
+
+    /// Has a round trip been measured?
+    pub fn is_measured(&self) -> bool {
+        self.min != u32::MAX
+    }
+
+    /// The least age in milliseconds at which a transmission can be overtaken: an ACK that is here sooner
+    /// than the shortest round trip says nothing of what was sent after the segment it answers. Less
+    /// what a path varies by.
+    pub fn youngest(&self) -> u32 {
+        if self.is_measured() {
+            self.min - self.min / 8
+        } else {
+            0
+        }
+    }
+
+    /// Takes a measured round trip into account.
+    pub fn measure(&mut self, rtt: u32) {
+        self.min = self.min.min(rtt);
+        self.known = true;
+        self.sample(rtt);
     }
 
     /// `update_ack` of the inner engine.

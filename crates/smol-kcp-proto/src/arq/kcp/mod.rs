@@ -11,11 +11,22 @@
 //!   segment that may not count is turned into a window announcement, so that its `una` and `wnd`
 //!   still do ([`input`]).
 //! - **What goes out** lands in a [`sink`] that cannot fail, and teaches the wall what is in flight.
+//! - **What is sent again** too soon, too often or in too large a number does not leave; the wall keeps a copy
+//!   and sends that when it is time ([`again`]). So one ACK, a path of seconds and a silence of the peer cost
+//!   what they cost our own engine.
 //! - **What is measured** inside is computed a second time outside ([`mirror`]).
-//! - **Work.** Everything here costs O(1) per segment, except reading off the next timeout. Inside,
-//!   an ACK that counts, a new segment ahead of a gap and each flush cost O(window); everything else
-//!   is kept away from those loops.
+//! - **Work.** Everything here costs O(1) per segment, O(log window) for a copy, except reading off the next
+//!   timeout and a restart. Inside, an ACK that counts, a new segment ahead of a gap and each flush cost
+//!   O(window); everything else is kept away from those loops.
+//!
+//! What the wall cannot give: as long as the peer is heard, a segment that is lost again and again is
+//! awaited with the timeouts of the inner engine, which grow without a bound until the session calls for
+//! a [restart](KcpEngine::restart), and after five transmissions ACKs of later ones count no more (at a
+//! round trip of 50 ms, 20 % loss and the profile `lan`, 256 KiB take 5.3 s; our own engine needs
+//! 1.1 s). A restart closes the congestion window, where one is obeyed, as a timeout does, and until they
+//! are acknowledged takes what is in flight a second time of memory. What was sent again in vain is not counted.
 
+mod again;
 mod flight;
 mod input;
 mod knobs;
@@ -31,6 +42,7 @@ use std::time::Duration;
 
 use ::kcp::Kcp;
 
+use self::again::Again;
 use self::flight::Flight;
 use self::mirror::{Congestion, Rtt};
 use self::renew::{LIMIT, RENEW_AT};
@@ -71,6 +83,7 @@ pub(crate) struct KcpEngine {
     /// The inner clock.
     clock: u32,
     flight: Flight,
+    again: Again,
     seen: Seen,
     rtt: Rtt,
     congestion: Congestion,
@@ -83,8 +96,6 @@ pub(crate) struct KcpEngine {
     /// When a closed window is probed next, and how long after that the next time.
     probe_at: Option<Time>,
     probe_wait: Duration,
-    /// When what was sent last before a [restart](KcpEngine::restart) has its turn.
-    restart_at: Option<Time>,
     /// Reasons to flush: ACKs wait; the window has reopened; an ACK may have shown a loss; something
     /// was written or heard since the last time, so that more may be sent.
     acks_due: u32,
@@ -119,7 +130,7 @@ impl KcpEngine {
             peer_una: setup.sn_base,
             probe_at: None,
             probe_wait: PROBE_FIRST,
-            restart_at: None,
+            again: Again::default(),
             acks_due: 0,
             reopened: false,
             overtaken: false,
@@ -210,6 +221,7 @@ impl KcpEngine {
         size_of::<KcpEngine>()
             + self.unacked() * (self.knobs.mss + SEGMENT)
             + self.held
+            + self.flight.copied()
             + self.seen.len() * SEGMENT
             + self.scratch.capacity()
     }
@@ -267,13 +279,12 @@ impl KcpEngine {
             let due = due.wrapping_sub(self.ts_base);
             // A clock that stands would never get there, and whoever waits would spin.
             let at = Time::from_millis(self.epoch.saturating_add(i64::from(due)).max(0) as u64);
-            return earliest((self.clock < LIMIT).then_some(at), self.restart_at);
+            return earliest((self.clock < LIMIT).then_some(at), self.again.due());
         }
-        if self.unsent() > 0 {
-            self.probe_at
-        } else {
-            None
+        if self.flight.unacked() > 0 {
+            return self.again.due();
         }
+        self.probe_at.filter(|_| self.unsent() > 0)
     }
 
     pub fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
@@ -324,6 +335,7 @@ impl KcpEngine {
             srtt_ms: self.rtt.srtt,
             rttvar_ms: self.rtt.rttvar,
             rto_ms: self.rtt.rto,
+            min_rtt_ms: if self.rtt.is_measured() { self.rtt.min } else { 0 },
             // Where no congestion window is obeyed, both ends' windows are the limit.
             cwnd: match self.knobs.nc {
                 true => u32::from(self.congestion.limit(self.inner.rmt_wnd())),

@@ -1,5 +1,6 @@
 //! What goes out: flushed, translated, and learnt from.
 
+use super::again::Moment;
 use super::flight::Sent;
 use super::{KcpEngine, ALIAS};
 use crate::arq::knobs::{PROBE_FIRST, PROBE_LONGEST};
@@ -9,10 +10,6 @@ use crate::wire::{self, diff, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS};
 impl KcpEngine {
     pub fn flush(&mut self, now: Time) {
         self.tick(now);
-        if self.restart_at.is_some_and(|at| at <= now) {
-            self.restart(now);
-            self.tick(now);
-        }
         // The inner engine does not know that the window was closed.
         let tells = self.reopened && self.knobs.is_narrow();
         self.flush_inner();
@@ -25,6 +22,7 @@ impl KcpEngine {
             // one interval later; here nothing happens until then.
             self.flush_inner();
         }
+        self.send_copies(now);
         self.probe(now);
         self.renew();
     }
@@ -42,10 +40,12 @@ impl KcpEngine {
     /// Translates what the inner engine has just emitted in one flush, and learns from it.
     pub(super) fn collect(&mut self) {
         let (narrow, free) = (self.knobs.is_narrow(), self.free());
-        let KcpEngine { flight, rtt, counters, .. } = self;
+        let KcpEngine { flight, rtt, again, counters, .. } = self;
+        let clock = self.epoch.saturating_add(i64::from(self.clock)).max(0) as u64;
+        let now = Moment { clock, ts: self.clock.wrapping_add(self.ts_base) };
         let rcv_nxt = self.seen.rcv_nxt().wrapping_sub(self.rx_base);
         let (mut fast, mut timeout) = (false, false);
-        self.sink.lock().translate(|header| {
+        self.sink.lock().translate(|header, payload| {
             header.conv = self.conv;
             header.una = header.una.wrapping_add(self.rx_base);
             if narrow {
@@ -55,18 +55,18 @@ impl KcpEngine {
                 CMD_PUSH => {
                     header.sn = header.sn.wrapping_add(self.tx_base);
                     header.ts = header.ts.wrapping_add(self.ts_base);
-                    match flight.sent(header.sn, header.ts, rtt.rto, self.knobs.nodelay) {
-                        Sent::First => {}
-                        Sent::Timeout => {
-                            timeout = true;
-                            counters.timeout_retransmits += 1;
-                        }
-                        Sent::Fast => {
-                            fast = true;
-                            counters.fast_retransmits += 1;
-                        }
+                    let why = flight.sent(header.sn, header.ts, rtt.rto, self.knobs.nodelay);
+                    timeout |= why == Sent::Timeout;
+                    fast |= why == Sent::Fast;
+                    if !again.admits(flight, (why, rtt, now), (header, payload)) {
+                        return false;
                     }
+                    counters.timeout_retransmits += u64::from(why == Sent::Timeout);
+                    counters.fast_retransmits += u64::from(why == Sent::Fast);
                     counters.segments_sent += 1;
+                    if why != Sent::First {
+                        flight.leave(header.sn, header.ts);
+                    }
                 }
                 CMD_ACK => {
                     if diff(header.sn, rcv_nxt) < -(ALIAS as i32 / 2) {
@@ -77,9 +77,10 @@ impl KcpEngine {
                 _ => {
                     // The inner engine leaves the last ACK's in them; ours mean something.
                     header.sn = 0;
-                    header.ts = self.clock.wrapping_add(self.ts_base);
+                    header.ts = now.ts;
                 }
             }
+            true
         });
         self.congestion.flushed(fast, timeout, self.flight.span(), self.inner.rmt_wnd());
     }

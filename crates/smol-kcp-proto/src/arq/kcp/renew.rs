@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::knobs::{update, INNER_CONV};
-use super::mirror::{Congestion, Rtt};
+use super::mirror::Congestion;
 use super::KcpEngine;
 use crate::time::Time;
 use crate::wire::{Header, CMD_ACK, CMD_WINS};
@@ -16,9 +16,6 @@ pub(super) const RENEW_AT: u32 = 1 << 29;
 
 /// Segments either way after which the inner queues are worth being given back.
 const WORTH_SHRINKING: u32 = 32;
-
-/// Segments that leave at once when a path is heard of again: TCP's initial window (RFC 6928).
-const FIRST_FLIGHT: usize = 10;
 
 /// The inner clock stops here; that takes a segment that stays unacknowledged for half a week.
 pub(super) const LIMIT: u32 = 1 << 30;
@@ -46,24 +43,6 @@ impl KcpEngine {
     /// Milliseconds that the inner clock shows at `now`.
     pub(super) fn age(&self, now: Time) -> u64 {
         (now.as_millis() as i64).saturating_sub(self.epoch).max(0) as u64
-    }
-
-    /// The peer is heard again after a silence. The timeouts of the inner engine cannot be reached, but
-    /// its clock can: it is put forward to where the first timeouts pass of what has been under way for
-    /// longer than one. The wire's clock stays, and so do the round trips measured by it. What was sent
-    /// last at the same time leaves at the same time, in any number, and its back-off goes on growing.
-    pub fn restart(&mut self, now: Time) {
-        self.tick(now);
-        let wire = self.clock.wrapping_add(self.ts_base);
-        let young = self.flight.young_for(wire, self.rtt.rto);
-        self.restart_at = young.map(|wait| now + Duration::from_millis(u64::from(wait)));
-        let Some(skip) = self.flight.overdue_by(wire, self.rtt.rto, FIRST_FLIGHT) else { return };
-        if u64::from(self.clock) + u64::from(skip) < u64::from(LIMIT) {
-            self.epoch = self.epoch.saturating_sub(i64::from(skip));
-            self.ts_base = self.ts_base.wrapping_sub(skip);
-            self.flight.advance_timeouts(skip);
-            self.overtaken = true; // a reason to flush
-        }
     }
 
     /// Does the inner engine have to come to rest, to be replaced or to have its clock set back?
@@ -119,12 +98,12 @@ impl KcpEngine {
         self.inner = knobs.fresh(&self.sink, self.clock);
         self.tx_base = self.flight.next();
         self.rx_base = self.seen.contiguous();
-        self.rtt = Rtt::new(knobs.min_rto, knobs.interval);
+        self.rtt = self.rtt.renewed();
         self.congestion = Congestion::new(knobs.mss, knobs.resend, knobs.snd_wnd, knobs.nc);
         self.teach(rtt, window, 0);
     }
 
-    pub fn seed_rtt(&mut self, now: Time, rtt: Duration, _is_certain: bool) {
+    pub fn seed_rtt(&mut self, now: Time, rtt: Duration, is_certain: bool) {
         if self.rtt.srtt > 0 {
             return;
         }
@@ -132,6 +111,10 @@ impl KcpEngine {
         let rtt = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX).clamp(1, self.clock.max(1));
         let una = self.flight.una().wrapping_sub(self.tx_base);
         self.teach(rtt, self.inner.rmt_wnd(), una);
+        self.rtt.known |= is_certain;
+        if is_certain && self.again.waits() {
+            self.restart(now);
+        }
     }
 
     /// Tells the inner engine a round-trip time (0: none) and the peer's window by an ACK of nothing.

@@ -16,16 +16,35 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Shows each header that the inner engine has emitted since the last call to `translate`,
-    /// which leaves in it what shall travel instead.
-    pub fn translate(&mut self, mut translate: impl FnMut(&mut Header)) {
+    /// Shows each segment that the inner engine has emitted since the last call to `translate`, which
+    /// leaves in its header what shall travel instead, and tells whether it shall travel.
+    pub fn translate(&mut self, mut translate: impl FnMut(&mut Header, &[u8]) -> bool) {
         // The inner engine pads nothing, so that its segments follow each other across datagrams.
-        let mut rest = self.bytes.get_mut(self.translated..).unwrap_or_default();
-        while let Some(mut header) = Header::decode(rest) {
-            translate(&mut header);
-            let (head, body) = rest.split_at_mut(HEADER_LEN);
-            head.copy_from_slice(&header.encode());
-            rest = body.get_mut(header.len as usize..).unwrap_or_default();
+        let (mut from, mut to) = (self.translated, self.translated);
+        let untold = self.ends.partition_point(|&end| end <= from);
+        let mut ends = self.ends.iter_mut().skip(untold).peekable();
+        while let Some(segment) = self.bytes.get_mut(from..) {
+            let Some(mut header) = Header::decode(segment) else { break };
+            let (head, body) = segment.split_at_mut(HEADER_LEN);
+            let payload = body.get(..header.len as usize).unwrap_or_default();
+            let len = HEADER_LEN + payload.len();
+            if translate(&mut header, payload) {
+                head.copy_from_slice(&header.encode());
+                if to < from {
+                    self.bytes.copy_within(from..from + len, to);
+                }
+                to += len;
+            }
+            from += len;
+            while let Some(end) = ends.next_if(|end| **end <= from) {
+                *end = to;
+            }
+        }
+        if to < from {
+            self.bytes.truncate(to);
+            // Datagrams of which nothing is left.
+            self.ends.dedup();
+            self.ends.retain(|&end| end > 0);
         }
         self.translated = self.bytes.len();
     }
@@ -34,6 +53,20 @@ impl Batch {
     pub fn push(&mut self, datagram: &[u8]) {
         debug_assert_eq!(self.translated, self.bytes.len(), "emitted and not yet translated");
         self.append(datagram);
+        self.translated = self.bytes.len();
+    }
+
+    /// Adds a segment that needs no translation to the last datagram, or as a datagram where that has
+    /// no room up to `mtu`.
+    pub fn join(&mut self, segment: &[u8], mtu: usize) {
+        let ends = self.ends.as_slice();
+        let begin = ends.iter().rev().nth(1).copied().unwrap_or_default();
+        if ends.is_empty() || self.bytes.len() - begin + segment.len() > mtu {
+            return self.push(segment);
+        }
+        debug_assert_eq!(self.translated, self.bytes.len(), "emitted and not yet translated");
+        self.ends.pop();
+        self.append(segment);
         self.translated = self.bytes.len();
     }
 
@@ -112,15 +145,52 @@ mod tests {
         let mut sink = Sink::default();
         let two = [segment(1, b"ab"), segment(2, b"")].concat();
         sink.write_all(&two).unwrap();
-        sink.lock().translate(|header| header.sn += 10);
+        let add = |header: &mut Header, _: &[u8]| {
+            header.sn += 10;
+            true
+        };
+        sink.lock().translate(add);
         sink.write_all(&segment(3, b"c")).unwrap();
-        sink.lock().translate(|header| header.sn += 10);
+        sink.lock().translate(add);
         sink.lock().push(&segment(4, b"as it is"));
 
         let mut out = Vec::new();
         sink.lock().take(&mut |datagram| out.push(datagram.to_vec()));
         let first = [segment(11, b"ab"), segment(12, b"")].concat();
         assert_eq!(out, [first, segment(13, b"c"), segment(4, b"as it is")]);
+    }
+
+    #[test]
+    fn what_shall_not_travel_leaves_no_trace() {
+        let travels = |kept: &[u32]| {
+            let mut sink = Sink::default();
+            sink.write_all(&[segment(1, b"ab"), segment(2, b""), segment(3, b"c")].concat())
+                .unwrap();
+            sink.write_all(&segment(4, b"def")).unwrap();
+            sink.write_all(&[segment(5, b""), segment(6, b"ghijkl")].concat()).unwrap();
+            sink.lock().translate(|header, _| kept.contains(&header.sn));
+            sink.lock().push(&segment(7, b"as it is"));
+            let mut out: Vec<Vec<u8>> = Vec::new();
+            sink.lock().take(&mut |datagram| out.push(datagram.to_vec()));
+            assert_eq!(out.pop(), Some(segment(7, b"as it is")));
+            out
+        };
+        assert_eq!(travels(&[]), [[0; 0]; 0]);
+        assert_eq!(travels(&[2]), [segment(2, b"")]);
+        assert_eq!(travels(&[6]), [segment(6, b"ghijkl")]);
+        let two = [segment(1, b"ab"), segment(3, b"c")].concat();
+        assert_eq!(travels(&[1, 3, 4]), [two, segment(4, b"def")]);
+    }
+
+    #[test]
+    fn segments_join_the_last_datagram_as_far_as_it_has_room() {
+        let mut batch = Batch::default();
+        for sn in 1..=5 {
+            batch.join(&segment(sn, b"12345678"), 64);
+        }
+        let mut out: Vec<usize> = Vec::new();
+        batch.take(&mut |datagram| out.push(datagram.len()));
+        assert_eq!(out, [64, 64, 32]);
     }
 
     #[test]

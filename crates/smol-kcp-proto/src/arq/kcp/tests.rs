@@ -37,12 +37,13 @@ impl KcpEngine {
         assert_eq!(inner("snd_queue.len"), self.unsent() as u64);
         assert_eq!(inner("rcv_nxt"), low(self.seen.rcv_nxt(), self.rx_base));
         assert_eq!(inner("rcv_queue.len"), u64::from(self.seen.queued()));
+        self.again.assert_sound(&mut self.flight);
         assert!(inner("acklist.len") == 0 || self.acks_due > 0);
         assert_eq!(self.seen.message().is_some(), self.inner.peeksize().is_ok());
         if inner("ts_flush") > u64::from(self.clock) {
             // The inner engine's answer to when it wants to be called next, if not by its interval.
             let flush = inner("ts_flush") - u64::from(self.clock);
-            let due = self.flight.due().map_or(u64::MAX, |due| {
+            let due = self.flight.due_inside().map_or(u64::MAX, |due| {
                 u64::from(due.wrapping_sub(self.ts_base).saturating_sub(self.clock))
             });
             self.inner.set_interval(UPDATE_INTERVAL);
@@ -300,6 +301,10 @@ fn mix(seed: u64) {
     for _ in 0..dice.below(60) {
         for at in 0..2 {
             sim.apps[at].paused = dice.below(3) == 0;
+            if dice.below(4) == 0 {
+                let now = sim.now;
+                sim.engine(at).restart(now);
+            }
             sim.turn(at);
         }
         let end = sim.now + Duration::from_millis(u64::from(dice.below(3000)));

@@ -1,6 +1,7 @@
 //! The contract of an engine, tested in virtual time: two stations, a bad network between them, and
 //! a session played by the test. Every engine that is compiled in runs through the same functions.
 
+mod again;
 mod hostile;
 mod interop;
 mod repair;

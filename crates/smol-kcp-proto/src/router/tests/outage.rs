@@ -107,27 +107,53 @@ fn every_profile_survives_the_outage_that_it_says_idle_and_busy_both_ways() {
 
 #[test]
 fn what_leaves_when_the_line_is_back_is_no_flood() {
-    let config = KcpConfig { stream: true, ..KcpConfig::wan() };
-    let (mut world, app) = echo(&config, 50, secs(0), 5);
-    world.app(CLIENT, app).to_write = data(600_000);
-    world.run(ms(20));
-    cut(&mut world);
-    world.run(secs(30));
-    mend(&mut world);
-    let heard = |world: &World| {
-        let key = world.hosts[CLIENT].apps[app].key;
-        world.hosts[CLIENT].router.session_stats(key).datagrams_received
-    };
-    let before = heard(&world);
-    world.log = Some(Vec::new());
-    while heard(&world) == before {
-        assert!(world.step(Time::from_micros(u64::MAX)));
+    for &engine in ENGINES {
+        let config = KcpConfig { stream: true, engine, ..KcpConfig::wan() };
+        let (mut world, app) = echo(&config, 50, secs(0), 5);
+        world.app(CLIENT, app).to_write = data(600_000);
+        world.run(ms(20));
+        cut(&mut world);
+        world.run(secs(30));
+        mend(&mut world);
+        let heard = |world: &World| {
+            let key = world.hosts[CLIENT].apps[app].key;
+            world.hosts[CLIENT].router.session_stats(key).datagrams_received
+        };
+        let before = heard(&world);
+        world.log = Some(Vec::new());
+        while heard(&world) == before {
+            assert!(world.step(Time::from_micros(u64::MAX)));
+        }
+        world.turn();
+        let now = world.now;
+        let first = world.sent(addr(CLIENT), addr(SERVER)).filter(|s| s.at == now).count();
+        assert!((1..=12).contains(&first), "{engine:?}: {first} datagrams at once");
+        world.run_until(secs(10), |world| world.app(CLIENT, app).read.len() == 600_020);
     }
-    world.turn();
-    let now = world.now;
-    let first = world.sent(addr(CLIENT), addr(SERVER)).filter(|s| s.at == now).count();
-    assert!((1..=12).contains(&first), "{first} datagrams at once");
-    world.run_until(secs(10), |world| world.app(CLIENT, app).read.len() == 600_020);
+}
+
+#[test]
+fn a_line_that_is_back_and_loses_does_not_stop_a_stream_for_long() {
+    for &engine in ENGINES {
+        for (seconds, seed) in [10, 50].into_iter().flat_map(|s| (1..=5u32).map(move |n| (s, n))) {
+            let config = KcpConfig { stream: true, engine, ..KcpConfig::wan() };
+            let (mut world, app) = echo(&config, 50, secs(0), 9);
+            world.app(CLIENT, app).to_write = data(600_000);
+            world.run(ms(20));
+            cut(&mut world);
+            world.run(secs(seconds));
+            // One of ten is lost from now on.
+            let back = world.now;
+            let mut state = seed;
+            world.filter = Box::new(move |_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state >> 16 >= 6554
+            });
+            world.run_until(secs(300), |world| world.app(CLIENT, app).read.len() == 600_020);
+            let took = world.now.since(back);
+            assert!(took <= secs(2), "{engine:?} after {seconds} s, {seed}: {took:?}");
+        }
+    }
 }
 
 #[test]

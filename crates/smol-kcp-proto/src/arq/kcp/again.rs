@@ -1,0 +1,267 @@
+//! What the wall sends again by itself, or not at all.
+//!
+//! Inside, the timeout of a segment grows whenever it passes and is never set back; and whatever has timed
+//! out or was overtaken leaves, in any number. Where that will not do, the wall drops what the inner
+//! engine has emitted again and keeps a copy, which leaves when the wall says so until the segment is
+//! acknowledged. What the inner engine's own timeouts emit of it meanwhile is dropped.
+//!
+//! - **Nothing is known of the path**: of what times out only the oldest segment leaves (RFC 6298, 5.4, sends
+//!   no more at any time). The rest [begins anew](KcpEngine::restart) with the first round trip.
+//! - **The peer is heard again after a silence**: everything begins anew, a first flight at once, and with
+//!   timeouts that have not grown.
+//! - **A datagram of ACKs** lets [`BURST`] overtaken segments leave at most; the next one goes on. What was
+//!   sent less than a round trip ago is not overtaken: see [`input`](super::input).
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::mem;
+
+use super::flight::{Flight, Sent, Slot};
+use super::mirror::Rtt;
+use super::renew::LIMIT;
+use super::KcpEngine;
+use crate::arq::knobs::RTO_MAX;
+use crate::time::Time;
+use crate::wire::{Header, CMD_PUSH, HEADER_LEN};
+
+/// Segments that leave at once when a path is heard of again: TCP's initial window (RFC 6928).
+const FIRST_FLIGHT: u32 = 10;
+
+/// Overtaken segments that one datagram lets leave at most, as in our own engine.
+const BURST: u32 = 64;
+
+/// A time: the milliseconds of [`Time`], and what the wire's clock shows then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub clock: u64,
+    pub ts: u32,
+}
+
+/// When the copies leave.
+#[derive(Debug, Default)]
+pub(super) struct Again {
+    /// When their timeouts pass, and their numbers. Outdated entries are dropped when they come up.
+    timeouts: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Those that were overtaken; how many of them may leave in the next flush.
+    overtaken: VecDeque<u32>,
+    credit: u32,
+    /// Is a copy kept of whatever times out?
+    keeps_all: bool,
+    /// Was anything dropped of which there is no copy?
+    dropped: bool,
+}
+
+impl Again {
+    /// Notes a datagram of ACKs by which something may be overtaken.
+    pub fn allow(&mut self) {
+        self.credit = self.credit.saturating_add(BURST);
+    }
+
+    /// Is there anything that waits for a measured round trip?
+    pub fn waits(&self) -> bool {
+        self.dropped || !self.timeouts.is_empty()
+    }
+
+    /// When the next copy leaves.
+    pub fn due(&self) -> Option<Time> {
+        self.timeouts.peek().map(|entry| Time::from_millis(entry.0 .0))
+    }
+
+    /// May this segment, which the inner engine has emitted for that reason, leave? If not, it is kept
+    /// where need be.
+    pub fn admits(
+        &mut self,
+        flight: &mut Flight,
+        (why, rtt, now): (Sent, &Rtt, Moment),
+        (header, payload): (&Header, &[u8]),
+    ) -> bool {
+        let sn = header.sn;
+        match why {
+            Sent::First => return true,
+            Sent::Timeout if flight.copy_of(sn).is_some() => {}
+            Sent::Timeout if self.keeps_all => {
+                flight.keep(header, payload);
+            }
+            Sent::Timeout if !rtt.known && sn != flight.una() => self.dropped = true,
+            Sent::Timeout => return true,
+            // Only where the wall has sent it meanwhile.
+            Sent::Fast if flight.age(sn, now.ts) < rtt.youngest() => {}
+            Sent::Fast if self.credit > 0 => {
+                self.credit -= 1;
+                return true;
+            }
+            Sent::Fast => {
+                if flight.copy_of(sn).is_none() {
+                    if let Some(slot) = flight.keep(header, payload) {
+                        slot.await_timeout(now, rtt.rto);
+                        self.timeouts.push(Reverse((slot.at, sn)));
+                    }
+                }
+                self.overtake(flight, sn);
+            }
+        }
+        false
+    }
+
+    fn overtake(&mut self, flight: &mut Flight, sn: u32) {
+        if let Some(slot) = flight.copy_of(sn).filter(|slot| !slot.overtaken) {
+            slot.overtaken = true;
+            self.overtaken.push_back(sn);
+        }
+    }
+
+    /// Begins the timeouts of all copies anew: they pass `rto` after the segments left latest. Of what
+    /// is due by that, [`FIRST_FLIGHT`] segments leave now, the rest in flights that double, `step`
+    /// milliseconds apart, as a window opens that starts slowly (RFC 5681, 3.1).
+    fn begin_anew(&mut self, flight: &mut Flight, now: Moment, rto: u32, step: u32) {
+        let (mut size, mut left, mut at) = (FIRST_FLIGHT, FIRST_FLIGHT, now.clock);
+        self.timeouts.clear();
+        for (sn, slot) in flight.copies() {
+            slot.wait = rto;
+            slot.at = slot.timeout(now);
+            if slot.at <= now.clock {
+                if left == 0 {
+                    size = size.saturating_mul(2);
+                    left = size;
+                    at += u64::from(step.max(1));
+                }
+                left -= 1;
+                slot.at = at;
+            }
+            self.timeouts.push(Reverse((slot.at, sn)));
+        }
+    }
+
+    /// The next copy that is to leave now, and why.
+    fn next(&mut self, flight: &mut Flight, now: Moment) -> Option<(u32, Sent)> {
+        while self.credit > 0 {
+            let Some(sn) = self.overtaken.pop_front() else { break };
+            if flight.copy_of(sn).is_some_and(|slot| mem::take(&mut slot.overtaken)) {
+                self.credit -= 1;
+                return Some((sn, Sent::Fast));
+            }
+        }
+        while let Some(&Reverse((at, sn))) = self.timeouts.peek() {
+            if at > now.clock {
+                break;
+            }
+            self.timeouts.pop();
+            let Some(slot) = flight.copy_of(sn).filter(|slot| slot.at == at) else { continue };
+            slot.at = slot.timeout(now);
+            if slot.at <= now.clock {
+                return Some((sn, Sent::Timeout));
+            }
+            // It has left meanwhile, because it was overtaken.
+            self.timeouts.push(Reverse((slot.at, sn)));
+        }
+        None
+    }
+
+    /// Forgets what was acknowledged, as far as it comes first.
+    pub fn tidy(&mut self, flight: &mut Flight) {
+        if flight.is_empty() {
+            *self = Again::default();
+        }
+        while let Some(&Reverse((at, sn))) = self.timeouts.peek() {
+            if flight.copy_of(sn).is_some_and(|slot| slot.at == at) {
+                break;
+            }
+            self.timeouts.pop();
+        }
+    }
+}
+
+#[cfg(test)]
+impl Again {
+    /// Every copy will leave, and they are counted.
+    #[track_caller]
+    pub fn assert_sound(&self, flight: &mut Flight) {
+        let mut bytes = 0;
+        for (sn, slot) in flight.copies() {
+            assert!(
+                self.timeouts.iter().any(|entry| entry.0 == (slot.at, sn)),
+                "{sn} never leaves"
+            );
+            assert!(!slot.overtaken || self.overtaken.contains(&sn));
+            bytes += slot.copy.len();
+        }
+        assert_eq!(bytes, flight.copied());
+    }
+}
+
+impl Slot {
+    /// When the timeout outside passes.
+    fn timeout(&self, now: Moment) -> u64 {
+        let age = now.ts.wrapping_sub(self.last);
+        (now.clock + u64::from(self.wait)).saturating_sub(u64::from(age))
+    }
+
+    fn await_timeout(&mut self, now: Moment, wait: u32) {
+        self.wait = wait;
+        self.at = now.clock + u64::from(wait);
+    }
+}
+
+impl KcpEngine {
+    /// The peer is heard again after a silence, or something is known of the path at last: what has been
+    /// under way for longer than a timeout leaves now, and the timeouts begin anew.
+    pub fn restart(&mut self, now: Time) {
+        self.tick(now);
+        self.keep_all(now);
+        let step = if self.rtt.srtt > 0 { self.rtt.srtt } else { self.rtt.rto };
+        let moment = self.moment(now);
+        self.again.begin_anew(&mut self.flight, moment, self.rtt.rto, step);
+        self.overtaken = true; // a reason to flush
+    }
+
+    /// Takes a copy of everything in flight. Only the inner engine has it, and it emits what times out;
+    /// its timeouts cannot be reached, but its clock can: it is put forward to where the last of them passes.
+    /// The wire's clock stays, and so do the round trips measured by it.
+    fn keep_all(&mut self, now: Time) {
+        let wire = self.clock.wrapping_add(self.ts_base);
+        let Some(skip) = self.flight.longest_wait(wire) else { return };
+        if u64::from(self.clock) + u64::from(skip) >= u64::from(LIMIT) {
+            return;
+        }
+        self.epoch = self.epoch.saturating_sub(i64::from(skip));
+        self.ts_base = self.ts_base.wrapping_sub(skip);
+        self.flight.advance_timeouts(skip);
+        self.again.keeps_all = true;
+        self.tick(now);
+        self.flush_inner();
+        self.again.keeps_all = false;
+        self.again.dropped = false;
+    }
+
+    fn moment(&self, now: Time) -> Moment {
+        Moment { clock: now.as_millis(), ts: self.ts_base.wrapping_add(self.age(now) as u32) }
+    }
+
+    /// Sends the copies that are due.
+    pub(super) fn send_copies(&mut self, now: Time) {
+        let moment = self.moment(now);
+        let base = self.header(now, CMD_PUSH, 0);
+        while let Some((sn, why)) = self.again.next(&mut self.flight, moment) {
+            let Some(slot) = self.flight.copy_of(sn) else { continue };
+            if why == Sent::Timeout {
+                let step = match self.knobs.nodelay {
+                    true => slot.wait / 2,
+                    false => slot.wait.max(self.rtt.rto),
+                };
+                slot.await_timeout(moment, slot.wait.saturating_add(step).min(RTO_MAX));
+                self.again.timeouts.push(Reverse((slot.at, sn)));
+                self.counters.timeout_retransmits += 1;
+            } else {
+                self.counters.fast_retransmits += 1;
+            }
+            self.counters.segments_sent += 1;
+            slot.leave(moment.ts);
+            if let Some((head, _)) = slot.copy.split_first_chunk_mut::<HEADER_LEN>() {
+                let Some(Header { frg, len, .. }) = Header::decode(head) else { continue };
+                *head = Header { sn, frg, len, ..base }.encode();
+            }
+            self.sink.lock().join(&slot.copy, self.knobs.mtu);
+        }
+        self.again.credit = 0;
+    }
+}
