@@ -1,5 +1,7 @@
 //! What must hold after every operation, checked in debug builds.
 
+use std::collections::BTreeSet;
+
 use super::flight::{Flight, State};
 use super::inbox::{Inbox, Place};
 use super::overtaken::{Line, List};
@@ -26,6 +28,7 @@ impl Flight {
         let mut earliest: Option<u64> = None;
         let mut on_lines = 0;
         let mut in_order = 0;
+        let deadlines: BTreeSet<_> = self.late.iter().chain(self.resent.iter().copied()).collect();
         let mut sn = head;
         while sn != end {
             let slot = self.slots.get(sn).expect("within the row");
@@ -43,8 +46,7 @@ impl Flight {
                     assert!(slot.due >= in_order, "{sn}: not in order");
                     in_order = slot.due;
                 } else {
-                    let mut entries = self.late.iter().chain(self.resent.iter().copied());
-                    assert!(entries.any(|entry| entry == (slot.due, sn)), "{sn}: no deadline");
+                    assert!(deadlines.contains(&(slot.due, sn)), "{sn}: no deadline");
                 }
                 let passed = self.resend > 0 && slot.transmits == 1 && diff(self.passed, sn) > 0;
                 assert!(!passed || slot.line != Line::None, "{sn}: passed and not on a line");

@@ -11,8 +11,9 @@ pub(super) struct App {
     pub key: Key,
     /// What the router has announced; nothing else is tried.
     pub awake: u8,
-    /// What is still to be written.
+    /// What is still to be written, after what is no more.
     pub to_write: Vec<u8>,
+    pub written: usize,
     /// Closes its writing side when everything is written.
     pub closes: bool,
     /// Closes its writing side when the peer has.
@@ -40,6 +41,7 @@ impl App {
             key,
             awake: READABLE | WRITABLE,
             to_write: Vec::new(),
+            written: 0,
             closes: false,
             closes_at_end: false,
             reply: Vec::new(),
@@ -103,13 +105,15 @@ impl App {
         if self.connected.is_none() && router.is_connected(self.key)? {
             self.connected = Some(now);
         }
-        while !self.to_write.is_empty() {
-            let part = self.to_write.len().min(16 * 1024);
-            match router.write(now, self.key, &self.to_write[..part])? {
+        while self.written < self.to_write.len() {
+            let rest = &self.to_write[self.written..];
+            match router.write(now, self.key, &rest[..rest.len().min(16 * 1024)])? {
                 None => return Ok(()),
-                Some(n) => drop(self.to_write.drain(..n)),
+                Some(n) => self.written += n,
             }
         }
+        self.to_write.clear();
+        self.written = 0;
         if self.closes && !self.closed {
             router.close(now, self.key);
             self.closed = true;

@@ -63,7 +63,12 @@ const ENGINES: &[EngineKind] = EngineKind::ALL;
 
 /// `len` bytes that differ from those around them.
 fn data(len: usize) -> Vec<u8> {
-    (0..len as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    // A prime number of bytes, again and again: shifted by a segment it is something else.
+    let period = len.min(16_381) as u32;
+    let one: Vec<u8> = (0..period).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let mut bytes = one.repeat(len.div_ceil(one.len().max(1)));
+    bytes.truncate(len);
+    bytes
 }
 
 /// The `cmd` and `frg` of every segment in a datagram.
