@@ -40,7 +40,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// endpoints have queued, and the records of both. Clones are the same budget.
 ///
 /// Each endpoint has one of its own, of [`memory_budget`](crate::KcpConfig::memory_budget) bytes,
-/// unless several are given [the same](crate::KcpEndpoint::with_budget).
+/// unless several are given the same (`KcpEndpoint::with_budget`).
 ///
 /// # Examples
 ///

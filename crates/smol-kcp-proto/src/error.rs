@@ -28,7 +28,7 @@ pub enum KcpError {
     Refused,
     /// A message is longer than one message may be
     /// ([`max_message`](crate::KcpConfig::max_message)). Bytes, written by
-    /// [`AsyncWrite`](futures_lite::AsyncWrite), may have any length.
+    /// `AsyncWrite`, may have any length.
     MessageTooLarge {
         /// Bytes in the refused message.
         len: usize,

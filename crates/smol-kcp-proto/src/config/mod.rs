@@ -162,7 +162,7 @@ pub struct KcpConfig {
     /// Default 512 KiB: a reader may pause for a round trip and the window stays open.
     pub recv_budget: usize,
     /// Bytes of the longest message; `None`: what 127 fragments carry, the most that ikcp.c sends
-    /// (174,752 bytes at an `mtu` of 1400). [`send`](crate::KcpStream::send) refuses a longer one,
+    /// (174,752 bytes at an `mtu` of 1400). `KcpStream::send` refuses a longer one,
     /// `AsyncWrite` takes a part. Of no meaning in [stream](KcpConfig::stream) mode.
     ///
     /// Default `None`.
@@ -178,7 +178,7 @@ pub struct KcpConfig {
     /// [`max_sessions`](KcpConfig::max_sessions), is more; in message mode one message beyond it. By
     /// so much, times the sessions there are, the budget can be overdrawn at worst.
     ///
-    /// Several endpoints share one with [`KcpEndpoint::with_budget`](crate::KcpEndpoint::with_budget).
+    /// Several endpoints share one with `KcpEndpoint::with_budget`.
     ///
     /// Default 64 MiB: a hundred streams with the default windows, full in both directions.
     pub memory_budget: usize,

@@ -51,7 +51,7 @@ impl Router {
         self.sessions.get(key).is_none_or(Session::is_ending)
     }
 
-    /// As [`Session::write`].
+    /// Takes what the send budget has room for; `None`: nothing now.
     pub fn write(&mut self, now: Time, key: Key, buf: &[u8]) -> Result<Option<usize>, KcpError> {
         let session = self.sessions.get_mut(key).ok_or(KcpError::Closed)?;
         // Others may have filled the budget since this session was looked at.
@@ -61,7 +61,8 @@ impl Router {
         Ok(written)
     }
 
-    /// As [`Session::read`]. The time is asked for only where something was read.
+    /// Reads bytes (`whole` false) or a message; `None`: nothing now; `Some(0)`: the end. The time is
+    /// asked for only where something was read.
     pub fn read(
         &mut self,
         now: impl FnOnce() -> Time,
@@ -78,14 +79,14 @@ impl Router {
         Ok(read)
     }
 
-    /// As [`Session::flush_writes`].
+    /// Ends the wait of small writes for company.
     pub fn flush_writes(&mut self, now: Time, key: Key) -> Result<(), KcpError> {
         let flushed = self.session_mut(key)?.flush_writes();
         self.settle(now, key);
         flushed
     }
 
-    /// As [`Session::close`].
+    /// Takes no more writes: what was written goes out, then FIN.
     pub fn close(&mut self, now: Time, key: Key) {
         if let Some(session) = self.sessions.get_mut(key) {
             session.close(now);
@@ -93,7 +94,7 @@ impl Router {
         }
     }
 
-    /// As [`Session::is_delivered`].
+    /// Has the peer acknowledged all that was written, and the FIN?
     pub fn is_delivered(&self, key: Key) -> Result<bool, KcpError> {
         self.session(key)?.is_delivered()
     }
