@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::overtaken::BURST;
 use crate::arq::tests::{messages, ms, pattern, ring, setup, CONV, MSS, SN_BASE, TS_BASE};
 use crate::arq::Engine;
 use crate::config::KcpConfig;
@@ -222,8 +223,18 @@ fn hear_acks(
     model.settle(una);
     let youngest = if known == u64::from(u32::MAX) { measured } else { known - known / 8 };
     let now = model.now;
-    for (&number, sent) in &mut model.flying {
-        if now - sent.last < youngest {
+    // What was sent once by number, then what was sent again by transmission; one datagram makes no
+    // more than so many count as lost, and counts no further then.
+    let place = |(&number, sent): (&u64, &Sent)| match sent.transmits {
+        1 => (false, number, number),
+        _ => (true, sent.turn, number),
+    };
+    let mut order: Vec<_> = model.flying.iter().map(place).collect();
+    order.sort_unstable();
+    let mut left = BURST;
+    for (_, _, number) in order {
+        let sent = model.flying.get_mut(&number).unwrap();
+        if now - sent.last < youngest || left == 0 {
             continue;
         }
         let later = match sent.transmits {
@@ -235,6 +246,7 @@ fn hear_acks(
             if sent.skips >= RESEND || model.waiting == 0 {
                 sent.lost = true;
                 sent.overtaken = Some(model.now);
+                left -= 1;
             }
         }
     }
