@@ -113,9 +113,11 @@ impl std::error::Error for KcpError {
     }
 }
 
+/// Gives back the cause that an [`io::Error`] was made from, so that `?` loses nothing on its way through
+/// the traits of `futures`; any other error is [`KcpError::Io`].
 impl From<io::Error> for KcpError {
     fn from(error: io::Error) -> KcpError {
-        KcpError::Io(Arc::new(error))
+        error.downcast().unwrap_or_else(|error| KcpError::Io(Arc::new(error)))
     }
 }
 
@@ -148,6 +150,15 @@ mod tests {
         assert!(std::error::Error::source(&broken).is_some());
         assert_eq!(io::Error::from(broken).kind(), io::ErrorKind::NetworkUnreachable);
         assert_eq!(io::Error::from(KcpError::Reset).kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn a_cause_comes_back_from_an_error_of_a_stream() {
+        let error = io::Error::from(KcpError::BufferTooSmall { needed: 9, len: 4 });
+        assert!(matches!(error.into(), KcpError::BufferTooSmall { needed: 9, len: 4 }));
+        let error = io::Error::from(KcpError::from(io::Error::other("a disk")));
+        let KcpError::Io(inner) = error.into() else { panic!("it was one of the system") };
+        assert_eq!(inner.to_string(), "a disk");
     }
 
     #[test]

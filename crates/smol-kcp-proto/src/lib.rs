@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, rust_2018_idioms)]
+#![warn(unreachable_pub, unnameable_types)]
 
 pub mod arq;
 mod budget;

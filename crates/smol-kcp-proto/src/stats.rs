@@ -6,10 +6,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rejected {
-    /// Not a row of KCP segments: short, a length beyond the end, an unknown command.
+    /// Not a row of KCP segments: short, a length beyond the end, an unknown command, another
+    /// conversation than the first one's.
     pub malformed: u64,
-    /// Another conversation than the session's.
-    pub conv: u64,
     /// `una` acknowledges what was never sent.
     pub una: u64,
     /// An ACK of a segment that is not in flight or with a clock that was never sent.
@@ -25,7 +24,7 @@ pub struct Rejected {
 impl Rejected {
     /// All causes together.
     pub fn total(&self) -> u64 {
-        self.malformed + self.conv + self.una + self.ack + self.window + self.budget + self.reset
+        self.malformed + self.una + self.ack + self.window + self.budget + self.reset
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) struct Knobs {
 }
 
 impl Knobs {
-    pub fn new(config: &KcpConfig, mtu: usize) -> Result<Knobs, KcpError> {
+    pub(super) fn new(config: &KcpConfig, mtu: usize) -> Result<Knobs, KcpError> {
         // ikcp_setmtu refuses less, and a datagram carries no more.
         if !(50..=65_507).contains(&mtu) {
             return Err(KcpError::Config {
@@ -109,13 +109,13 @@ impl Knobs {
     }
 
     /// Bytes in either direction from which on [`narrow`](Knobs::narrow) changes nothing.
-    pub fn widest(&self) -> usize {
+    pub(super) fn widest(&self) -> usize {
         let send = self.send_most.saturating_mul(self.mss);
         send.max(self.recv_most).max(self.reach_most as usize * self.mss)
     }
 
     /// Lowers the budgets of both directions to `bytes`, as far as they are above.
-    pub fn narrow(&mut self, bytes: usize) {
+    pub(super) fn narrow(&mut self, bytes: usize) {
         self.send_segments = (bytes / self.mss).clamp(1, self.send_most);
         // A message has to be received as a whole before it can be read, and as much as twice the
         // bound is taken of one.
@@ -127,13 +127,13 @@ impl Knobs {
 
     /// Bytes that may be held so that the next segment is still taken, when nothing can be read
     /// without it: twice what is configured, however low the budgets are now.
-    pub fn stuck_bytes(&self) -> usize {
+    pub(super) fn stuck_bytes(&self) -> usize {
         self.recv_most.saturating_mul(2)
     }
 
     /// Are the budgets lower than configured?
     #[cfg_attr(not(feature = "kcp"), allow(dead_code))]
-    pub fn is_narrow(&self) -> bool {
+    pub(super) fn is_narrow(&self) -> bool {
         self.recv_bytes < self.recv_most
     }
 }

@@ -1,7 +1,6 @@
 //! A stream under load.
 
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -68,7 +67,7 @@ impl Load {
             }
             Poll::Pending
         });
-        let event = event.await.map_err(cause)?;
+        let event = event.await?;
         if event == Event::Tick {
             // Before the first acknowledgement there is nothing to see.
             if self.acknowledged() > 0 {
@@ -216,12 +215,6 @@ pub(super) fn block() -> Vec<u8> {
         (state >> 24) as u8
     };
     std::iter::repeat_with(step).take(super::BLOCK).collect()
-}
-
-/// The cause inside of an error of a stream.
-fn cause(error: io::Error) -> KcpError {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<KcpError>());
-    inner.cloned().unwrap_or_else(|| error.into())
 }
 
 #[cfg(test)]

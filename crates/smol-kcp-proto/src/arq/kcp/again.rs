@@ -53,23 +53,23 @@ pub(super) struct Again {
 
 impl Again {
     /// Notes a datagram of ACKs by which something may be overtaken.
-    pub fn allow(&mut self) {
+    pub(super) fn allow(&mut self) {
         self.credit = self.credit.saturating_add(BURST);
     }
 
     /// Is there anything that waits for a measured round trip?
-    pub fn waits(&self) -> bool {
+    pub(super) fn waits(&self) -> bool {
         self.dropped || !self.timeouts.is_empty()
     }
 
     /// When the next copy leaves.
-    pub fn due(&self) -> Option<Time> {
+    pub(super) fn due(&self) -> Option<Time> {
         self.timeouts.peek().map(|entry| Time::from_millis(entry.0 .0))
     }
 
     /// May this segment, which the inner engine has emitted for that reason, leave? If not, it is kept
     /// where need be.
-    pub fn admits(
+    pub(super) fn admits(
         &mut self,
         flight: &mut Flight,
         (why, rtt, now): (Sent, &Rtt, Moment),
@@ -158,7 +158,7 @@ impl Again {
     }
 
     /// Forgets what was acknowledged, as far as it comes first.
-    pub fn tidy(&mut self, flight: &mut Flight) {
+    pub(super) fn tidy(&mut self, flight: &mut Flight) {
         if flight.is_empty() {
             *self = Again::default();
         }
@@ -175,7 +175,7 @@ impl Again {
 impl Again {
     /// Every copy will leave, and they are counted.
     #[track_caller]
-    pub fn assert_sound(&self, flight: &mut Flight) {
+    pub(super) fn assert_sound(&self, flight: &mut Flight) {
         let mut bytes = 0;
         for (sn, slot) in flight.copies() {
             assert!(
@@ -205,7 +205,7 @@ impl Slot {
 impl KcpEngine {
     /// The peer is heard again after a silence, or something is known of the path at last: what has been
     /// under way for longer than a timeout leaves now, and the timeouts begin anew.
-    pub fn restart(&mut self, now: Time) {
+    pub(crate) fn restart(&mut self, now: Time) {
         self.tick(now);
         self.keep_all(now);
         let step = if self.rtt.srtt > 0 { self.rtt.srtt } else { self.rtt.rto };

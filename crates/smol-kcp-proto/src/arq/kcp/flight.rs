@@ -30,7 +30,7 @@ pub(super) struct Slot {
 
 impl Slot {
     /// Notes that it leaves again at clock `ts`.
-    pub fn leave(&mut self, ts: u32) {
+    pub(super) fn leave(&mut self, ts: u32) {
         self.last = ts;
         self.overtaken = false;
         self.transmits = self.transmits.saturating_add(1);
@@ -62,38 +62,38 @@ pub(super) struct Flight {
 
 impl Flight {
     /// Nothing in flight; the first segment will be `sn`.
-    pub fn new(sn: u32) -> Flight {
+    pub(super) fn new(sn: u32) -> Flight {
         Flight { una: sn, slots: VecDeque::new(), unacked: 0, copied: 0 }
     }
 
     /// The oldest number that is not acknowledged.
-    pub fn una(&self) -> u32 {
+    pub(super) fn una(&self) -> u32 {
         self.una
     }
 
     /// The number that the next new segment gets.
-    pub fn next(&self) -> u32 {
+    pub(super) fn next(&self) -> u32 {
         self.una.wrapping_add(self.span())
     }
 
     /// Numbers from `una` to `next`, acknowledged between or not: what the windows limit.
-    pub fn span(&self) -> u32 {
+    pub(super) fn span(&self) -> u32 {
         self.slots.len() as u32
     }
 
     /// Segments in flight and not acknowledged.
-    pub fn unacked(&self) -> usize {
+    pub(super) fn unacked(&self) -> usize {
         self.unacked
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
     /// Notes that `sn` was emitted at clock `ts` while the session's timeout was `rto`, and tells
     /// why. The timeout of each segment follows the rules of the inner engine's `flush`, so the
     /// answer is exact. What was emitted again may [leave](Flight::leave) or not.
-    pub fn sent(&mut self, sn: u32, ts: u32, rto: u32, nodelay: bool) -> Sent {
+    pub(super) fn sent(&mut self, sn: u32, ts: u32, rto: u32, nodelay: bool) -> Sent {
         let Some(slot) = self.slots.get_mut(sn.wrapping_sub(self.una) as usize) else {
             debug_assert_eq!(sn, self.next(), "new segments leave in order");
             // Without nodelay the first timeout has an eighth of grace.
@@ -116,14 +116,14 @@ impl Flight {
     }
 
     /// Notes that `sn` leaves again at clock `ts`.
-    pub fn leave(&mut self, sn: u32, ts: u32) {
+    pub(super) fn leave(&mut self, sn: u32, ts: u32) {
         if let Some(slot) = self.slots.get_mut(sn.wrapping_sub(self.una) as usize) {
             slot.leave(ts);
         }
     }
 
     /// Keeps a copy of a segment in flight.
-    pub fn keep(&mut self, header: &Header, payload: &[u8]) -> Option<&mut Slot> {
+    pub(super) fn keep(&mut self, header: &Header, payload: &[u8]) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(header.sn.wrapping_sub(self.una) as usize)?;
         slot.copy = [&header.encode()[..], payload].concat();
         self.copied += slot.copy.len();
@@ -131,32 +131,32 @@ impl Flight {
     }
 
     /// The segment `sn`, if it is in flight and there is a copy of it.
-    pub fn copy_of(&mut self, sn: u32) -> Option<&mut Slot> {
+    pub(super) fn copy_of(&mut self, sn: u32) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(sn.wrapping_sub(self.una) as usize);
         slot.filter(|slot| !slot.copy.is_empty())
     }
 
     /// All segments of which there are copies, with their numbers.
-    pub fn copies(&mut self) -> impl Iterator<Item = (u32, &mut Slot)> {
+    pub(super) fn copies(&mut self) -> impl Iterator<Item = (u32, &mut Slot)> {
         let una = self.una;
         let numbers = (0..).map(move |n| una.wrapping_add(n));
         numbers.zip(&mut self.slots).filter(|(_, slot)| !slot.copy.is_empty())
     }
 
     /// Bytes of all copies.
-    pub fn copied(&self) -> usize {
+    pub(super) fn copied(&self) -> usize {
         self.copied
     }
 
     /// Milliseconds since `sn` left latest.
-    pub fn age(&self, sn: u32, clock: u32) -> u32 {
+    pub(super) fn age(&self, sn: u32, clock: u32) -> u32 {
         let slot = self.slots.get(sn.wrapping_sub(self.una) as usize);
         slot.map_or(0, |slot| clock.wrapping_sub(slot.last))
     }
 
     /// Is `sn` unacknowledged, and was it sent at clock `ts`? Of more than two transmissions only the
     /// first and the latest are remembered, and any clock between them counts.
-    pub fn holds(&self, sn: u32, ts: u32) -> bool {
+    pub(super) fn holds(&self, sn: u32, ts: u32) -> bool {
         let slot = self.slots.get(sn.wrapping_sub(self.una) as usize);
         slot.is_some_and(|s| {
             let between = s.transmits > 2 && diff(ts, s.first) >= 0 && diff(s.last, ts) >= 0;
@@ -166,7 +166,7 @@ impl Flight {
 
     /// Marks `sn` as acknowledged if it [is held](Flight::holds) with that clock, and tells so. It
     /// keeps its place until [`settle`](Flight::settle).
-    pub fn ack(&mut self, sn: u32, ts: u32) -> bool {
+    pub(super) fn ack(&mut self, sn: u32, ts: u32) -> bool {
         let held = self.holds(sn, ts);
         if held {
             if let Some(slot) = self.slots.get_mut(sn.wrapping_sub(self.una) as usize) {
@@ -179,7 +179,7 @@ impl Flight {
     }
 
     /// Drops what lies below `una` and what is acknowledged at the front.
-    pub fn settle(&mut self, una: u32) {
+    pub(super) fn settle(&mut self, una: u32) {
         while let Some(slot) = self.slots.front() {
             if !slot.acked {
                 if diff(una, self.una) <= 0 {
@@ -199,12 +199,12 @@ impl Flight {
 
     /// The clock at which the next timeout passes inside.
     #[cfg(test)]
-    pub fn due_inside(&self) -> Option<u32> {
+    pub(super) fn due_inside(&self) -> Option<u32> {
         self.soonest(|slot| !slot.acked)
     }
 
     /// The same, of what the wall does not send by itself.
-    pub fn due(&self) -> Option<u32> {
+    pub(super) fn due(&self) -> Option<u32> {
         self.soonest(|slot| !slot.acked && slot.copy.is_empty())
     }
 
@@ -215,20 +215,20 @@ impl Flight {
 
     /// For how many milliseconds from `clock` on a timeout has not passed inside, of what the wall does
     /// not send by itself; `None`: it sends all.
-    pub fn longest_wait(&self, clock: u32) -> Option<u32> {
+    pub(super) fn longest_wait(&self, clock: u32) -> Option<u32> {
         let inside = self.slots.iter().filter(|slot| !slot.acked && slot.copy.is_empty());
         inside.map(|slot| u32::try_from(diff(slot.due, clock)).unwrap_or(0)).max()
     }
 
     /// Lets all timeouts pass `by` milliseconds earlier.
-    pub fn advance_timeouts(&mut self, by: u32) {
+    pub(super) fn advance_timeouts(&mut self, by: u32) {
         for slot in &mut self.slots {
             slot.due = slot.due.wrapping_sub(by);
         }
     }
 
     /// The most transmissions of one segment that is not acknowledged.
-    pub fn worst_transmits(&self) -> u32 {
+    pub(super) fn worst_transmits(&self) -> u32 {
         let waiting = self.slots.iter().filter(|slot| !slot.acked).map(|slot| slot.transmits);
         waiting.max().unwrap_or(0)
     }

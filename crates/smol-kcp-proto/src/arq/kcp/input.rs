@@ -12,7 +12,11 @@ use crate::time::Time;
 use crate::wire::{self, diff, Header, Segment, CMD_ACK, CMD_PUSH, CMD_WINS};
 
 impl KcpEngine {
-    pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Time,
+        datagram: &[u8],
+    ) -> Result<Handled, Refusal> {
         let first = wire::check(datagram).map_err(|_| Refusal::Malformed)?;
         if first.conv != self.conv {
             return Err(Refusal::Malformed);
@@ -175,7 +179,7 @@ impl KcpEngine {
         scratch.extend_from_slice(payload);
     }
 
-    pub fn plausible(&self, header: &Header) -> bool {
+    pub(crate) fn plausible(&self, header: &Header) -> bool {
         let heard = diff(header.una, self.flight.next()) <= 0
             && diff(header.una, self.flight.una()) >= -PAST;
         let expected = header.cmd != CMD_PUSH

@@ -25,24 +25,24 @@ pub(super) struct Rtt {
 
 impl Rtt {
     /// Nothing measured.
-    pub fn new(min_rto: u32, interval: u32) -> Rtt {
+    pub(super) fn new(min_rto: u32, interval: u32) -> Rtt {
         Rtt { srtt: 0, rttvar: 0, rto: RTO_DEFAULT, min: u32::MAX, known: false, min_rto, interval }
     }
 
     /// As it is inside after a renewal; what only the wall knows of the path remains.
-    pub fn renewed(self) -> Rtt {
+    pub(super) fn renewed(self) -> Rtt {
         Rtt { min: self.min, known: self.known, ..Rtt::new(self.min_rto, self.interval) }
     }
 
     /// Has a round trip been measured?
-    pub fn is_measured(&self) -> bool {
+    pub(super) fn is_measured(&self) -> bool {
         self.min != u32::MAX
     }
 
     /// The least age in milliseconds at which a transmission can be overtaken: an ACK that is here sooner
     /// than the shortest round trip says nothing of what was sent after the segment it answers. Less
     /// what a path varies by.
-    pub fn youngest(&self) -> u32 {
+    pub(super) fn youngest(&self) -> u32 {
         if self.is_measured() {
             self.min - self.min / 8
         } else {
@@ -51,14 +51,14 @@ impl Rtt {
     }
 
     /// Takes a measured round trip into account.
-    pub fn measure(&mut self, rtt: u32) {
+    pub(super) fn measure(&mut self, rtt: u32) {
         self.min = self.min.min(rtt);
         self.known = true;
         self.sample(rtt);
     }
 
     /// `update_ack` of the inner engine.
-    pub fn sample(&mut self, rtt: u32) {
+    pub(super) fn sample(&mut self, rtt: u32) {
         if self.srtt == 0 {
             self.srtt = rtt;
             self.rttvar = rtt / 2;
@@ -90,12 +90,12 @@ pub(super) struct Congestion {
 
 impl Congestion {
     /// As after the first `update`.
-    pub fn new(mss: usize, resend: u16, snd_wnd: u16, off: bool) -> Congestion {
+    pub(super) fn new(mss: usize, resend: u16, snd_wnd: u16, off: bool) -> Congestion {
         Congestion { cwnd: 1, ssthresh: THRESH, incr: mss, mss, resend, snd_wnd, off }
     }
 
     /// How many segments may be in flight.
-    pub fn limit(&self, peer_window: u16) -> u16 {
+    pub(super) fn limit(&self, peer_window: u16) -> u16 {
         let windows = self.snd_wnd.min(peer_window);
         if self.off {
             windows
@@ -105,7 +105,7 @@ impl Congestion {
     }
 
     /// End of the inner engine's `input`, when `snd_una` has advanced in it.
-    pub fn advanced(&mut self, peer_window: u16) {
+    pub(super) fn advanced(&mut self, peer_window: u16) {
         if self.cwnd >= peer_window {
             return;
         }
@@ -127,7 +127,7 @@ impl Congestion {
 
     /// End of the inner engine's `flush`, which sent segments again: `fast` some that others
     /// overtook, `timeout` some whose timeout passed; `span` numbers are in flight.
-    pub fn flushed(&mut self, fast: bool, timeout: bool, span: u32, peer_window: u16) {
+    pub(super) fn flushed(&mut self, fast: bool, timeout: bool, span: u32, peer_window: u16) {
         let limit = self.limit(peer_window);
         if fast {
             self.ssthresh = (span as u16 / 2).max(THRESH);

@@ -109,7 +109,7 @@ pub(crate) struct KcpEngine {
 }
 
 impl KcpEngine {
-    pub fn new(setup: Setup<'_>) -> Result<KcpEngine, KcpError> {
+    pub(super) fn new(setup: Setup<'_>) -> Result<KcpEngine, KcpError> {
         let knobs = Knobs::new(setup.config, setup.mtu)?;
         let sink = Sink::default();
         Ok(KcpEngine {
@@ -142,11 +142,11 @@ impl KcpEngine {
         })
     }
 
-    pub fn set_conv(&mut self, conv: u32) {
+    pub(super) fn set_conv(&mut self, conv: u32) {
         self.conv = conv;
     }
 
-    pub fn write(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
+    pub(super) fn write(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
         let max = self.knobs.max_message;
         if !self.knobs.stream && buf.len() > max {
             return Err(KcpError::MessageTooLarge { len: buf.len(), max });
@@ -188,7 +188,7 @@ impl KcpEngine {
         taken
     }
 
-    pub fn writable(&self) -> bool {
+    pub(super) fn writable(&self) -> bool {
         !self.is_draining() && (self.free_segments() > 0 || self.tail_room() > 0)
     }
 
@@ -207,17 +207,17 @@ impl KcpEngine {
         }
     }
 
-    pub fn narrow(&mut self, bytes: usize) {
+    pub(super) fn narrow(&mut self, bytes: usize) {
         let closed = self.free() == 0;
         self.knobs.narrow(bytes);
         self.reopened |= closed && self.free() > 0;
     }
 
-    pub fn widest(&self) -> usize {
+    pub(super) fn widest(&self) -> usize {
         self.knobs.widest()
     }
 
-    pub fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         size_of::<KcpEngine>()
             + self.unacked() * (self.knobs.mss + SEGMENT)
             + self.held
@@ -240,7 +240,7 @@ impl KcpEngine {
         free.min(u16::try_from(room).unwrap_or(u16::MAX).max(next))
     }
 
-    pub fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
+    pub(super) fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
         loop {
             let count = self.seen.message()?;
             let len = self.inner.peeksize().ok()?;
@@ -263,7 +263,7 @@ impl KcpEngine {
         }
     }
 
-    pub fn needs_flush(&self) -> bool {
+    pub(super) fn needs_flush(&self) -> bool {
         let more = self.stirred && self.is_admitted();
         self.acks_due > 0 || self.reopened || self.overtaken || more
     }
@@ -274,7 +274,7 @@ impl KcpEngine {
         self.unsent() > 0 && self.flight.span() < limit
     }
 
-    pub fn poll_timeout(&self, _now: Time) -> Option<Time> {
+    pub(super) fn poll_timeout(&self, _now: Time) -> Option<Time> {
         if let Some(due) = self.flight.due() {
             let due = due.wrapping_sub(self.ts_base);
             // A clock that stands would never get there, and whoever waits would spin.
@@ -287,7 +287,7 @@ impl KcpEngine {
         self.probe_at.filter(|_| self.unsent() > 0)
     }
 
-    pub fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
+    pub(super) fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
         let age = self.age(now) as u32;
         Header {
             conv: self.conv,
@@ -301,36 +301,36 @@ impl KcpEngine {
         }
     }
 
-    pub fn unacked(&self) -> usize {
+    pub(super) fn unacked(&self) -> usize {
         self.inner.wait_snd()
     }
 
-    pub fn unsent(&self) -> usize {
+    pub(super) fn unsent(&self) -> usize {
         self.inner.wait_snd().saturating_sub(self.flight.unacked())
     }
 
-    pub fn snd_nxt(&self) -> u32 {
+    pub(super) fn snd_nxt(&self) -> u32 {
         self.flight.next()
     }
 
-    pub fn rcv_nxt(&self) -> u32 {
+    pub(super) fn rcv_nxt(&self) -> u32 {
         self.seen.contiguous()
     }
 
     /// The retransmission timeout, in milliseconds.
-    pub fn rto_ms(&self) -> u32 {
+    pub(super) fn rto_ms(&self) -> u32 {
         self.rtt.rto
     }
 
-    pub fn in_flight(&self, sn: u32, ts: u32) -> bool {
+    pub(super) fn in_flight(&self, sn: u32, ts: u32) -> bool {
         self.flight.holds(sn, ts)
     }
 
-    pub fn worst_transmits(&self) -> u32 {
+    pub(super) fn worst_transmits(&self) -> u32 {
         self.flight.worst_transmits()
     }
 
-    pub fn stats(&self) -> EngineStats {
+    pub(super) fn stats(&self) -> EngineStats {
         EngineStats {
             srtt_ms: self.rtt.srtt,
             rttvar_ms: self.rtt.rttvar,

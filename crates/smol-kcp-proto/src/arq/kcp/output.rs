@@ -8,7 +8,7 @@ use crate::time::Time;
 use crate::wire::{self, diff, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS};
 
 impl KcpEngine {
-    pub fn flush(&mut self, now: Time) {
+    pub(crate) fn flush(&mut self, now: Time) {
         self.tick(now);
         // The inner engine does not know that the window was closed.
         let tells = self.reopened && self.knobs.is_narrow();
@@ -102,7 +102,7 @@ impl KcpEngine {
         }
     }
 
-    pub fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
+    pub(crate) fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
         let mut batch = self.sink.lock();
         batch.take(sink);
         if self.inner.wait_snd() == 0 && self.seen.is_quiet() {

@@ -64,11 +64,11 @@ impl KcpEngine {
     }
 
     /// The queues inside keep the memory of their fullest moment, and grow with the first segments.
-    pub fn can_shrink(&self) -> bool {
+    pub(crate) fn can_shrink(&self) -> bool {
         self.highest_sn() > WORTH_SHRINKING && self.is_quiet()
     }
 
-    pub fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         if self.is_quiet() {
             self.replace();
             self.scratch = Vec::new();
@@ -103,7 +103,7 @@ impl KcpEngine {
         self.teach(rtt, window, 0);
     }
 
-    pub fn seed_rtt(&mut self, now: Time, rtt: Duration, is_certain: bool) {
+    pub(crate) fn seed_rtt(&mut self, now: Time, rtt: Duration, is_certain: bool) {
         if self.rtt.srtt > 0 {
             return;
         }

@@ -39,38 +39,38 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Nothing received; the first segment will be `sn`.
-    pub fn new(sn: u32, window: u16) -> Seen {
+    pub(super) fn new(sn: u32, window: u16) -> Seen {
         Seen { head: sn, row: VecDeque::new(), run: 0, queued: 0, window: u32::from(window) }
     }
 
     /// Everything below it has been received.
-    pub fn contiguous(&self) -> u32 {
+    pub(super) fn contiguous(&self) -> u32 {
         self.head.wrapping_add(self.run)
     }
 
     /// The inner engine's `rcv_nxt`, which travels as `una`. It stands still while the queue is
     /// full, and so does the window, which begins there.
-    pub fn rcv_nxt(&self) -> u32 {
+    pub(super) fn rcv_nxt(&self) -> u32 {
         self.head.wrapping_add(self.queued)
     }
 
     /// Free places of the queue, which travel as `wnd`.
-    pub fn free(&self) -> u16 {
+    pub(super) fn free(&self) -> u16 {
         self.window.saturating_sub(self.queued) as u16
     }
 
     /// Places in the row.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.row.len()
     }
 
     /// Is nothing held, neither readable nor ahead of a gap?
-    pub fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         self.row.is_empty()
     }
 
     /// Does this segment complete what has begun: fill a gap, or go on with a message?
-    pub fn completes(&self, sn: u32) -> bool {
+    pub(super) fn completes(&self, sn: u32) -> bool {
         let at = sn.wrapping_sub(self.head);
         let last = self.run.checked_sub(1).and_then(|at| self.row.get(at as usize));
         let mid_message = last.is_some_and(|&frg| frg != 0);
@@ -78,7 +78,7 @@ impl Seen {
     }
 
     /// Where a PUSH with this number belongs.
-    pub fn place(&self, sn: u32) -> Place {
+    pub(super) fn place(&self, sn: u32) -> Place {
         let ahead = diff(sn, self.rcv_nxt());
         if ahead < -PAST || ahead >= self.window as i32 {
             return Place::Outside;
@@ -94,7 +94,7 @@ impl Seen {
     }
 
     /// Notes a new segment, which must have its [place](Seen::place) within the window.
-    pub fn insert(&mut self, sn: u32, frg: u8) {
+    pub(super) fn insert(&mut self, sn: u32, frg: u8) {
         let at = sn.wrapping_sub(self.head) as usize;
         if at >= self.row.len() {
             self.row.resize(at + 1, MISSING);
@@ -110,13 +110,13 @@ impl Seen {
 
     /// Is the message at the front of the queue complete? By the rule of the inner engine that means
     /// that as many segments as its first fragment announces are there.
-    pub fn has_message(&self) -> bool {
+    pub(super) fn has_message(&self) -> bool {
         self.row.front().is_some_and(|&frg| frg != MISSING && self.queued > u32::from(frg))
     }
 
     /// Segments of the message at the front of the queue, if it is complete: up to the first one
     /// with the number 0, whatever the first fragment said.
-    pub fn message(&self) -> Option<u32> {
+    pub(super) fn message(&self) -> Option<u32> {
         let queue = self.row.iter().take(self.queued as usize);
         let before_end = || queue.take_while(|&&frg| frg != 0).count() as u32;
         self.has_message().then(|| (before_end() + 1).min(self.queued))
@@ -124,7 +124,7 @@ impl Seen {
 
     /// Notes that the message of `count` segments was read. Returns whether the window was closed
     /// and is open now, which the peer has to be told.
-    pub fn read(&mut self, count: u32) -> bool {
+    pub(super) fn read(&mut self, count: u32) -> bool {
         let closed = self.free() == 0;
         self.row.drain(..count as usize);
         self.head = self.head.wrapping_add(count);
@@ -144,7 +144,7 @@ impl Seen {
 
     /// Segments in the inner engine's receive queue.
     #[cfg(test)]
-    pub fn queued(&self) -> u32 {
+    pub(super) fn queued(&self) -> u32 {
         self.queued
     }
 }

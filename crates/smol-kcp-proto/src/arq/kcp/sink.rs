@@ -18,7 +18,7 @@ pub(super) struct Batch {
 impl Batch {
     /// Shows each segment that the inner engine has emitted since the last call to `translate`, which
     /// leaves in its header what shall travel instead, and tells whether it shall travel.
-    pub fn translate(&mut self, mut translate: impl FnMut(&mut Header, &[u8]) -> bool) {
+    pub(super) fn translate(&mut self, mut translate: impl FnMut(&mut Header, &[u8]) -> bool) {
         // The inner engine pads nothing, so that its segments follow each other across datagrams.
         let (mut from, mut to) = (self.translated, self.translated);
         let untold = self.ends.partition_point(|&end| end <= from);
@@ -50,7 +50,7 @@ impl Batch {
     }
 
     /// Adds a datagram that needs no translation; everything before it must have had its own.
-    pub fn push(&mut self, datagram: &[u8]) {
+    pub(super) fn push(&mut self, datagram: &[u8]) {
         debug_assert_eq!(self.translated, self.bytes.len(), "emitted and not yet translated");
         self.append(datagram);
         self.translated = self.bytes.len();
@@ -58,7 +58,7 @@ impl Batch {
 
     /// Adds a segment that needs no translation to the last datagram, or as a datagram where that has
     /// no room up to `mtu`.
-    pub fn join(&mut self, segment: &[u8], mtu: usize) {
+    pub(super) fn join(&mut self, segment: &[u8], mtu: usize) {
         let ends = self.ends.as_slice();
         let begin = ends.iter().rev().nth(1).copied().unwrap_or_default();
         if ends.is_empty() || self.bytes.len() - begin + segment.len() > mtu {
@@ -71,7 +71,7 @@ impl Batch {
     }
 
     /// Hands over all datagrams and forgets them.
-    pub fn take(&mut self, sink: &mut dyn FnMut(&[u8])) {
+    pub(super) fn take(&mut self, sink: &mut dyn FnMut(&[u8])) {
         let mut start = 0;
         for &end in &self.ends {
             sink(self.bytes.get(start..end).unwrap_or_default());
@@ -83,7 +83,7 @@ impl Batch {
     }
 
     /// Gives the memory back, if nothing is in it and more than `keep` bytes are held.
-    pub fn release(&mut self, keep: usize) {
+    pub(super) fn release(&mut self, keep: usize) {
         if self.ends.is_empty() && self.bytes.capacity() > keep {
             *self = Batch::default();
         }
@@ -91,7 +91,7 @@ impl Batch {
 
     /// Bytes of memory held.
     #[cfg(test)]
-    pub fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
@@ -113,7 +113,7 @@ pub(super) struct Sink(Arc<Mutex<Batch>>);
 
 impl Sink {
     /// The datagrams.
-    pub fn lock(&self) -> MutexGuard<'_, Batch> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Batch> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

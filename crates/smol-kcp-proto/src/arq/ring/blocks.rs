@@ -21,7 +21,7 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// An empty pool that will hold at most `limit` blocks.
-    pub fn new(limit: usize) -> Pool {
+    pub(crate) fn new(limit: usize) -> Pool {
         Pool { free: Arc::default(), limit }
     }
 
@@ -56,7 +56,7 @@ pub(super) struct Blocks {
 
 impl Blocks {
     /// No blocks yet; each will have room for a payload of `size` bytes.
-    pub fn new(size: usize) -> Blocks {
+    pub(super) fn new(size: usize) -> Blocks {
         Blocks {
             free: Vec::new(),
             size,
@@ -67,14 +67,14 @@ impl Blocks {
     }
 
     /// Uses the endpoint's pool from now on.
-    pub fn share(&mut self, pool: &Pool) {
+    pub(super) fn share(&mut self, pool: &Pool) {
         self.pool = Some(pool.clone());
     }
 
     /// An empty block for a payload of `len` bytes. A peer with a larger MTU may send more than a block holds:
     /// that gets memory of its own.
     #[inline]
-    pub fn take(&mut self, len: usize) -> Vec<u8> {
+    pub(super) fn take(&mut self, len: usize) -> Vec<u8> {
         if self.free.is_empty() || len > self.size {
             self.provide(len);
         }
@@ -99,13 +99,13 @@ impl Blocks {
     }
 
     /// Bytes of payload that what [`take`](Blocks::take) hands out for `len` bytes has room for.
-    pub fn cost(&self, len: usize) -> usize {
+    pub(super) fn cost(&self, len: usize) -> usize {
         len.max(self.size)
     }
 
     /// Takes a block back.
     #[inline]
-    pub fn put(&mut self, mut block: Vec<u8>) {
+    pub(super) fn put(&mut self, mut block: Vec<u8>) {
         if self.is_ours(&block) {
             block.clear();
             self.free.push(block);
@@ -119,19 +119,19 @@ impl Blocks {
     }
 
     /// Free blocks that it has.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.free.len()
     }
 
     /// Blocks that the list of free ones has had at one time.
-    pub fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.free.capacity()
     }
 
     /// Lends what is free to the other sessions, as long as it is little: who has carried much may
     /// soon do so again. To be called when nothing is under way.
     #[inline]
-    pub fn lend(&mut self) {
+    pub(super) fn lend(&mut self) {
         if (1..=LENT).contains(&self.free.len()) {
             if let Some(pool) = &self.pool {
                 pool.put(&mut self.free);
@@ -140,13 +140,13 @@ impl Blocks {
     }
 
     /// Gives the free blocks up, and the list of them.
-    pub fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         self.free = Vec::new();
     }
 
     /// Free blocks.
     #[cfg(test)]
-    pub fn free(&self) -> usize {
+    pub(super) fn free(&self) -> usize {
         self.free.len()
     }
 }

@@ -45,7 +45,7 @@ pub(super) struct Late {
 }
 
 impl Late {
-    pub fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, entry: Entry) {
         if self.queue.back().is_none_or(|&last| last <= entry) {
             self.queue.push_back(entry);
         } else {
@@ -55,7 +55,7 @@ impl Late {
 
     /// The first one.
     #[inline]
-    pub fn peek(&self) -> Option<Entry> {
+    pub(super) fn peek(&self) -> Option<Entry> {
         match (self.queue.front(), self.heap.peek()) {
             (Some(&queued), Some(&Reverse(other))) => Some(queued.min(other)),
             (Some(&queued), None) => Some(queued),
@@ -81,12 +81,12 @@ impl Late {
         self.queue.len() + self.heap.len()
     }
 
-    pub fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.queue.capacity().max(self.heap.capacity())
     }
 
     #[cfg(any(test, debug_assertions))]
-    pub fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
         self.queue.iter().copied().chain(self.heap.iter().map(|entry| entry.0))
     }
 }
@@ -111,7 +111,7 @@ impl Flight {
 
     /// Moves the timeout of `sn`, which has passed, to when the one of `with` passes, or at least to
     /// `rto` after its latest transmission. Returns whether it is later than now.
-    pub fn postpone(&mut self, sn: u32, now: Moment, rto: u32, with: Option<u32>) -> bool {
+    pub(super) fn postpone(&mut self, sn: u32, now: Moment, rto: u32, with: Option<u32>) -> bool {
         let with = with.and_then(|with| self.slots.get(with)).map_or(0, |slot| slot.due);
         let Some(slot) = self.slots.get_mut(sn).filter(|slot| slot.is_flying()) else {
             return false;
@@ -129,7 +129,7 @@ impl Flight {
     }
 
     /// Has the timeout of `sn` passed?
-    pub fn is_due(&self, sn: u32, clock: u64) -> bool {
+    pub(super) fn is_due(&self, sn: u32, clock: u64) -> bool {
         self.slots.get(sn).is_some_and(|slot| slot.is_flying() && slot.due <= clock)
     }
 
@@ -137,7 +137,7 @@ impl Flight {
     /// pass `rto` after the latest transmission. Of what is due by that, [`FIRST_FLIGHT`] segments leave
     /// now, the rest in flights that double, `step` milliseconds apart, as a window opens that starts
     /// slowly (RFC 5681, 3.1): nobody knows yet how much the path takes. As a rule ACKs are faster.
-    pub fn restart(&mut self, now: Moment, rto: u32, step: u32) {
+    pub(super) fn restart(&mut self, now: Moment, rto: u32, step: u32) {
         let (mut flight, mut left, mut at) = (FIRST_FLIGHT, FIRST_FLIGHT, now.clock);
         let mut sn = self.slots.head();
         while sn != self.nxt {
@@ -167,7 +167,7 @@ impl Flight {
     /// The peer's window has been opened as far as `edge`, from `from` on: for what lies between, and
     /// was sent in vain, timeouts begin anew with `rto`. So long after it was sent latest it is due.
     #[cold]
-    pub fn reopen(&mut self, from: u32, edge: u32, now: Moment, rto: u32) {
+    pub(super) fn reopen(&mut self, from: u32, edge: u32, now: Moment, rto: u32) {
         let mut sn = if diff(from, self.slots.head()) < 0 { self.slots.head() } else { from };
         let end = if diff(edge, self.nxt) > 0 { self.nxt } else { edge };
         let mut changed = false;
@@ -190,7 +190,7 @@ impl Flight {
 
     /// Forgets the deadlines of what has arrived or was sent again. To be called whenever that has
     /// happened, before the deadlines are asked for.
-    pub fn tidy(&mut self) {
+    pub(super) fn tidy(&mut self) {
         self.walk();
         while self.late.peek().is_some_and(|entry| !is_awaited(&self.slots, entry)) {
             self.late.pop();
@@ -211,7 +211,7 @@ impl Flight {
     /// The same for what was sent again because it was overtaken. Outdated entries at the front might
     /// keep others out of the queue.
     #[inline]
-    pub fn tidy_resent(&mut self) {
+    pub(super) fn tidy_resent(&mut self) {
         while self.resent.front().is_some_and(|&entry| !is_awaited(&self.slots, entry)) {
             self.resent.pop_front();
         }
@@ -233,7 +233,7 @@ impl Flight {
 
     /// The clock at which the next timeout passes.
     #[inline]
-    pub fn due(&self) -> Option<u64> {
+    pub(super) fn due(&self) -> Option<u64> {
         Some(self.soonest).filter(|_| self.flying() > 0)
     }
 
@@ -247,7 +247,7 @@ impl Flight {
 
     /// A segment whose timeout has passed at `clock`, if there is one.
     #[inline]
-    pub fn overdue(&mut self, clock: u64) -> Option<u32> {
+    pub(super) fn overdue(&mut self, clock: u64) -> Option<u32> {
         self.walk();
         let cursor = self.cursor;
         let first = self.slots.known(cursor).filter(|_| cursor != self.nxt);

@@ -17,12 +17,12 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// The first data after a rest leaves now: the time before does not count.
-    pub fn begin(&mut self, clock: u64) {
+    pub(super) fn begin(&mut self, clock: u64) {
         (self.from, self.from_total) = (clock, self.total);
     }
 
     /// So many bytes have been acknowledged.
-    pub fn add(&mut self, clock: u64, bytes: u64, srtt: u32) {
+    pub(super) fn add(&mut self, clock: u64, bytes: u64, srtt: u32) {
         self.total = self.total.wrapping_add(bytes);
         let took = clock.saturating_sub(self.from);
         if took >= u64::from(srtt).max(SHORTEST) {

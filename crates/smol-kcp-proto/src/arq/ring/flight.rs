@@ -66,13 +66,13 @@ pub(super) enum State {
 
 impl Slot {
     /// Bytes of payload.
-    pub fn payload_len(&self) -> usize {
+    pub(super) fn payload_len(&self) -> usize {
         self.block.len().saturating_sub(HEADER_LEN)
     }
 
     /// Sent and not acknowledged.
     #[inline]
-    pub fn is_flying(&self) -> bool {
+    pub(super) fn is_flying(&self) -> bool {
         self.state != State::Grounded
     }
 
@@ -151,7 +151,7 @@ pub(super) struct Flight {
 
 impl Flight {
     /// Nothing written; the first segment will be `sn`.
-    pub fn new(sn: u32, knobs: &Knobs) -> Flight {
+    pub(super) fn new(sn: u32, knobs: &Knobs) -> Flight {
         Flight {
             slots: Window::new(sn),
             nxt: sn,
@@ -173,44 +173,44 @@ impl Flight {
     }
 
     /// The oldest number that is not acknowledged.
-    pub fn una(&self) -> u32 {
+    pub(super) fn una(&self) -> u32 {
         self.slots.head()
     }
 
     /// The number that the next segment sent for the first time gets.
-    pub fn next(&self) -> u32 {
+    pub(super) fn next(&self) -> u32 {
         self.nxt
     }
 
     /// Numbers from [`una`](Flight::una) to [`next`](Flight::next), acknowledged between or not:
     /// what the windows limit.
-    pub fn span(&self) -> u32 {
+    pub(super) fn span(&self) -> u32 {
         self.nxt.wrapping_sub(self.slots.head())
     }
 
     /// Segments sent and not acknowledged.
-    pub fn flying(&self) -> usize {
+    pub(super) fn flying(&self) -> usize {
         self.flying
     }
 
     /// Bytes of payload acknowledged since the last call.
-    pub fn take_landed(&mut self) -> u64 {
+    pub(super) fn take_landed(&mut self) -> u64 {
         mem::take(&mut self.landed)
     }
 
     /// Segments written and not sent.
-    pub fn unsent(&self) -> usize {
+    pub(super) fn unsent(&self) -> usize {
         self.slots.end().wrapping_sub(self.nxt) as usize
     }
 
     /// Will, with what waits to be sent, so little be in flight that a loss shows only by a timeout?
-    pub fn is_thin(&self) -> bool {
+    pub(super) fn is_thin(&self) -> bool {
         self.nodelay && self.flying + self.unsent() <= THIN
     }
 
     /// Adds a segment that waits to be sent: room for its header, and the payload.
     #[inline]
-    pub fn push(&mut self, block: Vec<u8>, frg: u8) {
+    pub(super) fn push(&mut self, block: Vec<u8>, frg: u8) {
         if let Some(slot) = self.slots.push() {
             debug_assert!(!slot.is_flying() && slot.line == Line::None, "has landed");
             slot.block = block;
@@ -221,7 +221,7 @@ impl Flight {
     }
 
     /// The block of the last segment, if that was not sent yet.
-    pub fn tail(&mut self) -> Option<&mut Vec<u8>> {
+    pub(super) fn tail(&mut self) -> Option<&mut Vec<u8>> {
         if self.unsent() == 0 {
             return None;
         }
@@ -230,14 +230,14 @@ impl Flight {
     }
 
     /// Bytes of payload in the last segment, if that was not sent yet.
-    pub fn tail_len(&self) -> Option<usize> {
+    pub(super) fn tail_len(&self) -> Option<usize> {
         let last = self.slots.end().wrapping_sub(1);
         self.slots.get(last).filter(|_| self.unsent() > 0).map(Slot::payload_len)
     }
 
     /// Notes that the next segment is sent for the first time, and returns it.
     #[inline]
-    pub fn send(&mut self, now: Moment, rto: u32) -> Option<(u32, &mut Slot)> {
+    pub(super) fn send(&mut self, now: Moment, rto: u32) -> Option<(u32, &mut Slot)> {
         if self.unsent() == 0 {
             return None;
         }
@@ -270,7 +270,7 @@ impl Flight {
     ///
     /// Unlike ikcp.c, a timeout forgets by how many ACKs the segment was overtaken, so that it is
     /// not sent a second time at once, and no timeout grows beyond the longest of all.
-    pub fn send_again(
+    pub(super) fn send_again(
         &mut self,
         sn: u32,
         now: Moment,
@@ -311,19 +311,25 @@ impl Flight {
     }
 
     /// The segment `sn` as it was sent latest, if it is in flight.
-    pub fn block(&self, sn: u32) -> Option<&[u8]> {
+    pub(super) fn block(&self, sn: u32) -> Option<&[u8]> {
         self.slots.get(sn).filter(|slot| slot.is_flying()).map(|slot| &slot.block[..])
     }
 
     /// Is `sn` in flight, and was it sent at wire clock `ts`?
-    pub fn holds(&self, sn: u32, ts: u32) -> bool {
+    pub(super) fn holds(&self, sn: u32, ts: u32) -> bool {
         self.slots.get(sn).is_some_and(|slot| slot.was_sent_at(ts))
     }
 
     /// What an ACK of `sn` tells, if that [is held](Flight::holds) with that clock;
     /// [`land`](Flight::land) must follow.
     #[inline(always)]
-    pub fn hear(&mut self, sn: u32, ts: u32, clock: u64, newest: &mut Newest) -> Option<Echo> {
+    pub(super) fn hear(
+        &mut self,
+        sn: u32,
+        ts: u32,
+        clock: u64,
+        newest: &mut Newest,
+    ) -> Option<Echo> {
         let slot = self.slots.get_mut(sn).filter(|slot| slot.was_sent_at(ts))?;
         newest.add_number(sn);
         let latest = slot.ts == ts;
@@ -346,7 +352,7 @@ impl Flight {
     /// Drops what lies below `una` and what is acknowledged at the front. Returns how many of them
     /// had been sent again in vain: later than the shortest round trip `min_rtt` before `ts`, so that
     /// what arrived was an earlier transmission.
-    pub fn settle(&mut self, una: u32, ts: u32, min_rtt: u32, blocks: &mut Blocks) -> u64 {
+    pub(super) fn settle(&mut self, una: u32, ts: u32, min_rtt: u32, blocks: &mut Blocks) -> u64 {
         let mut spurious = 0;
         let mut sn = self.slots.head();
         while sn != self.nxt {
@@ -366,7 +372,7 @@ impl Flight {
     }
 
     /// The most often a segment in flight has been sent.
-    pub fn worst_transmits(&self) -> u32 {
+    pub(super) fn worst_transmits(&self) -> u32 {
         match self.repeated.len() {
             0 => u32::from(self.flying > 0),
             more => more as u32 + 1,
@@ -374,18 +380,18 @@ impl Flight {
     }
 
     /// Places held, in the largest of its lists.
-    pub fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         let deadlines = self.late.capacity().max(self.resent.capacity());
         self.slots.capacity().max(deadlines).max(self.repeated.capacity())
     }
 
     /// Bytes of memory that the row takes.
-    pub fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>()
     }
 
     /// Gives all memory back; nothing must be left.
-    pub fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         self.slots.release();
         self.resent = VecDeque::new();
         self.late = Late::default();
@@ -395,7 +401,7 @@ impl Flight {
     /// A segment in flight has arrived: its payload is given back. It keeps its place until
     /// [`settle`](Flight::settle).
     #[inline(always)]
-    pub fn land(&mut self, sn: u32, blocks: &mut Blocks) {
+    pub(super) fn land(&mut self, sn: u32, blocks: &mut Blocks) {
         let Some(slot) = self.slots.known_mut(sn) else { return };
         slot.state = State::Grounded;
         let (transmits, line) = (slot.transmits, slot.line);

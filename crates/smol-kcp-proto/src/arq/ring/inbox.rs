@@ -68,7 +68,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// Nothing received; the first segment will be `sn`.
-    pub fn new(sn: u32, knobs: &Knobs) -> Inbox {
+    pub(super) fn new(sn: u32, knobs: &Knobs) -> Inbox {
         Inbox {
             row: Window::new(sn),
             run: 0,
@@ -88,13 +88,13 @@ impl Inbox {
     }
 
     /// Everything below it has been received.
-    pub fn contiguous(&self) -> u32 {
+    pub(super) fn contiguous(&self) -> u32 {
         self.row.head().wrapping_add(self.run)
     }
 
     /// ikcp.c's `rcv_nxt`, which travels as `una`. It stands still while its receive queue, the
     /// first window of what can be read, is full, and so does the window, which begins there.
-    pub fn rcv_nxt(&self) -> u32 {
+    pub(super) fn rcv_nxt(&self) -> u32 {
         self.row.head().wrapping_add(self.queued())
     }
 
@@ -102,7 +102,7 @@ impl Inbox {
     /// that queue, and as many more as are here and wait behind a gap, as far as the budget goes.
     /// ikcp.c lets those use up the window, so that each loss stops the sender for the time that its
     /// repair takes.
-    pub fn free(&self) -> u16 {
+    pub(super) fn free(&self) -> u16 {
         let (mut missing, room) = (self.window - self.queued(), self.room());
         // Seldom: it is asked for at every turn, and a division is slow.
         if room < (missing as usize).saturating_mul(self.mss) {
@@ -135,14 +135,14 @@ impl Inbox {
 
     /// Bytes that were read from here and that the application has not taken count against the
     /// budget too.
-    pub fn set_backlog(&mut self, bytes: usize) {
+    pub(super) fn set_backlog(&mut self, bytes: usize) {
         let closed = self.is_closed();
         self.backlog = bytes;
         self.reopened |= closed && !self.is_closed();
     }
 
     /// Takes over what bounds the bytes held. What is here stays here, and within reach.
-    pub fn set_bounds(&mut self, knobs: &Knobs) {
+    pub(super) fn set_bounds(&mut self, knobs: &Knobs) {
         let closed = self.is_closed();
         self.held_max = knobs.recv_bytes;
         let here = self.row.end().wrapping_sub(self.row.head());
@@ -155,23 +155,23 @@ impl Inbox {
     }
 
     /// Is nothing held?
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.row.is_empty()
     }
 
     /// Is nothing held, neither readable nor ahead of a gap, and nothing owed?
-    pub fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         self.row.is_empty() && !self.has_news()
     }
 
     /// Are there ACKs, or is there a reopened window, to tell the peer?
-    pub fn has_news(&self) -> bool {
+    pub(super) fn has_news(&self) -> bool {
         !self.acks.is_empty() || self.reopened
     }
 
     /// Where a PUSH with this number belongs.
     #[inline(always)]
-    pub fn position(&self, sn: u32) -> Position {
+    pub(super) fn position(&self, sn: u32) -> Position {
         let at = sn.wrapping_sub(self.row.head());
         let ahead = diff(at, self.queued());
         if ahead < -PAST || ahead >= self.reach as i32 {
@@ -191,7 +191,7 @@ impl Inbox {
     /// what lies ahead of a gap; so the next segment is still taken up to twice the bound, as long as
     /// there is nothing to read that would make room.
     #[inline(always)]
-    pub fn insert(&mut self, at: u32, frg: u8, payload: &[u8], blocks: &mut Blocks) -> bool {
+    pub(super) fn insert(&mut self, at: u32, frg: u8, payload: &[u8], blocks: &mut Blocks) -> bool {
         let cost = if payload.is_empty() { 0 } else { blocks.cost(payload.len()) };
         let held = self.held.saturating_add(self.backlog).saturating_add(cost);
         if held > self.held_max && !self.is_stuck(at, held) {
@@ -223,7 +223,7 @@ impl Inbox {
 
     /// Leaves out a new segment that goes straight to its reader, if everything before it was read.
     #[inline(always)]
-    pub fn pass(&mut self, at: u32) -> bool {
+    pub(super) fn pass(&mut self, at: u32) -> bool {
         let next = self.run == 0 && at == 0;
         if next {
             self.row.skip();
@@ -244,13 +244,13 @@ impl Inbox {
 
     /// Owes the peer an ACK.
     #[inline]
-    pub fn owe(&mut self, sn: u32, ts: u32) {
+    pub(super) fn owe(&mut self, sn: u32, ts: u32) {
         self.acks.push((sn, ts));
     }
 
     /// Owes the peer an ACK of what came twice. Returns `false` if two windows of ACKs wait already:
     /// the peer repeats itself.
-    pub fn owe_again(&mut self, sn: u32, ts: u32) -> bool {
+    pub(super) fn owe_again(&mut self, sn: u32, ts: u32) -> bool {
         if self.acks.len() >= 2 * self.window as usize {
             return false;
         }
@@ -264,7 +264,7 @@ impl Inbox {
     ///
     /// What `una` covers is left out, as in kcp-go, except for the newest [few](ECHOES): the peer
     /// measures the round trip by their clocks. An ACK that was sent and is not covered is repeated once.
-    pub fn acks(&mut self) -> [&[(u32, u32)]; 2] {
+    pub(super) fn acks(&mut self) -> [&[(u32, u32)]; 2] {
         let una = self.rcv_nxt();
         let is_covered = |&(sn, _): &(u32, u32)| diff(sn, una) < 0;
         self.told.retain(|ack| !is_covered(ack));
@@ -280,12 +280,12 @@ impl Inbox {
     }
 
     /// Has reading opened a closed window?
-    pub fn reopened(&self) -> bool {
+    pub(super) fn reopened(&self) -> bool {
         self.reopened
     }
 
     /// Notes that the peer was told the news.
-    pub fn told(&mut self) {
+    pub(super) fn told(&mut self) {
         mem::swap(&mut self.told, &mut self.acks);
         self.acks.clear();
         self.reopened = false;
@@ -301,7 +301,7 @@ impl Inbox {
     /// Appends the next complete message, up to the first segment with the number 0, whatever the
     /// first fragment said, and returns its length. Empty ones are skipped.
     #[inline]
-    pub fn read(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
+    pub(super) fn read(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
         if self.run == 0 {
             return None;
         }
@@ -355,18 +355,18 @@ impl Inbox {
     }
 
     /// Places held, in the larger of its lists.
-    pub fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.row.capacity().max(self.acks.capacity()).max(self.told.capacity())
     }
 
     /// Bytes of memory that the payload and the lists take.
-    pub fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         let acks = self.acks.capacity() + self.told.capacity();
         self.held + self.row.capacity() * size_of::<Place>() + acks * size_of::<(u32, u32)>()
     }
 
     /// Gives memory back where nothing is left.
-    pub fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         self.row.release();
         if self.acks.is_empty() {
             (self.acks, self.told) = (Vec::new(), Vec::new());

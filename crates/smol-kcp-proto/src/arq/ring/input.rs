@@ -10,11 +10,15 @@ use crate::time::Time;
 use crate::wire::{diff, Header, CMD_ACK, CMD_PUSH, CMD_WINS, HEADER_LEN};
 
 impl RingEngine {
-    pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Time,
+        datagram: &[u8],
+    ) -> Result<Handled, Refusal> {
         self.handle_datagram_for(now, datagram, None)
     }
 
-    pub fn handle_datagram_for(
+    pub(crate) fn handle_datagram_for(
         &mut self,
         now: Time,
         datagram: &[u8],
@@ -76,7 +80,7 @@ impl RingEngine {
         self.peer_una.wrapping_add(u32::from(self.peer_window))
     }
 
-    pub fn plausible(&self, header: &Header) -> bool {
+    pub(crate) fn plausible(&self, header: &Header) -> bool {
         let heard = diff(header.una, self.flight.next()) <= 0
             && diff(header.una, self.flight.una()) >= -PAST;
         let behind = 1 - i32::from(self.knobs.rcv_wnd);

@@ -102,7 +102,7 @@ pub(crate) struct RingEngine {
 }
 
 impl RingEngine {
-    pub fn new(setup: Setup<'_>) -> Result<RingEngine, KcpError> {
+    pub(super) fn new(setup: Setup<'_>) -> Result<RingEngine, KcpError> {
         let knobs = Knobs::new(setup.config, setup.mtu)?;
         let clock = setup.now.as_millis();
         Ok(RingEngine {
@@ -128,28 +128,28 @@ impl RingEngine {
         })
     }
 
-    pub fn set_conv(&mut self, conv: u32) {
+    pub(super) fn set_conv(&mut self, conv: u32) {
         self.conv = conv;
     }
 
-    pub fn share(&mut self, pool: &Pool) {
+    pub(super) fn share(&mut self, pool: &Pool) {
         self.blocks.share(pool);
     }
 
-    pub fn set_backlog(&mut self, bytes: usize) {
+    pub(super) fn set_backlog(&mut self, bytes: usize) {
         self.inbox.set_backlog(bytes);
     }
 
-    pub fn narrow(&mut self, bytes: usize) {
+    pub(super) fn narrow(&mut self, bytes: usize) {
         self.knobs.narrow(bytes);
         self.inbox.set_bounds(&self.knobs);
     }
 
-    pub fn widest(&self) -> usize {
+    pub(super) fn widest(&self) -> usize {
         self.knobs.widest()
     }
 
-    pub fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         let blocks = self.unacked() + self.blocks.count();
         size_of::<RingEngine>()
             + blocks * (self.knobs.mss + HEADER_LEN)
@@ -158,22 +158,22 @@ impl RingEngine {
             + self.out.capacity()
     }
 
-    pub fn trim(&mut self) {
+    pub(super) fn trim(&mut self) {
         self.blocks.release();
     }
 
-    pub fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
+    pub(super) fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
         let len = self.inbox.read(into, &mut self.blocks);
         self.lend();
         self.check_sound();
         len
     }
 
-    pub fn needs_flush(&self) -> bool {
+    pub(super) fn needs_flush(&self) -> bool {
         self.inbox.has_news() || self.flight.lost(self.clock).is_some() || self.room() > 0
     }
 
-    pub fn flush(&mut self, now: Time) {
+    pub(super) fn flush(&mut self, now: Time) {
         self.tick(now);
         let (news, overdue) = (self.inbox.has_news(), self.is_overdue());
         let probes = self.probe_at.is_some_and(|at| at <= self.now);
@@ -183,12 +183,12 @@ impl RingEngine {
         }
     }
 
-    pub fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
+    pub(super) fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
         let flight = &self.flight;
         self.out.take(|sn| flight.block(sn), sink);
     }
 
-    pub fn poll_timeout(&self, _now: Time) -> Option<Time> {
+    pub(super) fn poll_timeout(&self, _now: Time) -> Option<Time> {
         let more_at = self.congestion.budget(self.clock).more_at;
         let paced = more_at.filter(|_| self.flight.unsent() > 0 && self.window_room() > 0);
         match self.next_due().into_iter().chain(paced).min() {
@@ -203,12 +203,12 @@ impl RingEngine {
         Some(self.flight.lost_at(self.clock).map_or(due, |lost| lost.min(due)))
     }
 
-    pub fn seed_rtt(&mut self, _now: Time, rtt: Duration, is_certain: bool) {
+    pub(super) fn seed_rtt(&mut self, _now: Time, rtt: Duration, is_certain: bool) {
         self.rtt.expect(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX), is_certain);
     }
 
     /// Thousands of idle sessions shall not keep thousands of buffers.
-    pub fn can_shrink(&self) -> bool {
+    pub(super) fn can_shrink(&self) -> bool {
         self.is_quiescent()
             && (self.blocks.capacity() > 0
                 || self.out.capacity() > 0
@@ -216,7 +216,7 @@ impl RingEngine {
                 || self.inbox.capacity() > 0)
     }
 
-    pub fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         if self.is_quiescent() {
             self.blocks.release();
             self.out.release();
@@ -237,7 +237,7 @@ impl RingEngine {
         }
     }
 
-    pub fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
+    pub(super) fn header(&self, now: Time, cmd: u8, frg: u8) -> Header {
         Header {
             conv: self.conv,
             cmd,
@@ -250,31 +250,31 @@ impl RingEngine {
         }
     }
 
-    pub fn unacked(&self) -> usize {
+    pub(super) fn unacked(&self) -> usize {
         self.flight.flying() + self.flight.unsent()
     }
 
-    pub fn unsent(&self) -> usize {
+    pub(super) fn unsent(&self) -> usize {
         self.flight.unsent()
     }
 
-    pub fn snd_nxt(&self) -> u32 {
+    pub(super) fn snd_nxt(&self) -> u32 {
         self.flight.next()
     }
 
-    pub fn rcv_nxt(&self) -> u32 {
+    pub(super) fn rcv_nxt(&self) -> u32 {
         self.inbox.contiguous()
     }
 
-    pub fn in_flight(&self, sn: u32, ts: u32) -> bool {
+    pub(super) fn in_flight(&self, sn: u32, ts: u32) -> bool {
         self.flight.holds(sn, ts)
     }
 
-    pub fn worst_transmits(&self) -> u32 {
+    pub(super) fn worst_transmits(&self) -> u32 {
         self.flight.worst_transmits()
     }
 
-    pub fn stats(&self) -> EngineStats {
+    pub(super) fn stats(&self) -> EngineStats {
         EngineStats {
             srtt_ms: self.rtt.srtt,
             rttvar_ms: self.rtt.rttvar,
@@ -358,7 +358,7 @@ impl RingEngine {
     }
 
     /// The retransmission timeout, in milliseconds.
-    pub fn rto_ms(&self) -> u32 {
+    pub(super) fn rto_ms(&self) -> u32 {
         self.rtt.rto
     }
 }

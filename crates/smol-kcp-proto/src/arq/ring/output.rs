@@ -23,12 +23,12 @@ enum Datagram {
 }
 
 impl Output {
-    pub fn new(mtu: usize) -> Output {
+    pub(super) fn new(mtu: usize) -> Output {
         Output { bytes: Vec::new(), finished: Vec::new(), open: 0, mtu }
     }
 
     /// Adds ACKs, each of which is `base` with a number and a clock of its own.
-    pub fn acks(&mut self, base: &Header, mut acks: &[(u32, u32)]) {
+    pub(super) fn acks(&mut self, base: &Header, mut acks: &[(u32, u32)]) {
         let header = base.encode();
         while !acks.is_empty() {
             let room = (self.open + self.mtu).saturating_sub(self.bytes.len()) / HEADER_LEN;
@@ -52,13 +52,13 @@ impl Output {
     }
 
     /// Adds a segment without payload.
-    pub fn header(&mut self, header: &Header) {
+    pub(super) fn header(&mut self, header: &Header) {
         self.pack(&header.encode());
     }
 
     /// Adds the segment `sn`, header and payload.
     #[inline(always)]
-    pub fn block(&mut self, sn: u32, segment: &[u8]) {
+    pub(super) fn block(&mut self, sn: u32, segment: &[u8]) {
         if segment.len() + HEADER_LEN > self.mtu {
             self.finish();
             self.finished.push(Datagram::Block(sn));
@@ -78,7 +78,7 @@ impl Output {
 
     /// What follows begins a new datagram.
     #[inline]
-    pub fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         if self.bytes.len() > self.open {
             self.open = self.bytes.len();
             self.finished.push(Datagram::Packed(self.open));
@@ -87,7 +87,7 @@ impl Output {
 
     /// Hands over all datagrams and forgets them. `block` finds the block of a segment; one that has
     /// arrived since need not be sent.
-    pub fn take<'a>(
+    pub(super) fn take<'a>(
         &mut self,
         block: impl Fn(u32) -> Option<&'a [u8]>,
         sink: &mut dyn FnMut(&[u8]),
@@ -113,7 +113,7 @@ impl Output {
     }
 
     /// Gives the memory back, if nothing is in it.
-    pub fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         if self.bytes.is_empty() && self.finished.is_empty() {
             self.bytes = Vec::new();
             self.finished = Vec::new();
@@ -121,7 +121,7 @@ impl Output {
     }
 
     /// Bytes of memory held.
-    pub fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity() + self.finished.capacity() * size_of::<Datagram>()
     }
 }

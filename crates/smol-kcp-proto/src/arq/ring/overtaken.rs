@@ -57,7 +57,7 @@ pub(super) struct Lines([List; 4]);
 
 impl Lines {
     #[inline]
-    pub fn get(&self, line: Line) -> List {
+    pub(super) fn get(&self, line: Line) -> List {
         self.0[line as usize]
     }
 
@@ -80,17 +80,17 @@ pub(super) struct Newest {
 
 impl Newest {
     /// Is there none?
-    pub fn is_none(&self) -> bool {
+    pub(super) fn is_none(&self) -> bool {
         self.sn.first == 0
     }
 
     #[inline(always)]
-    pub fn add_number(&mut self, sn: u32) {
+    pub(super) fn add_number(&mut self, sn: u32) {
         self.sn.add(sn.wrapping_sub(self.sn_base));
     }
 
     #[inline(always)]
-    pub fn add_turn(&mut self, turn: u32) {
+    pub(super) fn add_turn(&mut self, turn: u32) {
         self.turn.add(turn.wrapping_sub(self.turn_base));
     }
 
@@ -158,13 +158,13 @@ impl Tally {
 impl Flight {
     /// Nothing acknowledged yet. What is in flight counts from 1 on: numbers from the oldest,
     /// transmissions from the time of the latest one 2^32 turns ago.
-    pub fn newest(&self) -> Newest {
+    pub(super) fn newest(&self) -> Newest {
         let (sn_base, turn_base) = (self.una().wrapping_sub(1), self.turn.wrapping_add(1));
         Newest { sn_base, sn: Top::default(), turn_base, turn: Top::default() }
     }
 
     /// When is the next segment sent again because it was overtaken?
-    pub fn lost_at(&self, clock: u64) -> Option<u64> {
+    pub(super) fn lost_at(&self, clock: u64) -> Option<u64> {
         let lost = self.lines.get(Line::Lost);
         if lost.len == 0 {
             return None;
@@ -175,13 +175,13 @@ impl Flight {
     }
 
     /// A segment that is to be sent again now because it was overtaken, if there is one.
-    pub fn lost(&self, clock: u64) -> Option<u32> {
+    pub(super) fn lost(&self, clock: u64) -> Option<u32> {
         self.lost_at(clock).filter(|&at| at <= clock).map(|_| self.lines.get(Line::Lost).head)
     }
 
     /// Counts a datagram that acknowledges `newest` against transmissions that are `youngest`
     /// milliseconds old or older; to be called after [`settle`](Flight::settle).
-    pub fn overtake(&mut self, newest: &Newest, now: Moment, youngest: u32) {
+    pub(super) fn overtake(&mut self, newest: &Newest, now: Moment, youngest: u32) {
         if newest.is_none() || self.resend == 0 {
             return;
         }

@@ -22,17 +22,17 @@ pub(super) struct Patience {
 
 impl Patience {
     /// Milliseconds that an overtaken segment is waited for.
-    pub fn wait(&self) -> u16 {
+    pub(super) fn wait(&self) -> u16 {
         self.wait
     }
 
     /// Bounds what is learnt by the smoothed round trip.
-    pub fn set_longest(&mut self, srtt: u32) {
+    pub(super) fn set_longest(&mut self, srtt: u32) {
         self.longest = u16::try_from(srtt / PART).unwrap_or(u16::MAX);
     }
 
     /// A segment arrived `late` milliseconds after it was overtaken.
-    pub fn late(&mut self, late: u16) {
+    pub(super) fn late(&mut self, late: u16) {
         if late >= self.longest {
             return;
         }
@@ -43,7 +43,7 @@ impl Patience {
     }
 
     /// An overtaken segment did not arrive in time.
-    pub fn lost(&mut self) {
+    pub(super) fn lost(&mut self) {
         self.losses += 1;
         if self.losses >= LOSSES {
             self.losses = 0;

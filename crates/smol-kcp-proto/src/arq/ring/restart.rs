@@ -22,7 +22,7 @@ impl RingEngine {
 
     /// The peer is heard again after a silence: what has waited for longer than a timeout leaves now,
     /// and the timeouts that have grown meanwhile begin anew.
-    pub fn restart(&mut self, now: Time) {
+    pub(crate) fn restart(&mut self, now: Time) {
         self.tick(now);
         let step = if self.rtt.is_measured() { self.rtt.srtt } else { self.rtt.rto };
         self.flight.restart(self.moment(), self.rtt.rto, step);

@@ -29,7 +29,7 @@ pub(super) struct Rtt {
 
 impl Rtt {
     /// Nothing measured.
-    pub fn new(min_rto: u32, interval: u32) -> Rtt {
+    pub(super) fn new(min_rto: u32, interval: u32) -> Rtt {
         Rtt {
             srtt: 0,
             rttvar: 0,
@@ -46,7 +46,7 @@ impl Rtt {
 
     /// Before anything is measured: the first timeout is to suit a path of about this round trip. As
     /// it may be that of a question asked twice (Karn's algorithm), the first measurement forgets it.
-    pub fn expect(&mut self, rtt: u32, is_certain: bool) {
+    pub(super) fn expect(&mut self, rtt: u32, is_certain: bool) {
         if self.srtt == 0 {
             self.known = is_certain;
             self.rto = rtt.saturating_mul(2).max(self.interval).max(self.min_rto).min(RTO_MAX);
@@ -54,12 +54,12 @@ impl Rtt {
     }
 
     /// Has a round trip been measured?
-    pub fn is_measured(&self) -> bool {
+    pub(super) fn is_measured(&self) -> bool {
         self.min != u32::MAX
     }
 
     /// Is the timeout a guess, that an answer may well take longer than?
-    pub fn is_unknown(&self) -> bool {
+    pub(super) fn is_unknown(&self) -> bool {
         !self.known
     }
 
@@ -67,7 +67,7 @@ impl Rtt {
     /// and a half round trips, or less where they differ less. The timeout begins at three round
     /// trips and takes some ten of them to come down; RFC 8985 (7.2) waits for two, to be gentle to
     /// more than one small segment.
-    pub fn probe(&self) -> u32 {
+    pub(super) fn probe(&self) -> u32 {
         let spread = (2 * self.jitter).min(self.srtt / 2).max(self.interval);
         match self.srtt {
             0 => self.rto,
@@ -78,7 +78,7 @@ impl Rtt {
     /// Takes a measured round trip into account, as `ikcp_update_ack` does, but for the timeout:
     /// [`conclude`](Rtt::conclude) must follow.
     #[inline]
-    pub fn sample(&mut self, rtt: u32) {
+    pub(super) fn sample(&mut self, rtt: u32) {
         let rtt = rtt.min(RTT_MAX); // so that nothing below overflows
         self.latest = rtt;
         self.fresh = true;
@@ -97,7 +97,7 @@ impl Rtt {
     }
 
     /// Sets the timeout by what the samples of a datagram have left, if there were any.
-    pub fn conclude(&mut self) {
+    pub(super) fn conclude(&mut self) {
         if !mem::take(&mut self.fresh) {
             return;
         }

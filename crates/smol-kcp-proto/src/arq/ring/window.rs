@@ -16,35 +16,35 @@ pub(super) struct Window<T> {
 
 impl<T: Default> Window<T> {
     /// Empty; the first number will be `head`.
-    pub fn new(head: u32) -> Window<T> {
+    pub(super) fn new(head: u32) -> Window<T> {
         Window { slots: Vec::new(), head, len: 0 }
     }
 
     /// The lowest number, or the next one if there is none.
     #[inline]
-    pub fn head(&self) -> u32 {
+    pub(super) fn head(&self) -> u32 {
         self.head
     }
 
     /// The number after the highest.
     #[inline]
-    pub fn end(&self) -> u32 {
+    pub(super) fn end(&self) -> u32 {
         self.head.wrapping_add(self.len)
     }
 
     /// For the self-check, which looks in debug builds only.
     #[cfg(any(test, debug_assertions))]
-    pub fn len(&self) -> u32 {
+    pub(super) fn len(&self) -> u32 {
         self.len
     }
 
     #[inline]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     #[inline]
-    pub fn get(&self, sn: u32) -> Option<&T> {
+    pub(super) fn get(&self, sn: u32) -> Option<&T> {
         if sn.wrapping_sub(self.head) < self.len {
             self.slots.get(self.index(sn))
         } else {
@@ -53,7 +53,7 @@ impl<T: Default> Window<T> {
     }
 
     #[inline]
-    pub fn get_mut(&mut self, sn: u32) -> Option<&mut T> {
+    pub(super) fn get_mut(&mut self, sn: u32) -> Option<&mut T> {
         if sn.wrapping_sub(self.head) < self.len {
             let at = self.index(sn);
             self.slots.get_mut(at)
@@ -65,20 +65,20 @@ impl<T: Default> Window<T> {
     /// The place of a number that is known to be in the row, as whatever stands on a list is: one
     /// comparison less. Of another number it is the place of some number or none.
     #[inline]
-    pub fn known(&self, sn: u32) -> Option<&T> {
+    pub(super) fn known(&self, sn: u32) -> Option<&T> {
         self.slots.get(self.index(sn))
     }
 
     /// The same.
     #[inline]
-    pub fn known_mut(&mut self, sn: u32) -> Option<&mut T> {
+    pub(super) fn known_mut(&mut self, sn: u32) -> Option<&mut T> {
         let at = self.index(sn);
         self.slots.get_mut(at)
     }
 
     /// Adds a place at the end and returns it, with whatever its last user left in it.
     #[inline]
-    pub fn push(&mut self) -> Option<&mut T> {
+    pub(super) fn push(&mut self) -> Option<&mut T> {
         let sn = self.end();
         self.extend_to(self.len + 1);
         self.known_mut(sn)
@@ -86,7 +86,7 @@ impl<T: Default> Window<T> {
 
     /// Adds places until there are `len`.
     #[inline]
-    pub fn extend_to(&mut self, len: u32) {
+    pub(super) fn extend_to(&mut self, len: u32) {
         if len as usize > self.slots.len() {
             self.grow(len);
         }
@@ -95,14 +95,14 @@ impl<T: Default> Window<T> {
 
     /// Leaves all places below `sn` behind, which is in the row or its end.
     #[inline]
-    pub fn advance_to(&mut self, sn: u32) {
+    pub(super) fn advance_to(&mut self, sn: u32) {
         self.len = self.len.saturating_sub(sn.wrapping_sub(self.head));
         self.head = sn;
     }
 
     /// Leaves the lowest place behind and returns it.
     #[inline]
-    pub fn pop(&mut self) -> Option<&mut T> {
+    pub(super) fn pop(&mut self) -> Option<&mut T> {
         let at = self.index(self.head);
         let place = self.slots.get_mut(at).filter(|_| self.len > 0)?;
         self.head = self.head.wrapping_add(1);
@@ -112,20 +112,20 @@ impl<T: Default> Window<T> {
 
     /// Moves on by a number, which need not have a place.
     #[inline]
-    pub fn skip(&mut self) {
+    pub(super) fn skip(&mut self) {
         self.head = self.head.wrapping_add(1);
         self.len = self.len.saturating_sub(1);
     }
 
     /// Gives the memory back if the row is empty.
-    pub fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         if self.is_empty() {
             self.slots = Vec::new();
         }
     }
 
     /// Places held.
-    pub fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.slots.len()
     }
 

@@ -5,7 +5,7 @@ use crate::error::KcpError;
 use crate::wire::HEADER_LEN;
 
 impl RingEngine {
-    pub fn write(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
+    pub(crate) fn write(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
         let max = self.knobs.max_message;
         if !self.knobs.stream && buf.len() > max {
             return Err(KcpError::MessageTooLarge { len: buf.len(), max });
@@ -30,7 +30,7 @@ impl RingEngine {
         Ok(taken)
     }
 
-    pub fn writable(&self) -> bool {
+    pub(crate) fn writable(&self) -> bool {
         self.free_segments() > 0 || self.tail_room() > 0
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    pub fn new(config: &KcpConfig) -> Reference {
+    pub(super) fn new(config: &KcpConfig) -> Reference {
         let out = Out::default();
         let sink = Rc::clone(&out);
         let mut kcp = Kcp::new(CONV, move |datagram: &[u8]| {

@@ -83,7 +83,7 @@ pub(super) fn pattern(len: usize) -> Vec<u8> {
 pub(super) struct Dice(pub u64);
 
 impl Dice {
-    pub fn below(&mut self, bound: u32) -> u32 {
+    pub(super) fn below(&mut self, bound: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -118,12 +118,12 @@ pub(super) struct Ours {
 }
 
 impl Ours {
-    pub fn new(engine: Engine, stream: bool) -> Ours {
+    pub(super) fn new(engine: Engine, stream: bool) -> Ours {
         let (out, direct) = (Vec::new(), Vec::new());
         Ours { engine, out, direct, stream, waits: false, verified: true }
     }
 
-    pub fn unverified(engine: Engine, stream: bool) -> Ours {
+    pub(super) fn unverified(engine: Engine, stream: bool) -> Ours {
         Ours { verified: false, ..Ours::new(engine, stream) }
     }
 
@@ -259,7 +259,7 @@ pub(super) struct Sim {
 }
 
 impl Sim {
-    pub fn new(stations: [Box<dyn Station>; 2]) -> Sim {
+    pub(super) fn new(stations: [Box<dyn Station>; 2]) -> Sim {
         Sim {
             now: Time::ZERO,
             stations,
@@ -278,12 +278,12 @@ impl Sim {
     }
 
     /// Two engines.
-    pub fn pair(makes: [Make; 2], config: &KcpConfig) -> Sim {
+    pub(super) fn pair(makes: [Make; 2], config: &KcpConfig) -> Sim {
         Sim::from_setup(makes, setup(config))
     }
 
     /// Two engines, each of which begins with `setup`.
-    pub fn from_setup(makes: [Make; 2], setup: Setup<'_>) -> Sim {
+    pub(super) fn from_setup(makes: [Make; 2], setup: Setup<'_>) -> Sim {
         let stream = setup.config.stream;
         Sim::new(
             makes.map(|make| Box::new(Ours::new(make(setup).unwrap(), stream)) as Box<dyn Station>),
@@ -291,7 +291,7 @@ impl Sim {
     }
 
     /// Lets the applications read and write as much as they can, then flushes and sends.
-    pub fn turn(&mut self, at: usize) {
+    pub(super) fn turn(&mut self, at: usize) {
         let (station, app) = (&mut self.stations[at], &mut self.apps[at]);
         while !app.paused {
             let Some(len) = station.read(&mut app.got) else { break };
@@ -330,7 +330,7 @@ impl Sim {
     }
 
     /// Goes on to the next event and handles all there is at that time; `false` if there is none.
-    pub fn step(&mut self) -> bool {
+    pub(super) fn step(&mut self) -> bool {
         let arrival = self.under_way.keys().next().map(|key| key.0);
         let timeouts = self.stations.iter().filter_map(|station| station.timeout(self.now));
         let Some(next) = timeouts.chain(arrival).min() else { return false };
@@ -354,7 +354,7 @@ impl Sim {
 
     /// Runs from one turn of both until nothing is left to happen.
     #[track_caller]
-    pub fn run_dry(&mut self) {
+    pub(super) fn run_dry(&mut self) {
         self.turn(0);
         self.turn(1);
         for _ in 0..1_000_000 {
@@ -367,7 +367,7 @@ impl Sim {
 
     /// Runs until `done`, and fails if that takes longer than `limit` of virtual time.
     #[track_caller]
-    pub fn run_until(&mut self, limit: Time, mut done: impl FnMut(&mut Sim) -> bool) {
+    pub(super) fn run_until(&mut self, limit: Time, mut done: impl FnMut(&mut Sim) -> bool) {
         self.turn(0);
         self.turn(1);
         while !done(self) {
@@ -376,7 +376,7 @@ impl Sim {
         }
     }
 
-    pub fn engine(&mut self, at: usize) -> &mut Engine {
+    pub(super) fn engine(&mut self, at: usize) -> &mut Engine {
         self.stations[at].as_engine().unwrap()
     }
 }

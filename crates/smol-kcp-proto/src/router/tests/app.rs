@@ -36,7 +36,7 @@ pub(super) struct App {
 }
 
 impl App {
-    pub fn new(key: Key) -> App {
+    pub(super) fn new(key: Key) -> App {
         App {
             key,
             awake: READABLE | WRITABLE,
@@ -59,12 +59,12 @@ impl App {
     }
 
     /// The cause of the failure.
-    pub fn cause(&self) -> Option<&KcpError> {
+    pub(super) fn cause(&self) -> Option<&KcpError> {
         self.failed.as_ref().map(|(_, cause)| cause)
     }
 
     /// Does what can be done now.
-    pub fn pump(&mut self, now: Time, router: &mut Router) {
+    pub(super) fn pump(&mut self, now: Time, router: &mut Router) {
         if self.released || self.failed.is_some() || self.awake == 0 {
             return;
         }

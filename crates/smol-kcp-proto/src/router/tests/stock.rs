@@ -26,7 +26,7 @@ impl std::fmt::Debug for Stock {
 }
 
 impl Stock {
-    pub fn new(config: &KcpConfig, conv: u32, peer: SocketAddr) -> Stock {
+    pub(super) fn new(config: &KcpConfig, conv: u32, peer: SocketAddr) -> Stock {
         let out = Rc::new(RefCell::new(Vec::new()));
         let sink = Rc::clone(&out);
         let mut kcp = Kcp::new(conv, move |datagram: &[u8]| {
@@ -42,18 +42,18 @@ impl Stock {
         Stock { kcp, out, peer, next: Some(Time::ZERO), read: Vec::new(), echoes: false }
     }
 
-    pub fn write(&mut self, buf: &[u8]) {
+    pub(super) fn write(&mut self, buf: &[u8]) {
         for part in buf.chunks(32 * 1024) {
             self.kcp.send(part).unwrap();
         }
     }
 
     /// It is switched off.
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.next = None;
     }
 
-    pub fn input(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
+    pub(super) fn input(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
         if self.next.is_none() {
             return;
         }
@@ -69,7 +69,7 @@ impl Stock {
         }
     }
 
-    pub fn update(&mut self, now: Time) {
+    pub(super) fn update(&mut self, now: Time) {
         if let Some(next) = self.next {
             if now >= next {
                 self.kcp.update(now.as_millis() as u32);
@@ -78,11 +78,11 @@ impl Stock {
         }
     }
 
-    pub fn poll_timeout(&self) -> Option<Time> {
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
         self.next
     }
 
-    pub fn transmit(&mut self, out: &mut dyn FnMut(SocketAddr, &[u8])) {
+    pub(super) fn transmit(&mut self, out: &mut dyn FnMut(SocketAddr, &[u8])) {
         for datagram in self.out.borrow_mut().drain(..) {
             out(self.peer, &datagram);
         }

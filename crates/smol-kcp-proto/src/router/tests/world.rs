@@ -61,7 +61,7 @@ pub(super) struct World {
 
 impl World {
     /// Hosts without a network of their own: `add` them.
-    pub fn new(link: LinkConfig, seed: u64) -> World {
+    pub(super) fn new(link: LinkConfig, seed: u64) -> World {
         World {
             now: Time::ZERO,
             hosts: Vec::new(),
@@ -75,14 +75,14 @@ impl World {
     }
 
     /// A server that closes when its client does, and a client.
-    pub fn pair(config: &KcpConfig, link: LinkConfig, seed: u64) -> World {
+    pub(super) fn pair(config: &KcpConfig, link: LinkConfig, seed: u64) -> World {
         let mut world = World::new(link, seed);
         world.add_server(config);
         world.add(config);
         world
     }
 
-    pub fn add(&mut self, config: &KcpConfig) -> usize {
+    pub(super) fn add(&mut self, config: &KcpConfig) -> usize {
         let host = self.hosts.len();
         let router = self.router(config, host);
         self.hosts.push(Host {
@@ -95,7 +95,7 @@ impl World {
         host
     }
 
-    pub fn add_server(&mut self, config: &KcpConfig) -> usize {
+    pub(super) fn add_server(&mut self, config: &KcpConfig) -> usize {
         let host = self.add(config);
         self.hosts[host].router.set_accepting(true);
         self.hosts[host].accept =
@@ -104,23 +104,23 @@ impl World {
     }
 
     /// Adds a peer that is the reference implementation and nothing else.
-    pub fn add_stock(&mut self, config: &KcpConfig, conv: u32, peer: SocketAddr) -> usize {
+    pub(super) fn add_stock(&mut self, config: &KcpConfig, conv: u32, peer: SocketAddr) -> usize {
         let host = self.add(config);
         self.hosts[host].stock = Some(Stock::new(config, conv, peer));
         host
     }
 
-    pub fn stock(&mut self, host: usize) -> &mut Stock {
+    pub(super) fn stock(&mut self, host: usize) -> &mut Stock {
         self.hosts[host].stock.as_mut().expect("a stock peer")
     }
 
-    pub fn router(&self, config: &KcpConfig, host: usize) -> Router {
+    pub(super) fn router(&self, config: &KcpConfig, host: usize) -> Router {
         assert!(config.check().is_ok(), "{:?}", config.check());
         Router::new(Arc::new(config.clone()), 0, [self.seed, host as u64 + 1])
     }
 
     /// Opens a session from `host` to the first address of `to`; the index of its application.
-    pub fn connect(&mut self, host: usize, to: usize, conv: Option<u32>) -> usize {
+    pub(super) fn connect(&mut self, host: usize, to: usize, conv: Option<u32>) -> usize {
         let Host { router, apps, .. } = &mut self.hosts[host];
         let key = router.connect(self.now, addr(to), conv).expect("there is room");
         apps.push(App { releases: true, ..App::new(key) });
@@ -128,13 +128,13 @@ impl World {
     }
 
     /// An application, which may be told to do something else.
-    pub fn app(&mut self, host: usize, app: usize) -> &mut App {
+    pub(super) fn app(&mut self, host: usize, app: usize) -> &mut App {
         let app = &mut self.hosts[host].apps[app];
         app.awake = READABLE | WRITABLE;
         app
     }
 
-    pub fn release(&mut self, host: usize, app: usize) {
+    pub(super) fn release(&mut self, host: usize, app: usize) {
         let Host { router, apps, .. } = &mut self.hosts[host];
         router.release(self.now, apps[app].key);
         apps[app].released = true;
@@ -142,7 +142,7 @@ impl World {
     }
 
     /// Lets go of everything that nobody has let go of.
-    pub fn release_all(&mut self) {
+    pub(super) fn release_all(&mut self) {
         for host in 0..self.hosts.len() {
             for app in 0..self.hosts[host].apps.len() {
                 if !self.hosts[host].apps[app].released {
@@ -153,7 +153,7 @@ impl World {
     }
 
     /// From here on whoever comes is sent away.
-    pub fn accept_none(&mut self) {
+    pub(super) fn accept_none(&mut self) {
         for host in &mut self.hosts {
             host.router.set_accepting(false);
             host.accept = None;
@@ -161,14 +161,14 @@ impl World {
     }
 
     /// Puts a datagram before a host, as if it came from `from`.
-    pub fn inject(&mut self, to: usize, from: SocketAddr, bytes: &[u8]) {
+    pub(super) fn inject(&mut self, to: usize, from: SocketAddr, bytes: &[u8]) {
         let now = self.now;
         self.hosts[to].router.handle_datagram(now, from, bytes);
         self.turn();
     }
 
     /// When something happens next; `None`: never.
-    pub fn next(&self) -> Option<Time> {
+    pub(super) fn next(&self) -> Option<Time> {
         let links = self.links.values().filter_map(Netem::poll_timeout);
         let hosts = self.hosts.iter().filter_map(|host| match &host.stock {
             Some(stock) => stock.poll_timeout(),
@@ -178,7 +178,7 @@ impl World {
     }
 
     /// Jumps to what happens next; `false`: nothing does, up to `end`.
-    pub fn step(&mut self, end: Time) -> bool {
+    pub(super) fn step(&mut self, end: Time) -> bool {
         self.turn();
         let Some(next) = self.next().filter(|&next| next <= end) else { return false };
         self.steps += 1;
@@ -209,7 +209,7 @@ impl World {
     }
 
     /// What follows a batch: the applications read and write, then everything due is sent.
-    pub fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         let now = self.now;
         for index in 0..self.hosts.len() {
             let host = &mut self.hosts[index];
@@ -262,7 +262,7 @@ impl World {
     }
 
     /// Runs for `span`.
-    pub fn run(&mut self, span: Duration) {
+    pub(super) fn run(&mut self, span: Duration) {
         let end = self.now + span;
         while self.step(end) {}
         self.now = end;
@@ -270,7 +270,7 @@ impl World {
     }
 
     /// Runs until `done`, which must be within `span`.
-    pub fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut World) -> bool) {
+    pub(super) fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut World) -> bool) {
         let end = self.now + span;
         self.turn();
         loop {
@@ -286,7 +286,7 @@ impl World {
     }
 
     /// Runs until nothing is ever going to happen again.
-    pub fn run_dry(&mut self) {
+    pub(super) fn run_dry(&mut self) {
         while self.step(Time::from_micros(u64::MAX)) {}
     }
 
@@ -295,7 +295,7 @@ impl World {
     }
 
     /// What every application has come to.
-    pub fn summary(&self) -> Vec<String> {
+    pub(super) fn summary(&self) -> Vec<String> {
         let apps = self
             .hosts
             .iter()
@@ -309,7 +309,7 @@ impl World {
     }
 
     /// Datagrams sent so far from one address to another, while the log runs.
-    pub fn sent(&self, from: SocketAddr, to: SocketAddr) -> impl Iterator<Item = &Sent> {
+    pub(super) fn sent(&self, from: SocketAddr, to: SocketAddr) -> impl Iterator<Item = &Sent> {
         self.log.iter().flatten().filter(move |sent| sent.from == from && sent.to == to)
     }
 }

@@ -19,17 +19,17 @@ pub(in super::super) struct Ikcp {
 }
 
 impl Ikcp {
-    pub fn new(mss: usize, resend: u16) -> Ikcp {
+    pub(crate) fn new(mss: usize, resend: u16) -> Ikcp {
         let mss = (mss as u32).max(1);
         Ikcp { cwnd: 1, ssthresh: THRESH, incr: mss, mss, resend: u32::from(resend) }
     }
 
-    pub fn window(&self) -> u32 {
+    pub(crate) fn window(&self) -> u32 {
         self.cwnd
     }
 
     /// End of `ikcp_input`, when `snd_una` has advanced.
-    pub fn on_advance(&mut self, path: Path) {
+    pub(crate) fn on_advance(&mut self, path: Path) {
         let mss = self.mss;
         if self.cwnd >= path.peer_window {
             return;
@@ -52,14 +52,14 @@ impl Ikcp {
     }
 
     /// End of `ikcp_flush`, after fast retransmissions.
-    pub fn on_loss(&mut self, path: Path) {
+    pub(crate) fn on_loss(&mut self, path: Path) {
         self.ssthresh = (path.span / 2).max(THRESH);
         self.cwnd = self.ssthresh + self.resend;
         self.incr = self.cwnd.saturating_mul(self.mss);
     }
 
     /// End of `ikcp_flush`, after timeouts.
-    pub fn on_timeout(&mut self, path: Path) {
+    pub(crate) fn on_timeout(&mut self, path: Path) {
         self.ssthresh = (path.windows.min(self.cwnd) / 2).max(THRESH);
         self.cwnd = 1;
         self.incr = self.mss;

@@ -62,7 +62,7 @@ impl Budget {
 }
 
 impl Congestion {
-    pub fn new(knobs: &Knobs) -> Congestion {
+    pub(super) fn new(knobs: &Knobs) -> Congestion {
         match knobs.nc {
             true => Congestion::None,
             false => Congestion::Ikcp(Ikcp::new(knobs.mss, knobs.resend)),
@@ -70,7 +70,7 @@ impl Congestion {
     }
 
     /// How many segments may be in flight.
-    pub fn window(&self) -> u32 {
+    pub(super) fn window(&self) -> u32 {
         match self {
             Congestion::None => u32::MAX,
             Congestion::Ikcp(ikcp) => ikcp.window(),
@@ -80,7 +80,7 @@ impl Congestion {
     }
 
     /// What the pace allows at `clock`.
-    pub fn budget(&self, clock: u64) -> Budget {
+    pub(super) fn budget(&self, clock: u64) -> Budget {
         let _ = clock;
         match self {
             Congestion::None | Congestion::Ikcp(_) => Budget::ALL,
@@ -92,7 +92,14 @@ impl Congestion {
     /// A datagram has acknowledged something. What a controller of rates needs beside that is at
     /// hand: the clock, the round trip ([`Rtt::latest`] of this datagram's newest echo, and the
     /// shortest), and the bytes delivered so far.
-    pub fn on_ack(&mut self, clock: u64, acked: Acked, rtt: &Rtt, delivered: u64, path: Path) {
+    pub(super) fn on_ack(
+        &mut self,
+        clock: u64,
+        acked: Acked,
+        rtt: &Rtt,
+        delivered: u64,
+        path: Path,
+    ) {
         let _ = (clock, rtt, delivered);
         match self {
             Congestion::None => {}
@@ -104,7 +111,7 @@ impl Congestion {
     }
 
     /// A flush has sent segments again because later ones were acknowledged.
-    pub fn on_loss(&mut self, path: Path) {
+    pub(super) fn on_loss(&mut self, path: Path) {
         match self {
             Congestion::None => {}
             Congestion::Ikcp(ikcp) => ikcp.on_loss(path),
@@ -114,7 +121,7 @@ impl Congestion {
     }
 
     /// A flush has sent segments again because their timeout had passed.
-    pub fn on_timeout(&mut self, path: Path) {
+    pub(super) fn on_timeout(&mut self, path: Path) {
         match self {
             Congestion::None => {}
             Congestion::Ikcp(ikcp) => ikcp.on_timeout(path),
@@ -124,7 +131,7 @@ impl Congestion {
     }
 
     /// A flush has sent `segments` with `bytes` of payload for the first time.
-    pub fn on_sent(&mut self, clock: u64, segments: u32, bytes: u64) {
+    pub(super) fn on_sent(&mut self, clock: u64, segments: u32, bytes: u64) {
         let _ = (clock, segments, bytes);
         match self {
             Congestion::None | Congestion::Ikcp(_) => {}

@@ -18,17 +18,17 @@ pub(in super::super) struct Steady {
 }
 
 impl Steady {
-    pub fn new(per_period: u32) -> Steady {
+    pub(crate) fn new(per_period: u32) -> Steady {
         Steady { per_period, ..Steady::default() }
     }
 
-    pub fn budget(&self, clock: u64) -> Budget {
+    pub(crate) fn budget(&self, clock: u64) -> Budget {
         let sent = if clock / PERIOD == self.period { self.sent } else { 0 };
         let more_at = Some((clock / PERIOD + 1) * PERIOD);
         Budget { segments: self.per_period - sent, more_at }
     }
 
-    pub fn on_sent(&mut self, clock: u64, segments: u32, bytes: u64) {
+    pub(crate) fn on_sent(&mut self, clock: u64, segments: u32, bytes: u64) {
         if clock / PERIOD != self.period {
             (self.period, self.sent) = (clock / PERIOD, 0);
         }
@@ -36,7 +36,7 @@ impl Steady {
         self.sent_bytes += bytes;
     }
 
-    pub fn on_ack(&mut self, _clock: u64, acked: Acked, rtt: &Rtt, delivered: u64) {
+    pub(crate) fn on_ack(&mut self, _clock: u64, acked: Acked, rtt: &Rtt, delivered: u64) {
         self.acked += u64::from(acked.newly);
         self.delivered = delivered;
         self.latest_rtt = rtt.latest;
