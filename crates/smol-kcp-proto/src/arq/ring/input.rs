@@ -1,8 +1,8 @@
 //! What comes in: checked, and then applied.
 
 use super::congestion::Acked;
-use super::inbox::Position;
-use super::overtaken::Newest;
+use super::loss::Newest;
+use super::recv::Position;
 use super::RingEngine;
 use crate::arq::knobs::{FRG_MAX, PAST};
 use crate::arq::{Handled, Reader, Refusal};

@@ -3,8 +3,8 @@
 //! - **Windows** are rings indexed by `sn` ([`window`]). Whatever happens to a segment costs O(1);
 //!   a flush costs what it sends, and one with nothing due next to nothing.
 //! - **Timeouts** are found by a cursor, those of what was sent again in queues, and the few that
-//!   are out of order by a heap ([`deadlines`]); **losses** by lists of what was overtaken ([`overtaken`]).
-//! - **Payload** sits in blocks of one segment each, which are used again ([`blocks`]): nothing is
+//!   are out of order by a heap ([`timeouts`]); **losses** by lists of what was overtaken ([`loss`]).
+//! - **Payload** sits in blocks of one segment each, which are used again ([`buffers`]): nothing is
 //!   allocated per segment, and a session at rest holds no payload memory.
 //! - **Everything from the network** is checked before it counts ([`input`]).
 //!
@@ -15,50 +15,50 @@
 //! after 500 ms. And for speed on lossy paths, each shown by `tests/repair.rs`:
 //!
 //! - What has arrived behind a gap does not use up the receive window, as far as the receive budget
-//!   goes, and what is acknowledged does not use up the send window ([`inbox`]): a loss does not
+//!   goes, and what is acknowledged does not use up the send window ([`recv`]): a loss does not
 //!   stop the stream for as long as its repair takes.
 //! - A segment counts as lost again when what was sent after its latest transmission is
 //!   acknowledged, however often (ikcp.c stops at five), but on a path that reorders only after as
-//!   long as late ones have taken there ([`patience`]).
+//!   long as late ones have taken there ([`reordering`]).
 //! - ACKs that `una` covers are left out, as in kcp-go; others are repeated once if segments come
-//!   twice, which shows that ACKs get lost ([`inbox`]).
+//!   twice, which shows that ACKs get lost ([`recv`]).
 //! - The first timeouts of a thin stream come after one and a half round trips at most ([`rtt`]) and do
-//!   not grow ([`flight`]).
+//!   not grow ([`send`]).
 
-mod blocks;
+mod buffers;
 mod congestion;
-mod deadlines;
-mod delivery;
 mod emit;
-mod flight;
-mod inbox;
 mod input;
+#[cfg(any(test, debug_assertions))]
+mod invariants;
+mod loss;
 #[cfg(test)]
 mod model;
 mod output;
-mod overtaken;
-mod patience;
-mod probe;
+mod persist;
+mod rate;
+mod recv;
+mod reordering;
 mod restart;
 mod rtt;
-#[cfg(any(test, debug_assertions))]
-mod sound;
+mod send;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod window;
 mod write;
 
 use std::time::Duration;
 
-pub(crate) use self::blocks::Pool;
+pub(crate) use self::buffers::Pool;
 
-use self::blocks::Blocks;
+use self::buffers::Blocks;
 use self::congestion::{Congestion, Path};
-use self::delivery::Delivery;
-use self::flight::{Flight, Moment};
-use self::inbox::Inbox;
 use self::output::Output;
+use self::rate::Delivery;
+use self::recv::Inbox;
 use self::rtt::Rtt;
+use self::send::{Flight, Moment};
 use super::knobs::{Knobs, PROBE_FIRST};
 use super::{EngineStats, Setup};
 use crate::error::KcpError;

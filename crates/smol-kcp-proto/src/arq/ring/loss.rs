@@ -25,7 +25,7 @@
 //!
 //! Whatever is touched moves on after `resend` times at most, so that each transmission costs O(1).
 
-use super::flight::{Flight, Moment, State};
+use super::send::{Flight, Moment, State};
 use crate::wire::diff;
 
 /// Segments that one datagram makes count as lost at most. Ten in a row (RFC 6928) are an ordinary
@@ -73,7 +73,7 @@ pub(super) struct Newest {
     /// The highest numbers, counted from here.
     sn_base: u32,
     sn: Top,
-    /// The latest transmissions, as in [`Slot::turn`](super::flight::Slot::turn), counted from here.
+    /// The latest transmissions, as in [`Slot::turn`](super::send::Slot::turn), counted from here.
     turn_base: u32,
     turn: Top,
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::flight::{Flight, State};
-use super::inbox::{Inbox, Place};
-use super::overtaken::{Line, List};
+use super::loss::{Line, List};
+use super::recv::{Inbox, Place};
+use super::send::{Flight, State};
 use super::RingEngine;
 use crate::wire::{diff, HEADER_LEN};
 

@@ -10,7 +10,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::flight::{Cause, Flight, Moment, Slot, State};
+use super::send::{Cause, Flight, Moment, Slot, State};
 use super::window::Window;
 use crate::wire::diff;
 

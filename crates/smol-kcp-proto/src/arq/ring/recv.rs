@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::blocks::Blocks;
+use super::buffers::Blocks;
 use super::window::Window;
 use crate::arq::knobs::{Knobs, PAST};
 use crate::wire::diff;

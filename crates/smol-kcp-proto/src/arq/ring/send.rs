@@ -2,16 +2,16 @@
 //!
 //! One row of slots, indexed by `sn`: from the oldest unacknowledged segment over the last one sent
 //! to the last one written. Whatever happens to a segment costs O(1); what a flush has to do is
-//! found through [deadlines](super::deadlines) and [lists](super::overtaken), never by a scan.
+//! found through [deadlines](super::timeouts) and [lists](super::loss), never by a scan.
 
 use std::collections::VecDeque;
 use std::mem;
 
-use super::blocks::Blocks;
-use super::deadlines::Late;
-use super::overtaken::{Line, Lines, Newest};
-use super::patience::Patience;
+use super::buffers::Blocks;
+use super::loss::{Line, Lines, Newest};
+use super::reordering::Patience;
 use super::rtt::Rtt;
+use super::timeouts::Late;
 use super::window::Window;
 use crate::arq::knobs::{Knobs, RTO_MAX, RTO_NODELAY};
 use crate::wire::{diff, HEADER_LEN};
@@ -135,13 +135,13 @@ pub(super) struct Flight {
     repeated: Vec<u32>,
     /// Transmissions so far.
     pub(super) turn: u32,
-    /// Deadlines; see [`deadlines`](super::deadlines).
+    /// Deadlines; see [`timeouts`](super::timeouts).
     pub(super) cursor: u32,
     pub(super) soonest: u64,
     pub(super) latest: u64,
     pub(super) resent: VecDeque<(u64, u32)>,
     pub(super) late: Late,
-    /// Loss detection; see [`overtaken`](super::overtaken).
+    /// Loss detection; see [`loss`](super::loss).
     pub(super) lines: Lines,
     pub(super) passed: u32,
     pub(super) resend: u8,
