@@ -17,7 +17,7 @@ mod ring;
 
 use std::time::Duration;
 
-pub(crate) use self::ring::Pool;
+pub(crate) use self::ring::BufferPool;
 use crate::config::{EngineKind, KcpConfig};
 use crate::error::KcpError;
 use crate::time::Time;
@@ -150,7 +150,7 @@ impl Engine {
 
     /// Lets the engine fetch its payload memory from, and give it back to, an endpoint's pool. The
     /// `kcp` crate has no use for it.
-    pub(crate) fn share(&mut self, pool: &Pool) {
+    pub(crate) fn share(&mut self, pool: &BufferPool) {
         match self {
             Engine(Kind::Ring(engine)) => engine.share(pool),
             #[cfg(feature = "kcp")]

@@ -21,7 +21,7 @@ use self::answers::Answers;
 pub(crate) use self::entry::Entry;
 use self::restart::{Before, Restarts};
 use self::shares::Shares;
-use super::arq::Pool;
+use super::arq::BufferPool;
 use super::budget::{Account, MemoryBudget};
 use super::deadlines::Deadlines;
 use super::log_limit::LogLimit;
@@ -84,7 +84,7 @@ pub struct Router {
     accepting: bool,
     stats: EndpointStats,
     /// Free memory for payload, for whichever session needs some next.
-    pool: Pool,
+    pool: BufferPool,
     account: Account,
     /// Where the sequence numbers of new sessions begin; other than 0 in tests only.
     sn_base: u32,
@@ -130,7 +130,7 @@ impl Router {
             restarts: Restarts::default(),
             accepting: false,
             stats: EndpointStats::default(),
-            pool: Pool::new(POOLED),
+            pool: BufferPool::new(POOLED),
             sn_base: 0,
         }
     }

@@ -23,7 +23,7 @@ use self::roam::Challenge;
 pub(crate) use self::roam::NewPath;
 use self::stats::Counters;
 use self::timers::Stall;
-use super::arq::{Engine, Pool, Setup};
+use super::arq::{BufferPool, Engine, Setup};
 use super::control::Control;
 use super::random::Random;
 use super::router::Entry;
@@ -173,7 +173,7 @@ pub(crate) struct Birth {
     /// The endpoint's, for the proofs of addresses.
     pub secret: Secret,
     /// Memory for payload that the sessions of an endpoint share.
-    pub pool: Pool,
+    pub pool: BufferPool,
 }
 
 impl Session {

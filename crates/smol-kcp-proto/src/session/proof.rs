@@ -3,7 +3,7 @@
 //! The source of a datagram may be forged. Until its peer has repeated a number that only its address
 //! was told (a cookie), a session sends it, in all, no more bytes and datagrams than came from it
 //! (RFC 9000, 8.1), repeats nothing, and acknowledges nothing: who turns out to be late is let in anew
-//! (see [`Router`](crate::Router)), and must have lost none of its data.
+//! (see [`Router`](crate::router::Router)), and must have lost none of its data.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -20,28 +20,28 @@ impl RingEngine {
         }
         self.probe();
         self.out.finish();
-        self.check_sound();
+        self.check_invariants();
     }
 
     /// ACKs, and a window that reading has reopened.
     fn send_news(&mut self) {
         let base = self.header(self.now, CMD_ACK, 0);
-        for acks in self.inbox.acks() {
+        for acks in self.recv_window.acks() {
             self.out.acks(&base, acks);
         }
-        if self.inbox.reopened() {
+        if self.recv_window.reopened() {
             self.out.header(&Header { cmd: CMD_WINS, frg: CODE_PLAIN, ..base });
         }
-        self.inbox.told();
+        self.recv_window.acks_sent();
     }
 
     /// What timed out or was overtaken.
     fn send_again(&mut self) {
         let (mut timeouts, mut overtaken) = (0, 0);
         let base = self.header(self.now, CMD_PUSH, 0);
-        while let Some(mut sn) = self.flight.overdue(self.clock) {
+        while let Some(mut sn) = self.send_window.overdue(self.clock) {
             if !self.rtt.is_measured() {
-                sn = if self.is_head_due() { self.flight.una() } else { sn };
+                sn = if self.is_head_due() { self.send_window.una() } else { sn };
                 if self.awaits_measurement(sn) {
                     continue;
                 }
@@ -49,12 +49,12 @@ impl RingEngine {
             self.resend(sn, Cause::Timeout, &base);
             timeouts += 1;
         }
-        while let Some(sn) = self.flight.lost(self.clock) {
-            self.flight.tidy_resent();
-            self.resend(sn, Cause::Overtaken, &base);
+        while let Some(sn) = self.send_window.lost(self.clock) {
+            self.send_window.tidy_resent();
+            self.resend(sn, Cause::Fast, &base);
             overtaken += 1;
         }
-        self.flight.tidy();
+        self.send_window.tidy();
         if overtaken > 0 {
             self.congestion.on_loss(self.path());
         }
@@ -68,7 +68,7 @@ impl RingEngine {
 
     /// Sends a segment in flight again.
     fn resend(&mut self, sn: u32, cause: Cause, base: &Header) {
-        let slot = self.flight.send_again(sn, self.moment(), cause, &self.rtt);
+        let slot = self.send_window.send_again(sn, self.moment(), cause, &self.rtt);
         debug_assert!(slot.is_some(), "what is found is in flight");
         if let Some(slot) = slot {
             self.out.block(sn, seal(slot, base, sn));
@@ -78,14 +78,15 @@ impl RingEngine {
     /// What the windows and the pace admit.
     fn send_new(&mut self, room: u32) {
         let now = self.moment();
-        let rto = if self.flight.is_thin() { self.rtt.probe() } else { self.rtt.rto };
+        let rto =
+            if self.send_window.is_thin() { self.rtt.tail_probe_timeout() } else { self.rtt.rto };
         let base = self.header(self.now, CMD_PUSH, 0);
-        if self.flight.flying() == 0 {
-            self.delivery.begin(self.clock);
+        if self.send_window.in_flight() == 0 {
+            self.delivery_rate.begin(self.clock);
         }
         let mut bytes = 0;
         for _ in 0..room {
-            let Some((sn, slot)) = self.flight.send(now, rto) else { break };
+            let Some((sn, slot)) = self.send_window.send(now, rto) else { break };
             bytes += slot.payload_len() as u64;
             self.out.block(sn, seal(slot, &base, sn));
         }

@@ -1,7 +1,7 @@
 //! What comes in: checked, and then applied.
 
 use super::congestion::Acked;
-use super::loss::Newest;
+use super::loss::HighestAcked;
 use super::recv::Position;
 use super::RingEngine;
 use crate::arq::knobs::{FRG_MAX, PAST};
@@ -27,10 +27,10 @@ impl RingEngine {
         let edge = self.peer_edge();
         (self.peer_una, self.peer_window) = self.check(datagram)?;
         self.tick(now);
-        let flying = self.flight.flying();
-        let (head, una) = (self.flight.una(), self.peer_una);
+        let in_flight = self.send_window.in_flight();
+        let (head, una) = (self.send_window.una(), self.peer_una);
         let mut handled = Handled::default();
-        let mut newest = self.flight.newest();
+        let mut highest_acked = self.send_window.highest_acked();
         let (known, was_unknown) = (self.rtt.min, self.rtt.is_unknown());
         let mut rest = datagram;
         let mut after = rest;
@@ -39,39 +39,39 @@ impl RingEngine {
                 CMD_PUSH => handled.pushed |= self.receive(&header, payload, &mut reader),
                 // ACKs are judged by what was in flight before the datagram: the `una` beside them
                 // often covers their segment already, and they measure the round trip all the same.
-                CMD_ACK => after = self.acknowledge(rest, &mut newest),
+                CMD_ACK => after = self.acknowledge(rest, &mut highest_acked),
                 // Plain probes are answered, and codes understood, by the session.
                 _ => {}
             }
             rest = after;
         }
-        handled.proven = !newest.is_none();
+        handled.proven = !highest_acked.is_none();
         if handled.proven || diff(una, head) > 0 {
-            self.rtt.conclude();
-            self.flight.patience.set_longest(self.rtt.srtt);
+            self.rtt.update_rto();
+            self.send_window.reorder_window.set_longest(self.rtt.srtt);
             let (now, min_rtt) = (self.moment(), self.rtt.min);
             self.counters.spurious_retransmits +=
-                self.flight.settle(una, now.ts, min_rtt, &mut self.blocks);
-            self.flight.overtake(&newest, now, youngest(known, min_rtt));
+                self.send_window.advance_una(una, now.ts, min_rtt, &mut self.buffers);
+            self.send_window.detect_losses(&highest_acked, now, youngest(known, min_rtt));
             match was_unknown && self.rtt.is_measured() {
-                false => self.flight.tidy(),
+                false => self.send_window.tidy(),
                 // What waited for the first measurement needs to wait no longer.
-                true => self.flight.restart(now, self.rtt.rto, self.rtt.srtt),
+                true => self.send_window.restart(now, self.rtt.rto, self.rtt.srtt),
             }
-            let newly = (flying - self.flight.flying()) as u32;
-            self.delivery.add(self.clock, self.flight.take_landed(), self.rtt.srtt);
-            let acked = Acked { newly, advanced: self.flight.una() != head };
-            let (path, delivered) = (self.path(), self.delivery.total);
+            let newly = (in_flight - self.send_window.in_flight()) as u32;
+            self.delivery_rate.add(self.clock, self.send_window.take_acked_bytes(), self.rtt.srtt);
+            let acked = Acked { newly, advanced: self.send_window.una() != head };
+            let (path, delivered) = (self.path(), self.delivery_rate.total);
             self.congestion.on_ack(self.clock, acked, &self.rtt, delivered, path);
             handled.progress = newly > 0;
-            self.lend();
+            self.return_to_pool();
         }
-        if diff(self.flight.next(), edge) > 0 && diff(self.peer_edge(), edge) > 0 {
+        if diff(self.send_window.next(), edge) > 0 && diff(self.peer_edge(), edge) > 0 {
             // What the peer had no room for has waited long, and its timeouts have grown.
-            self.flight.reopen(edge, self.peer_edge(), self.moment(), self.rtt.rto);
+            self.send_window.reopen(edge, self.peer_edge(), self.moment(), self.rtt.rto);
         }
         self.watch_window();
-        self.check_sound();
+        self.check_invariants();
         Ok(handled)
     }
 
@@ -81,11 +81,12 @@ impl RingEngine {
     }
 
     pub(crate) fn plausible(&self, header: &Header) -> bool {
-        let heard = diff(header.una, self.flight.next()) <= 0
-            && diff(header.una, self.flight.una()) >= -PAST;
+        let heard = diff(header.una, self.send_window.next()) <= 0
+            && diff(header.una, self.send_window.una()) >= -PAST;
         let behind = 1 - i32::from(self.knobs.rcv_wnd);
         let expected = header.cmd != CMD_PUSH
-            || (behind..self.knobs.reach as i32).contains(&diff(header.sn, self.inbox.rcv_nxt()));
+            || (behind..self.knobs.reach as i32)
+                .contains(&diff(header.sn, self.recv_window.rcv_nxt()));
         heard && expected
     }
 
@@ -93,7 +94,7 @@ impl RingEngine {
     /// window beside it, or what was known before: a datagram that was overtaken by a newer one on
     /// the way is out of date.
     fn check(&self, datagram: &[u8]) -> Result<(u32, u16), Refusal> {
-        let nxt = self.flight.next();
+        let nxt = self.send_window.next();
         let (mut una, mut window) = (self.peer_una, self.peer_window);
         let mut is_known = true;
         let mut rest = datagram;
@@ -123,28 +124,32 @@ impl RingEngine {
     /// Takes the ACKs that `rest` begins with, and returns what follows on them. They come in rows,
     /// and a loop that does nothing else does it with fewer instructions.
     #[inline(never)]
-    fn acknowledge<'a>(&mut self, mut rest: &'a [u8], newest: &mut Newest) -> &'a [u8] {
+    fn acknowledge<'a>(
+        &mut self,
+        mut rest: &'a [u8],
+        highest_acked: &mut HighestAcked,
+    ) -> &'a [u8] {
         let now = self.moment();
-        let mut so_far = *newest;
+        let mut so_far = *highest_acked;
         let mut after = rest;
         while let Some((header, _)) = next_segment(&mut after) {
             if header.cmd != CMD_ACK {
                 break;
             }
             let Header { sn, ts, .. } = header;
-            match self.flight.hear(sn, ts, now.clock, &mut so_far) {
+            match self.send_window.on_ack(sn, ts, now.clock, &mut so_far) {
                 Some(echo) => {
                     if echo.measures {
                         self.rtt.sample(now.ts.wrapping_sub(ts));
                     }
                     self.counters.spurious_retransmits += u64::from(echo.spurious);
-                    self.flight.land(sn, &mut self.blocks);
+                    self.send_window.on_acked(sn, &mut self.buffers);
                 }
                 None => self.counters.rejected_acks += 1,
             }
             rest = after;
         }
-        *newest = so_far;
+        *highest_acked = so_far;
         rest
     }
 
@@ -157,11 +162,11 @@ impl RingEngine {
         reader: &mut Option<Reader<'_>>,
     ) -> bool {
         self.counters.segments_received += 1;
-        let at = match self.inbox.position(header.sn) {
+        let at = match self.recv_window.position(header.sn) {
             Position::New(at) if header.frg <= FRG_MAX => at,
             Position::Duplicate => {
                 self.counters.duplicates += 1;
-                return self.inbox.owe_again(header.sn, header.ts);
+                return self.recv_window.queue_duplicate_ack(header.sn, header.ts);
             }
             _ => {
                 self.counters.rejected_window += 1;
@@ -169,18 +174,18 @@ impl RingEngine {
             }
         };
         match reader.as_mut().filter(|reader| reader.room > 0 && header.frg == 0) {
-            Some(reader) if self.inbox.pass(at) => {
+            Some(reader) if self.recv_window.pass(at) => {
                 reader.into.extend_from_slice(payload);
                 reader.room = reader.room.saturating_sub(payload.len());
             }
             _ => {
-                if !self.inbox.insert(at, header.frg, payload, &mut self.blocks) {
+                if !self.recv_window.insert(at, header.frg, payload, &mut self.buffers) {
                     self.counters.rejected_budget += 1;
                     return false;
                 }
             }
         }
-        self.inbox.owe(header.sn, header.ts);
+        self.recv_window.queue_ack(header.sn, header.ts);
         true
     }
 }

@@ -6,14 +6,14 @@
 //! that it really counts against are touched, because they stand on lines in an order in which they
 //! are a prefix:
 //!
-//! - [`Passed`](Line::Passed): sent once and passed over by an ACK of a higher number; in the order
+//! - [`Passed`](LossList::Suspected): sent once and passed over by an ACK of a higher number; in the order
 //!   of their numbers, which is that of their transmission. A datagram counts against those below
 //!   the highest number it acknowledges, as in ikcp.c.
-//! - [`Again`](Line::Again): sent again; in the order of the latest transmission. A datagram counts
+//! - [`Again`](LossList::Retransmitted): sent again; in the order of the latest transmission. A datagram counts
 //!   against those that were sent before the latest transmission that it acknowledges. ikcp.c
 //!   compares numbers, and with `IKCP_FASTACK_CONSERVE` also clocks, to the same end; the order of
 //!   transmissions is exact where two share a millisecond, and an ACK of a lower number counts too.
-//! - [`Lost`](Line::Lost): overtaken often enough; the next flush sends them again.
+//! - [`Lost`](LossList::Lost): overtaken often enough; the next flush sends them again.
 //!
 //! Where nothing waits to be sent, so that little more may ever overtake, once is enough, as in
 //! kcp-go: 256 KiB take 20 % less time over the paths of `router/tests/matrix.rs` with the profile
@@ -25,7 +25,7 @@
 //!
 //! Whatever is touched moves on after `resend` times at most, so that each transmission costs O(1).
 
-use super::send::{Flight, Moment, State};
+use super::send::{Moment, SendWindow, State};
 use crate::wire::diff;
 
 /// Segments that one datagram makes count as lost at most. Ten in a row (RFC 6928) are an ordinary
@@ -34,12 +34,12 @@ pub(super) const BURST: u32 = 64;
 
 /// Where a segment stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum LossList {
     /// Nowhere: not passed over, or not in flight.
     #[default]
     None,
-    Passed,
-    Again,
+    Suspected,
+    Retransmitted,
     Lost,
 }
 
@@ -51,34 +51,34 @@ pub(super) struct List {
     pub len: u32,
 }
 
-/// The three lists, and an empty one for [`Line::None`].
+/// The three lists, and an empty one for [`LossList::None`].
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lines([List; 4]);
+pub(super) struct LossDetector([List; 4]);
 
-impl Lines {
+impl LossDetector {
     #[inline]
-    pub(super) fn get(&self, line: Line) -> List {
+    pub(super) fn get(&self, line: LossList) -> List {
         self.0[line as usize]
     }
 
     #[inline]
-    fn get_mut(&mut self, line: Line) -> &mut List {
+    fn get_mut(&mut self, line: LossList) -> &mut List {
         &mut self.0[line as usize]
     }
 }
 
 /// The latest two of what the ACKs of one datagram acknowledge.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Newest {
+pub(super) struct HighestAcked {
     /// The highest numbers, counted from here.
     sn_base: u32,
-    sn: Top,
-    /// The latest transmissions, as in [`Slot::turn`](super::send::Slot::turn), counted from here.
-    turn_base: u32,
-    turn: Top,
+    sn: TopTwo,
+    /// The latest transmissions, as in [`Slot::xmit_seq`](super::send::Slot::xmit_seq), counted from here.
+    xmit_base: u32,
+    xmit: TopTwo,
 }
 
-impl Newest {
+impl HighestAcked {
     /// Is there none?
     pub(super) fn is_none(&self) -> bool {
         self.sn.first == 0
@@ -90,8 +90,8 @@ impl Newest {
     }
 
     #[inline(always)]
-    pub(super) fn add_turn(&mut self, turn: u32) {
-        self.turn.add(turn.wrapping_sub(self.turn_base));
+    pub(super) fn add_xmit(&mut self, xmit_seq: u32) {
+        self.xmit.add(xmit_seq.wrapping_sub(self.xmit_base));
     }
 
     /// How many of the highest numbers are above this one?
@@ -100,19 +100,19 @@ impl Newest {
     }
 
     /// How many of the latest transmissions are later than this one?
-    fn above_turn(&self, turn: u32) -> u8 {
-        self.turn.above(turn.wrapping_sub(self.turn_base))
+    fn above_xmit(&self, xmit_seq: u32) -> u8 {
+        self.xmit.above(xmit_seq.wrapping_sub(self.xmit_base))
     }
 }
 
 /// The highest two of some numbers, all of which are above 0.
 #[derive(Clone, Copy, Debug, Default)]
-struct Top {
+struct TopTwo {
     first: u32,
     second: u32,
 }
 
-impl Top {
+impl TopTwo {
     #[inline(always)]
     fn add(&mut self, number: u32) {
         self.second = self.second.max(number.min(self.first));
@@ -155,72 +155,78 @@ impl Tally {
     }
 }
 
-impl Flight {
+impl SendWindow {
     /// Nothing acknowledged yet. What is in flight counts from 1 on: numbers from the oldest,
     /// transmissions from the time of the latest one 2^32 turns ago.
-    pub(super) fn newest(&self) -> Newest {
-        let (sn_base, turn_base) = (self.una().wrapping_sub(1), self.turn.wrapping_add(1));
-        Newest { sn_base, sn: Top::default(), turn_base, turn: Top::default() }
+    pub(super) fn highest_acked(&self) -> HighestAcked {
+        let (sn_base, xmit_base) = (self.una().wrapping_sub(1), self.xmit_seq.wrapping_add(1));
+        HighestAcked { sn_base, sn: TopTwo::default(), xmit_base, xmit: TopTwo::default() }
     }
 
     /// When is the next segment sent again because it was overtaken?
     pub(super) fn lost_at(&self, clock: u64) -> Option<u64> {
-        let lost = self.lines.get(Line::Lost);
+        let lost = self.loss.get(LossList::Lost);
         if lost.len == 0 {
             return None;
         }
         let first = self.slots.known(lost.head)?;
-        let waited = (clock as u16).wrapping_sub(first.overtaken);
-        Some((clock + u64::from(self.patience.wait())).saturating_sub(u64::from(waited)))
+        let waited = (clock as u16).wrapping_sub(first.lost_at);
+        Some((clock + u64::from(self.reorder_window.wait())).saturating_sub(u64::from(waited)))
     }
 
     /// A segment that is to be sent again now because it was overtaken, if there is one.
     pub(super) fn lost(&self, clock: u64) -> Option<u32> {
-        self.lost_at(clock).filter(|&at| at <= clock).map(|_| self.lines.get(Line::Lost).head)
+        self.lost_at(clock).filter(|&at| at <= clock).map(|_| self.loss.get(LossList::Lost).head)
     }
 
     /// Counts a datagram that acknowledges `newest` against transmissions that are `youngest`
-    /// milliseconds old or older; to be called after [`settle`](Flight::settle).
-    pub(super) fn overtake(&mut self, newest: &Newest, now: Moment, youngest: u32) {
-        if newest.is_none() || self.resend == 0 {
+    /// milliseconds old or older; to be called after [`advance_una`](SendWindow::advance_una).
+    pub(super) fn detect_losses(
+        &mut self,
+        highest_acked: &HighestAcked,
+        now: Moment,
+        youngest: u32,
+    ) {
+        if highest_acked.is_none() || self.resend == 0 {
             return;
         }
         let enough = if self.unsent() == 0 { 1 } else { self.resend };
         let mut tally = Tally { now, youngest, enough, left: BURST };
-        let passed = self.lines.get(Line::Passed);
+        let passed = self.loss.get(LossList::Suspected);
         let (mut sn, mut left) = (passed.head, passed.len);
         while left > 0 {
-            let above = newest.above_number(sn);
+            let above = highest_acked.above_number(sn);
             let Some(next) = self.skip(sn, above, &mut tally) else { break };
             (sn, left) = (next, left - 1);
         }
-        self.pass(newest, &mut tally);
-        let again = self.lines.get(Line::Again);
+        self.pass(highest_acked, &mut tally);
+        let again = self.loss.get(LossList::Retransmitted);
         let (mut sn, mut left) = (again.head, again.len);
         while left > 0 {
-            let above = self.slots.known(sn).map_or(0, |slot| newest.above_turn(slot.turn));
+            let above =
+                self.slots.known(sn).map_or(0, |slot| highest_acked.above_xmit(slot.xmit_seq));
             let Some(next) = self.skip(sn, above, &mut tally) else { break };
             (sn, left) = (next, left - 1);
         }
     }
 
     /// Counts the same against what is passed over for the first time.
-    fn pass(&mut self, newest: &Newest, tally: &mut Tally) {
+    fn pass(&mut self, highest_acked: &HighestAcked, tally: &mut Tally) {
         // Everything below una has arrived, and everything sent again stands on another line.
         if diff(self.passed, self.slots.head()) < 0 {
             self.passed = self.slots.head();
         }
-        let highest = newest.sn_base.wrapping_add(newest.sn.first);
+        let highest = highest_acked.sn_base.wrapping_add(highest_acked.sn.first);
         while diff(highest, self.passed) > 0 {
             let sn = self.passed;
             self.passed = sn.wrapping_add(1);
             let Some(slot) = self.slots.known_mut(sn) else { continue };
             if matches!(slot.state, State::InOrder | State::Early) {
                 let counts = tally.is_old(slot.ts);
-                slot.skips = if counts { newest.above_number(sn) } else { 0 };
-                let is_lost = slot.skips >= tally.enough;
-                slot.overtaken = tally.now.clock as u16;
-                self.link(sn, if is_lost { Line::Lost } else { Line::Passed });
+                slot.fastack = if counts { highest_acked.above_number(sn) } else { 0 };
+                let is_lost = slot.fastack >= tally.enough;
+                slot.lost_at = tally.now.clock as u16;
+                self.link(sn, if is_lost { LossList::Lost } else { LossList::Suspected });
                 if is_lost && tally.is_last() {
                     return;
                 }
@@ -237,27 +243,27 @@ impl Flight {
             return None;
         }
         let next = slot.next;
-        slot.skips = slot.skips.saturating_add(above);
-        if slot.skips >= tally.enough {
-            slot.overtaken = tally.now.clock as u16;
+        slot.fastack = slot.fastack.saturating_add(above);
+        if slot.fastack >= tally.enough {
+            slot.lost_at = tally.now.clock as u16;
             tally.is_last();
             self.unlink(sn);
-            self.link(sn, Line::Lost);
+            self.link(sn, LossList::Lost);
         }
         Some(next)
     }
 
     /// Puts a segment that was just sent again on its line.
-    pub(super) fn await_overtaking(&mut self, sn: u32) {
+    pub(super) fn await_acks(&mut self, sn: u32) {
         if self.resend > 0 {
-            self.link(sn, Line::Again);
+            self.link(sn, LossList::Retransmitted);
         }
     }
 
     /// Adds `sn`, which stands on no line, at the end of one.
     #[inline]
-    fn link(&mut self, sn: u32, line: Line) {
-        let list = self.lines.get_mut(line);
+    fn link(&mut self, sn: u32, line: LossList) {
+        let list = self.loss.get_mut(line);
         let (last, was_empty) = (list.tail, list.len == 0);
         list.tail = sn;
         list.len += 1;
@@ -267,7 +273,7 @@ impl Flight {
             slot.next = sn;
         }
         if let Some(slot) = self.slots.known_mut(sn) {
-            slot.line = line;
+            slot.list = line;
             slot.prev = last;
         }
     }
@@ -275,12 +281,12 @@ impl Flight {
     /// Takes `sn` off its line, if it stands on one.
     pub(super) fn unlink(&mut self, sn: u32) {
         let Some(slot) = self.slots.known_mut(sn) else { return };
-        let (line, prev, next) = (slot.line, slot.prev, slot.next);
-        if line == Line::None {
+        let (line, prev, next) = (slot.list, slot.prev, slot.next);
+        if line == LossList::None {
             return;
         }
-        slot.line = Line::None;
-        let list = self.lines.get_mut(line);
+        slot.list = LossList::None;
+        let list = self.loss.get_mut(line);
         let (is_first, is_last) = (list.head == sn, list.tail == sn);
         list.len -= 1;
         if is_last {

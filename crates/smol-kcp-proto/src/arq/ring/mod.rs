@@ -50,15 +50,15 @@ mod write;
 
 use std::time::Duration;
 
-pub(crate) use self::buffers::Pool;
+pub(crate) use self::buffers::BufferPool;
 
-use self::buffers::Blocks;
+use self::buffers::Buffers;
 use self::congestion::{Congestion, Path};
 use self::output::Output;
-use self::rate::Delivery;
-use self::recv::Inbox;
+use self::rate::DeliveryRate;
+use self::recv::RecvWindow;
 use self::rtt::Rtt;
-use self::send::{Flight, Moment};
+use self::send::{Moment, SendWindow};
 use super::knobs::{Knobs, PROBE_FIRST};
 use super::{EngineStats, Setup};
 use crate::error::KcpError;
@@ -82,12 +82,12 @@ pub(crate) struct RingEngine {
     clock: u64,
     /// What is added to the milliseconds of [`Time`] to give the wire's clock.
     ts_shift: u32,
-    flight: Flight,
-    inbox: Inbox,
-    blocks: Blocks,
+    send_window: SendWindow,
+    recv_window: RecvWindow,
+    buffers: Buffers,
     rtt: Rtt,
     congestion: Congestion,
-    delivery: Delivery,
+    delivery_rate: DeliveryRate,
     out: Output,
     /// The peer's window, and the `una` it came with.
     peer_window: u16,
@@ -110,12 +110,12 @@ impl RingEngine {
             now: setup.now,
             clock,
             ts_shift: setup.ts_base.wrapping_sub(clock as u32),
-            flight: Flight::new(setup.sn_base, &knobs),
-            inbox: Inbox::new(setup.sn_base, &knobs),
-            blocks: Blocks::new(knobs.mss),
+            send_window: SendWindow::new(setup.sn_base, &knobs),
+            recv_window: RecvWindow::new(setup.sn_base, &knobs),
+            buffers: Buffers::new(knobs.mss),
             rtt: Rtt::new(knobs.min_rto, knobs.interval),
             congestion: Congestion::new(&knobs),
-            delivery: Delivery::default(),
+            delivery_rate: DeliveryRate::default(),
             out: Output::new(knobs.mtu),
             peer_window: PEER_WINDOW,
             peer_una: setup.sn_base,
@@ -132,17 +132,17 @@ impl RingEngine {
         self.conv = conv;
     }
 
-    pub(super) fn share(&mut self, pool: &Pool) {
-        self.blocks.share(pool);
+    pub(super) fn share(&mut self, pool: &BufferPool) {
+        self.buffers.share(pool);
     }
 
     pub(super) fn set_backlog(&mut self, bytes: usize) {
-        self.inbox.set_backlog(bytes);
+        self.recv_window.set_backlog(bytes);
     }
 
     pub(super) fn narrow(&mut self, bytes: usize) {
         self.knobs.narrow(bytes);
-        self.inbox.set_bounds(&self.knobs);
+        self.recv_window.set_bounds(&self.knobs);
     }
 
     pub(super) fn widest(&self) -> usize {
@@ -150,32 +150,34 @@ impl RingEngine {
     }
 
     pub(super) fn memory(&self) -> usize {
-        let blocks = self.unacked() + self.blocks.count();
+        let buffers = self.unacked() + self.buffers.count();
         size_of::<RingEngine>()
-            + blocks * (self.knobs.mss + HEADER_LEN)
-            + self.flight.memory()
-            + self.inbox.memory()
+            + buffers * (self.knobs.mss + HEADER_LEN)
+            + self.send_window.memory()
+            + self.recv_window.memory()
             + self.out.capacity()
     }
 
     pub(super) fn trim(&mut self) {
-        self.blocks.release();
+        self.buffers.release();
     }
 
     pub(super) fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
-        let len = self.inbox.read(into, &mut self.blocks);
-        self.lend();
-        self.check_sound();
+        let len = self.recv_window.read(into, &mut self.buffers);
+        self.return_to_pool();
+        self.check_invariants();
         len
     }
 
     pub(super) fn needs_flush(&self) -> bool {
-        self.inbox.has_news() || self.flight.lost(self.clock).is_some() || self.room() > 0
+        self.recv_window.needs_flush()
+            || self.send_window.lost(self.clock).is_some()
+            || self.room() > 0
     }
 
     pub(super) fn flush(&mut self, now: Time) {
         self.tick(now);
-        let (news, overdue) = (self.inbox.has_news(), self.is_overdue());
+        let (news, overdue) = (self.recv_window.needs_flush(), self.is_overdue());
         let probes = self.probe_at.is_some_and(|at| at <= self.now);
         let room = self.room();
         if news || overdue || probes || room > 0 {
@@ -184,13 +186,13 @@ impl RingEngine {
     }
 
     pub(super) fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
-        let flight = &self.flight;
-        self.out.take(|sn| flight.block(sn), sink);
+        let send_window = &self.send_window;
+        self.out.take(|sn| send_window.block(sn), sink);
     }
 
     pub(super) fn poll_timeout(&self, _now: Time) -> Option<Time> {
         let more_at = self.congestion.budget(self.clock).more_at;
-        let paced = more_at.filter(|_| self.flight.unsent() > 0 && self.window_room() > 0);
+        let paced = more_at.filter(|_| self.send_window.unsent() > 0 && self.window_room() > 0);
         match self.next_due().into_iter().chain(paced).min() {
             Some(due) => Some(Time::from_millis(due)),
             None => self.probe_at,
@@ -199,41 +201,41 @@ impl RingEngine {
 
     /// The clock at which the next segment is sent again.
     fn next_due(&self) -> Option<u64> {
-        let due = self.flight.due()?;
-        Some(self.flight.lost_at(self.clock).map_or(due, |lost| lost.min(due)))
+        let due = self.send_window.due()?;
+        Some(self.send_window.lost_at(self.clock).map_or(due, |lost| lost.min(due)))
     }
 
     pub(super) fn seed_rtt(&mut self, _now: Time, rtt: Duration, is_certain: bool) {
-        self.rtt.expect(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX), is_certain);
+        self.rtt.seed(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX), is_certain);
     }
 
     /// Thousands of idle sessions shall not keep thousands of buffers.
     pub(super) fn can_shrink(&self) -> bool {
         self.is_quiescent()
-            && (self.blocks.capacity() > 0
+            && (self.buffers.capacity() > 0
                 || self.out.capacity() > 0
-                || self.flight.capacity() > 0
-                || self.inbox.capacity() > 0)
+                || self.send_window.capacity() > 0
+                || self.recv_window.capacity() > 0)
     }
 
     pub(super) fn shrink(&mut self) {
         if self.is_quiescent() {
-            self.blocks.release();
+            self.buffers.release();
             self.out.release();
-            self.flight.release();
-            self.inbox.release();
+            self.send_window.release();
+            self.recv_window.release();
         }
     }
 
     fn is_quiescent(&self) -> bool {
-        self.unacked() == 0 && self.inbox.is_quiet()
+        self.unacked() == 0 && self.recv_window.is_quiet()
     }
 
     /// Small talk leaves nothing behind: others may use its blocks.
     #[inline]
-    fn lend(&mut self) {
-        if self.unacked() == 0 && self.inbox.is_empty() {
-            self.blocks.lend();
+    fn return_to_pool(&mut self) {
+        if self.unacked() == 0 && self.recv_window.is_empty() {
+            self.buffers.return_to_pool();
         }
     }
 
@@ -242,36 +244,36 @@ impl RingEngine {
             conv: self.conv,
             cmd,
             frg,
-            wnd: self.inbox.free(),
+            wnd: self.recv_window.free(),
             ts: (now.as_millis() as u32).wrapping_add(self.ts_shift),
             sn: 0,
-            una: self.inbox.rcv_nxt(),
+            una: self.recv_window.rcv_nxt(),
             len: 0,
         }
     }
 
     pub(super) fn unacked(&self) -> usize {
-        self.flight.flying() + self.flight.unsent()
+        self.send_window.in_flight() + self.send_window.unsent()
     }
 
     pub(super) fn unsent(&self) -> usize {
-        self.flight.unsent()
+        self.send_window.unsent()
     }
 
     pub(super) fn snd_nxt(&self) -> u32 {
-        self.flight.next()
+        self.send_window.next()
     }
 
     pub(super) fn rcv_nxt(&self) -> u32 {
-        self.inbox.contiguous()
+        self.recv_window.next_missing()
     }
 
     pub(super) fn in_flight(&self, sn: u32, ts: u32) -> bool {
-        self.flight.holds(sn, ts)
+        self.send_window.holds(sn, ts)
     }
 
     pub(super) fn worst_transmits(&self) -> u32 {
-        self.flight.worst_transmits()
+        self.send_window.worst_transmits()
     }
 
     pub(super) fn stats(&self) -> EngineStats {
@@ -279,28 +281,28 @@ impl RingEngine {
             srtt_ms: self.rtt.srtt,
             rttvar_ms: self.rtt.rttvar,
             rto_ms: self.rtt.rto,
-            delivery_rate: self.delivery.rate,
+            delivery_rate: self.delivery_rate.rate,
             min_rtt_ms: if self.rtt.srtt == 0 { 0 } else { self.rtt.min },
             // Where no congestion window is obeyed, both ends' windows are the limit.
             cwnd: self.congestion.window().min(self.windows()),
             peer_window: u32::from(self.peer_window),
-            in_flight: self.flight.flying(),
-            send_queue: self.flight.unsent(),
+            in_flight: self.send_window.in_flight(),
+            send_queue: self.send_window.unsent(),
             ..self.counters
         }
     }
 
     /// Checks itself in debug builds: always while little is in flight, else now and then.
     #[cfg(debug_assertions)]
-    fn check_sound(&mut self) {
+    fn check_invariants(&mut self) {
         self.operations = self.operations.wrapping_add(1);
         if self.unacked() <= 16 || self.operations % 64 == 0 {
-            self.assert_sound();
+            self.assert_invariants();
         }
     }
 
     #[cfg(not(debug_assertions))]
-    fn check_sound(&mut self) {}
+    fn check_invariants(&mut self) {}
 
     /// Brings the clock up to `now`; it never goes back.
     fn tick(&mut self, now: Time) {
@@ -321,7 +323,7 @@ impl RingEngine {
 
     fn path(&self) -> Path {
         Path {
-            span: self.flight.span(),
+            span: self.send_window.span(),
             windows: self.windows(),
             peer_window: u32::from(self.peer_window),
         }
@@ -329,13 +331,13 @@ impl RingEngine {
 
     /// Must a segment be sent again?
     fn is_overdue(&self) -> bool {
-        let overdue = |due| due <= self.clock || self.flight.lost(self.clock).is_some();
-        self.flight.due().is_some_and(overdue)
+        let overdue = |due| due <= self.clock || self.send_window.lost(self.clock).is_some();
+        self.send_window.due().is_some_and(overdue)
     }
 
     /// Segments that wait to be sent for the first time and may be now.
     fn room(&self) -> u32 {
-        let unsent = self.flight.unsent() as u32;
+        let unsent = self.send_window.unsent() as u32;
         if unsent == 0 {
             return 0;
         }
@@ -351,8 +353,8 @@ impl RingEngine {
     /// Segments that the windows have room for. The own window counts what is in flight, the others
     /// count from the oldest number that is not acknowledged, as ikcp.c does for all.
     fn window_room(&self) -> u32 {
-        let span = self.flight.span();
-        let own = u32::from(self.knobs.snd_wnd).saturating_sub(self.flight.flying() as u32);
+        let span = self.send_window.span();
+        let own = u32::from(self.knobs.snd_wnd).saturating_sub(self.send_window.in_flight() as u32);
         let others = self.peer_window().min(self.congestion.window());
         own.min(others.saturating_sub(span))
     }

@@ -282,7 +282,7 @@ fn hear_pushes(engine: &mut Engine, model: &mut Model, offsets: &[i64]) {
 
 fn flush(engine: &mut Engine, model: &mut Model) {
     let rtt = &super::tests::inner(engine).rtt;
-    let [rto, probe] = [rtt.rto, rtt.probe()].map(u64::from);
+    let [rto, probe] = [rtt.rto, rtt.tail_probe_timeout()].map(u64::from);
     let min = rtt.is_measured().then_some(u64::from(rtt.min));
     engine.flush(ms(model.now));
     model.told_time = model.now;

@@ -27,7 +27,7 @@ impl RingEngine {
 
     #[cold]
     fn watch_closed_window(&mut self) {
-        if self.peer_window > 0 || self.flight.unsent() == 0 || self.flight.span() > 0 {
+        if self.peer_window > 0 || self.send_window.unsent() == 0 || self.send_window.span() > 0 {
             self.probe_at = None;
             self.probe_wait = PROBE_FIRST;
         } else if self.probe_at.is_none() {

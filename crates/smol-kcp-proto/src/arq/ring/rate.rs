@@ -5,7 +5,7 @@ const SHORTEST: u64 = 10;
 
 /// Bytes acknowledged so far, and their rate.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Delivery {
+pub(super) struct DeliveryRate {
     /// Bytes of payload acknowledged so far.
     pub total: u64,
     /// Bytes a second, measured over about the last round trip in which data was acknowledged.
@@ -15,7 +15,7 @@ pub(super) struct Delivery {
     from_total: u64,
 }
 
-impl Delivery {
+impl DeliveryRate {
     /// The first data after a rest leaves now: the time before does not count.
     pub(super) fn begin(&mut self, clock: u64) {
         (self.from, self.from_total) = (clock, self.total);
@@ -39,16 +39,16 @@ mod tests {
 
     #[test]
     fn a_rate_is_taken_over_a_round_trip_and_a_rest_does_not_count() {
-        let mut delivery = Delivery::default();
-        delivery.begin(1000);
+        let mut delivery_rate = DeliveryRate::default();
+        delivery_rate.begin(1000);
         for clock in 1001..=1100 {
-            delivery.add(clock, 50, 100);
+            delivery_rate.add(clock, 50, 100);
         }
-        assert_eq!((delivery.rate, delivery.total), (50_000, 5000));
-        delivery.begin(9000);
-        delivery.add(9050, 1, 100);
-        assert_eq!(delivery.rate, 50_000, "not yet a round trip");
-        delivery.add(9100, 99, 100);
-        assert_eq!(delivery.rate, 1000);
+        assert_eq!((delivery_rate.rate, delivery_rate.total), (50_000, 5000));
+        delivery_rate.begin(9000);
+        delivery_rate.add(9050, 1, 100);
+        assert_eq!(delivery_rate.rate, 50_000, "not yet a round trip");
+        delivery_rate.add(9100, 99, 100);
+        assert_eq!(delivery_rate.rate, 1000);
     }
 }

@@ -2,14 +2,14 @@
 
 use std::mem;
 
-use super::buffers::Blocks;
+use super::buffers::Buffers;
 use super::window::Window;
 use crate::arq::knobs::{Knobs, PAST};
 use crate::wire::diff;
 
 /// ACKs that may be repeated for each segment that came twice: they are as long as a segment, and so
 /// the repetition never costs more than what it is against.
-const CREDIT: usize = 58;
+const REPEAT_CREDIT: usize = 58;
 
 /// ACKs of a flush that are sent although `una` covers them. kcp-go sends one, and so the variation,
 /// which begins at half of the first round trip, and with it the timeout, falls slowly; after eight
@@ -18,11 +18,11 @@ const ECHOES: usize = 8;
 
 /// A place in the row.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct RecvSlot {
     pub block: Vec<u8>,
     frg: u8,
     /// Has it been received?
-    pub here: bool,
+    pub received: bool,
 }
 
 /// Where a PUSH belongs.
@@ -38,18 +38,18 @@ pub(super) enum Position {
 
 /// The row of segments from the oldest unread one to the newest received.
 #[derive(Debug)]
-pub(super) struct Inbox {
-    pub(super) row: Window<Place>,
+pub(super) struct RecvWindow {
+    pub(super) slots: Window<RecvSlot>,
     /// Places at the front without a gap.
-    pub(super) run: u32,
+    pub(super) contiguous: u32,
     pub(super) window: u32,
     /// Segments that are here and have a gap before them.
-    pub(super) ahead: u32,
+    pub(super) out_of_order: u32,
     /// Numbers from `rcv_nxt` on that may be here: the window, and what the budget has room for.
-    pub(super) reach: u32,
+    pub(super) limit: u32,
     /// Bytes of memory held, of what was read from here and waits for the application, and how many
     /// both may be.
-    pub(super) held: usize,
+    pub(super) bytes_held: usize,
     backlog: usize,
     held_max: usize,
     /// The same for a segment without which nothing goes on: it is taken although the bound may
@@ -59,43 +59,43 @@ pub(super) struct Inbox {
     /// Numbers and clocks to acknowledge, and those that the last flush has acknowledged and that
     /// may be repeated.
     acks: Vec<(u32, u32)>,
-    told: Vec<(u32, u32)>,
+    acked: Vec<(u32, u32)>,
     /// ACKs that may be repeated.
-    credit: usize,
+    repeat_credit: usize,
     /// Reading has opened a closed window.
     reopened: bool,
 }
 
-impl Inbox {
+impl RecvWindow {
     /// Nothing received; the first segment will be `sn`.
-    pub(super) fn new(sn: u32, knobs: &Knobs) -> Inbox {
-        Inbox {
-            row: Window::new(sn),
-            run: 0,
+    pub(super) fn new(sn: u32, knobs: &Knobs) -> RecvWindow {
+        RecvWindow {
+            slots: Window::new(sn),
+            contiguous: 0,
             window: u32::from(knobs.rcv_wnd),
-            ahead: 0,
-            reach: knobs.reach,
-            held: 0,
+            out_of_order: 0,
+            limit: knobs.reach,
+            bytes_held: 0,
             backlog: 0,
             held_max: knobs.recv_bytes,
             stuck_max: knobs.stuck_bytes(),
             mss: knobs.mss,
             acks: Vec::new(),
-            told: Vec::new(),
-            credit: 0,
+            acked: Vec::new(),
+            repeat_credit: 0,
             reopened: false,
         }
     }
 
     /// Everything below it has been received.
-    pub(super) fn contiguous(&self) -> u32 {
-        self.row.head().wrapping_add(self.run)
+    pub(super) fn next_missing(&self) -> u32 {
+        self.slots.head().wrapping_add(self.contiguous)
     }
 
     /// ikcp.c's `rcv_nxt`, which travels as `una`. It stands still while its receive queue, the
     /// first window of what can be read, is full, and so does the window, which begins there.
     pub(super) fn rcv_nxt(&self) -> u32 {
-        self.row.head().wrapping_add(self.queued())
+        self.slots.head().wrapping_add(self.queued())
     }
 
     /// Numbers from `rcv_nxt` on that the peer may send, which travel as `wnd`: the free places of
@@ -115,17 +115,17 @@ impl Inbox {
         }
         // Nothing could be read, and nothing would make room, without the next one.
         missing = missing.max(1);
-        (self.ahead + missing).min(self.reach) as u16
+        (self.out_of_order + missing).min(self.limit) as u16
     }
 
     /// Bytes that the budget has room for.
     fn room(&self) -> usize {
-        self.held_max.saturating_sub(self.held.saturating_add(self.backlog))
+        self.held_max.saturating_sub(self.bytes_held.saturating_add(self.backlog))
     }
 
-    /// Is nothing [free](Inbox::free)? Without a division, as it is asked for every segment read.
+    /// Is nothing [free](RecvWindow::free)? Without a division, as it is asked for every segment read.
     fn is_closed(&self) -> bool {
-        (self.run >= self.window || self.room() < self.mss) && self.waits_for_reader()
+        (self.contiguous >= self.window || self.room() < self.mss) && self.waits_for_reader()
     }
 
     /// Is there something that the application could read?
@@ -145,41 +145,42 @@ impl Inbox {
     pub(super) fn set_bounds(&mut self, knobs: &Knobs) {
         let closed = self.is_closed();
         self.held_max = knobs.recv_bytes;
-        let here = self.row.end().wrapping_sub(self.row.head());
-        self.reach = knobs.reach.max(here.saturating_sub(self.queued()));
+        let span = self.slots.end().wrapping_sub(self.slots.head());
+        self.limit = knobs.reach.max(span.saturating_sub(self.queued()));
         self.reopened |= closed && !self.is_closed();
     }
 
     pub(super) fn queued(&self) -> u32 {
-        self.run.min(self.window)
+        self.contiguous.min(self.window)
     }
 
     /// Is nothing held?
     pub(super) fn is_empty(&self) -> bool {
-        self.row.is_empty()
+        self.slots.is_empty()
     }
 
     /// Is nothing held, neither readable nor ahead of a gap, and nothing owed?
     pub(super) fn is_quiet(&self) -> bool {
-        self.row.is_empty() && !self.has_news()
+        self.slots.is_empty() && !self.needs_flush()
     }
 
     /// Are there ACKs, or is there a reopened window, to tell the peer?
-    pub(super) fn has_news(&self) -> bool {
+    pub(super) fn needs_flush(&self) -> bool {
         !self.acks.is_empty() || self.reopened
     }
 
     /// Where a PUSH with this number belongs.
     #[inline(always)]
     pub(super) fn position(&self, sn: u32) -> Position {
-        let at = sn.wrapping_sub(self.row.head());
+        let at = sn.wrapping_sub(self.slots.head());
         let ahead = diff(at, self.queued());
-        if ahead < -PAST || ahead >= self.reach as i32 {
+        if ahead < -PAST || ahead >= self.limit as i32 {
             return Position::Outside;
         }
         // What lies between can be read.
-        let is_here = || at != self.run && self.row.get(sn).is_some_and(|place| place.here);
-        if ahead < 0 || at < self.run || is_here() {
+        let is_received =
+            || at != self.contiguous && self.slots.get(sn).is_some_and(|place| place.received);
+        if ahead < 0 || at < self.contiguous || is_received() {
             return Position::Duplicate;
         }
         Position::New(at)
@@ -191,42 +192,48 @@ impl Inbox {
     /// what lies ahead of a gap; so the next segment is still taken up to twice the bound, as long as
     /// there is nothing to read that would make room.
     #[inline(always)]
-    pub(super) fn insert(&mut self, at: u32, frg: u8, payload: &[u8], blocks: &mut Blocks) -> bool {
-        let cost = if payload.is_empty() { 0 } else { blocks.cost(payload.len()) };
-        let held = self.held.saturating_add(self.backlog).saturating_add(cost);
-        if held > self.held_max && !self.is_stuck(at, held) {
+    pub(super) fn insert(
+        &mut self,
+        at: u32,
+        frg: u8,
+        payload: &[u8],
+        buffers: &mut Buffers,
+    ) -> bool {
+        let cost = if payload.is_empty() { 0 } else { buffers.cost(payload.len()) };
+        let bytes_held = self.bytes_held.saturating_add(self.backlog).saturating_add(cost);
+        if bytes_held > self.held_max && !self.is_stuck(at, bytes_held) {
             return false;
         }
-        self.row.extend_to(at + 1);
-        let Some(place) = self.row.known_mut(self.row.head().wrapping_add(at)) else {
+        self.slots.extend_to(at + 1);
+        let Some(place) = self.slots.known_mut(self.slots.head().wrapping_add(at)) else {
             return false;
         };
-        place.here = true;
+        place.received = true;
         place.frg = frg;
         if !payload.is_empty() {
-            place.block = blocks.take(payload.len());
+            place.block = buffers.take(payload.len());
             place.block.extend_from_slice(payload);
-            self.held += cost;
+            self.bytes_held += cost;
         }
-        match at == self.run {
+        match at == self.contiguous {
             true => self.catch_up(1),
-            false => self.ahead += 1,
+            false => self.out_of_order += 1,
         }
         true
     }
 
     /// Is so much to be held because without that segment nothing goes on?
     #[cold]
-    fn is_stuck(&self, at: u32, held: usize) -> bool {
-        held <= self.stuck_max && at == self.run && !self.has_message()
+    fn is_stuck(&self, at: u32, bytes_held: usize) -> bool {
+        bytes_held <= self.stuck_max && at == self.contiguous && !self.has_message()
     }
 
     /// Leaves out a new segment that goes straight to its reader, if everything before it was read.
     #[inline(always)]
     pub(super) fn pass(&mut self, at: u32) -> bool {
-        let next = self.run == 0 && at == 0;
+        let next = self.contiguous == 0 && at == 0;
         if next {
-            self.row.skip();
+            self.slots.skip();
             self.catch_up(0);
         }
         next
@@ -235,31 +242,33 @@ impl Inbox {
     /// Counts so many more without a gap before them, and what follows on them.
     #[inline]
     fn catch_up(&mut self, more: u32) {
-        self.run += more;
-        while self.ahead > 0 && self.row.get(self.contiguous()).is_some_and(|place| place.here) {
-            self.run += 1;
-            self.ahead -= 1;
+        self.contiguous += more;
+        while self.out_of_order > 0
+            && self.slots.get(self.next_missing()).is_some_and(|place| place.received)
+        {
+            self.contiguous += 1;
+            self.out_of_order -= 1;
         }
     }
 
     /// Owes the peer an ACK.
     #[inline]
-    pub(super) fn owe(&mut self, sn: u32, ts: u32) {
+    pub(super) fn queue_ack(&mut self, sn: u32, ts: u32) {
         self.acks.push((sn, ts));
     }
 
     /// Owes the peer an ACK of what came twice. Returns `false` if two windows of ACKs wait already:
     /// the peer repeats itself.
-    pub(super) fn owe_again(&mut self, sn: u32, ts: u32) -> bool {
+    pub(super) fn queue_duplicate_ack(&mut self, sn: u32, ts: u32) -> bool {
         if self.acks.len() >= 2 * self.window as usize {
             return false;
         }
-        self.credit = (self.credit + CREDIT).min(self.window as usize);
-        self.owe(sn, ts);
+        self.repeat_credit = (self.repeat_credit + REPEAT_CREDIT).min(self.window as usize);
+        self.queue_ack(sn, ts);
         true
     }
 
-    /// The ACKs to send, those to repeat and then the new ones; [`told`](Inbox::told) must follow
+    /// The ACKs to send, those to repeat and then the new ones; [`acks_sent`](RecvWindow::acks_sent) must follow
     /// when they are sent.
     ///
     /// What `una` covers is left out, as in kcp-go, except for the newest [few](ECHOES): the peer
@@ -267,16 +276,16 @@ impl Inbox {
     pub(super) fn acks(&mut self) -> [&[(u32, u32)]; 2] {
         let una = self.rcv_nxt();
         let is_covered = |&(sn, _): &(u32, u32)| diff(sn, una) < 0;
-        self.told.retain(|ack| !is_covered(ack));
-        self.told.truncate(self.credit);
-        self.credit -= self.told.len();
+        self.acked.retain(|ack| !is_covered(ack));
+        self.acked.truncate(self.repeat_credit);
+        self.repeat_credit -= self.acked.len();
         let mut uncertain = self.acks.len().saturating_sub(ECHOES);
         self.acks.retain(|ack| {
             let is_echo = uncertain == 0;
             uncertain = uncertain.saturating_sub(1);
             is_echo || !is_covered(ack)
         });
-        [&self.told, &self.acks]
+        [&self.acked, &self.acks]
     }
 
     /// Has reading opened a closed window?
@@ -285,8 +294,8 @@ impl Inbox {
     }
 
     /// Notes that the peer was told the news.
-    pub(super) fn told(&mut self) {
-        mem::swap(&mut self.told, &mut self.acks);
+    pub(super) fn acks_sent(&mut self) {
+        mem::swap(&mut self.acked, &mut self.acks);
         self.acks.clear();
         self.reopened = false;
     }
@@ -294,43 +303,43 @@ impl Inbox {
     /// Is the message at the front complete? By the rule of ikcp.c that means that as many segments
     /// as its first fragment announces are there.
     fn has_message(&self) -> bool {
-        let first = self.row.known(self.row.head()).filter(|_| self.run > 0);
+        let first = self.slots.known(self.slots.head()).filter(|_| self.contiguous > 0);
         first.is_some_and(|place| self.queued() > u32::from(place.frg))
     }
 
     /// Appends the next complete message, up to the first segment with the number 0, whatever the
     /// first fragment said, and returns its length. Empty ones are skipped.
     #[inline]
-    pub(super) fn read(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
-        if self.run == 0 {
+    pub(super) fn read(&mut self, into: &mut Vec<u8>, buffers: &mut Buffers) -> Option<usize> {
+        if self.contiguous == 0 {
             return None;
         }
-        self.read_some(into, blocks)
+        self.read_some(into, buffers)
     }
 
     /// Most messages are one segment, like all of a stream: without a loop, for which everything
     /// would be kept in registers, and be saved instead.
     #[inline(never)]
-    fn read_some(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
+    fn read_some(&mut self, into: &mut Vec<u8>, buffers: &mut Buffers) -> Option<usize> {
         let before = into.len();
         let closed = self.is_closed();
-        if self.row.known(self.row.head()).is_some_and(|place| place.frg == 0) {
-            self.read_segment(into, blocks);
+        if self.slots.known(self.slots.head()).is_some_and(|place| place.frg == 0) {
+            self.read_segment(into, buffers);
             self.reopened |= closed && !self.is_closed();
         }
         if into.len() > before {
             return Some(into.len() - before);
         }
-        self.read_fragments(into, blocks)
+        self.read_fragments(into, buffers)
     }
 
     #[inline(never)]
-    fn read_fragments(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> Option<usize> {
+    fn read_fragments(&mut self, into: &mut Vec<u8>, buffers: &mut Buffers) -> Option<usize> {
         let before = into.len();
         while self.has_message() {
             let closed = self.is_closed();
-            let last = self.run - self.queued();
-            while self.read_segment(into, blocks) > 0 && self.run > last {}
+            let last = self.contiguous - self.queued();
+            while self.read_segment(into, buffers) > 0 && self.contiguous > last {}
             self.reopened |= closed && !self.is_closed();
             if into.len() > before {
                 return Some(into.len() - before);
@@ -341,35 +350,37 @@ impl Inbox {
 
     /// Appends the first segment and returns its fragment number.
     #[inline(always)]
-    fn read_segment(&mut self, into: &mut Vec<u8>, blocks: &mut Blocks) -> u8 {
-        let Some(place) = self.row.pop() else { return 0 };
-        place.here = false;
-        self.run -= 1;
+    fn read_segment(&mut self, into: &mut Vec<u8>, buffers: &mut Buffers) -> u8 {
+        let Some(place) = self.slots.pop() else { return 0 };
+        place.received = false;
+        self.contiguous -= 1;
         let frg = place.frg;
         if !place.block.is_empty() {
             into.extend_from_slice(&place.block);
-            self.held = self.held.saturating_sub(blocks.cost(place.block.len()));
-            blocks.put(mem::take(&mut place.block));
+            self.bytes_held = self.bytes_held.saturating_sub(buffers.cost(place.block.len()));
+            buffers.put(mem::take(&mut place.block));
         }
         frg
     }
 
     /// Places held, in the larger of its lists.
     pub(super) fn capacity(&self) -> usize {
-        self.row.capacity().max(self.acks.capacity()).max(self.told.capacity())
+        self.slots.capacity().max(self.acks.capacity()).max(self.acked.capacity())
     }
 
     /// Bytes of memory that the payload and the lists take.
     pub(super) fn memory(&self) -> usize {
-        let acks = self.acks.capacity() + self.told.capacity();
-        self.held + self.row.capacity() * size_of::<Place>() + acks * size_of::<(u32, u32)>()
+        let acks = self.acks.capacity() + self.acked.capacity();
+        self.bytes_held
+            + self.slots.capacity() * size_of::<RecvSlot>()
+            + acks * size_of::<(u32, u32)>()
     }
 
     /// Gives memory back where nothing is left.
     pub(super) fn release(&mut self) {
-        self.row.release();
+        self.slots.release();
         if self.acks.is_empty() {
-            (self.acks, self.told) = (Vec::new(), Vec::new());
+            (self.acks, self.acked) = (Vec::new(), Vec::new());
         }
     }
 }

@@ -13,14 +13,14 @@ const LOSSES: u8 = 64;
 
 /// What was learnt of a path's reordering.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct ReorderWindow {
     /// Milliseconds, and the most that can be learnt now.
     wait: u16,
     longest: u16,
     losses: u8,
 }
 
-impl Patience {
+impl ReorderWindow {
     /// Milliseconds that an overtaken segment is waited for.
     pub(super) fn wait(&self) -> u16 {
         self.wait

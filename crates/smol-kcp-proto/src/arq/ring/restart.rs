@@ -10,14 +10,14 @@ impl RingEngine {
     /// its ACK will tell whether the others are needed (RFC 6298, 5.4, sends no more at any time).
     #[cold]
     pub(super) fn awaits_measurement(&mut self, sn: u32) -> bool {
-        let oldest = self.flight.una();
+        let oldest = self.send_window.una();
         let with = Some(oldest).filter(|_| self.rtt.is_unknown() && sn != oldest);
-        self.flight.postpone(sn, self.moment(), self.rtt.rto, with)
+        self.send_window.postpone(sn, self.moment(), self.rtt.rto, with)
     }
 
     /// Has the oldest segment timed out, of which alone an answer is expected?
     pub(super) fn is_head_due(&self) -> bool {
-        self.rtt.is_unknown() && self.flight.is_due(self.flight.una(), self.clock)
+        self.rtt.is_unknown() && self.send_window.is_due(self.send_window.una(), self.clock)
     }
 
     /// The peer is heard again after a silence: what has waited for longer than a timeout leaves now,
@@ -25,7 +25,7 @@ impl RingEngine {
     pub(crate) fn restart(&mut self, now: Time) {
         self.tick(now);
         let step = if self.rtt.is_measured() { self.rtt.srtt } else { self.rtt.rto };
-        self.flight.restart(self.moment(), self.rtt.rto, step);
-        self.check_sound();
+        self.send_window.restart(self.moment(), self.rtt.rto, step);
+        self.check_invariants();
     }
 }

@@ -20,8 +20,8 @@ pub(super) struct Rtt {
     /// The largest deviation of late: it falls to half with every sample.
     jitter: u32,
     /// Does the timeout not know of it yet?
-    fresh: bool,
-    /// Is the timeout that of a round trip, measured or [expected](Rtt::expect) for certain?
+    dirty: bool,
+    /// Is the timeout that of a round trip, measured or [seeded](Rtt::seed) for certain?
     known: bool,
     min_rto: u32,
     interval: u32,
@@ -37,7 +37,7 @@ impl Rtt {
             min: u32::MAX,
             latest: 0,
             jitter: 0,
-            fresh: false,
+            dirty: false,
             known: false,
             min_rto,
             interval,
@@ -46,7 +46,7 @@ impl Rtt {
 
     /// Before anything is measured: the first timeout is to suit a path of about this round trip. As
     /// it may be that of a question asked twice (Karn's algorithm), the first measurement forgets it.
-    pub(super) fn expect(&mut self, rtt: u32, is_certain: bool) {
+    pub(super) fn seed(&mut self, rtt: u32, is_certain: bool) {
         if self.srtt == 0 {
             self.known = is_certain;
             self.rto = rtt.saturating_mul(2).max(self.interval).max(self.min_rto).min(RTO_MAX);
@@ -67,7 +67,7 @@ impl Rtt {
     /// and a half round trips, or less where they differ less. The timeout begins at three round
     /// trips and takes some ten of them to come down; RFC 8985 (7.2) waits for two, to be gentle to
     /// more than one small segment.
-    pub(super) fn probe(&self) -> u32 {
+    pub(super) fn tail_probe_timeout(&self) -> u32 {
         let spread = (2 * self.jitter).min(self.srtt / 2).max(self.interval);
         match self.srtt {
             0 => self.rto,
@@ -76,12 +76,12 @@ impl Rtt {
     }
 
     /// Takes a measured round trip into account, as `ikcp_update_ack` does, but for the timeout:
-    /// [`conclude`](Rtt::conclude) must follow.
+    /// [`update_rto`](Rtt::update_rto) must follow.
     #[inline]
     pub(super) fn sample(&mut self, rtt: u32) {
         let rtt = rtt.min(RTT_MAX); // so that nothing below overflows
         self.latest = rtt;
-        self.fresh = true;
+        self.dirty = true;
         self.known = true;
         self.min = self.min.min(rtt);
         if self.srtt == 0 {
@@ -97,8 +97,8 @@ impl Rtt {
     }
 
     /// Sets the timeout by what the samples of a datagram have left, if there were any.
-    pub(super) fn conclude(&mut self) {
-        if !mem::take(&mut self.fresh) {
+    pub(super) fn update_rto(&mut self) {
+        if !mem::take(&mut self.dirty) {
             return;
         }
         let spread = (self.rttvar * 4).max(self.interval);
@@ -113,19 +113,19 @@ mod tests {
     impl Rtt {
         fn hear(&mut self, rtt: u32) {
             self.sample(rtt);
-            self.conclude();
+            self.update_rto();
         }
     }
 
     #[test]
     fn an_expectation_sets_the_first_timeout_and_leaves_no_trace_in_what_is_measured() {
-        let (mut rtt, mut fresh) = (Rtt::new(30, 10), Rtt::new(30, 10));
-        rtt.expect(790, true);
+        let (mut rtt, mut dirty) = (Rtt::new(30, 10), Rtt::new(30, 10));
+        rtt.seed(790, true);
         assert_eq!((rtt.rto, rtt.srtt, rtt.min), (1580, 0, u32::MAX));
         rtt.hear(40);
-        fresh.hear(40);
-        rtt.expect(790, true);
-        assert_eq!((rtt.rto, rtt.srtt, rtt.min), (fresh.rto, fresh.srtt, fresh.min));
+        dirty.hear(40);
+        rtt.seed(790, true);
+        assert_eq!((rtt.rto, rtt.srtt, rtt.min), (dirty.rto, dirty.srtt, dirty.min));
     }
 
     #[test]
@@ -142,16 +142,16 @@ mod tests {
     #[test]
     fn a_probe_waits_for_one_and_a_half_round_trips_or_less_where_they_do_not_differ() {
         let mut rtt = Rtt::new(30, 10);
-        rtt.expect(300, true);
-        assert_eq!(rtt.probe(), 600, "nothing is measured");
+        rtt.seed(300, true);
+        assert_eq!(rtt.tail_probe_timeout(), 600, "nothing is measured");
         let waits = [40, 40, 40, 70, 10].map(|sample| {
             rtt.hear(sample);
-            (rtt.rto, rtt.probe())
+            (rtt.rto, rtt.tail_probe_timeout())
         });
         assert_eq!(waits, [(120, 60), (100, 60), (84, 50), (103, 64), (114, 57)]);
         let mut near = Rtt::new(30, 10);
         near.hear(2);
-        assert_eq!((near.rto, near.probe()), (30, 30));
+        assert_eq!((near.rto, near.tail_probe_timeout()), (30, 30));
     }
 
     #[test]

@@ -7,9 +7,9 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use super::buffers::Blocks;
-use super::loss::{Line, Lines, Newest};
-use super::reordering::Patience;
+use super::buffers::Buffers;
+use super::loss::{HighestAcked, LossDetector, LossList};
+use super::reordering::ReorderWindow;
 use super::rtt::Rtt;
 use super::timeouts::Late;
 use super::window::Window;
@@ -28,25 +28,25 @@ pub(super) struct Slot {
     /// Room for the header, and the payload; given back when the segment is acknowledged.
     pub block: Vec<u8>,
     /// Clock at which its timeout passes.
-    pub due: u64,
+    pub resendts: u64,
     /// Wire clock of the first and of the latest transmission.
     pub first: u32,
     pub ts: u32,
     /// Its own timeout in milliseconds, which grows with every time it passes.
     pub rto: u32,
     /// When it was sent latest, counted in transmissions.
-    pub turn: u32,
+    pub xmit_seq: u32,
     /// Neighbours on its line.
     pub prev: u32,
     pub next: u32,
-    pub transmits: u16,
+    pub xmit: u16,
     /// The clock, modulo 2^16, at which it was overtaken often enough.
-    pub overtaken: u16,
+    pub lost_at: u16,
     /// ACKs that have overtaken its latest transmission, at most two of each datagram.
-    pub skips: u8,
+    pub fastack: u8,
     /// Fragments of the message still to come.
     pub frg: u8,
-    pub line: Line,
+    pub list: LossList,
     pub state: State,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Slot {
 pub(super) enum State {
     /// Not yet sent, or acknowledged.
     #[default]
-    Grounded,
+    NotInFlight,
     /// Sent once; its deadline is found by the cursor.
     InOrder,
     /// Sent once, with a deadline before those of others that were sent earlier.
@@ -72,8 +72,8 @@ impl Slot {
 
     /// Sent and not acknowledged.
     #[inline]
-    pub(super) fn is_flying(&self) -> bool {
-        self.state != State::Grounded
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.state != State::NotInFlight
     }
 
     /// How many of its transmissions cannot be the one that a newer `una`, heard at `ts`, tells of, as
@@ -82,7 +82,7 @@ impl Slot {
     #[cold]
     fn in_vain(&self, ts: u32, min_rtt: u32) -> u64 {
         if ts.wrapping_sub(self.first) < min_rtt.saturating_add(RTO_NODELAY) {
-            return u64::from(self.transmits.saturating_sub(1));
+            return u64::from(self.xmit.saturating_sub(1));
         }
         u64::from(ts.wrapping_sub(self.ts) < min_rtt)
     }
@@ -90,8 +90,8 @@ impl Slot {
     /// Was it sent at this wire clock? Of more than two transmissions only the first and the latest
     /// are remembered, and any clock between them counts.
     fn was_sent_at(&self, ts: u32) -> bool {
-        let between = || self.transmits > 2 && diff(ts, self.first) >= 0 && diff(self.ts, ts) >= 0;
-        self.is_flying() && (ts == self.ts || ts == self.first || between())
+        let between = || self.xmit > 2 && diff(ts, self.first) >= 0 && diff(self.ts, ts) >= 0;
+        self.is_in_flight() && (ts == self.ts || ts == self.first || between())
     }
 }
 
@@ -108,12 +108,12 @@ pub(super) enum Cause {
     /// Its timeout has passed.
     Timeout,
     /// Later transmissions were acknowledged before it.
-    Overtaken,
+    Fast,
 }
 
 /// What an ACK tells beside that its segment has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Echo {
+pub(super) struct AckInfo {
     /// Its clock is that of a transmission of ours, and the round trip can be measured.
     pub measures: bool,
     /// How often the segment had been sent again meanwhile, although this transmission arrived: at
@@ -123,18 +123,18 @@ pub(super) struct Echo {
 
 /// The send window.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct SendWindow {
     pub(super) slots: Window<Slot>,
     /// Number of the next segment sent for the first time.
     pub(super) nxt: u32,
     /// Segments sent and not acknowledged.
-    flying: usize,
-    /// Bytes of payload acknowledged since the last [`take_landed`](Flight::take_landed).
-    landed: u64,
+    in_flight: usize,
+    /// Bytes of payload acknowledged since the last [`take_acked_bytes`](SendWindow::take_acked_bytes).
+    acked_bytes: u64,
     /// Of these, how many were sent twice, three times, and so on.
     repeated: Vec<u32>,
     /// Transmissions so far.
-    pub(super) turn: u32,
+    pub(super) xmit_seq: u32,
     /// Deadlines; see [`timeouts`](super::timeouts).
     pub(super) cursor: u32,
     pub(super) soonest: u64,
@@ -142,32 +142,32 @@ pub(super) struct Flight {
     pub(super) resent: VecDeque<(u64, u32)>,
     pub(super) late: Late,
     /// Loss detection; see [`loss`](super::loss).
-    pub(super) lines: Lines,
+    pub(super) loss: LossDetector,
     pub(super) passed: u32,
     pub(super) resend: u8,
-    pub(super) patience: Patience,
+    pub(super) reorder_window: ReorderWindow,
     nodelay: bool,
 }
 
-impl Flight {
+impl SendWindow {
     /// Nothing written; the first segment will be `sn`.
-    pub(super) fn new(sn: u32, knobs: &Knobs) -> Flight {
-        Flight {
+    pub(super) fn new(sn: u32, knobs: &Knobs) -> SendWindow {
+        SendWindow {
             slots: Window::new(sn),
             nxt: sn,
-            flying: 0,
-            landed: 0,
+            in_flight: 0,
+            acked_bytes: 0,
             repeated: Vec::new(),
-            turn: 0,
+            xmit_seq: 0,
             cursor: sn,
             soonest: u64::MAX,
             latest: 0,
             resent: VecDeque::new(),
             late: Late::default(),
-            lines: Lines::default(),
+            loss: LossDetector::default(),
             passed: sn,
             resend: knobs.resend.min(u16::from(u8::MAX)) as u8,
-            patience: Patience::default(),
+            reorder_window: ReorderWindow::default(),
             nodelay: knobs.nodelay,
         }
     }
@@ -182,20 +182,20 @@ impl Flight {
         self.nxt
     }
 
-    /// Numbers from [`una`](Flight::una) to [`next`](Flight::next), acknowledged between or not:
+    /// Numbers from [`una`](SendWindow::una) to [`next`](SendWindow::next), acknowledged between or not:
     /// what the windows limit.
     pub(super) fn span(&self) -> u32 {
         self.nxt.wrapping_sub(self.slots.head())
     }
 
     /// Segments sent and not acknowledged.
-    pub(super) fn flying(&self) -> usize {
-        self.flying
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
     }
 
     /// Bytes of payload acknowledged since the last call.
-    pub(super) fn take_landed(&mut self) -> u64 {
-        mem::take(&mut self.landed)
+    pub(super) fn take_acked_bytes(&mut self) -> u64 {
+        mem::take(&mut self.acked_bytes)
     }
 
     /// Segments written and not sent.
@@ -205,18 +205,18 @@ impl Flight {
 
     /// Will, with what waits to be sent, so little be in flight that a loss shows only by a timeout?
     pub(super) fn is_thin(&self) -> bool {
-        self.nodelay && self.flying + self.unsent() <= THIN
+        self.nodelay && self.in_flight + self.unsent() <= THIN
     }
 
     /// Adds a segment that waits to be sent: room for its header, and the payload.
     #[inline]
     pub(super) fn push(&mut self, block: Vec<u8>, frg: u8) {
         if let Some(slot) = self.slots.push() {
-            debug_assert!(!slot.is_flying() && slot.line == Line::None, "has landed");
+            debug_assert!(!slot.is_in_flight() && slot.list == LossList::None, "has acked_bytes");
             slot.block = block;
             slot.frg = frg;
-            slot.transmits = 0;
-            slot.skips = 0;
+            slot.xmit = 0;
+            slot.fastack = 0;
         }
     }
 
@@ -247,9 +247,9 @@ impl Flight {
         let due = now.clock + u64::from(rto + grace);
         let in_order = self.follows(due);
         self.soonest = self.soonest.min(due);
-        let turn = self.next_turn();
+        let turn = self.next_xmit_seq();
         self.nxt = sn.wrapping_add(1);
-        self.flying += 1;
+        self.in_flight += 1;
         if in_order {
             self.latest = due;
         } else {
@@ -259,9 +259,9 @@ impl Flight {
         slot.first = now.ts;
         slot.ts = now.ts;
         slot.rto = rto;
-        slot.due = due;
-        slot.turn = turn;
-        slot.transmits = 1;
+        slot.resendts = due;
+        slot.xmit_seq = turn;
+        slot.xmit = 1;
         slot.state = if in_order { State::InOrder } else { State::Early };
         Some((sn, slot))
     }
@@ -278,12 +278,12 @@ impl Flight {
         rtt: &Rtt,
     ) -> Option<&mut Slot> {
         self.unlink(sn);
-        if cause == Cause::Overtaken {
-            self.patience.lost();
+        if cause == Cause::Fast {
+            self.reorder_window.lost();
         }
-        let turn = self.next_turn();
-        let is_thin = self.flying <= THIN;
-        let slot = self.slots.get_mut(sn).filter(|slot| slot.is_flying())?;
+        let turn = self.next_xmit_seq();
+        let is_thin = self.in_flight <= THIN;
+        let slot = self.slots.get_mut(sn).filter(|slot| slot.is_in_flight())?;
         slot.state = State::Again(cause);
         if rtt.is_measured() && slot.rto < rtt.min {
             // Of a time when nothing was known of the path.
@@ -291,28 +291,28 @@ impl Flight {
         }
         if cause == Cause::Timeout {
             let step = match self.nodelay {
-                true if is_thin && slot.transmits <= THIN_TIMEOUTS => 0,
+                true if is_thin && slot.xmit <= THIN_TIMEOUTS => 0,
                 true => slot.rto / 2,
                 false => slot.rto.max(rtt.rto),
             };
             slot.rto = slot.rto.saturating_add(step).min(RTO_MAX);
         }
         slot.ts = now.ts;
-        slot.due = now.clock + u64::from(slot.rto);
-        slot.turn = turn;
-        slot.skips = 0;
-        let before = slot.transmits;
-        slot.transmits = before.saturating_add(1);
-        let (due, after) = (slot.due, slot.transmits);
+        slot.resendts = now.clock + u64::from(slot.rto);
+        slot.xmit_seq = turn;
+        slot.fastack = 0;
+        let before = slot.xmit;
+        slot.xmit = before.saturating_add(1);
+        let (due, after) = (slot.resendts, slot.xmit);
         self.await_resent(due, sn, cause);
         self.recount(before, after);
-        self.await_overtaking(sn);
+        self.await_acks(sn);
         self.slots.known_mut(sn)
     }
 
     /// The segment `sn` as it was sent latest, if it is in flight.
     pub(super) fn block(&self, sn: u32) -> Option<&[u8]> {
-        self.slots.get(sn).filter(|slot| slot.is_flying()).map(|slot| &slot.block[..])
+        self.slots.get(sn).filter(|slot| slot.is_in_flight()).map(|slot| &slot.block[..])
     }
 
     /// Is `sn` in flight, and was it sent at wire clock `ts`?
@@ -320,50 +320,56 @@ impl Flight {
         self.slots.get(sn).is_some_and(|slot| slot.was_sent_at(ts))
     }
 
-    /// What an ACK of `sn` tells, if that [is held](Flight::holds) with that clock;
-    /// [`land`](Flight::land) must follow.
+    /// What an ACK of `sn` tells, if that [is held](SendWindow::holds) with that clock;
+    /// [`on_acked`](SendWindow::on_acked) must follow.
     #[inline(always)]
-    pub(super) fn hear(
+    pub(super) fn on_ack(
         &mut self,
         sn: u32,
         ts: u32,
         clock: u64,
-        newest: &mut Newest,
-    ) -> Option<Echo> {
+        highest_acked: &mut HighestAcked,
+    ) -> Option<AckInfo> {
         let slot = self.slots.get_mut(sn).filter(|slot| slot.was_sent_at(ts))?;
-        newest.add_number(sn);
+        highest_acked.add_number(sn);
         let latest = slot.ts == ts;
         if latest {
-            newest.add_turn(slot.turn);
+            highest_acked.add_xmit(slot.xmit_seq);
         }
         // Overtaken, and here all the same: it was not lost but late.
-        let hasty = || !latest && slot.state == State::Again(Cause::Overtaken);
-        if slot.line == Line::Lost || hasty() {
-            self.patience.late((clock as u16).wrapping_sub(slot.overtaken));
+        let spurious = || !latest && slot.state == State::Again(Cause::Fast);
+        if slot.list == LossList::Lost || spurious() {
+            self.reorder_window.late((clock as u16).wrapping_sub(slot.lost_at));
         }
         let spurious = match ts {
             _ if latest => 0,
-            ts if ts == slot.first => slot.transmits.saturating_sub(1),
+            ts if ts == slot.first => slot.xmit.saturating_sub(1),
             _ => 1,
         };
-        Some(Echo { measures: latest || slot.first == ts, spurious })
+        Some(AckInfo { measures: latest || slot.first == ts, spurious })
     }
 
     /// Drops what lies below `una` and what is acknowledged at the front. Returns how many of them
     /// had been sent again in vain: later than the shortest round trip `min_rtt` before `ts`, so that
     /// what arrived was an earlier transmission.
-    pub(super) fn settle(&mut self, una: u32, ts: u32, min_rtt: u32, blocks: &mut Blocks) -> u64 {
+    pub(super) fn advance_una(
+        &mut self,
+        una: u32,
+        ts: u32,
+        min_rtt: u32,
+        buffers: &mut Buffers,
+    ) -> u64 {
         let mut spurious = 0;
         let mut sn = self.slots.head();
         while sn != self.nxt {
-            if let Some(slot) = self.slots.known(sn).filter(|slot| slot.is_flying()) {
+            if let Some(slot) = self.slots.known(sn).filter(|slot| slot.is_in_flight()) {
                 if diff(una, sn) <= 0 {
                     break;
                 }
-                if slot.transmits > 1 && min_rtt != u32::MAX {
+                if slot.xmit > 1 && min_rtt != u32::MAX {
                     spurious += slot.in_vain(ts, min_rtt);
                 }
-                self.land(sn, blocks);
+                self.on_acked(sn, buffers);
             }
             sn = sn.wrapping_add(1);
         }
@@ -374,7 +380,7 @@ impl Flight {
     /// The most often a segment in flight has been sent.
     pub(super) fn worst_transmits(&self) -> u32 {
         match self.repeated.len() {
-            0 => u32::from(self.flying > 0),
+            0 => u32::from(self.in_flight > 0),
             more => more as u32 + 1,
         }
     }
@@ -399,20 +405,20 @@ impl Flight {
     }
 
     /// A segment in flight has arrived: its payload is given back. It keeps its place until
-    /// [`settle`](Flight::settle).
+    /// [`advance_una`](SendWindow::advance_una).
     #[inline(always)]
-    pub(super) fn land(&mut self, sn: u32, blocks: &mut Blocks) {
+    pub(super) fn on_acked(&mut self, sn: u32, buffers: &mut Buffers) {
         let Some(slot) = self.slots.known_mut(sn) else { return };
-        slot.state = State::Grounded;
-        let (transmits, line) = (slot.transmits, slot.line);
-        self.landed += slot.payload_len() as u64;
-        blocks.put(mem::take(&mut slot.block));
-        self.flying -= 1;
-        if line != Line::None {
+        slot.state = State::NotInFlight;
+        let (xmit, line) = (slot.xmit, slot.list);
+        self.acked_bytes += slot.payload_len() as u64;
+        buffers.put(mem::take(&mut slot.block));
+        self.in_flight -= 1;
+        if line != LossList::None {
             self.unlink(sn);
         }
-        if transmits > 1 {
-            self.recount(transmits, 0);
+        if xmit > 1 {
+            self.recount(xmit, 0);
         }
     }
 
@@ -438,8 +444,8 @@ impl Flight {
         }
     }
 
-    fn next_turn(&mut self) -> u32 {
-        self.turn = self.turn.wrapping_add(1);
-        self.turn
+    fn next_xmit_seq(&mut self) -> u32 {
+        self.xmit_seq = self.xmit_seq.wrapping_add(1);
+        self.xmit_seq
     }
 }

@@ -6,7 +6,7 @@ use super::congestion::{Congestion, Steady};
 use crate::arq::tests::{
     fast, ms, pattern, ring, setup, Ours, Sim, Station, CONV, MSS, SN_BASE, TS_BASE,
 };
-use crate::arq::{Engine, Kind, Pool};
+use crate::arq::{BufferPool, Engine, Kind};
 use crate::config::KcpConfig;
 use crate::time::Time;
 use crate::wire::{self, Header, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS};
@@ -36,10 +36,10 @@ fn an_idle_engine_gives_its_memory_back() {
         assert!(engine.can_shrink());
         engine.shrink();
         assert!(!engine.can_shrink());
-        assert_eq!(engine.blocks.free(), 0);
+        assert_eq!(engine.buffers.free(), 0);
         assert_eq!(engine.out.capacity(), 0);
-        assert_eq!(engine.flight.capacity(), 0);
-        assert_eq!(engine.inbox.capacity(), 0);
+        assert_eq!(engine.send_window.capacity(), 0);
+        assert_eq!(engine.recv_window.capacity(), 0);
     }
 }
 
@@ -62,7 +62,7 @@ fn data_written_against_a_window_that_closed_long_ago_is_announced_by_a_probe() 
 
 #[test]
 fn a_transfer_that_runs_allocates_no_payload_memory() {
-    let pool = Pool::new(4096);
+    let pool = BufferPool::new(4096);
     let config = KcpConfig { send_budget: 600 * MSS, ..fast() };
     let station = |_| {
         let mut engine = ring(setup(&config)).unwrap();
@@ -73,11 +73,11 @@ fn a_transfer_that_runs_allocates_no_payload_memory() {
     sim.loss_percent = 5;
     sim.apps[0].to_write.push_back(pattern(8_000_000));
     sim.run_until(ms(60_000), |sim| sim.apps[1].got.len() >= 4_000_000);
-    let fresh = [0, 1].map(|at| inner(sim.engine(at)).blocks.fresh);
+    let fresh = [0, 1].map(|at| inner(sim.engine(at)).buffers.fresh);
     assert!(fresh[0] >= 600, "{fresh:?}");
     sim.run_dry();
     assert!(sim.apps[1].got == pattern(8_000_000));
-    let after = [0, 1].map(|at| inner(sim.engine(at)).blocks.fresh);
+    let after = [0, 1].map(|at| inner(sim.engine(at)).buffers.fresh);
     assert!(after[0] + after[1] <= fresh[0] + fresh[1] + 64, "of 3,000: {fresh:?} {after:?}");
 }
 
@@ -140,7 +140,7 @@ fn small_talk_keeps_the_rings_small() {
         }
         sim.run_dry();
         let engine = inner(sim.engine(0));
-        assert!(engine.flight.capacity().max(engine.inbox.capacity()) <= 32);
+        assert!(engine.send_window.capacity().max(engine.recv_window.capacity()) <= 32);
     }
     assert!(sim.apps.iter().all(|app| app.got.len() == 50 * 64));
 }

@@ -10,7 +10,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::send::{Cause, Flight, Moment, Slot, State};
+use super::send::{Cause, Moment, SendWindow, Slot, State};
 use super::window::Window;
 use crate::wire::diff;
 
@@ -27,7 +27,7 @@ impl Slot {
     }
 
     fn is_awaited_late(&self, due: u64) -> bool {
-        self.is_flying() && self.state != State::InOrder && self.due == due
+        self.is_in_flight() && self.state != State::InOrder && self.resendts == due
     }
 }
 
@@ -91,7 +91,7 @@ impl Late {
     }
 }
 
-impl Flight {
+impl SendWindow {
     /// Does a deadline of the next new segment come after all that the cursor will meet?
     #[inline]
     pub(super) fn follows(&self, due: u64) -> bool {
@@ -102,7 +102,7 @@ impl Flight {
     #[inline]
     pub(super) fn await_resent(&mut self, due: u64, sn: u32, cause: Cause) {
         let follows = || self.resent.back().is_none_or(|&(latest, _)| due >= latest);
-        if cause == Cause::Overtaken && follows() {
+        if cause == Cause::Fast && follows() {
             self.resent.push_back((due, sn));
         } else {
             self.late.push((due, sn));
@@ -112,15 +112,15 @@ impl Flight {
     /// Moves the timeout of `sn`, which has passed, to when the one of `with` passes, or at least to
     /// `rto` after its latest transmission. Returns whether it is later than now.
     pub(super) fn postpone(&mut self, sn: u32, now: Moment, rto: u32, with: Option<u32>) -> bool {
-        let with = with.and_then(|with| self.slots.get(with)).map_or(0, |slot| slot.due);
-        let Some(slot) = self.slots.get_mut(sn).filter(|slot| slot.is_flying()) else {
+        let with = with.and_then(|with| self.slots.get(with)).map_or(0, |slot| slot.resendts);
+        let Some(slot) = self.slots.get_mut(sn).filter(|slot| slot.is_in_flight()) else {
             return false;
         };
         let due = with.max(slot.sent_at(now) + u64::from(rto));
         if due <= now.clock {
             return false;
         }
-        slot.due = due;
+        slot.resendts = due;
         if slot.state == State::InOrder {
             slot.state = State::Early;
         }
@@ -130,31 +130,31 @@ impl Flight {
 
     /// Has the timeout of `sn` passed?
     pub(super) fn is_due(&self, sn: u32, clock: u64) -> bool {
-        self.slots.get(sn).is_some_and(|slot| slot.is_flying() && slot.due <= clock)
+        self.slots.get(sn).is_some_and(|slot| slot.is_in_flight() && slot.resendts <= clock)
     }
 
-    /// Begins the timeouts anew that have grown by passing or were [postponed](Flight::postpone): they
+    /// Begins the timeouts anew that have grown by passing or were [postponed](SendWindow::postpone): they
     /// pass `rto` after the latest transmission. Of what is due by that, [`FIRST_FLIGHT`] segments leave
     /// now, the rest in flights that double, `step` milliseconds apart, as a window opens that starts
     /// slowly (RFC 5681, 3.1): nobody knows yet how much the path takes. As a rule ACKs are faster.
     pub(super) fn restart(&mut self, now: Moment, rto: u32, step: u32) {
-        let (mut flight, mut left, mut at) = (FIRST_FLIGHT, FIRST_FLIGHT, now.clock);
+        let (mut burst, mut left, mut at) = (FIRST_FLIGHT, FIRST_FLIGHT, now.clock);
         let mut sn = self.slots.head();
         while sn != self.nxt {
             let slot = self.slots.known_mut(sn);
-            if let Some(slot) = slot.filter(|s| s.is_flying() && s.state != State::InOrder) {
+            if let Some(slot) = slot.filter(|s| s.is_in_flight() && s.state != State::InOrder) {
                 let mut due = slot.sent_at(now) + u64::from(rto);
                 if due <= now.clock {
                     if left == 0 {
-                        flight = flight.saturating_mul(2);
-                        left = flight;
+                        burst = burst.saturating_mul(2);
+                        left = burst;
                         at += u64::from(step.max(1));
                     }
                     left -= 1;
                     due = at;
                 }
-                if due < slot.due {
-                    slot.due = due;
+                if due < slot.resendts {
+                    slot.resendts = due;
                     slot.rto = slot.rto.min(rto);
                     self.late.push((due, sn));
                 }
@@ -175,8 +175,8 @@ impl Flight {
             if let Some(slot) = self.slots.get_mut(sn) {
                 let rest = rto.saturating_sub(now.ts.wrapping_sub(slot.ts));
                 let due = now.clock + u64::from(rest);
-                if matches!(slot.state, State::Again(_)) && slot.rto > rto && slot.due > due {
-                    (slot.rto, slot.due) = (rto, due);
+                if matches!(slot.state, State::Again(_)) && slot.rto > rto && slot.resendts > due {
+                    (slot.rto, slot.resendts) = (rto, due);
                     self.late.push((due, sn));
                     changed = true;
                 }
@@ -197,7 +197,7 @@ impl Flight {
         }
         self.tidy_resent();
         // Long timeouts may outlive many short ones: twice as many entries as segments are enough.
-        let enough = 64 + 2 * self.flying();
+        let enough = 64 + 2 * self.in_flight();
         if self.late.len() > enough {
             self.late.queue.retain(|&entry| is_awaited(&self.slots, entry));
             self.late.heap.retain(|&Reverse(entry)| is_awaited(&self.slots, entry));
@@ -234,12 +234,12 @@ impl Flight {
     /// The clock at which the next timeout passes.
     #[inline]
     pub(super) fn due(&self) -> Option<u64> {
-        Some(self.soonest).filter(|_| self.flying() > 0)
+        Some(self.soonest).filter(|_| self.in_flight() > 0)
     }
 
     fn find_soonest(&self) -> u64 {
         let cursor = self.slots.get(self.cursor).filter(|slot| slot.state == State::InOrder);
-        let in_order = cursor.map_or(u64::MAX, |slot| slot.due);
+        let in_order = cursor.map_or(u64::MAX, |slot| slot.resendts);
         let late = self.late.peek().map_or(u64::MAX, |(due, _)| due);
         let resent = self.resent.front().map_or(u64::MAX, |&(due, _)| due);
         in_order.min(late).min(resent)
@@ -251,7 +251,7 @@ impl Flight {
         self.walk();
         let cursor = self.cursor;
         let first = self.slots.known(cursor).filter(|_| cursor != self.nxt);
-        if first.is_some_and(|slot| slot.due <= clock) {
+        if first.is_some_and(|slot| slot.resendts <= clock) {
             return Some(cursor);
         }
         while let Some(entry) = self.late.peek().filter(|&(due, _)| due <= clock) {

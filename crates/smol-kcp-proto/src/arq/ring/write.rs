@@ -15,7 +15,7 @@ impl RingEngine {
         }
         // One segment with nothing to fill up before it is the same in both modes, and what most
         // often is written.
-        let stands_alone = !self.knobs.stream || self.flight.unsent() == 0;
+        let stands_alone = !self.knobs.stream || self.send_window.unsent() == 0;
         let is_one = stands_alone && buf.len() <= self.knobs.mss;
         let taken = if is_one && self.free_segments() > 0 {
             self.push(buf, 0);
@@ -26,7 +26,7 @@ impl RingEngine {
             self.write_message(buf)
         };
         self.watch_window();
-        self.check_sound();
+        self.check_invariants();
         Ok(taken)
     }
 
@@ -42,7 +42,7 @@ impl RingEngine {
 
     /// Bytes that the last unsent segment has room for: only a stream fills it up.
     fn tail_room(&self) -> usize {
-        match self.flight.tail_len() {
+        match self.send_window.tail_len() {
             Some(len) if self.knobs.stream => self.knobs.mss - len,
             _ => 0,
         }
@@ -55,7 +55,7 @@ impl RingEngine {
         let room = self.free_segments().saturating_mul(mss).saturating_add(tail_room);
         let buf = buf.get(..room).unwrap_or(buf);
         let (head, rest) = buf.split_at(tail_room.min(buf.len()));
-        if let Some(tail) = self.flight.tail().filter(|_| !head.is_empty()) {
+        if let Some(tail) = self.send_window.tail().filter(|_| !head.is_empty()) {
             tail.extend_from_slice(head);
         }
         for part in rest.chunks(mss) {
@@ -80,9 +80,9 @@ impl RingEngine {
 
     #[inline(always)]
     fn push(&mut self, part: &[u8], frg: u8) {
-        let mut block = self.blocks.take(part.len());
+        let mut block = self.buffers.take(part.len());
         block.extend_from_slice(&[0; HEADER_LEN]);
         block.extend_from_slice(part);
-        self.flight.push(block, frg);
+        self.send_window.push(block, frg);
     }
 }
