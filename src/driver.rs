@@ -180,7 +180,7 @@ impl Driver {
             state.local_addr = self.transport.local_addr().unwrap_or(state.local_addr);
         }
         let unheard = !(arrived || answers_waited)
-            && self.rebinding.is_due(now, |span| state.router.is_unheard(now, span));
+            && self.rebinding.is_due(now, |span| state.router.is_silent(now, span));
         drop(guard);
         // What the application learns of is in the capture by then, even if it exits at once.
         self.trunk.flush();

@@ -165,7 +165,7 @@ impl Shared {
 impl State {
     /// Is there something to [`collect`](State::collect)?
     fn has_news(&self) -> bool {
-        self.router.has_news() || !self.former.is_empty()
+        self.router.has_events() || !self.former.is_empty()
     }
 
     /// Moves the wakers of sessions with news, and the former ones, into `woken`.

@@ -175,7 +175,7 @@ impl Account {
 
     /// Charges what the session holds now, and bounds what it may hold from now on.
     #[inline]
-    pub(crate) fn settle(&mut self, now: Time, session: &mut Session) {
+    pub(crate) fn charge(&mut self, now: Time, session: &mut Session) {
         let (held, drained) = (session.memory(), session.drained());
         let charge = &mut session.entry.charge;
         let before = std::mem::replace(&mut charge.held, held);

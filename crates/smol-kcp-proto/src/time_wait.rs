@@ -10,7 +10,7 @@ use crate::wire::{self, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, HEADER_L
 
 /// What is remembered of an ended session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rest {
+pub(crate) struct TimeWaitEntry {
     /// Everything that was received: acknowledges late retransmissions.
     pub una: u32,
     /// The peer's FIN, if it came.
@@ -24,7 +24,7 @@ pub(crate) struct Rest {
 /// The resting keys, in order of their end.
 #[derive(Debug)]
 pub(crate) struct TimeWait {
-    rests: BTreeMap<(u32, SocketAddr), (Time, Rest)>,
+    time_wait: BTreeMap<(u32, SocketAddr), (Time, TimeWaitEntry)>,
     order: VecDeque<(Time, u32, SocketAddr)>,
     /// How long a key rests.
     span: Duration,
@@ -34,33 +34,33 @@ pub(crate) struct TimeWait {
 
 impl TimeWait {
     pub(crate) fn new(span: Duration, max: usize) -> TimeWait {
-        TimeWait { rests: BTreeMap::new(), order: VecDeque::new(), span, max }
+        TimeWait { time_wait: BTreeMap::new(), order: VecDeque::new(), span, max }
     }
 
-    pub(crate) fn insert(&mut self, now: Time, conv: u32, peer: SocketAddr, rest: Rest) {
+    pub(crate) fn insert(&mut self, now: Time, conv: u32, peer: SocketAddr, rest: TimeWaitEntry) {
         self.expire(now);
         if self.order.len() >= self.max {
             self.remove_oldest();
         }
         let until = now + self.span;
-        self.rests.insert((conv, peer), (until, rest));
+        self.time_wait.insert((conv, peer), (until, rest));
         self.order.push_back((until, conv, peer));
     }
 
     /// The rest under this key. Nothing wakes up for an entry whose time has passed; it goes when
     /// somebody looks.
-    pub(crate) fn get(&mut self, now: Time, conv: u32, peer: SocketAddr) -> Option<Rest> {
+    pub(crate) fn get(&mut self, now: Time, conv: u32, peer: SocketAddr) -> Option<TimeWaitEntry> {
         self.expire(now);
-        self.rests.get(&(conv, peer)).map(|&(_, rest)| rest)
+        self.time_wait.get(&(conv, peer)).map(|&(_, rest)| rest)
     }
 
     /// Ends a rest early, because its peer begins anew.
     pub(crate) fn wake(&mut self, conv: u32, peer: SocketAddr) {
-        self.rests.remove(&(conv, peer));
+        self.time_wait.remove(&(conv, peer));
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.rests.len()
+        self.time_wait.len()
     }
 
     fn expire(&mut self, now: Time) {
@@ -72,13 +72,13 @@ impl TimeWait {
     fn remove_oldest(&mut self) {
         let Some((until, conv, peer)) = self.order.pop_front() else { return };
         // A key that rests a second time has a later entry of its own.
-        if self.rests.get(&(conv, peer)).is_some_and(|&(of, _)| of == until) {
-            self.rests.remove(&(conv, peer));
+        if self.time_wait.get(&(conv, peer)).is_some_and(|&(of, _)| of == until) {
+            self.time_wait.remove(&(conv, peer));
         }
     }
 }
 
-impl Rest {
+impl TimeWaitEntry {
     /// Does a HELLO with this nonce begin a new conversation under the old key? One whose HELLO never
     /// came cannot be told from a new one: it may be on its way still.
     pub(crate) fn is_succeeded_by(&self, nonce: u32) -> bool {
@@ -118,7 +118,8 @@ mod tests {
     use super::*;
     use crate::wire::CODE_RST;
 
-    const REST: Rest = Rest { una: 7, peer_fin: Some(7), nonce: Some(1), reset: false };
+    const REST: TimeWaitEntry =
+        TimeWaitEntry { una: 7, peer_fin: Some(7), nonce: Some(1), reset: false };
 
     fn peer(port: u16) -> SocketAddr {
         ([127, 0, 0, 1], port).into()
@@ -126,15 +127,15 @@ mod tests {
 
     #[test]
     fn a_key_rests_for_its_time_and_the_oldest_makes_room() {
-        let mut rests = TimeWait::new(Duration::from_secs(10), 2);
-        rests.insert(Time::ZERO, 1, peer(1), REST);
-        rests.insert(Time::from_millis(1000), 1, peer(2), REST);
-        assert_eq!(rests.get(Time::from_millis(9999), 1, peer(1)), Some(REST));
-        assert_eq!(rests.get(Time::from_millis(10_000), 1, peer(1)), None);
-        rests.insert(Time::from_millis(10_500), 1, peer(3), REST);
-        rests.insert(Time::from_millis(10_500), 1, peer(4), REST);
-        assert_eq!(rests.get(Time::from_millis(10_500), 1, peer(2)), None, "made room");
-        assert_eq!(rests.len(), 2);
+        let mut time_wait = TimeWait::new(Duration::from_secs(10), 2);
+        time_wait.insert(Time::ZERO, 1, peer(1), REST);
+        time_wait.insert(Time::from_millis(1000), 1, peer(2), REST);
+        assert_eq!(time_wait.get(Time::from_millis(9999), 1, peer(1)), Some(REST));
+        assert_eq!(time_wait.get(Time::from_millis(10_000), 1, peer(1)), None);
+        time_wait.insert(Time::from_millis(10_500), 1, peer(3), REST);
+        time_wait.insert(Time::from_millis(10_500), 1, peer(4), REST);
+        assert_eq!(time_wait.get(Time::from_millis(10_500), 1, peer(2)), None, "made room");
+        assert_eq!(time_wait.len(), 2);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::wire::Header;
 
 /// What an engine is born with.
 #[derive(Clone, Copy, Debug)]
-pub struct Setup<'a> {
+pub struct ArqParams<'a> {
     /// Conversation, in every header.
     pub conv: u32,
     /// Checked by [`KcpConfig::check`] before.
@@ -43,7 +43,7 @@ pub struct Setup<'a> {
 
 /// What a datagram did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Handled {
+pub struct Received {
     /// An ACK matched a segment in flight by number and clock: the peer receives what we send.
     pub proven: bool,
     /// Something was acknowledged for the first time.
@@ -54,7 +54,7 @@ pub struct Handled {
 
 /// Where the bytes of a stream may go at once that are next in order.
 #[derive(Debug)]
-pub struct Reader<'a> {
+pub struct DirectRead<'a> {
     /// They are appended here.
     pub into: &'a mut Vec<u8>,
     /// How many it waits for; the last segment may be longer.
@@ -63,7 +63,7 @@ pub struct Reader<'a> {
 
 /// Why a whole datagram was refused; nothing of it has been applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Rejection {
     /// Not well formed, or of another conversation.
     Malformed,
     /// Its `una` acknowledges what was never sent.
@@ -140,7 +140,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`KcpError::Config`] if the layers leave less than 50 bytes of the MTU.
-    pub fn new(setup: Setup<'_>) -> Result<Engine, KcpError> {
+    pub fn new(setup: ArqParams<'_>) -> Result<Engine, KcpError> {
         Ok(Engine(match setup.config.engine {
             EngineKind::Ring => Kind::Ring(Box::new(ring::RingEngine::new(setup)?)),
             #[cfg(feature = "kcp")]
@@ -216,7 +216,7 @@ impl Engine {
     }
 
     /// Applies a datagram: ACKs, `una`, the peer's window, data.
-    pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Handled, Refusal> {
+    pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Received, Rejection> {
         each!(self, engine => engine.handle_datagram(now, datagram))
     }
 
@@ -227,8 +227,8 @@ impl Engine {
         &mut self,
         now: Time,
         datagram: &[u8],
-        reader: Reader<'_>,
-    ) -> Result<Handled, Refusal> {
+        reader: DirectRead<'_>,
+    ) -> Result<Received, Rejection> {
         match self {
             Engine(Kind::Ring(engine)) => engine.handle_datagram_for(now, datagram, Some(reader)),
             #[cfg(feature = "kcp")]

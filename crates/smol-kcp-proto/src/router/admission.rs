@@ -7,7 +7,7 @@ use super::{Key, Router};
 use crate::control::{hello_nonce, no_room, rst_for};
 use crate::error::KcpError;
 use crate::secret::COOKIE_LASTS;
-use crate::session::{question, Birth, Proof, Role, Session};
+use crate::session::{question, Proof, Role, Session, SessionParams};
 use crate::time::Time;
 use crate::wire::{self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, HEADER_LEN};
 
@@ -35,10 +35,10 @@ impl Router {
         let find = || Proof::find(&self.secret, now, from, self.sn_base, datagram);
         let proof = if self.accepting { find() } else { None };
         let nonce = hello_nonce(datagram);
-        if let Some(rest) = self.rests.get(now, conv, from) {
+        if let Some(rest) = self.time_wait.get(now, conv, from) {
             match (proof, nonce) {
                 (Some(Proof::Third { nonces }), _) if rest.is_succeeded_by(nonces.0) => {
-                    self.rests.wake(conv, from);
+                    self.time_wait.wake(conv, from);
                 }
                 // Anybody can say so: the rest goes on until it is proven.
                 (None, Some(nonce)) if self.accepting && rest.is_succeeded_by(nonce) => {
@@ -96,7 +96,7 @@ impl Router {
     /// tokio_kcp's habit: conversation 0 asks the listener for a number. Until the peer uses it,
     /// what it sends under 0 belongs to the same session.
     fn handle_asker(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
-        let known = self.askers.get(&from).copied();
+        let known = self.unnumbered.get(&from).copied();
         if known.is_none()
             && !(self.accepting && (hello_nonce(datagram).is_some() || self.is_opening(datagram)))
         {
@@ -117,7 +117,7 @@ impl Router {
             Some(key) => {
                 if let Some(session) = self.sessions.get_mut(key) {
                     session.handle_datagram(now, &renamed);
-                    self.settle(now, key);
+                    self.reschedule(now, key);
                 }
             }
             None => self.admit(now, from, conv, hello_nonce(datagram), &renamed, true),
@@ -137,7 +137,7 @@ impl Router {
         if let Some(session) = self.sessions.get_mut(key) {
             session.handle_datagram(now, datagram);
         }
-        self.settle(now, key);
+        self.reschedule(now, key);
         true
     }
 
@@ -164,11 +164,11 @@ impl Router {
         let Ok(key) = self.open(now, from, conv, Role::Server) else { return };
         let birth = self.next_birth();
         let Some(session) = self.sessions.get_mut(key) else { return };
-        session.entry.asked = asked;
+        session.entry.assigned_conv = asked;
         session.entry.unconfirmed = Some(birth);
         session.entry.incoming = Some(birth);
         if asked {
-            self.askers.insert(from, key);
+            self.unnumbered.insert(from, key);
         }
         self.unconfirmed.insert(birth, key);
         if self.config.accept_unconfirmed {
@@ -176,7 +176,7 @@ impl Router {
             self.incoming.insert(birth, key);
         }
         session.handle_datagram(now, datagram);
-        self.settle(now, key);
+        self.reschedule(now, key);
     }
 
     /// Opens a session for a newcomer that has proved its address with nothing kept of it.
@@ -203,7 +203,7 @@ impl Router {
         if let Some(session) = self.sessions.get_mut(key) {
             session.handle_datagram(now, datagram);
         }
-        self.settle(now, key);
+        self.reschedule(now, key);
     }
 
     /// The peer of a session has proved its address: the session counts, and may be accepted.
@@ -221,8 +221,8 @@ impl Router {
     }
 
     fn next_birth(&mut self) -> u64 {
-        self.births = self.births.wrapping_add(1);
-        self.births
+        self.next_id = self.next_id.wrapping_add(1);
+        self.next_id
     }
 
     /// Makes room for a newcomer that has proved its address, and has the session `own` if there is one
@@ -279,7 +279,7 @@ impl Router {
         if let Some(session) = self.sessions.get_mut(key) {
             session.entry.evicted = true;
             session.fail(KcpError::TooManySessions { limit });
-            self.settle(now, key);
+            self.reschedule(now, key);
         }
     }
 
@@ -289,7 +289,7 @@ impl Router {
         let (cmd, frg, wnd) = (CMD_WINS, CODE_HELLO, self.config.wnd_size.1.max(MIN_WINDOW));
         let answer = Header { conv, cmd, frg, wnd, ts, sn: nonce, una: self.sn_base, len: 0 };
         self.stats.stateless = self.stats.stateless.wrapping_add(1);
-        self.answers.push(to, answer.encode());
+        self.stateless_replies.push(to, answer.encode());
     }
 
     /// Asks a stock newcomer for a proof and keeps nothing.
@@ -297,7 +297,7 @@ impl Router {
         let cookie = self.secret.cookie(now, to, conv, 0);
         let wnd = self.config.wnd_size.1.max(MIN_WINDOW);
         self.stats.stateless = self.stats.stateless.wrapping_add(1);
-        self.answers.push(to, question(conv, cookie, wnd, self.sn_base).encode());
+        self.stateless_replies.push(to, question(conv, cookie, wnd, self.sn_base).encode());
     }
 
     pub(super) fn open(
@@ -307,7 +307,7 @@ impl Router {
         conv: u32,
         role: Role,
     ) -> Result<Key, KcpError> {
-        let birth = Birth {
+        let birth = SessionParams {
             config: self.config.clone(),
             conv,
             peer,
@@ -336,6 +336,8 @@ impl Router {
 
     /// Queues an answer to a stranger; `false` if there is none or the rate is used up.
     fn answer(&mut self, now: Time, to: SocketAddr, answer: Option<[u8; HEADER_LEN]>) -> bool {
-        answer.is_some_and(|answer| self.answers.push_limited(now, &self.secret, to, answer))
+        answer.is_some_and(|answer| {
+            self.stateless_replies.push_limited(now, &self.secret, to, answer)
+        })
     }
 }

@@ -16,13 +16,13 @@ pub(crate) struct Entry {
     /// Place in the order of unconfirmed sessions.
     pub(crate) unconfirmed: Option<u64>,
     /// In the queue of sessions to flush.
-    pub(crate) poked: bool,
+    pub(crate) pending_flush: bool,
     /// What the endpoint's account knows of it.
     pub(crate) charge: Charge,
     /// Place in the queue of sessions that nobody has a handle to yet.
     pub(crate) incoming: Option<u64>,
     /// In the list of sessions with news for their handles.
-    pub(crate) listed: bool,
+    pub(crate) queued_event: bool,
     /// Reached by datagrams.
     pub(crate) routed: bool,
     /// It made room for another.
@@ -30,17 +30,17 @@ pub(crate) struct Entry {
     /// Counted among the sessions of its peer's network.
     pub(crate) counted: bool,
     /// Known to its client as conversation 0, which asks for a number.
-    pub(crate) asked: bool,
+    pub(crate) assigned_conv: bool,
 }
 
 impl Router {
     /// After anything has happened to a session: puts it into the queues it belongs in, and out of
     /// all when it is over.
-    pub(super) fn settle(&mut self, now: Time, key: Key) {
+    pub(super) fn reschedule(&mut self, now: Time, key: Key) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        self.account.settle(now, session);
-        if session.has_news() && !session.entry.listed {
-            session.entry.listed = true;
+        self.account.charge(now, session);
+        if session.has_events() && !session.entry.queued_event {
+            session.entry.queued_event = true;
             self.ready.push(key);
         }
         if session.is_confirmed() && session.error().is_none() {
@@ -50,14 +50,14 @@ impl Router {
             }
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if session.error().is_some() || session.is_over() {
+        if session.error().is_some() || session.is_finished() {
             self.unroute(now, key);
             return;
         }
-        if !session.entry.poked && session.needs_flush() {
-            Self::poke(&mut self.poked, key, session);
+        if !session.entry.pending_flush && session.needs_flush() {
+            Self::schedule_flush(&mut self.pending_flush, key, session);
         }
-        if session.entry.poked {
+        if session.entry.pending_flush {
             // What is due now may be due until the flush: the deadline is set after it.
             return;
         }
@@ -73,8 +73,8 @@ impl Router {
             self.unconfirmed.remove(&birth);
         }
         let (conv, peer) = (session.conv(), session.peer());
-        if std::mem::take(&mut session.entry.asked) {
-            self.askers.remove(&peer);
+        if std::mem::take(&mut session.entry.assigned_conv) {
+            self.unnumbered.remove(&peer);
         }
         if std::mem::take(&mut session.entry.counted) {
             self.shares.remove(peer);
@@ -88,7 +88,7 @@ impl Router {
             // Of a peer that has proved nothing, nothing is kept, and nothing is told to it.
             let proven = session.is_confirmed();
             if proven && !told {
-                let answers = &mut self.answers;
+                let answers = &mut self.stateless_replies;
                 session.transmit_reset(now, &mut |addr, datagram| {
                     if let Ok(answer) = datagram.try_into() {
                         answers.push(addr, answer);
@@ -98,7 +98,7 @@ impl Router {
             // Who is evicted may come back; who was refused was never there.
             let refused = matches!(session.error(), Some(KcpError::Refused | KcpError::NoRoom));
             if proven && !session.entry.evicted && !refused {
-                self.rests.insert(now, conv, peer, session.rest());
+                self.time_wait.insert(now, conv, peer, session.time_wait_entry());
             }
         }
         if let Some(birth) = session.entry.incoming.take() {
@@ -106,15 +106,15 @@ impl Router {
             self.incoming.remove(&birth);
             session.release(now);
         }
-        if session.is_over() {
+        if session.is_finished() {
             self.account.close(session);
             self.sessions.remove(key);
         }
     }
 
-    pub(super) fn poke(poked: &mut VecDeque<Key>, key: Key, session: &mut Session) {
-        if !session.entry.poked {
-            session.entry.poked = true;
+    pub(super) fn schedule_flush(poked: &mut VecDeque<Key>, key: Key, session: &mut Session) {
+        if !session.entry.pending_flush {
+            session.entry.pending_flush = true;
             poked.push_back(key);
         }
     }

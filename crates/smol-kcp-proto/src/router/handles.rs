@@ -25,7 +25,8 @@ impl Router {
             Some(conv) => conv,
             None => self.free_conv(peer),
         };
-        if self.routes.contains_key(&(conv, peer)) || self.rests.get(now, conv, peer).is_some() {
+        if self.routes.contains_key(&(conv, peer)) || self.time_wait.get(now, conv, peer).is_some()
+        {
             return Err(KcpError::ConvInUse { conv });
         }
         let key = self.open(now, peer, conv, Role::Client)?;
@@ -33,7 +34,7 @@ impl Router {
         if let Some(session) = self.sessions.get_mut(key) {
             session.handle_timeout(now); // HELLO
         }
-        self.settle(now, key);
+        self.reschedule(now, key);
         Ok(key)
     }
 
@@ -55,9 +56,9 @@ impl Router {
     pub fn write(&mut self, now: Time, key: Key, buf: &[u8]) -> Result<Option<usize>, KcpError> {
         let session = self.sessions.get_mut(key).ok_or(KcpError::Closed)?;
         // Others may have filled the budget since this session was looked at.
-        self.account.settle(now, session);
+        self.account.charge(now, session);
         let written = session.write(now, buf)?;
-        self.settle(now, key);
+        self.reschedule(now, key);
         Ok(written)
     }
 
@@ -72,9 +73,9 @@ impl Router {
     ) -> Result<Option<usize>, KcpError> {
         let session = self.session_mut(key)?;
         let read = session.read(buf, whole)?;
-        // The flush that a poked session waits for settles this too.
-        if read.is_some() && !session.entry.poked {
-            self.settle(now(), key);
+        // The flush that a session with a pending flush waits for charges this too.
+        if read.is_some() && !session.entry.pending_flush {
+            self.reschedule(now(), key);
         }
         Ok(read)
     }
@@ -82,7 +83,7 @@ impl Router {
     /// Ends the wait of small writes for company.
     pub fn flush_writes(&mut self, now: Time, key: Key) -> Result<(), KcpError> {
         let flushed = self.session_mut(key)?.flush_writes();
-        self.settle(now, key);
+        self.reschedule(now, key);
         flushed
     }
 
@@ -90,7 +91,7 @@ impl Router {
     pub fn close(&mut self, now: Time, key: Key) {
         if let Some(session) = self.sessions.get_mut(key) {
             session.close(now);
-            self.settle(now, key);
+            self.reschedule(now, key);
         }
     }
 
@@ -103,7 +104,7 @@ impl Router {
     pub fn abort(&mut self, now: Time, key: Key) {
         if let Some(session) = self.sessions.get_mut(key) {
             session.fail(KcpError::Closed);
-            self.settle(now, key);
+            self.reschedule(now, key);
         }
     }
 
@@ -114,7 +115,7 @@ impl Router {
             if std::mem::take(&mut session.entry.counted) {
                 self.shares.remove(session.peer());
             }
-            self.settle(now, key);
+            self.reschedule(now, key);
         }
     }
 

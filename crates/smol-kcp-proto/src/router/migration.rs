@@ -35,10 +35,12 @@ impl Router {
             match session.handle_new_path(now, from, datagram) {
                 NewPath::Implausible => continue,
                 NewPath::Plausible => {
-                    if session.has_asked(from) || self.answers.may_ask(now, &self.secret, from) {
+                    if session.has_asked(from)
+                        || self.stateless_replies.may_ask(now, &self.secret, from)
+                    {
                         session.ask_at(now, from, self.random.nonzero());
                     }
-                    self.settle(now, key);
+                    self.reschedule(now, key);
                     self.finish_move(now, key);
                 }
                 NewPath::Proven => {
@@ -46,7 +48,7 @@ impl Router {
                     if let Some(session) = self.sessions.get_mut(key) {
                         session.handle_datagram(now, datagram);
                     }
-                    self.settle(now, key);
+                    self.reschedule(now, key);
                 }
             }
             return true;
@@ -59,7 +61,7 @@ impl Router {
         let session = self.sessions.get_mut(key).filter(|session| session.error().is_none());
         if let Some(to) = session.and_then(|session| session.poll_move(now)) {
             self.relocate(now, key, to);
-            self.settle(now, key);
+            self.reschedule(now, key);
         }
     }
 
@@ -71,8 +73,8 @@ impl Router {
         }
         session.move_to(now, to);
         let counted = session.entry.counted;
-        if std::mem::take(&mut session.entry.asked) {
-            self.askers.remove(&old);
+        if std::mem::take(&mut session.entry.assigned_conv) {
+            self.unnumbered.remove(&old);
         }
         self.routes.remove(&(conv, old));
         self.routes.insert((conv, to), key);
@@ -94,7 +96,7 @@ impl Router {
             if let Some(session) = self.sessions.get_mut(key).filter(|s| s.is_confirmed()) {
                 session.ask_at(now, to, token);
             }
-            self.settle(now, key);
+            self.reschedule(now, key);
         }
     }
 

@@ -56,13 +56,13 @@ pub struct Router {
     /// By conversation first: so all sessions of one number are neighbours.
     routes: BTreeMap<(u32, SocketAddr), Key>,
     /// Peers that opened conversation 0 and have not yet used the number they were given.
-    askers: BTreeMap<SocketAddr, Key>,
+    unnumbered: BTreeMap<SocketAddr, Key>,
     unconfirmed: BTreeMap<u64, Key>,
-    births: u64,
+    next_id: u64,
     deadlines: Deadlines,
-    rests: TimeWait,
+    time_wait: TimeWait,
     /// Sessions with something to send.
-    poked: VecDeque<Key>,
+    pending_flush: VecDeque<Key>,
     /// Sessions with news for their handles.
     ready: Vec<Key>,
     /// Sessions that a peer opened and nobody has a handle to yet.
@@ -70,7 +70,7 @@ pub struct Router {
     /// Of cookies, and of what must not be foreseen.
     secret: Secret,
     /// Stateless answers.
-    answers: Answers,
+    stateless_replies: Answers,
     /// When an opening was last answered without a record of it.
     stateless_at: Option<Time>,
     /// Sessions by the network of the peers that opened them.
@@ -104,7 +104,7 @@ impl Router {
         seed: [u64; 2],
         budget: MemoryBudget,
     ) -> Router {
-        let rests = TimeWait::new(config.linger + config.dead_link, config.max_sessions);
+        let time_wait = TimeWait::new(config.linger + config.dead_link, config.max_sessions);
         Router {
             mtu: config.mtu.saturating_sub(overhead),
             account: Account::new(&config, budget),
@@ -112,16 +112,16 @@ impl Router {
             random: Random::new(seed),
             sessions: Slab::new(),
             routes: BTreeMap::new(),
-            askers: BTreeMap::new(),
+            unnumbered: BTreeMap::new(),
             unconfirmed: BTreeMap::new(),
-            births: 0,
+            next_id: 0,
             deadlines: Deadlines::default(),
-            rests,
-            poked: VecDeque::new(),
+            time_wait,
+            pending_flush: VecDeque::new(),
             ready: Vec::new(),
             incoming: BTreeMap::new(),
             secret: Secret::new(seed),
-            answers: Answers::default(),
+            stateless_replies: Answers::default(),
             stateless_at: None,
             shares: Shares::default(),
             refusals: LogLimit::default(),
@@ -166,8 +166,8 @@ impl Router {
                 Some(AnotherLife::Proven { .. }) if self.accepting => {
                     session.fail(KcpError::Reset);
                     self.heed_restart(now, peer, key, Before::Waiting);
-                    self.settle(now, key);
-                    self.rests.wake(conv, peer);
+                    self.reschedule(now, key);
+                    self.time_wait.wake(conv, peer);
                     return self.handle_unrouted(now, peer, conv, datagram);
                 }
                 Some(_) => return,
@@ -180,12 +180,12 @@ impl Router {
             self.report_stall(now, key, lasted);
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if std::mem::take(&mut session.entry.asked) {
+        if std::mem::take(&mut session.entry.assigned_conv) {
             // It used the number it was given.
-            self.askers.remove(&peer);
+            self.unnumbered.remove(&peer);
         }
         self.heed_restart(now, peer, key, before);
-        self.settle(now, key);
+        self.reschedule(now, key);
     }
 
     /// Counts a stream whose data does not get through, and says so once a minute.
@@ -210,10 +210,10 @@ impl Router {
             let Some(session) = self.sessions.get_mut(key) else { continue };
             session.entry.deadline = None;
             if session.is_engine_due(now) {
-                Self::poke(&mut self.poked, key, session);
+                Self::schedule_flush(&mut self.pending_flush, key, session);
             }
             session.handle_timeout(now);
-            self.settle(now, key);
+            self.reschedule(now, key);
             self.finish_move(now, key);
         }
     }
@@ -234,32 +234,32 @@ impl Router {
             datagrams
         };
         let mut sent = 0;
-        for (addr, answer) in self.answers.drain() {
+        for (addr, answer) in self.stateless_replies.drain() {
             sent = out(addr, &answer);
         }
         // Each session once: who has more waits until the others had their turn.
-        for _ in 0..self.poked.len() {
+        for _ in 0..self.pending_flush.len() {
             if sent >= TRANSMIT_BATCH {
                 break;
             }
-            let Some(key) = self.poked.pop_front() else { break };
+            let Some(key) = self.pending_flush.pop_front() else { break };
             let Some(session) = self.sessions.get_mut(key) else { continue };
-            session.entry.poked = false;
+            session.entry.pending_flush = false;
             session.flush(now, &mut |addr, datagram| sent = out(addr, datagram));
-            self.settle(now, key);
+            self.reschedule(now, key);
         }
         self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(datagrams as u64);
         self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(bytes);
-        !self.poked.is_empty() || !self.answers.is_empty()
+        !self.pending_flush.is_empty() || !self.stateless_replies.is_empty()
     }
 
     /// Is there something for [`transmit`](Router::transmit)?
     pub fn has_transmits(&self) -> bool {
-        !self.poked.is_empty() || !self.answers.is_empty()
+        !self.pending_flush.is_empty() || !self.stateless_replies.is_empty()
     }
 
     /// Is there something for [`pop_ready`](Router::pop_ready)?
-    pub fn has_news(&self) -> bool {
+    pub fn has_events(&self) -> bool {
         !self.ready.is_empty()
     }
 
@@ -267,7 +267,7 @@ impl Router {
     pub fn pop_ready(&mut self) -> Option<(Key, u8)> {
         while let Some(key) = self.ready.pop() {
             if let Some(session) = self.sessions.get_mut(key) {
-                session.entry.listed = false;
+                session.entry.queued_event = false;
                 return Some((key, session.take_ready()));
             }
         }
@@ -290,7 +290,7 @@ impl Router {
 
     /// Are all sessions gone, and all handles to them?
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty() && self.answers.is_empty()
+        self.sessions.is_empty() && self.stateless_replies.is_empty()
     }
 
     /// Returns the counters and gauges, except what only the shell knows.
@@ -298,7 +298,7 @@ impl Router {
         EndpointStats {
             sessions: self.routes.len(),
             unconfirmed: self.unconfirmed.len(),
-            time_wait: self.rests.len(),
+            time_wait: self.time_wait.len(),
             memory_used: self.account.budget().used(),
             memory_budget: self.account.budget().limit(),
             ..self.stats
@@ -329,16 +329,16 @@ impl Router {
     pub fn fail_all(&mut self, now: Time, cause: &KcpError) {
         self.accepting = false;
         self.fail_where(now, cause, |_| true);
-        self.answers.clear();
+        self.stateless_replies.clear();
     }
 
     /// Has every session waited for an answer for so long that the local address may be to blame?
     /// Those that have just begun to connect wait for less, and say nothing about it.
-    pub fn is_unheard(&self, now: Time, span: Duration) -> bool {
+    pub fn is_silent(&self, now: Time, span: Duration) -> bool {
         let sessions = self.routes.values().filter_map(|&key| self.sessions.get(key));
         let mut unheard = false;
         for session in sessions {
-            match session.is_unheard(now, span) {
+            match session.is_silent(now, span) {
                 true => unheard = true,
                 false if session.is_connecting() => {}
                 false => return false,
@@ -353,7 +353,7 @@ impl Router {
         for key in keys {
             if let Some(session) = self.sessions.get_mut(key) {
                 session.ping(now);
-                self.settle(now, key);
+                self.reschedule(now, key);
             }
         }
     }
@@ -364,7 +364,7 @@ impl Router {
         for key in keys {
             if let Some(session) = self.sessions.get_mut(key) {
                 session.fail(cause.clone());
-                self.settle(now, key);
+                self.reschedule(now, key);
             }
         }
     }

@@ -82,7 +82,7 @@ impl Router {
         for (_, other) in others {
             if let Some(session) = self.sessions.get_mut(other) {
                 session.ping(now);
-                self.settle(now, other);
+                self.reschedule(now, other);
             }
         }
     }

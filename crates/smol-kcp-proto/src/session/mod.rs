@@ -4,10 +4,11 @@
 //! peer by control codes in WASK and WINS segments that stock peers take for window probes (see
 //! [`crate::wire`]).
 
-mod inbox;
+mod memory;
+mod migration;
 mod proof;
+mod read_buffer;
 mod receive;
-mod roam;
 mod stats;
 mod timers;
 mod transmit;
@@ -16,19 +17,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::inbox::Inbox;
+use self::migration::Challenge;
+pub(crate) use self::migration::NewPath;
 use self::proof::Third;
 pub(crate) use self::proof::{question, AnotherLife, Proof};
-use self::roam::Challenge;
-pub(crate) use self::roam::NewPath;
+use self::read_buffer::ReadBuffer;
 use self::stats::Counters;
 use self::timers::Stall;
-use super::arq::{BufferPool, Engine, Setup};
+use super::arq::{ArqParams, BufferPool, Engine};
 use super::control::Control;
 use super::random::Random;
 use super::router::Entry;
 use super::secret::Secret;
-use super::time_wait::Rest;
+use super::time_wait::TimeWaitEntry;
 use crate::config::KcpConfig;
 use crate::error::KcpError;
 use crate::time::Time;
@@ -51,7 +52,7 @@ pub(crate) enum Role {
 
 /// What is known of the peer's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Peer {
+enum PeerKind {
     Unknown,
     /// It understands the control codes.
     Native,
@@ -93,8 +94,8 @@ pub(crate) struct Session {
     /// Where the numbers of both directions begin.
     sn_base: u32,
     engine: Engine,
-    inbox: Inbox,
-    code: Peer,
+    read_buffer: ReadBuffer,
+    peer_kind: PeerKind,
     hello: Option<Hello>,
     /// The most that the peer has acknowledged without a gap.
     peer_una: u32,
@@ -117,28 +118,28 @@ pub(crate) struct Session {
     /// A write found no room.
     blocked: bool,
     /// The peer announces that it has no room.
-    peer_closed: bool,
+    peer_window_closed: bool,
     /// The receive budget holds back what is readable.
-    held_back: bool,
+    over_budget: bool,
     fin: Fin,
     /// The peer's last sequence number, once it said so.
     peer_fin: Option<u32>,
     /// No handle is left: nobody reads, and `linger` runs since then.
-    released: Option<Time>,
+    released_at: Option<Time>,
     /// When the application closed the writing side.
-    closed: Time,
+    closed_at: Time,
     error: Option<KcpError>,
-    opened: Time,
-    heard: Time,
-    progress: Time,
+    opened_at: Time,
+    last_heard_at: Time,
+    last_progress_at: Time,
     /// When the peer was last heard again after a silence in which something got lost.
-    returned: Time,
+    returned_at: Time,
     /// When the engine's back-off began anew.
-    restarted: Time,
+    restarted_at: Time,
     stall: Stall,
-    pinged: Time,
+    last_ping_at: Time,
     /// The first sign of life asked for since the last one came.
-    asked: Time,
+    first_unanswered_ping_at: Time,
     /// When a small write that waits for company must leave.
     flush_at: Option<Time>,
     /// Control segments for the next flush: `cmd`, `frg`, `sn`, `ts`.
@@ -163,7 +164,7 @@ pub(crate) struct Session {
 
 /// What a session is born with.
 #[derive(Debug)]
-pub(crate) struct Birth {
+pub(crate) struct SessionParams {
     pub config: Arc<KcpConfig>,
     pub conv: u32,
     pub peer: SocketAddr,
@@ -177,10 +178,15 @@ pub(crate) struct Birth {
 }
 
 impl Session {
-    pub(crate) fn new(birth: Birth, now: Time, random: &mut Random) -> Result<Session, KcpError> {
-        let Birth { config, conv, peer, role, mtu, sn_base, secret, pool } = birth;
+    pub(crate) fn new(
+        birth: SessionParams,
+        now: Time,
+        random: &mut Random,
+    ) -> Result<Session, KcpError> {
+        let SessionParams { config, conv, peer, role, mtu, sn_base, secret, pool } = birth;
         let ts_base = random.next_u32();
-        let mut engine = Engine::new(Setup { conv, config: &config, mtu, now, ts_base, sn_base })?;
+        let mut engine =
+            Engine::new(ArqParams { conv, config: &config, mtu, now, ts_base, sn_base })?;
         engine.share(&pool);
         let hello = match role {
             Role::Client => Some(Hello { nonce: random.nonzero(), tries: 0, next: Some(now) }),
@@ -195,8 +201,8 @@ impl Session {
             mtu,
             sn_base,
             engine,
-            inbox: Inbox::default(),
-            code: Peer::Unknown,
+            read_buffer: ReadBuffer::default(),
+            peer_kind: PeerKind::Unknown,
             hello,
             peer_una: sn_base,
             hello_nonces: None,
@@ -209,21 +215,21 @@ impl Session {
             times_asked: 0,
             peer_clock: None,
             blocked: false,
-            peer_closed: false,
-            held_back: false,
+            peer_window_closed: false,
+            over_budget: false,
             fin: Fin::Open,
             peer_fin: None,
-            released: None,
-            closed: now,
+            released_at: None,
+            closed_at: now,
             error: None,
-            opened: now,
-            heard: now,
-            progress: now,
-            returned: now,
-            restarted: now,
+            opened_at: now,
+            last_heard_at: now,
+            last_progress_at: now,
+            returned_at: now,
+            restarted_at: now,
             stall: Stall::Unseen,
-            pinged: now,
-            asked: now,
+            last_ping_at: now,
+            first_unanswered_ping_at: now,
             flush_at: None,
             control: Vec::new(),
             challenges: Vec::new(),
@@ -263,7 +269,7 @@ impl Session {
 
     /// When the peer last gave a sign of life.
     pub(crate) fn last_heard(&self) -> Time {
-        self.heard
+        self.last_heard_at
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {
@@ -296,7 +302,7 @@ impl Session {
             return Ok(buf.is_empty().then_some(0));
         }
         if quiet {
-            self.progress = now;
+            self.last_progress_at = now;
         }
         self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(taken as u64);
         if !self.config.flush_write {
@@ -323,14 +329,14 @@ impl Session {
 
     /// Reads bytes (`whole` false) or a message; `None`: nothing now; `Some(0)`: the end.
     pub(crate) fn read(&mut self, buf: &mut [u8], whole: bool) -> Result<Option<usize>, KcpError> {
-        if !self.inbox.is_empty() {
-            let n = if whole { self.inbox.receive(buf)? } else { self.inbox.read(buf) };
+        if !self.read_buffer.is_empty() {
+            let n = if whole { self.read_buffer.receive(buf)? } else { self.read_buffer.read(buf) };
             self.stats.bytes_received = self.stats.bytes_received.wrapping_add(n as u64);
             self.drained = self.drained.wrapping_add(n);
-            if self.held_back {
+            if self.over_budget {
                 self.drain();
             } else {
-                self.engine.set_backlog(self.inbox.len());
+                self.engine.set_backlog(self.read_buffer.len());
             }
             return Ok(Some(n));
         }
@@ -345,14 +351,14 @@ impl Session {
 
     /// Has everything before the peer's FIN been read?
     fn at_end(&self) -> bool {
-        self.peer_fin.is_some_and(|sn| sn == self.engine.rcv_nxt()) && self.inbox.is_empty()
+        self.peer_fin.is_some_and(|sn| sn == self.engine.rcv_nxt()) && self.read_buffer.is_empty()
     }
 
     /// No more writes: what was written goes out, then FIN.
     pub(crate) fn close(&mut self, now: Time) {
         if self.fin == Fin::Open {
             self.fin = Fin::Wanted;
-            self.closed = now;
+            self.closed_at = now;
             self.flush_at = None;
         }
     }
@@ -374,9 +380,9 @@ impl Session {
             self.fail(KcpError::Closed);
         }
         self.close(now);
-        self.released = Some(now);
-        // A full inbox would keep the peer's writer waiting.
-        self.inbox.clear();
+        self.released_at = Some(now);
+        // A full read_buffer would keep the peer's writer waiting.
+        self.read_buffer.clear();
         self.drain();
     }
 
@@ -389,18 +395,18 @@ impl Session {
     }
 
     /// Is there nothing left to do for anybody? Then the session may be removed.
-    pub(crate) fn is_over(&self) -> bool {
-        self.released.is_some()
+    pub(crate) fn is_finished(&self) -> bool {
+        self.released_at.is_some()
             && (self.error.is_some()
                 || (matches!(self.is_delivered(), Ok(true))
-                    && (self.at_end() || self.code == Peer::Stock)
+                    && (self.at_end() || self.peer_kind == PeerKind::Stock)
                     // The peer's last words wait to be acknowledged.
                     && !self.needs_flush()))
     }
 
     /// What is remembered of the session after its end.
-    pub(crate) fn rest(&self) -> Rest {
-        Rest {
+    pub(crate) fn time_wait_entry(&self) -> TimeWaitEntry {
+        TimeWaitEntry {
             una: self.engine.rcv_nxt(),
             peer_fin: self.peer_fin,
             nonce: self.hello_nonces.filter(|_| self.role == Role::Server).map(|(peer, _)| peer),
@@ -413,35 +419,12 @@ impl Session {
         self.error.is_some() || self.fin != Fin::Open || self.peer_fin.is_some()
     }
 
-    /// Bytes of memory held, nearly.
-    pub(crate) fn memory(&self) -> usize {
-        size_of::<Session>() + self.engine.memory() + self.inbox.capacity()
-    }
-
-    /// Bytes that were read, or acknowledged by the peer, so far; it wraps.
-    pub(crate) fn drained(&self) -> usize {
-        self.drained
-    }
-
-    /// Bounds what may be held in either direction, as far as the configuration does not.
-    pub(crate) fn set_share(&mut self, bytes: usize) {
-        let share = bytes.min(self.widest);
-        if share != self.share {
-            self.share = share;
-            self.engine.narrow(share);
-        }
-        if share < self.widest && self.memory() > share {
-            self.engine.trim();
-            self.inbox.shrink();
-        }
-    }
-
     /// What became possible for the handles since the last call, as bits.
     pub(crate) fn take_ready(&mut self) -> u8 {
         std::mem::take(&mut self.ready)
     }
 
-    pub(crate) fn has_news(&self) -> bool {
+    pub(crate) fn has_events(&self) -> bool {
         self.ready != 0
     }
 }

@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Control, Peer, Role, Session};
+use super::{Control, PeerKind, Role, Session};
 use crate::error::KcpError;
 use crate::secret::Secret;
 use crate::time::Time;
@@ -97,7 +97,7 @@ impl Session {
     pub(crate) fn prove(&mut self, proof: Proof) {
         self.confirmed = true;
         if let Proof::Third { nonces } = proof {
-            self.code = Peer::Native;
+            self.peer_kind = PeerKind::Native;
             self.hello_nonces = Some(nonces);
         }
     }
@@ -109,7 +109,7 @@ impl Session {
             Some(proof) => {
                 // The answer took the path's round trip; if it answers an earlier question, longer.
                 let asked = match proof {
-                    Proof::Third { .. } => Some(self.opened),
+                    Proof::Third { .. } => Some(self.opened_at),
                     Proof::Ack => self.asked_at.filter(|_| self.times_asked == 1),
                 };
                 self.prove(proof);
@@ -200,7 +200,7 @@ impl Session {
         let Some((own, server)) = self.hello_nonces else { return };
         let wait = match self.third {
             Some(third) => third.wait * 2,
-            None => THIRD_FIRST.max(now.since(self.opened) * THIRD_RTTS),
+            None => THIRD_FIRST.max(now.since(self.opened_at) * THIRD_RTTS),
         };
         let tries = self.third.map_or(1, |third| third.tries.saturating_add(1));
         let next = (tries < THIRD_TRIES).then(|| now + wait);

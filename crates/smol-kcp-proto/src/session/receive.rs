@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::proof::before;
-use super::{Control, Fin, Peer, Role, Session, READABLE, WRITABLE};
-use crate::arq::{Reader, Refusal};
+use super::{Control, Fin, PeerKind, Role, Session, READABLE, WRITABLE};
+use crate::arq::{DirectRead, Rejection};
 use crate::control::can_be_reset;
 use crate::error::KcpError;
 use crate::time::Time;
@@ -28,32 +28,32 @@ impl Session {
             return;
         }
         let full = self.peer_is_full();
-        let waiting = self.inbox.len();
+        let waiting = self.read_buffer.len();
         let unacked = self.engine.unacked();
         // What is next in a stream goes straight to where it is read.
-        let handled = if self.config.stream && self.released.is_none() {
+        let handled = if self.config.stream && self.released_at.is_none() {
             let room = self.config.recv_budget.min(self.share).saturating_sub(waiting);
             let engine = &mut self.engine;
-            self.inbox
-                .extend(|into| engine.handle_datagram_for(now, datagram, Reader { into, room }))
+            self.read_buffer
+                .extend(|into| engine.handle_datagram_for(now, datagram, DirectRead { into, room }))
         } else {
             self.engine.handle_datagram(now, datagram)
         };
-        if self.inbox.len() > waiting {
+        if self.read_buffer.len() > waiting {
             self.ready |= READABLE;
         }
         let handled = match handled {
             Ok(handled) => handled,
             Err(refusal) => {
                 let counter = match refusal {
-                    Refusal::Malformed => &mut self.stats.rejected.malformed,
-                    Refusal::Una => &mut self.stats.rejected.una,
+                    Rejection::Malformed => &mut self.stats.rejected.malformed,
+                    Rejection::Una => &mut self.stats.rejected.una,
                 };
                 *counter = counter.wrapping_add(1);
                 return;
             }
         };
-        self.peer_closed = self.engine.stats().peer_window == 0;
+        self.peer_window_closed = self.engine.stats().peer_window == 0;
         let acked = unacked.saturating_sub(self.engine.unacked());
         self.drained = self.drained.wrapping_add(acked * self.config.mss());
         self.confirmed |= handled.proven;
@@ -63,7 +63,7 @@ impl Session {
         // order for it, and answer probes, but it is not the one that was there. A datagram overtaken
         // on its way looks the same, and is followed by others. Our own code says RST instead, and
         // may say "one before the beginning".
-        let mut forgetful = self.code != Peer::Native;
+        let mut forgetful = self.peer_kind != PeerKind::Native;
         let mut echo = None;
         for segment in wire::segments(datagram).flatten() {
             let header = &segment.header;
@@ -87,7 +87,7 @@ impl Session {
         }
         self.last = echo.or(self.last);
         if handled.progress && !forgetful {
-            self.progress = now;
+            self.last_progress_at = now;
         }
         if handled.pushed {
             // The ACK is company enough for a small write.
@@ -95,11 +95,11 @@ impl Session {
         }
         if genuine && !forgetful {
             self.end_silence(now);
-            self.heard = now;
+            self.last_heard_at = now;
             if full {
                 // With the peer's window closed a sign of life is progress enough: its reader is
                 // slow.
-                self.progress = now;
+                self.last_progress_at = now;
             }
             if !self.established {
                 self.established = true;
@@ -111,7 +111,7 @@ impl Session {
         if self.at_end() || self.fin == Fin::Done {
             self.ready |= READABLE | WRITABLE;
         }
-        if self.released.is_some()
+        if self.released_at.is_some()
             && handled.pushed
             && matches!(self.is_delivered(), Ok(true))
             && self.peer_fin.is_none()
@@ -145,7 +145,7 @@ impl Session {
     fn handle_hello(&mut self, now: Time, header: &Header) {
         let own = self.secret.cookie(now, self.peer, self.conv, header.sn);
         if !self.confirmed {
-            self.code = Peer::Native;
+            self.peer_kind = PeerKind::Native;
             self.hello_nonces = Some((header.sn, own));
         }
         self.push_control(Control { cmd: CMD_WINS, frg: CODE_HELLO, sn: header.sn, ts: Some(own) });
@@ -155,7 +155,7 @@ impl Session {
         if self.role == Role::Server {
             let opening = (self.peer, self.conv, header.ts);
             if self.secret.is_cookie(now, opening, header.sn) {
-                self.code = Peer::Native;
+                self.peer_kind = PeerKind::Native;
                 self.hello_nonces = Some((header.ts, header.sn));
             }
             return;
@@ -164,9 +164,9 @@ impl Session {
             return;
         };
         hello.next = None;
-        self.code = Peer::Native;
+        self.peer_kind = PeerKind::Native;
         self.hello_nonces = Some((header.sn, header.ts));
-        self.seed_rtt(now, self.opened, true);
+        self.seed_rtt(now, self.opened_at, true);
         self.push_third(now);
     }
 
@@ -181,7 +181,7 @@ impl Session {
     }
 
     fn handle_fin(&mut self, header: &Header) {
-        self.code = Peer::Native;
+        self.peer_kind = PeerKind::Native;
         // No peer sends beyond our window, or takes back what it has sent.
         if !(0..=FIN_AHEAD).contains(&diff(header.sn, self.engine.rcv_nxt()))
             && self.peer_fin.is_none()
@@ -204,11 +204,11 @@ impl Session {
 
     /// A plain WINS: to a HELLO, a FIN or a probe of ours, it is a stock peer's answer.
     fn handle_wins(&mut self) {
-        if self.code != Peer::Native {
+        if self.peer_kind != PeerKind::Native {
             let asked = self.hello.is_some_and(|hello| hello.tries > 0)
                 || matches!(self.fin, Fin::Sent { .. });
             if asked {
-                self.code = Peer::Stock;
+                self.peer_kind = PeerKind::Stock;
             }
             if matches!(self.fin, Fin::Sent { .. }) {
                 self.fin = Fin::Done;
@@ -227,7 +227,7 @@ impl Session {
             self.stats.rejected.reset = self.stats.rejected.reset.wrapping_add(1);
             return false;
         }
-        self.code = Peer::Native;
+        self.peer_kind = PeerKind::Native;
         self.fail(if refused { KcpError::NoRoom } else { KcpError::Reset });
         true
     }
@@ -248,23 +248,25 @@ impl Session {
         }
     }
 
-    /// Moves what is readable from the engine to the inbox, as far as the budget goes; with no
+    /// Moves what is readable from the engine to the read_buffer, as far as the budget goes; with no
     /// reader left, to nowhere.
     pub(super) fn drain(&mut self) {
         let (budget, whole) = (self.config.recv_budget.min(self.share), !self.config.stream);
-        let before = self.inbox.len();
+        let before = self.read_buffer.len();
         loop {
-            self.held_back = self.inbox.cost() >= budget;
+            self.over_budget = self.read_buffer.cost() >= budget;
             let engine = &mut self.engine;
-            if self.held_back || self.inbox.append(whole, |into| engine.read(into)).is_none() {
+            if self.over_budget
+                || self.read_buffer.append(whole, |into| engine.read(into)).is_none()
+            {
                 break;
             }
-            if self.released.is_some() {
-                self.inbox.clear();
+            if self.released_at.is_some() {
+                self.read_buffer.clear();
             }
         }
-        self.engine.set_backlog(self.inbox.len());
-        if self.inbox.len() > before {
+        self.engine.set_backlog(self.read_buffer.len());
+        if self.read_buffer.len() > before {
             self.ready |= READABLE;
         }
     }

@@ -77,7 +77,7 @@ impl Session {
             self.move_at(),
             self.connect_deadline(),
             self.keep_alive_at(),
-            self.config.session_expire.map(|expire| self.heard + expire),
+            self.config.session_expire.map(|expire| self.last_heard_at + expire),
             self.dead_at(),
             self.linger_at(),
             self.shrink_at(),
@@ -97,7 +97,7 @@ impl Session {
             }
             return;
         }
-        let expired = self.config.session_expire.map(|expire| self.heard + expire);
+        let expired = self.config.session_expire.map(|expire| self.last_heard_at + expire);
         if is_due(self.connect_deadline()) || is_due(expired) || is_due(self.dead_at()) {
             return self.fail(KcpError::TimedOut);
         }
@@ -119,7 +119,7 @@ impl Session {
         self.repeat_fin(now);
         if is_due(self.shrink_at()) {
             self.engine.shrink();
-            self.inbox.shrink();
+            self.read_buffer.shrink();
             self.control = Vec::new();
         }
         if is_due(self.keep_alive_at()) {
@@ -129,10 +129,10 @@ impl Session {
 
     /// Asks the peer for a sign of life.
     pub(crate) fn ping(&mut self, now: Time) {
-        if self.pinged <= self.heard {
-            self.asked = now;
+        if self.last_ping_at <= self.last_heard_at {
+            self.first_unanswered_ping_at = now;
         }
-        self.pinged = now;
+        self.last_ping_at = now;
         let sn = self.engine.snd_nxt();
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_PLAIN, sn, ts: None });
     }
@@ -147,18 +147,18 @@ impl Session {
 
     /// A session that has carried data and fallen silent gives its memory back.
     fn shrink_at(&self) -> Option<Time> {
-        (self.engine.can_shrink() || self.inbox.can_shrink())
-            .then(|| self.heard.max(self.progress) + SHRINK_AFTER)
+        (self.engine.can_shrink() || self.read_buffer.can_shrink())
+            .then(|| self.last_heard_at.max(self.last_progress_at) + SHRINK_AFTER)
     }
 
     /// When a session ends whose peer has proved nothing.
     fn unproven_at(&self) -> Option<Time> {
-        (!self.confirmed).then(|| self.opened + UNPROVEN_AFTER)
+        (!self.confirmed).then(|| self.opened_at + UNPROVEN_AFTER)
     }
 
     fn connect_deadline(&self) -> Option<Time> {
         let timeout = self.config.connect_timeout?;
-        (self.role == Role::Client && !self.established).then(|| self.opened + timeout)
+        (self.role == Role::Client && !self.established).then(|| self.opened_at + timeout)
     }
 
     fn repeat_hello(&mut self, now: Time) {
@@ -200,26 +200,28 @@ impl Session {
             let often = self.config.dead_link / 3;
             every = Some(every.map_or(often, |every| every.min(often)));
         }
-        if self.pinged > self.heard {
+        if self.last_ping_at > self.last_heard_at {
             every = every.map(|every| every.min(self.ask_again()));
         }
-        let regular = every.map(|every| self.heard.max(self.pinged) + every);
+        let regular = every.map(|every| self.last_heard_at.max(self.last_ping_at) + every);
         // Retransmissions become rare in an outage: questions tell soon that it is over.
         let waits = self.established && self.engine.unacked() > 0 && !self.peer_is_full();
-        let since = self.heard.max(self.pinged).max(self.progress);
+        let since = self.last_heard_at.max(self.last_ping_at).max(self.last_progress_at);
         earliest(regular, waits.then(|| since + self.ask_again()))
     }
 
     /// Has the peer been silent for `span`, and for longer than this path takes to answer, although
     /// something of ours is unanswered?
-    pub(crate) fn is_unheard(&self, now: Time, span: Duration) -> bool {
+    pub(crate) fn is_silent(&self, now: Time, span: Duration) -> bool {
         let span = span.max(self.rto() * SILENT_RTOS);
-        let data = (self.engine.unacked() > 0).then(|| self.heard.max(self.progress));
-        let ping = (self.pinged > self.heard).then_some(self.asked);
+        let data =
+            (self.engine.unacked() > 0).then(|| self.last_heard_at.max(self.last_progress_at));
+        let ping =
+            (self.last_ping_at > self.last_heard_at).then_some(self.first_unanswered_ping_at);
         let asked = match self.established {
             true => [data, ping],
             // Without a timeout the peer may be of the stock kind, to which every port is a stranger.
-            false => [self.config.connect_timeout.map(|_| self.opened), None],
+            false => [self.config.connect_timeout.map(|_| self.opened_at), None],
         };
         self.role == Role::Client
             && asked.into_iter().flatten().any(|since| now.since(since) >= span)
@@ -227,7 +229,7 @@ impl Session {
 
     /// Is something of ours on its way that the peer has not answered?
     pub(crate) fn awaits_answer(&self) -> bool {
-        self.engine.unacked() > 0 || self.pinged > self.heard
+        self.engine.unacked() > 0 || self.last_ping_at > self.last_heard_at
     }
 
     /// How long an answer is waited for before the question is repeated.
@@ -238,31 +240,32 @@ impl Session {
     /// Unacknowledged data and no progress.
     fn dead_at(&self) -> Option<Time> {
         let dead_link = self.config.dead_link;
-        let longest = self.progress + dead_link * DEAD_LINKS;
+        let longest = self.last_progress_at + dead_link * DEAD_LINKS;
         (self.engine.unacked() > 0).then(|| longest.min(self.progress_or_return() + dead_link))
     }
 
     /// When something was acknowledged last, or the peer was heard again after a silence.
     fn progress_or_return(&self) -> Time {
-        self.progress.max(self.returned)
+        self.last_progress_at.max(self.returned_at)
     }
 
-    /// The peer is heard, for the first time since [`heard`](Session::heard). If it has not answered
+    /// The peer is heard, for the first time since [`last_heard_at`](Session::last_heard_at). If it has not answered
     /// a question in time, something was lost: that gives it more time, and what it has not got leaves
     /// now.
     pub(super) fn end_silence(&mut self, now: Time) {
-        let was_silent = self.pinged > self.heard && now.since(self.asked) >= self.ask_again();
+        let was_silent = self.last_ping_at > self.last_heard_at
+            && now.since(self.first_unanswered_ping_at) >= self.ask_again();
         // Nor shall a peer that is there wait for a back-off that has grown on a congested line.
-        let last = self.restarted.max(self.progress);
-        let wait = (self.ask_again() * STALLED).max(self.restarted.since(self.progress));
+        let last = self.restarted_at.max(self.last_progress_at);
+        let wait = (self.ask_again() * STALLED).max(self.restarted_at.since(self.last_progress_at));
         if self.engine.unacked() > 0 && (was_silent || now.since(last) >= wait) {
             if was_silent {
-                self.returned = now;
+                self.returned_at = now;
             }
             if !was_silent {
                 self.note_stall(now);
             }
-            self.restarted = now;
+            self.restarted_at = now;
             self.engine.restart(now);
         }
     }
@@ -273,7 +276,7 @@ impl Session {
     fn note_stall(&mut self, now: Time) {
         let is_known = self.stall != Stall::Unseen;
         if !is_known && !self.peer_is_full() && self.engine.stats().in_flight > 0 {
-            self.stall = Stall::New(now.since(self.progress));
+            self.stall = Stall::New(now.since(self.last_progress_at));
         }
     }
 
@@ -285,23 +288,23 @@ impl Session {
     }
 
     pub(super) fn peer_is_full(&self) -> bool {
-        self.peer_closed && self.engine.unacked() > 0
+        self.peer_window_closed && self.engine.unacked() > 0
     }
 
     /// After the last handle is gone, `linger` bounds everything. Before, it bounds the wait for
     /// the answer to FIN once all data is there.
     fn linger_at(&self) -> Option<Time> {
-        if let Some(released) = self.released {
+        if let Some(released) = self.released_at {
             return Some(released + self.config.linger);
         }
         if matches!(self.fin, Fin::Sent { .. }) && self.engine.unacked() == 0 {
-            return Some(self.closed.max(self.progress) + self.config.linger);
+            return Some(self.closed_at.max(self.last_progress_at) + self.config.linger);
         }
         None
     }
 
     fn end_linger(&mut self) {
-        if self.released.is_some() {
+        if self.released_at.is_some() {
             return self.fail(KcpError::TimedOut);
         }
         // Everything was acknowledged; who does not answer FIN never will.

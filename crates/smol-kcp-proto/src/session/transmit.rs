@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::proof::before;
 use super::timers::FIN_LONGEST;
-use super::{Control, Counters, Fin, Peer, Role, Session, RECENT, WRITABLE};
+use super::{Control, Counters, Fin, PeerKind, Role, Session, RECENT, WRITABLE};
 use crate::control::reset_echo;
 use crate::error::KcpError;
 use crate::time::Time;
@@ -101,7 +101,7 @@ impl Session {
         // Who was never accepted is told so by an echo of its proof.
         let proof = self.hello_nonces.filter(|_| refused).map(|(client, server)| (server, client));
         let Some((sn, ts)) = proof.or(self.last) else { return };
-        if self.code != Peer::Stock {
+        if self.peer_kind != PeerKind::Stock {
             let reset = Control { cmd: CMD_WINS, frg: CODE_RST, sn, ts: Some(ts) };
             let mut header = self.control_header(now, reset);
             if proof.is_some() {
@@ -116,7 +116,7 @@ impl Session {
         if self.fin != Fin::Wanted || self.engine.unsent() > 0 {
             return;
         }
-        if self.code == Peer::Stock {
+        if self.peer_kind == PeerKind::Stock {
             self.fin = Fin::Done;
             self.ready |= WRITABLE;
             return;
@@ -139,7 +139,7 @@ impl Session {
     /// Does the peer's own kind know this client only by its HELLO, as far as it can tell?
     fn is_unknown_yet(&self) -> bool {
         self.role == Role::Client
-            && self.code == Peer::Native
+            && self.peer_kind == PeerKind::Native
             && self.engine.rcv_nxt() == self.sn_base
     }
 

@@ -7,7 +7,7 @@ use super::renew::LIMIT;
 use super::seen::Place;
 use super::{KcpEngine, ALIAS};
 use crate::arq::knobs::{FRG_MAX, PAST, RTT_MAX};
-use crate::arq::{Handled, Refusal};
+use crate::arq::{Received, Rejection};
 use crate::time::Time;
 use crate::wire::{self, diff, Header, Segment, CMD_ACK, CMD_PUSH, CMD_WINS};
 
@@ -16,14 +16,14 @@ impl KcpEngine {
         &mut self,
         now: Time,
         datagram: &[u8],
-    ) -> Result<Handled, Refusal> {
-        let first = wire::check(datagram).map_err(|_| Refusal::Malformed)?;
+    ) -> Result<Received, Rejection> {
+        let first = wire::check(datagram).map_err(|_| Rejection::Malformed)?;
         if first.conv != self.conv {
-            return Err(Refusal::Malformed);
+            return Err(Rejection::Malformed);
         }
         let snd_nxt = self.flight.next();
         if wire::segments(datagram).flatten().any(|s| diff(s.header.una, snd_nxt) > 0) {
-            return Err(Refusal::Una);
+            return Err(Rejection::Una);
         }
 
         self.tick(now);
@@ -32,7 +32,7 @@ impl KcpEngine {
         let mut una = una_before;
         let (was_measured, youngest) = (self.rtt.is_measured(), self.rtt.youngest());
         let mut soonest = u32::MAX;
-        let mut handled = Handled::default();
+        let mut handled = Received::default();
         let mut scratch = mem::take(&mut self.scratch);
         scratch.clear();
         for segment in wire::segments(datagram).flatten() {
@@ -74,7 +74,7 @@ impl KcpEngine {
     fn admit<'a>(
         &mut self,
         segment: &Segment<'a>,
-        handled: &mut Handled,
+        handled: &mut Received,
         soonest: &mut u32,
     ) -> (Header, &'a [u8]) {
         let Segment { mut header, payload } = *segment;

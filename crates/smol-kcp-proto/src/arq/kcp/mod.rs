@@ -49,7 +49,7 @@ use self::renew::{LIMIT, RENEW_AT};
 use self::seen::Seen;
 use self::sink::Sink;
 use super::knobs::{Knobs, PROBE_FIRST};
-use super::{EngineStats, Setup};
+use super::{ArqParams, EngineStats};
 use crate::error::KcpError;
 use crate::time::{earliest, Time};
 use crate::wire::Header;
@@ -109,7 +109,7 @@ pub(crate) struct KcpEngine {
 }
 
 impl KcpEngine {
-    pub(super) fn new(setup: Setup<'_>) -> Result<KcpEngine, KcpError> {
+    pub(super) fn new(setup: ArqParams<'_>) -> Result<KcpEngine, KcpError> {
         let knobs = Knobs::new(setup.config, setup.mtu)?;
         let sink = Sink::default();
         Ok(KcpEngine {

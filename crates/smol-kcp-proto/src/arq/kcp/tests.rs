@@ -67,10 +67,10 @@ const PAIR: [Make; 2] = [tests::kcp; 2];
 fn numbers_that_cannot_be_configured_are_refused() {
     let config = fast();
     for mtu in [0, 24, 49, 65_508] {
-        let error = tests::kcp(Setup { mtu, ..setup(&config) }).unwrap_err();
+        let error = tests::kcp(ArqParams { mtu, ..setup(&config) }).unwrap_err();
         assert!(matches!(error, KcpError::Config { field: "mtu", .. }), "{error}");
     }
-    assert!(tests::kcp(Setup { mtu: 50, ..setup(&config) }).is_ok());
+    assert!(tests::kcp(ArqParams { mtu: 50, ..setup(&config) }).is_ok());
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn windows_and_counts_stay_within_what_the_inner_engine_can_multiply() {
     let mut config = fast();
     config.nodelay.resend = 1_000_000;
     config.wnd_size = (u16::MAX, u16::MAX);
-    let mut engine = KcpEngine::new(Setup { mtu: 65_507, ..setup(&config) }).unwrap();
+    let mut engine = KcpEngine::new(ArqParams { mtu: 65_507, ..setup(&config) }).unwrap();
     assert_eq!(engine.knobs.resend, 255);
     let una = setup(&config).sn_base;
     let wide = Header { conv: engine.conv, cmd: CMD_WINS, wnd: u16::MAX, una, ..Header::default() };

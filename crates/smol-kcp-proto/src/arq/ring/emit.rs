@@ -1,6 +1,6 @@
 //! What a flush sends: ACKs, what is due again, what is new.
 
-use super::send::{Cause, Slot};
+use super::slot::{Cause, Slot};
 use super::RingEngine;
 use crate::wire::{Header, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_PLAIN};
 

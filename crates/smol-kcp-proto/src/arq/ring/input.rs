@@ -5,7 +5,7 @@ use super::loss::HighestAcked;
 use super::recv::Position;
 use super::RingEngine;
 use crate::arq::knobs::{FRG_MAX, PAST};
-use crate::arq::{Handled, Reader, Refusal};
+use crate::arq::{DirectRead, Received, Rejection};
 use crate::time::Time;
 use crate::wire::{diff, Header, CMD_ACK, CMD_PUSH, CMD_WINS, HEADER_LEN};
 
@@ -14,7 +14,7 @@ impl RingEngine {
         &mut self,
         now: Time,
         datagram: &[u8],
-    ) -> Result<Handled, Refusal> {
+    ) -> Result<Received, Rejection> {
         self.handle_datagram_for(now, datagram, None)
     }
 
@@ -22,14 +22,14 @@ impl RingEngine {
         &mut self,
         now: Time,
         datagram: &[u8],
-        mut reader: Option<Reader<'_>>,
-    ) -> Result<Handled, Refusal> {
+        mut reader: Option<DirectRead<'_>>,
+    ) -> Result<Received, Rejection> {
         let edge = self.peer_edge();
         (self.peer_una, self.peer_window) = self.check(datagram)?;
         self.tick(now);
         let in_flight = self.send_window.in_flight();
         let (head, una) = (self.send_window.una(), self.peer_una);
-        let mut handled = Handled::default();
+        let mut handled = Received::default();
         let mut highest_acked = self.send_window.highest_acked();
         let (known, was_unknown) = (self.rtt.min, self.rtt.is_unknown());
         let mut rest = datagram;
@@ -93,14 +93,14 @@ impl RingEngine {
     /// Checks all of a datagram before anything of it counts, and returns its newest `una` and the
     /// window beside it, or what was known before: a datagram that was overtaken by a newer one on
     /// the way is out of date.
-    fn check(&self, datagram: &[u8]) -> Result<(u32, u16), Refusal> {
+    fn check(&self, datagram: &[u8]) -> Result<(u32, u16), Rejection> {
         let nxt = self.send_window.next();
         let (mut una, mut window) = (self.peer_una, self.peer_window);
         let mut is_known = true;
         let mut rest = datagram;
         while let Some((header, _)) = next_segment(&mut rest) {
             if header.conv != self.conv || !(CMD_PUSH..=CMD_WINS).contains(&header.cmd) {
-                return Err(Refusal::Malformed);
+                return Err(Rejection::Malformed);
             }
             if header.una == una {
                 window = header.wnd;
@@ -113,11 +113,11 @@ impl RingEngine {
         }
         // What is left is padding, unless it is all there was or claims more payload than it has.
         if rest.len() >= HEADER_LEN || datagram.len() < HEADER_LEN {
-            return Err(Refusal::Malformed);
+            return Err(Rejection::Malformed);
         }
         match is_known {
             true => Ok((una, window)),
-            false => Err(Refusal::Una),
+            false => Err(Rejection::Una),
         }
     }
 
@@ -159,7 +159,7 @@ impl RingEngine {
         &mut self,
         header: &Header,
         payload: &[u8],
-        reader: &mut Option<Reader<'_>>,
+        reader: &mut Option<DirectRead<'_>>,
     ) -> bool {
         self.counters.segments_received += 1;
         let at = match self.recv_window.position(header.sn) {

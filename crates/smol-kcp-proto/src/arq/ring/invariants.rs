@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::loss::{List, LossList};
 use super::recv::{RecvSlot, RecvWindow};
-use super::send::{SendWindow, State};
+use super::send::SendWindow;
+use super::slot::State;
 use super::RingEngine;
 use crate::wire::{diff, HEADER_LEN};
 

@@ -25,7 +25,8 @@
 //!
 //! Whatever is touched moves on after `resend` times at most, so that each transmission costs O(1).
 
-use super::send::{Moment, SendWindow, State};
+use super::send::SendWindow;
+use super::slot::{Moment, State};
 use crate::wire::diff;
 
 /// Segments that one datagram makes count as lost at most. Ten in a row (RFC 6928) are an ordinary
@@ -73,7 +74,7 @@ pub(super) struct HighestAcked {
     /// The highest numbers, counted from here.
     sn_base: u32,
     sn: TopTwo,
-    /// The latest transmissions, as in [`Slot::xmit_seq`](super::send::Slot::xmit_seq), counted from here.
+    /// The latest transmissions, as in [`Slot::xmit_seq`](super::slot::Slot::xmit_seq), counted from here.
     xmit_base: u32,
     xmit: TopTwo,
 }

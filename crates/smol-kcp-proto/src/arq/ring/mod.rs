@@ -42,6 +42,7 @@ mod reordering;
 mod restart;
 mod rtt;
 mod send;
+mod slot;
 #[cfg(test)]
 mod tests;
 mod timeouts;
@@ -58,9 +59,10 @@ use self::output::Output;
 use self::rate::DeliveryRate;
 use self::recv::RecvWindow;
 use self::rtt::Rtt;
-use self::send::{Moment, SendWindow};
+use self::send::SendWindow;
+use self::slot::Moment;
 use super::knobs::{Knobs, PROBE_FIRST};
-use super::{EngineStats, Setup};
+use super::{ArqParams, EngineStats};
 use crate::error::KcpError;
 use crate::time::Time;
 use crate::wire::{Header, HEADER_LEN};
@@ -102,7 +104,7 @@ pub(crate) struct RingEngine {
 }
 
 impl RingEngine {
-    pub(super) fn new(setup: Setup<'_>) -> Result<RingEngine, KcpError> {
+    pub(super) fn new(setup: ArqParams<'_>) -> Result<RingEngine, KcpError> {
         let knobs = Knobs::new(setup.config, setup.mtu)?;
         let clock = setup.now.as_millis();
         Ok(RingEngine {

@@ -10,7 +10,8 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::send::{Cause, Moment, SendWindow, Slot, State};
+use super::send::SendWindow;
+use super::slot::{Cause, Moment, Slot, State};
 use super::window::Window;
 use crate::wire::diff;
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::arq::{Handled, Refusal};
+use crate::arq::{Received, Rejection};
 use crate::wire::{CMD_ACK, HEADER_LEN};
 
 /// An engine with three segments in flight, sent at 1,000 ms, and a measured round trip of 50 ms.
@@ -13,7 +13,7 @@ fn engine(make: Make, config: &KcpConfig) -> Engine {
     engine.flush(ms(900));
     let ack = ack(SN_BASE, ts(900), SN_BASE.wrapping_add(1));
     let handled = engine.handle_datagram(ms(950), &ack).unwrap();
-    assert_eq!(handled, Handled { proven: true, progress: true, pushed: false });
+    assert_eq!(handled, Received { proven: true, progress: true, pushed: false });
     assert_eq!(engine.stats().srtt_ms, 50);
     engine.write(&pattern(3 * MSS)).unwrap();
     engine.flush(ms(1000));
@@ -56,7 +56,7 @@ fn a_forged_ack_moves_nothing_but_its_window_still_counts() {
         ];
         for (n, datagram) in forged.iter().enumerate() {
             let handled = engine.handle_datagram(ms(60_000), datagram).unwrap();
-            assert_eq!(handled, Handled::default(), "{n}");
+            assert_eq!(handled, Received::default(), "{n}");
         }
         let after = engine.stats();
         assert_eq!(after.rejected_acks, before.rejected_acks + forged.len() as u64);
@@ -75,7 +75,7 @@ fn an_ack_is_judged_before_the_una_that_covers_it() {
         let una = UNA.wrapping_add(3);
         let both = [ack(UNA, ts(1000), una), ack(UNA.wrapping_add(2), ts(1000), una)].concat();
         let handled = engine.handle_datagram(ms(1050), &both).unwrap();
-        assert_eq!(handled, Handled { proven: true, progress: true, pushed: false });
+        assert_eq!(handled, Received { proven: true, progress: true, pushed: false });
         let stats = engine.stats();
         assert_eq!((stats.rejected_acks, stats.in_flight, stats.srtt_ms), (0, 0, 50));
     }
@@ -90,7 +90,7 @@ fn an_una_of_what_was_never_sent_refuses_the_whole_datagram() {
         for ahead in [4, 1000, i32::MAX as u32 - 3] {
             let una = UNA.wrapping_add(ahead);
             let datagram = [&ack(UNA, ts(1000), UNA)[..], &ack(UNA, ts(1000), una)].concat();
-            assert_eq!(engine.handle_datagram(ms(1050), &datagram), Err(Refusal::Una));
+            assert_eq!(engine.handle_datagram(ms(1050), &datagram), Err(Rejection::Una));
         }
         assert_eq!(engine.stats(), before);
         let ancient = ack(UNA, ts(1000), UNA.wrapping_sub(1 << 31).wrapping_add(3));
@@ -110,7 +110,7 @@ fn malformed_and_foreign_datagrams_are_refused() {
         other[0] ^= 1;
         let half = [&ack(UNA, ts(1000), UNA)[..], &other].concat();
         for datagram in [&[][..], &[0; 23], &long, &other, &half] {
-            assert_eq!(engine.handle_datagram(ms(1050), datagram), Err(Refusal::Malformed));
+            assert_eq!(engine.handle_datagram(ms(1050), datagram), Err(Rejection::Malformed));
         }
         assert_eq!(engine.stats(), before);
     }
@@ -227,7 +227,7 @@ fn control_codes_and_probes_are_windows_to_the_engine() {
                     Header { conv: CONV, cmd, frg, wnd: 77, ts: 5, sn: 6, una: UNA, len: 0 };
                 assert_eq!(
                     engine.handle_datagram(ms(1001), &header.encode()),
-                    Ok(Handled::default())
+                    Ok(Received::default())
                 );
                 assert!(!engine.needs_flush(), "the session answers");
             }

@@ -11,7 +11,7 @@ mod windows;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::{Engine, Kind, Reader, Setup};
+use super::{ArqParams, DirectRead, Engine, Kind};
 use crate::config::{EngineKind, KcpConfig, KcpNoDelayConfig};
 use crate::error::KcpError;
 use crate::time::Time;
@@ -22,7 +22,7 @@ pub(super) const MTU: usize = 1400;
 pub(super) const MSS: usize = MTU - wire::HEADER_LEN;
 
 /// How an engine is made.
-pub(super) type Make = fn(Setup<'_>) -> Result<Engine, KcpError>;
+pub(super) type Make = fn(ArqParams<'_>) -> Result<Engine, KcpError>;
 
 /// Every engine there is; a second one is added here and runs through all tests, against itself and
 /// against the others.
@@ -32,15 +32,15 @@ pub(super) const ENGINES: &[Make] = &[
     kcp,
 ];
 
-pub(super) fn ring(setup: Setup<'_>) -> Result<Engine, KcpError> {
+pub(super) fn ring(setup: ArqParams<'_>) -> Result<Engine, KcpError> {
     let config = setup.config.clone().with_engine(EngineKind::Ring);
-    Engine::new(Setup { config: &config, ..setup })
+    Engine::new(ArqParams { config: &config, ..setup })
 }
 
 #[cfg(feature = "kcp")]
-pub(super) fn kcp(setup: Setup<'_>) -> Result<Engine, KcpError> {
+pub(super) fn kcp(setup: ArqParams<'_>) -> Result<Engine, KcpError> {
     let config = setup.config.clone().with_engine(EngineKind::Kcp);
-    Engine::new(Setup { config: &config, ..setup })
+    Engine::new(ArqParams { config: &config, ..setup })
 }
 
 /// Where numbers and clocks begin in most tests: the clock wraps after a second, and the numbers do
@@ -60,9 +60,9 @@ pub(super) fn messages() -> KcpConfig {
     KcpConfig { stream: false, ..fast() }
 }
 
-pub(super) fn setup(config: &KcpConfig) -> Setup<'_> {
+pub(super) fn setup(config: &KcpConfig) -> ArqParams<'_> {
     let now = Time::ZERO;
-    Setup { conv: CONV, config, mtu: MTU, now, ts_base: TS_BASE, sn_base: SN_BASE }
+    ArqParams { conv: CONV, config, mtu: MTU, now, ts_base: TS_BASE, sn_base: SN_BASE }
 }
 
 pub(super) fn ms(millis: u64) -> Time {
@@ -150,7 +150,7 @@ impl Ours {
 impl Station for Ours {
     fn input(&mut self, now: Time, datagram: &[u8]) {
         let room = usize::from(std::mem::take(&mut self.waits));
-        let reader = Reader { into: &mut self.direct, room };
+        let reader = DirectRead { into: &mut self.direct, room };
         self.engine.handle_datagram_for(now, datagram, reader).unwrap();
         let probed = wire::segments(datagram).flatten().any(|s| s.header.cmd == CMD_WASK);
         if probed {
@@ -283,7 +283,7 @@ impl Sim {
     }
 
     /// Two engines, each of which begins with `setup`.
-    pub(super) fn from_setup(makes: [Make; 2], setup: Setup<'_>) -> Sim {
+    pub(super) fn from_setup(makes: [Make; 2], setup: ArqParams<'_>) -> Sim {
         let stream = setup.config.stream;
         Sim::new(
             makes.map(|make| Box::new(Ours::new(make(setup).unwrap(), stream)) as Box<dyn Station>),

@@ -83,7 +83,7 @@ fn clocks_and_numbers_may_begin_anywhere() {
         let config = fast();
         for ts_base in [0, (1 << 31) - 500, 1 << 31, u32::MAX - 500] {
             for sn_base in [0, (1 << 31) - 20, u32::MAX - 20] {
-                let setup = Setup { ts_base, sn_base, ..setup(&config) };
+                let setup = ArqParams { ts_base, sn_base, ..setup(&config) };
                 let mut sim = Sim::from_setup(makes, setup);
                 sim.loss_percent = 10;
                 exchange(&mut sim, true, 100_000);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::error::KcpError;
 
-/// Memory that an empty inbox may keep while its session is idle.
+/// Memory that an empty read_buffer may keep while its session is idle.
 const KEEP: usize = 4096;
 
 /// Bytes after which a piece is full, and what comes next goes into another one: so a reader that
@@ -20,7 +20,7 @@ const RECORD: usize = std::mem::size_of::<usize>();
 
 /// Bytes in order, and where messages end in them when messages count.
 #[derive(Debug, Default)]
-pub(crate) struct Inbox {
+pub(crate) struct ReadBuffer {
     /// Full pieces, the oldest first, and the bytes of memory that they take.
     full: VecDeque<Vec<u8>>,
     full_capacity: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Inbox {
     messages: VecDeque<usize>,
 }
 
-impl Inbox {
+impl ReadBuffer {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -118,7 +118,7 @@ impl Inbox {
         }
     }
 
-    /// Reads the first message, or what an earlier [`read`](Inbox::read) left of it.
+    /// Reads the first message, or what an earlier [`read`](ReadBuffer::read) left of it.
     pub(crate) fn receive(&mut self, buf: &mut [u8]) -> Result<usize, KcpError> {
         match self.messages.front() {
             Some(&needed) if needed > buf.len() => {
@@ -134,12 +134,12 @@ impl Inbox {
         self.full_capacity + self.bytes.capacity() + RECORD * self.messages.capacity()
     }
 
-    /// Is there memory to [`shrink`](Inbox::shrink)?
+    /// Is there memory to [`shrink`](ReadBuffer::shrink)?
     pub(crate) fn can_shrink(&self) -> bool {
         self.is_empty() && self.capacity() > KEEP
     }
 
-    /// Gives back the memory that an empty inbox keeps for the next arrival.
+    /// Gives back the memory that an empty read_buffer keeps for the next arrival.
     pub(crate) fn shrink(&mut self) {
         if self.is_empty() {
             self.clear();
@@ -147,7 +147,7 @@ impl Inbox {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Inbox::default();
+        *self = ReadBuffer::default();
     }
 }
 
@@ -155,42 +155,42 @@ impl Inbox {
 mod tests {
     use super::*;
 
-    fn append(inbox: &mut Inbox, message: &[u8]) {
-        let appended = inbox.append(true, |bytes| {
+    fn append(read_buffer: &mut ReadBuffer, message: &[u8]) {
+        let appended = read_buffer.append(true, |bytes| {
             bytes.extend_from_slice(message);
             Some(message.len())
         });
         assert_eq!(appended, Some(message.len()));
     }
 
-    fn inbox(messages: &[&[u8]]) -> Inbox {
-        let mut inbox = Inbox::default();
-        messages.iter().for_each(|message| append(&mut inbox, message));
-        inbox
+    fn read_buffer(messages: &[&[u8]]) -> ReadBuffer {
+        let mut read_buffer = ReadBuffer::default();
+        messages.iter().for_each(|message| append(&mut read_buffer, message));
+        read_buffer
     }
 
     #[test]
     fn a_short_buffer_is_told_the_need_and_loses_nothing() {
-        let mut inbox = inbox(&[b"hello", b"you"]);
+        let mut read_buffer = read_buffer(&[b"hello", b"you"]);
         let mut buf = [0; 8];
         assert!(matches!(
-            inbox.receive(&mut buf[..4]),
+            read_buffer.receive(&mut buf[..4]),
             Err(KcpError::BufferTooSmall { needed: 5, len: 4 })
         ));
-        assert_eq!(inbox.receive(&mut buf).unwrap(), 5);
+        assert_eq!(read_buffer.receive(&mut buf).unwrap(), 5);
         assert_eq!(&buf[..5], b"hello");
-        assert_eq!(inbox.receive(&mut buf).unwrap(), 3);
-        assert!(inbox.is_empty());
+        assert_eq!(read_buffer.receive(&mut buf).unwrap(), 3);
+        assert!(read_buffer.is_empty());
     }
 
     #[test]
     fn bytes_may_be_read_across_messages() {
-        let mut inbox = inbox(&[b"hello", b"you", b"there"]);
+        let mut read_buffer = read_buffer(&[b"hello", b"you", b"there"]);
         let mut buf = [0; 7];
-        assert_eq!(inbox.read(&mut buf), 7);
+        assert_eq!(read_buffer.read(&mut buf), 7);
         assert_eq!(&buf, b"helloyo");
-        assert_eq!(inbox.receive(&mut buf).unwrap(), 1);
-        assert_eq!(inbox.receive(&mut buf).unwrap(), 5);
+        assert_eq!(read_buffer.receive(&mut buf).unwrap(), 1);
+        assert_eq!(read_buffer.receive(&mut buf).unwrap(), 5);
         assert_eq!(&buf[..5], b"there");
     }
 
@@ -198,56 +198,61 @@ mod tests {
     fn what_waits_in_many_pieces_comes_out_in_order() {
         let messages: Vec<Vec<u8>> = (0..300).map(|n| vec![n as u8; 1 + n * 37 % 3000]).collect();
         for step in [1, 999, 70_000, 1 << 20] {
-            let mut inbox = Inbox::default();
-            messages.iter().for_each(|message| append(&mut inbox, message));
+            let mut read_buffer = ReadBuffer::default();
+            messages.iter().for_each(|message| append(&mut read_buffer, message));
             let (mut all, mut buf) = (Vec::new(), vec![0; step]);
-            while !inbox.is_empty() {
-                let n = inbox.read(&mut buf);
+            while !read_buffer.is_empty() {
+                let n = read_buffer.read(&mut buf);
                 all.extend_from_slice(&buf[..n]);
             }
             assert!(all == messages.concat(), "{step} at a time");
-            assert_eq!((inbox.cost(), inbox.full.len(), inbox.read), (0, 0, 0));
+            assert_eq!((read_buffer.cost(), read_buffer.full.len(), read_buffer.read), (0, 0, 0));
         }
-        let mut inbox = Inbox::default();
-        messages.iter().for_each(|message| append(&mut inbox, message));
+        let mut read_buffer = ReadBuffer::default();
+        messages.iter().for_each(|message| append(&mut read_buffer, message));
         let mut buf = [0; 3000];
         for message in &messages {
-            assert_eq!(inbox.receive(&mut buf).unwrap(), message.len());
+            assert_eq!(read_buffer.receive(&mut buf).unwrap(), message.len());
             assert!(buf[..message.len()] == message[..]);
         }
     }
 
     #[test]
     fn memory_follows_what_waits() {
-        let mut inbox = Inbox::default();
+        let mut read_buffer = ReadBuffer::default();
         let mut buf = [0; 1000];
         for _ in 0..10_000 {
-            append(&mut inbox, &[1; 1000]);
-            if inbox.len() > 3000 {
-                inbox.read(&mut buf);
+            append(&mut read_buffer, &[1; 1000]);
+            if read_buffer.len() > 3000 {
+                read_buffer.read(&mut buf);
             }
         }
-        assert!(inbox.capacity() < 2 * (PIECE + SLACK), "{}", inbox.capacity());
+        assert!(read_buffer.capacity() < 2 * (PIECE + SLACK), "{}", read_buffer.capacity());
         // A reader that stands still, and messages larger than a piece.
         for _ in 0..1000 {
-            append(&mut inbox, &[1; 1000]);
+            append(&mut read_buffer, &[1; 1000]);
         }
         for _ in 0..10 {
-            append(&mut inbox, &[1; 100_000]);
+            append(&mut read_buffer, &[1; 100_000]);
         }
-        let most = inbox.len() + inbox.len() / 8 + 2 * (PIECE + SLACK);
-        assert!(inbox.capacity() < most, "{} for {}", inbox.capacity(), inbox.len());
-        while inbox.read(&mut buf) > 0 {}
-        assert!(inbox.can_shrink());
-        inbox.shrink();
-        assert_eq!(inbox.capacity(), 0);
+        let most = read_buffer.len() + read_buffer.len() / 8 + 2 * (PIECE + SLACK);
+        assert!(
+            read_buffer.capacity() < most,
+            "{} for {}",
+            read_buffer.capacity(),
+            read_buffer.len()
+        );
+        while read_buffer.read(&mut buf) > 0 {}
+        assert!(read_buffer.can_shrink());
+        read_buffer.shrink();
+        assert_eq!(read_buffer.capacity(), 0);
     }
 
     #[test]
     fn tiny_messages_cost_what_they_take() {
-        let mut inbox = inbox(&[&b"a"[..]; 1000]);
-        assert_eq!((inbox.len(), inbox.cost()), (1000, 1000 * (1 + RECORD)));
-        assert_eq!(inbox.read(&mut [0; 999]), 999);
-        assert_eq!(inbox.cost(), 1 + RECORD);
+        let mut read_buffer = read_buffer(&[&b"a"[..]; 1000]);
+        assert_eq!((read_buffer.len(), read_buffer.cost()), (1000, 1000 * (1 + RECORD)));
+        assert_eq!(read_buffer.read(&mut [0; 999]), 999);
+        assert_eq!(read_buffer.cost(), 1 + RECORD);
     }
 }

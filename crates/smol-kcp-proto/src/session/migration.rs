@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::proof::before;
-use super::{question, Control, Peer, Session};
+use super::{question, Control, PeerKind, Session};
 use crate::secret::path_proof;
 use crate::time::{earliest, Time};
 use crate::wire::{
@@ -79,7 +79,7 @@ impl Session {
                 // The old address has answered: this is somebody else, with the same number. Until then
                 // it may be the peer, even where it begins anew: its first words may have been
                 // acknowledged at the old address only.
-                return match self.heard > challenge.at {
+                return match self.last_heard_at > challenge.at {
                     true => NewPath::Implausible,
                     false => NewPath::Plausible,
                 };
@@ -120,7 +120,7 @@ impl Session {
             CMD_WINS if frg == CODE_HELLO => self.hello.is_some_and(|hello| hello.nonce == sn),
             CMD_WINS => self.recent.contains(&Some((sn, ts))),
             _ => {
-                has_clock(self.code, header)
+                has_clock(self.peer_kind, header)
                     && self.expected_clock(now).is_some_and(|expected| {
                         diff(ts, expected).unsigned_abs() <= CLOCK_TOLERANCE_MS
                     })
@@ -136,19 +136,19 @@ impl Session {
 
     /// Notes the peer's clock.
     pub(super) fn hear_clock(&mut self, now: Time, header: &Header) {
-        if has_clock(self.code, header) {
+        if has_clock(self.peer_kind, header) {
             self.peer_clock = Some((header.ts, now));
         }
     }
 
     /// Can the peer prove that it is itself, or only that it receives?
     fn proves_itself(&self) -> bool {
-        self.code == Peer::Native && self.hello_nonces.is_some()
+        self.peer_kind == PeerKind::Native && self.hello_nonces.is_some()
     }
 
     fn is_proof(&self, challenge: &Challenge, datagram: &[u8]) -> bool {
         let token = challenge.token;
-        let native = self.hello_nonces.filter(|_| self.code == Peer::Native);
+        let native = self.hello_nonces.filter(|_| self.peer_kind == PeerKind::Native);
         wire::segments(datagram).flatten().any(|segment| {
             let Header { cmd, frg, sn, ts, .. } = segment.header;
             match native {
@@ -235,7 +235,7 @@ impl Session {
 
     /// Where a stock peer has moved to: its new address has answered, and the old one has not.
     pub(crate) fn poll_move(&mut self, now: Time) -> Option<SocketAddr> {
-        let heard = self.heard;
+        let heard = self.last_heard_at;
         let due = |c: &Challenge| c.moves_at.is_some_and(|at| at <= now);
         let to = self.challenges.iter().find(|c| due(c) && heard <= c.at).map(|c| c.addr);
         for challenge in self.challenges.iter_mut().filter(|c| due(c)) {
@@ -248,17 +248,17 @@ impl Session {
     pub(crate) fn move_to(&mut self, now: Time, addr: SocketAddr) {
         self.peer = addr;
         self.challenges.clear();
-        self.heard = now;
+        self.last_heard_at = now;
         self.stats.roamed = self.stats.roamed.wrapping_add(1);
     }
 }
 
 /// Returns whether `ts` is the clock of its sender. Stock peers write it into data only (`ikcp_flush`
 /// leaves in a probe what the last ACK echoed).
-fn has_clock(code: Peer, header: &Header) -> bool {
+fn has_clock(code: PeerKind, header: &Header) -> bool {
     match (header.cmd, header.frg) {
         (CMD_PUSH, _) | (CMD_WASK, CODE_HELLO) => true,
-        (CMD_WASK, frg) => code == Peer::Native && frg != CODE_PATH,
+        (CMD_WASK, frg) => code == PeerKind::Native && frg != CODE_PATH,
         _ => false,
     }
 }

@@ -1,0 +1,94 @@
+//! One segment of the send window: its payload, its transmissions, and where it stands.
+
+use super::loss::LossList;
+use crate::arq::knobs::RTO_NODELAY;
+use crate::wire::{diff, HEADER_LEN};
+
+/// One segment, in 64 bytes where pointers have 8.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// Room for the header, and the payload; given back when the segment is acknowledged.
+    pub block: Vec<u8>,
+    /// Clock at which its timeout passes.
+    pub resendts: u64,
+    /// Wire clock of the first and of the latest transmission.
+    pub first: u32,
+    pub ts: u32,
+    /// Its own timeout in milliseconds, which grows with every time it passes.
+    pub rto: u32,
+    /// When it was sent latest, counted in transmissions.
+    pub xmit_seq: u32,
+    /// Neighbours on its line.
+    pub prev: u32,
+    pub next: u32,
+    pub xmit: u16,
+    /// The clock, modulo 2^16, at which it was overtaken often enough.
+    pub lost_at: u16,
+    /// ACKs that have overtaken its latest transmission, at most two of each datagram.
+    pub fastack: u8,
+    /// Fragments of the message still to come.
+    pub frg: u8,
+    pub list: LossList,
+    pub state: State,
+}
+
+/// Where a segment is, and why it was sent latest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not yet sent, or acknowledged.
+    #[default]
+    NotInFlight,
+    /// Sent once; its deadline is found by the cursor.
+    InOrder,
+    /// Sent once, with a deadline before those of others that were sent earlier.
+    Early,
+    /// Sent again.
+    Again(Cause),
+}
+
+impl Slot {
+    /// Bytes of payload.
+    pub(super) fn payload_len(&self) -> usize {
+        self.block.len().saturating_sub(HEADER_LEN)
+    }
+
+    /// Sent and not acknowledged.
+    #[inline]
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.state != State::NotInFlight
+    }
+
+    /// How many of its transmissions cannot be the one that a newer `una`, heard at `ts`, tells of, as
+    /// they are younger than a round trip. Of more than two only the first and the latest are known; when
+    /// the first is hardly older than a round trip, it is all others.
+    #[cold]
+    pub(super) fn in_vain(&self, ts: u32, min_rtt: u32) -> u64 {
+        if ts.wrapping_sub(self.first) < min_rtt.saturating_add(RTO_NODELAY) {
+            return u64::from(self.xmit.saturating_sub(1));
+        }
+        u64::from(ts.wrapping_sub(self.ts) < min_rtt)
+    }
+
+    /// Was it sent at this wire clock? Of more than two transmissions only the first and the latest
+    /// are remembered, and any clock between them counts.
+    pub(super) fn was_sent_at(&self, ts: u32) -> bool {
+        let between = || self.xmit > 2 && diff(ts, self.first) >= 0 && diff(self.ts, ts) >= 0;
+        self.is_in_flight() && (ts == self.ts || ts == self.first || between())
+    }
+}
+
+/// The time of a transmission: the clock, and what the wire shows then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub clock: u64,
+    pub ts: u32,
+}
+
+/// Why a segment is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Its timeout has passed.
+    Timeout,
+    /// Later transmissions were acknowledged before it.
+    Fast,
+}
