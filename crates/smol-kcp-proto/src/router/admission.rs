@@ -213,6 +213,7 @@ impl Router {
             return self.turn_out(now, key);
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
+        log::debug!("conversation {}: {peer} is accepted", session.conv());
         session.entry.counted = true;
         self.shares.add(peer);
         if session.entry.incoming.is_some() && self.incoming.insert(birth, key).is_none() {

@@ -81,6 +81,10 @@ impl Router {
         }
         if std::mem::take(&mut session.entry.routed) {
             self.routes.remove(&(conv, peer));
+            match session.error() {
+                Some(cause) => log::debug!("conversation {conv} with {peer} has ended: {cause}"),
+                None => log::debug!("conversation {conv} with {peer} is closed"),
+            }
             let told = matches!(
                 session.error(),
                 None | Some(KcpError::Reset | KcpError::Refused | KcpError::NoRoom)

@@ -103,6 +103,7 @@ impl Session {
             }
             if !self.established {
                 self.established = true;
+                log::debug!("conversation {}: connected to {}", self.conv, self.peer);
                 self.ready |= WRITABLE;
             }
         }

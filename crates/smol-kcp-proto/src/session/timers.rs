@@ -63,27 +63,34 @@ impl Session {
         if let Some(at) = self.unproven_at() {
             return earliest(Some(at), self.flush_at);
         }
+        self.deadlines(now).into_iter().map(|(_, at)| at).fold(None, earliest)
+    }
+
+    /// Lists every deadline of a session whose peer has proved its address, with its name.
+    fn deadlines(&self, now: Time) -> [(&'static str, Option<Time>); 12] {
         let engine = if self.conv != 0 { self.engine.poll_timeout(now) } else { None };
         let fin = match self.fin {
             Fin::Sent { next, .. } => Some(next),
             _ => None,
         };
         [
-            engine,
-            self.flush_at,
-            fin,
-            self.hello.and_then(|hello| hello.next),
-            self.third.and_then(|third| third.next),
-            self.move_at(),
-            self.connect_deadline(),
-            self.keep_alive_at(),
-            self.config.session_expire.map(|expire| self.last_heard_at + expire),
-            self.dead_at(),
-            self.linger_at(),
-            self.shrink_at(),
+            ("engine", engine),
+            ("delayed write", self.flush_at),
+            ("FIN", fin),
+            ("HELLO", self.hello.and_then(|hello| hello.next)),
+            ("proof", self.third.and_then(|third| third.next)),
+            ("migration", self.move_at()),
+            ("connect_timeout", self.connect_deadline()),
+            ("keep_alive", self.keep_alive_at()),
+            ("session_expire", self.expire_at()),
+            ("dead_link", self.dead_at()),
+            ("linger", self.linger_at()),
+            ("memory", self.shrink_at()),
         ]
-        .into_iter()
-        .fold(None, earliest)
+    }
+
+    fn expire_at(&self) -> Option<Time> {
+        self.config.session_expire.map(|expire| self.last_heard_at + expire)
     }
 
     /// Does what is due. A flush must follow; the session may have failed.
@@ -97,8 +104,12 @@ impl Session {
             }
             return;
         }
-        let expired = self.config.session_expire.map(|expire| self.last_heard_at + expire);
-        if is_due(self.connect_deadline()) || is_due(expired) || is_due(self.dead_at()) {
+        if log::log_enabled!(log::Level::Trace) {
+            let due = self.deadlines(now).into_iter().filter(|&(_, at)| is_due(at));
+            let names: Vec<&str> = due.map(|(name, _)| name).collect();
+            log::trace!("conversation {}: due are [{}]", self.conv, names.join(", "));
+        }
+        if is_due(self.connect_deadline()) || is_due(self.expire_at()) || is_due(self.dead_at()) {
             return self.fail(KcpError::TimedOut);
         }
         if self.engine.unacked() > 0

@@ -14,7 +14,6 @@ fn patient() -> KcpConfig {
     KcpConfig {
         connect_timeout: Some(ms(60_000)),
         dead_link: ms(60_000),
-        max_retransmits: 1000,
         session_expire: Some(ms(90_000)),
         ..stream()
     }

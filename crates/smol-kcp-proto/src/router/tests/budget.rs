@@ -21,7 +21,7 @@ fn talker(key: Key) -> App {
 
 fn tight(engine: EngineKind, memory_budget: usize) -> KcpConfig {
     let keep_alive = Some(secs(5));
-    KcpConfig { engine, memory_budget, keep_alive, max_retransmits: 1000, ..config() }
+    KcpConfig { engine, memory_budget, keep_alive, ..config() }
 }
 
 /// A client whom its own budget never stops.
