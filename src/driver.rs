@@ -1,8 +1,8 @@
 //! The one future behind a socket: it receives, lets time pass, sends.
 
+mod errors;
 mod limits;
 mod rebinding;
-mod weather;
 
 use std::fmt;
 use std::future::Future;
@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use async_io::Timer;
 
+use self::errors::TransientErrors;
 use self::limits::Limits;
 use self::rebinding::Rebinding;
-use self::weather::Weather;
 use super::clock;
 use super::shared::{Shared, State, Woken};
 use super::stream::KcpStream;
@@ -71,7 +71,7 @@ pub struct Driver {
     /// Something that the transport has taken is still on its way out.
     sending: bool,
     /// Errors of the transport that the next turn reports.
-    weather: Weather,
+    errors: TransientErrors,
     /// Times in a row that receiving has failed.
     failures: u32,
     woken: Woken,
@@ -102,7 +102,7 @@ impl Driver {
             received: Datagrams::new(RECEIVE_BATCH),
             transmits: Datagrams::new(TRANSMIT_QUEUE),
             sending: false,
-            weather: Weather::default(),
+            errors: TransientErrors::default(),
             failures: 0,
             woken: Woken::default(),
             timer: Timer::never(),
@@ -128,7 +128,7 @@ impl Driver {
             Poll::Ready(Err(error)) if failures + 1 == FAILURES => Err(error.into()),
             Poll::Ready(Err(error)) => {
                 self.failures = failures + 1;
-                self.weather.add(error).map(|()| true)
+                self.errors.add(error).map(|()| true)
             }
         }
     }
@@ -143,7 +143,7 @@ impl Driver {
         let state = &mut *guard;
         let moment = self.moment(now, state);
         state.counters.polls += std::mem::take(&mut self.polls);
-        std::mem::take(&mut self.weather).report(state, now);
+        report_errors(state, now, &std::mem::take(&mut self.errors));
         let arrived = !self.received.is_empty();
         self.receive(state, moment);
         if state.router.poll_timeout().is_some_and(|at| at <= now) {
@@ -320,9 +320,9 @@ impl Driver {
             Poll::Pending => self.sending = true,
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
-                let mut weather = Weather::default();
-                weather.add(error)?;
-                self.shared.with(|state, now| weather.report(state, now));
+                let mut errors = TransientErrors::default();
+                errors.add(error)?;
+                self.shared.with(|state, now| report_errors(state, now, &errors));
             }
         }
         Ok(self.transmits.len() < waiting || (was_sending && !self.sending))
@@ -420,6 +420,14 @@ impl Drop for Driver {
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").field("armed", &self.armed).finish_non_exhaustive()
+    }
+}
+
+/// Counts the errors, and tells the router of a refusal, which ends a connect.
+fn report_errors(state: &mut State, now: Time, errors: &TransientErrors) {
+    state.counters.transport_errors += errors.count;
+    if errors.refused {
+        state.router.handle_refused(now);
     }
 }
 

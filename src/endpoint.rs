@@ -228,7 +228,7 @@ impl KcpEndpoint {
 
     /// Asks every peer for a sign of life, at once: after a change of the network below, peers of
     /// our kind learn the new address so and not only by the next keepalive.
-    pub fn announce(&self) {
+    pub fn network_changed(&self) {
         self.shared.with(|state, now| state.router.ping_all(now));
     }
 

@@ -183,7 +183,7 @@ fn dead() -> LinkConfig {
 }
 
 #[test]
-fn each_direction_has_weather_of_its_own() {
+fn each_direction_has_conditions_of_its_own() {
     story(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let addr = listener.local_addr();

@@ -204,9 +204,9 @@ fn what_is_dropped_while_nothing_arrives_is_counted_before_the_driver_waits() {
 }
 
 /// Fails to send every other datagram, and counts the others.
-struct Stormy(Arc<std::sync::Mutex<usize>>);
+struct Flaky(Arc<std::sync::Mutex<usize>>);
 
-impl Transport for Stormy {
+impl Transport for Flaky {
     fn poll_recv(&mut self, _: &mut Context<'_>, _: &mut Datagrams) -> Poll<io::Result<()>> {
         Poll::Pending
     }
@@ -230,7 +230,7 @@ fn what_is_behind_a_failed_datagram_leaves_all_the_same() {
     let sent = Arc::new(std::sync::Mutex::new(0));
     let config = KcpConfig { stream: true, connect_timeout: None, ..KcpConfig::default() };
     let (endpoint, mut driver) =
-        KcpEndpoint::with_driver(config, Stormy(Arc::clone(&sent))).unwrap();
+        KcpEndpoint::with_driver(config, Flaky(Arc::clone(&sent))).unwrap();
     let mut stream = smol::block_on(endpoint.connect(MemoryTransport::ADDRS[1])).unwrap();
     poll(&mut driver);
     *sent.lock().unwrap() = 0;

@@ -216,7 +216,7 @@ impl Datagrams {
 
     /// Replaces the address of every datagram: for a transport around another one that knows its
     /// peers by other addresses.
-    pub fn readdress(&mut self, mut replace: impl FnMut(SocketAddr) -> SocketAddr) {
+    pub fn map_addrs(&mut self, mut replace: impl FnMut(SocketAddr) -> SocketAddr) {
         for (addr, _) in &mut self.spans {
             *addr = replace(*addr);
         }
@@ -382,7 +382,7 @@ mod tests {
         let mut batch = Datagrams::new(2);
         batch.push(addr(1), b"a");
         batch.push(addr(2), b"b");
-        batch.readdress(|from| if from == addr(2) { addr(3) } else { from });
+        batch.map_addrs(|from| if from == addr(2) { addr(3) } else { from });
         assert_eq!(batch.iter().collect::<Vec<_>>(), [(addr(1), &b"a"[..]), (addr(3), b"b")]);
     }
 

@@ -27,7 +27,7 @@ const GATHER: usize = 8 * 1024;
 ///
 /// The end of the stream is an error of kind `UnexpectedEof`. A received length out of range and an
 /// error of the stream itself end the transport too, since nothing after them can be understood:
-/// the kind is `BrokenPipe`, and [`get_ref`](io::Error::get_ref) has the cause, a [`FrameLength`]
+/// the kind is `BrokenPipe`, and [`get_ref`](io::Error::get_ref) has the cause, a [`FrameLengthError`]
 /// or the stream's error in an [`Arc`]. An end is final, and the same for both directions.
 ///
 /// ```
@@ -65,26 +65,26 @@ pub struct FramedTransport<S> {
 /// A datagram's length that is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct FrameLength {
+pub struct FrameLengthError {
     /// Bytes, as announced or as given.
     pub len: usize,
     /// Bytes of the longest datagram that is accepted; the shortest has 1.
     pub max: usize,
 }
 
-impl fmt::Display for FrameLength {
+impl fmt::Display for FrameLengthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "datagram of {} bytes, accepted: 1..={}", self.len, self.max)
     }
 }
 
-impl std::error::Error for FrameLength {}
+impl std::error::Error for FrameLengthError {}
 
 /// Why nothing more can travel.
 #[derive(Clone, Debug)]
 enum End {
     Eof,
-    Length(FrameLength),
+    Length(FrameLengthError),
     Stream(Arc<io::Error>),
 }
 
@@ -138,7 +138,7 @@ impl<S> FramedTransport<S> {
     }
 
     /// Takes datagrams off `batch` until enough bytes lie together for one write.
-    fn gather(&mut self, batch: &mut Datagrams) -> Result<(), FrameLength> {
+    fn gather(&mut self, batch: &mut Datagrams) -> Result<(), FrameLengthError> {
         while let Some((to, datagram)) = batch.front().filter(|_| self.output.len() < GATHER) {
             let checked = check(datagram.len(), self.max);
             if to != self.peer && canonical(to) != self.peer {
@@ -165,10 +165,10 @@ impl<S> FramedTransport<S> {
 }
 
 /// The length as it travels.
-fn check(len: usize, max: usize) -> Result<u16, FrameLength> {
+fn check(len: usize, max: usize) -> Result<u16, FrameLengthError> {
     match u16::try_from(len) {
         Ok(prefix) if (1..=max).contains(&len) => Ok(prefix),
-        _ => Err(FrameLength { len, max }),
+        _ => Err(FrameLengthError { len, max }),
     }
 }
 

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 pub use bind::bind_all;
 pub(crate) use bind::check_port;
 pub use datagrams::Datagrams;
-pub use framed::{FrameLength, FramedTransport};
+pub use framed::{FrameLengthError, FramedTransport};
 pub use memory::MemoryTransport;
 pub use udp::UdpTransport;
 
@@ -33,7 +33,7 @@ pub trait Transport: Send + 'static {
     /// # Errors
     /// An error of kind `ConnectionRefused` ends a connect that waits for an answer.
     /// `BrokenPipe` and `UnexpectedEof` say that the transport has ended for good: every stream
-    /// fails. All other errors are taken as weather: counted, and the transport is polled again, unless
+    /// fails. All other errors are transient: they are counted, and the transport is polled again, unless
     /// there have been 1000 of them in a row.
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>>;
 

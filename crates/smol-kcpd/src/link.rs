@@ -148,7 +148,7 @@ impl Transport for Link {
         let Some(socket) = &mut self.socket else { return Poll::Pending };
         let received = socket.poll_recv(cx, batch);
         if matches!(received, Poll::Ready(Ok(()))) {
-            batch.readdress(|_| SERVER);
+            batch.map_addrs(|_| SERVER);
             self.received();
         }
         received
@@ -161,7 +161,7 @@ impl Transport for Link {
             batch.clear();
             return Poll::Ready(Ok(()));
         };
-        batch.readdress(|_| peer);
+        batch.map_addrs(|_| peer);
         socket.poll_send(cx, batch)
     }
 
@@ -214,7 +214,7 @@ impl Keeper {
                     match look {
                         Look::Stays(wait) => wait,
                         Look::Moved => {
-                            endpoint.announce();
+                            endpoint.network_changed();
                             None
                         }
                     }
