@@ -78,7 +78,9 @@ fn the_sources_are_the_tree_that_the_feed_is_part_of() {
     let work = folder("prepare");
     make(&work, "mips", &["prepare"]);
     let prepared = work.join(concat!("build/smol-kcp-", env!("CARGO_PKG_VERSION")));
-    for file in ["Cargo.toml", "Cargo.lock", "LICENSE", "src/lib.rs", "crates/smol-kcpd/src/main.rs"] {
+    for file in
+        ["Cargo.toml", "Cargo.lock", "LICENSE", "src/lib.rs", "crates/smol-kcpd/src/main.rs"]
+    {
         assert!(fs::read(prepared.join(file)).ok() == fs::read(tree(file)).ok(), "{file}");
     }
     for not in ["target", "fuzz", ".git"] {
