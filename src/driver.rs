@@ -17,7 +17,7 @@ use self::errors::TransientErrors;
 use self::limits::Limits;
 use self::rebinding::Rebinding;
 use super::clock;
-use super::shared::{Shared, State, Woken};
+use super::shared::{Shared, State, WakeBatch};
 use super::stream::KcpStream;
 use super::transport::{Datagrams, Transport};
 use crate::KcpError;
@@ -74,22 +74,22 @@ pub struct Driver {
     errors: TransientErrors,
     /// Times in a row that receiving has failed.
     failures: u32,
-    woken: Woken,
+    wakes: WakeBatch,
     timer: Timer,
     armed: Option<Time>,
     /// Whom the timer wakes.
-    sleeper: Option<Waker>,
+    timer_waker: Option<Waker>,
     polls: u64,
     /// Datagrams that the transport has dropped, as far as they have been counted.
     dropped: u64,
     /// When to look whether the memory for datagrams is still of use.
-    tidy_at: Option<Time>,
+    trim_at: Option<Time>,
     /// Since that time was set, it was.
-    moved: bool,
+    had_traffic: bool,
     rebinding: Rebinding,
     limits: Limits,
     /// The last turn left its answers to this one.
-    answers_wait: bool,
+    defer_transmit: bool,
 }
 
 impl Driver {
@@ -104,17 +104,17 @@ impl Driver {
             sending: false,
             errors: TransientErrors::default(),
             failures: 0,
-            woken: Woken::default(),
+            wakes: WakeBatch::default(),
             timer: Timer::never(),
             armed: None,
-            sleeper: None,
+            timer_waker: None,
             polls: 0,
             dropped: 0,
-            tidy_at: None,
-            moved: false,
+            trim_at: None,
+            had_traffic: false,
             rebinding: Rebinding::new(),
             limits: Limits::default(),
-            answers_wait: false,
+            defer_transmit: false,
         }
     }
 
@@ -135,7 +135,7 @@ impl Driver {
 
     /// One turn: acts on what was received and on the time, sends what came of it.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn, KcpError> {
-        let answers_waited = std::mem::take(&mut self.answers_wait);
+        let was_deferred = std::mem::take(&mut self.defer_transmit);
         let mut incoming = Vec::new();
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
@@ -150,21 +150,21 @@ impl Driver {
             state.router.handle_timeout(now);
         }
         self.admit(state, now, &mut incoming);
-        state.collect(&mut self.woken);
-        if self.woken.answers_can_wait() && !answers_waited && incoming.is_empty() {
-            self.answers_wait = true;
+        state.collect(&mut self.wakes);
+        if self.wakes.can_defer_transmit() && !was_deferred && incoming.is_empty() {
+            self.defer_transmit = true;
             state.driver_waits = false;
             drop(guard);
             self.trunk.flush();
-            self.woken.wake();
+            self.wakes.wake();
             return Ok(Turn::Yield);
         }
         let mut more = self.transmit(state, moment);
-        state.collect(&mut self.woken);
+        state.collect(&mut self.wakes);
         self.count(state);
         self.limits.report(state, now);
         let deadline = earliest(state.router.poll_timeout(), self.trunk.poll_timeout());
-        let deadline = earliest(deadline, self.tidy(now));
+        let deadline = earliest(deadline, self.trim(now));
         state.router.charge_queues(self.received.capacity() + self.transmits.capacity());
         state.armed = deadline;
         state.set_driver(cx);
@@ -179,7 +179,7 @@ impl Driver {
             // At which of the ports it was heard the transport knows.
             state.local_addr = self.transport.local_addr().unwrap_or(state.local_addr);
         }
-        let unheard = !(arrived || answers_waited)
+        let unheard = !(arrived || was_deferred)
             && self.rebinding.is_due(now, |span| state.router.is_unheard(now, span));
         drop(guard);
         // What the application learns of is in the capture by then, even if it exits at once.
@@ -187,8 +187,8 @@ impl Driver {
         // First the answers, where they do not wait, then the news: who learns that the peer has
         // closed may exit at once, and the peer waits for its acknowledgement.
         let sent = self.send(cx);
-        self.woken.wake();
-        more |= self.hand_over(incoming);
+        self.wakes.wake();
+        more |= self.dispatch_incoming(incoming);
         // An error may have left some in the queue.
         more |= sent? && (left || !(self.sending || self.transmits.is_empty()));
         more |= self.poll_timer(cx, now, deadline);
@@ -209,7 +209,7 @@ impl Driver {
     /// Turns until there is nothing to do at once, or others must have theirs.
     fn turns(&mut self, cx: &mut Context<'_>) -> Result<Turn, KcpError> {
         // What waits goes first: then it leaves as soon as the readers have had their turn.
-        let mut readable = self.answers_wait || self.poll_recv(cx)?;
+        let mut readable = self.defer_transmit || self.poll_recv(cx)?;
         for _ in 0..TURNS {
             let turn = self.turn(cx)?;
             if matches!(turn, Turn::Yield | Turn::Done) {
@@ -230,24 +230,24 @@ impl Driver {
 
     /// Gives memory back when there has been no traffic for a while; not at once, since to take it
     /// anew for each burst costs more than the burst. Returns when to look again.
-    fn tidy(&mut self, now: Time) -> Option<Time> {
+    fn trim(&mut self, now: Time) -> Option<Time> {
         let held = self.received.capacity().max(self.transmits.capacity());
-        match self.tidy_at {
-            None if held > KEEP => self.tidy_at = Some(now + QUIET_AFTER),
-            Some(at) if at <= now && self.moved => self.tidy_at = Some(now + QUIET_AFTER),
+        match self.trim_at {
+            None if held > KEEP => self.trim_at = Some(now + QUIET_AFTER),
+            Some(at) if at <= now && self.had_traffic => self.trim_at = Some(now + QUIET_AFTER),
             Some(at) if at <= now => {
-                self.tidy_at = None;
+                self.trim_at = None;
                 self.received.release();
                 self.transmits.release();
             }
-            _ => return self.tidy_at,
+            _ => return self.trim_at,
         }
-        self.moved = false;
-        self.tidy_at
+        self.had_traffic = false;
+        self.trim_at
     }
 
     fn receive(&mut self, state: &mut State, moment: Moment) {
-        self.moved |= !self.received.is_empty();
+        self.had_traffic |= !self.received.is_empty();
         let router = &mut state.router;
         let mut into = |from, datagram: &[u8]| router.handle_datagram(moment.now, from, datagram);
         for (from, datagram) in self.received.iter() {
@@ -274,7 +274,7 @@ impl Driver {
     }
 
     /// Queues streams for `accept`; `true` if there were any.
-    fn hand_over(&self, incoming: Vec<Key>) -> bool {
+    fn dispatch_incoming(&self, incoming: Vec<Key>) -> bool {
         let any = !incoming.is_empty();
         for key in incoming {
             let stream = KcpStream::from_key(&self.shared, key);
@@ -284,7 +284,7 @@ impl Driver {
         }
         // The last listener may have gone in between.
         if any && self.shared.lock().listeners == 0 {
-            self.shared.turn_away();
+            self.shared.reject_incoming();
         }
         any
     }
@@ -305,7 +305,7 @@ impl Driver {
         let mut out = |to, datagram: &[u8]| trunk.outward(moment, to, datagram, &mut queue);
         let more = room && router.transmit(moment.now, &mut out);
         state.counters.transmit_dropped += dropped;
-        self.moved |= !self.transmits.is_empty();
+        self.had_traffic |= !self.transmits.is_empty();
         more
     }
 
@@ -330,9 +330,10 @@ impl Driver {
 
     /// Sets the timer if the deadline is another than before; `true` if it has passed.
     fn poll_timer(&mut self, cx: &mut Context<'_>, now: Time, deadline: Option<Time>) -> bool {
-        let moved = !self.sleeper.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        if moved {
-            self.sleeper = Some(cx.waker().clone());
+        let waker_changed =
+            !self.timer_waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if waker_changed {
+            self.timer_waker = Some(cx.waker().clone());
         }
         if deadline != self.armed {
             self.armed = deadline;
@@ -340,7 +341,7 @@ impl Driver {
                 Some(at) => self.timer.set_at(at),
                 None => self.timer = Timer::never(),
             }
-        } else if !moved && deadline.is_none_or(|at| now < at) {
+        } else if !waker_changed && deadline.is_none_or(|at| now < at) {
             return false;
         }
         if Pin::new(&mut self.timer).poll(cx).is_ready() {
@@ -351,7 +352,7 @@ impl Driver {
         false
     }
 
-    /// Takes another local address; the transport goes on hearing at the former one.
+    /// Takes another local address; the transport goes on hearing at the previous one.
     fn rebind(&mut self, now: Time) -> bool {
         match self.transport.rebind() {
             Ok(true) => {
@@ -439,7 +440,7 @@ fn end(shared: &Shared, cause: &KcpError) {
         state.router.fail_all(now, cause);
     });
     shared.incoming.0.close();
-    shared.turn_away();
+    shared.reject_incoming();
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl Handle {
     }
 
     /// The peer, unless the session has failed.
-    pub(super) fn living_peer(&self) -> Option<SocketAddr> {
+    pub(super) fn connected_peer(&self) -> Option<SocketAddr> {
         let state = self.shared.lock();
         state.router.is_connected(self.key).ok()?;
         state.router.peer(self.key)

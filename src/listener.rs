@@ -122,7 +122,7 @@ impl KcpListener {
             match self.incoming.recv().await {
                 Ok(stream) => {
                     self.shared.accepted();
-                    if let Some(accepted) = alive(stream) {
+                    if let Some(accepted) = if_connected(stream) {
                         return Ok(accepted);
                     }
                 }
@@ -177,8 +177,8 @@ impl KcpListener {
 }
 
 /// A stream that failed while it waited to be accepted is nobody's business any more.
-fn alive(stream: KcpStream) -> Option<(KcpStream, SocketAddr)> {
-    let peer = stream.living_peer()?;
+fn if_connected(stream: KcpStream) -> Option<(KcpStream, SocketAddr)> {
+    let peer = stream.connected_peer()?;
     Some((stream, peer))
 }
 
@@ -194,7 +194,7 @@ impl Drop for KcpListener {
             state.listeners == 0
         });
         if last {
-            self.shared.turn_away();
+            self.shared.reject_incoming();
         }
     }
 }
@@ -224,7 +224,7 @@ impl Stream for Incoming<'_> {
             match ready!(self.incoming.as_mut().poll_next(cx)) {
                 Some(stream) => {
                     self.listener.shared.accepted();
-                    if let Some((stream, _)) = alive(stream) {
+                    if let Some((stream, _)) = if_connected(stream) {
                         return Poll::Ready(Some(Ok(stream)));
                     }
                 }

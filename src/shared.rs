@@ -38,7 +38,7 @@ pub(super) struct State {
     pub(super) driver_waits: bool,
     /// Wakers that were replaced or forgotten. They are somebody else's code, even when dropped: they
     /// wait until the lock has been given back.
-    former: Vec<Waker>,
+    stale: Vec<Waker>,
     /// What the driver's timer is set to.
     pub(super) armed: Option<Time>,
     /// Why there is no driver any more.
@@ -81,7 +81,7 @@ impl Shared {
                 wakers: Vec::new(),
                 driver: None,
                 driver_waits: false,
-                former: Vec::new(),
+                stale: Vec::new(),
                 armed: None,
                 ended: None,
                 handles: 0,
@@ -109,15 +109,15 @@ impl Shared {
     pub(super) fn change<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         let result = act(&mut state);
-        let woken = state.has_news().then(|| {
-            let mut woken = Woken::default();
-            state.collect(&mut woken);
-            woken
+        let wakes = state.has_news().then(|| {
+            let mut wakes = WakeBatch::default();
+            state.collect(&mut wakes);
+            wakes
         });
         let driver = state.wake_driver();
         drop(state);
-        if let Some(mut woken) = woken {
-            woken.wake();
+        if let Some(mut wakes) = wakes {
+            wakes.wake();
         }
         if let Some(driver) = driver {
             driver.wake();
@@ -138,7 +138,7 @@ impl Shared {
     }
 
     /// Nobody is going to accept the streams that wait for it.
-    pub(super) fn turn_away(&self) {
+    pub(super) fn reject_incoming(&self) {
         while let Ok(stream) = self.incoming.1.try_recv() {
             stream.abort();
         }
@@ -165,26 +165,26 @@ impl Shared {
 impl State {
     /// Is there something to [`collect`](State::collect)?
     fn has_news(&self) -> bool {
-        self.router.has_news() || !self.former.is_empty()
+        self.router.has_news() || !self.stale.is_empty()
     }
 
-    /// Moves the wakers of sessions with news, and the former ones, into `woken`.
-    pub(super) fn collect(&mut self, woken: &mut Woken) {
+    /// Moves the wakers of sessions with news, and the stale ones, into `wakes`.
+    pub(super) fn collect(&mut self, wakes: &mut WakeBatch) {
         if !self.has_news() {
             return;
         }
-        woken.former.append(&mut self.former);
+        wakes.stale.append(&mut self.stale);
         while let Some((key, ready)) = self.router.pop_ready() {
             if let Some(wakers) = self.wakers.get_mut(key) {
                 if ready & READABLE != 0 {
-                    woken.readers |= wakers.read.is_some();
-                    woken.wakers.extend(wakers.read.take());
+                    wakes.readers |= wakers.read.is_some();
+                    wakes.wakers.extend(wakers.read.take());
                 }
                 if ready & WRITABLE != 0 {
-                    woken.wakers.extend(wakers.write.take());
+                    wakes.wakers.extend(wakers.write.take());
                 }
             }
-            woken.endings |= self.router.is_ending(key);
+            wakes.endings |= self.router.is_ending(key);
         }
     }
 
@@ -218,30 +218,30 @@ impl State {
 
     /// Notes whom to wake when the driver has something to do.
     pub(super) fn set_driver(&mut self, cx: &mut Context<'_>) {
-        self.former.extend(replace(&mut self.driver, cx));
+        self.stale.extend(replace(&mut self.driver, cx));
         self.driver_waits = true;
     }
 
     /// There is no driver any more.
     pub(super) fn forget_driver(&mut self) {
-        self.former.extend(self.driver.take());
+        self.stale.extend(self.driver.take());
         self.driver_waits = false;
     }
 
     pub(super) fn wait_readable(&mut self, key: Key, cx: &mut Context<'_>) {
-        let former = replace(&mut self.stream_wakers(key).read, cx);
-        self.former.extend(former);
+        let stale = replace(&mut self.stream_wakers(key).read, cx);
+        self.stale.extend(stale);
     }
 
     pub(super) fn wait_writable(&mut self, key: Key, cx: &mut Context<'_>) {
-        let former = replace(&mut self.stream_wakers(key).write, cx);
-        self.former.extend(former);
+        let stale = replace(&mut self.stream_wakers(key).write, cx);
+        self.stale.extend(stale);
     }
 
     /// The handle of `key` is new or gone: nobody waits.
     pub(super) fn forget_wakers(&mut self, key: Key) {
         let StreamWakers { read, write } = std::mem::take(self.stream_wakers(key));
-        self.former.extend(read.into_iter().chain(write));
+        self.stale.extend(read.into_iter().chain(write));
     }
 
     fn stream_wakers(&mut self, key: Key) -> &mut StreamWakers {
@@ -263,22 +263,22 @@ fn replace(slot: &mut Option<Waker>, cx: &mut Context<'_>) -> Option<Waker> {
 
 /// Wakers to fire, or to drop, once the lock has been given back.
 #[derive(Debug, Default)]
-pub(super) struct Woken {
+pub(super) struct WakeBatch {
     wakers: Vec<Waker>,
-    former: Vec<Waker>,
+    stale: Vec<Waker>,
     /// Some of them wait for bytes.
     readers: bool,
     /// Some may learn of an end.
     endings: bool,
 }
 
-impl Woken {
+impl WakeBatch {
     /// Wakers for which memory is kept: about as many as one batch of datagrams wakes.
     const KEEP: usize = 128;
 
     /// May what a turn has to send wait until these have had their turn? A reader often answers
     /// what it reads, and both then share a datagram. But who learns of an end may exit at once.
-    pub(super) fn answers_can_wait(&self) -> bool {
+    pub(super) fn can_defer_transmit(&self) -> bool {
         self.readers && !self.endings
     }
 
@@ -287,9 +287,9 @@ impl Woken {
         while let Some(waker) = self.wakers.pop() {
             waker.wake();
         }
-        self.former.clear();
-        for memory in [&mut self.wakers, &mut self.former] {
-            if memory.capacity() > Woken::KEEP {
+        self.stale.clear();
+        for memory in [&mut self.wakers, &mut self.stale] {
+            if memory.capacity() > WakeBatch::KEEP {
                 *memory = Vec::new();
             }
         }

@@ -355,8 +355,8 @@ impl KcpStream {
     }
 
     /// The peer, unless the stream has failed.
-    pub(super) fn living_peer(&self) -> Option<SocketAddr> {
-        self.handle.living_peer()
+    pub(super) fn connected_peer(&self) -> Option<SocketAddr> {
+        self.handle.connected_peer()
     }
 }
 

@@ -33,7 +33,7 @@ impl Rebinding {
 
     /// Is it time to replace the socket? `is_unheard` says whether there has been a silence of that
     /// length. Each attempt is given twice the time of the one before, so that a path on which the
-    /// answers take longer than one attempt is heard by a later one: the former socket goes on
+    /// answers take longer than one attempt is heard by a later one: the previous socket goes on
     /// listening.
     pub(super) fn is_due(&self, now: Time, is_unheard: impl FnOnce(Duration) -> bool) -> bool {
         self.possible && now.since(self.at) >= self.wait() && is_unheard(SILENCE)

@@ -15,19 +15,19 @@ fn memory_for_datagrams_stays_while_there_is_traffic_and_goes_a_second_later() {
     let burst = |driver: &mut Driver, count| {
         assert!((0..count).all(|_| driver.transmits.push(to, &[0; 1400])));
         driver.transmits.clear();
-        driver.moved = true;
+        driver.had_traffic = true;
     };
     burst(&mut driver, 2);
-    assert_eq!(driver.tidy(second(0)), None, "a little may stay for good");
+    assert_eq!(driver.trim(second(0)), None, "a little may stay for good");
     burst(&mut driver, 50);
-    assert_eq!(driver.tidy(second(0)), Some(second(1)));
+    assert_eq!(driver.trim(second(0)), Some(second(1)));
     burst(&mut driver, 50);
-    assert_eq!(driver.tidy(second(0)), Some(second(1)));
-    assert_eq!(driver.tidy(second(1)), Some(second(2)), "there was traffic since");
+    assert_eq!(driver.trim(second(0)), Some(second(1)));
+    assert_eq!(driver.trim(second(1)), Some(second(2)), "there was traffic since");
     assert!(driver.transmits.capacity() >= 50 * 1400);
-    assert_eq!(driver.tidy(second(2)), None);
+    assert_eq!(driver.trim(second(2)), None);
     assert_eq!(driver.transmits.capacity(), 0);
-    assert_eq!(driver.tidy(second(3)), None);
+    assert_eq!(driver.trim(second(3)), None);
 }
 
 /// Sends nothing anywhere, and notes how it would: datagrams and bytes of each train.

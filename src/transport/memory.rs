@@ -92,10 +92,10 @@ impl Transport for MemoryTransport {
             if way.closed {
                 return Poll::Ready(Err(gone()));
             }
-            let former = way.waker.replace(cx.waker().clone());
+            let stale = way.waker.replace(cx.waker().clone());
             drop(way);
             // A waker is somebody else's code, dropping it included: never under the lock.
-            drop(former);
+            drop(stale);
             return Poll::Pending;
         }
         while let Some((from, datagram)) = way.queue.front() {

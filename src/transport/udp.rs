@@ -64,7 +64,7 @@ pub struct UdpTransport {
     dropped: u64,
     /// The socket before the last rebind, as long as neither has been heard since. The first that is
     /// heard stays: the answer may have been on its way to the old port for longer than was waited.
-    former: Option<Box<UdpTransport>>,
+    previous: Option<Box<UdpTransport>>,
 }
 
 /// How datagrams have come lately. Where they come one by one, as in a conversation of question and
@@ -177,7 +177,7 @@ impl UdpTransport {
             habit: Habit::default(),
             held: None,
             dropped: 0,
-            former: None,
+            previous: None,
         })
     }
 
@@ -274,21 +274,25 @@ impl UdpTransport {
 }
 
 impl UdpTransport {
-    /// Receives by the former socket; where it is heard, it takes its place again.
-    fn poll_former(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        let Some(mut former) = self.former.take() else { return Poll::Pending };
+    /// Receives by the previous socket; where it is heard, it takes its place again.
+    fn poll_previous(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut Datagrams,
+    ) -> Poll<io::Result<()>> {
+        let Some(mut previous) = self.previous.take() else { return Poll::Pending };
         let before = batch.len();
-        match former.poll_own(cx, batch) {
+        match previous.poll_own(cx, batch) {
             Poll::Ready(Ok(())) if batch.len() > before => {
-                former.dropped += self.dropped;
-                *self = *former;
+                previous.dropped += self.dropped;
+                *self = *previous;
                 return Poll::Ready(Ok(()));
             }
             // Of no use to who sends by another socket; more may come behind it.
             Poll::Ready(_) => cx.waker().wake_by_ref(),
             Poll::Pending => {}
         }
-        self.former = Some(former);
+        self.previous = Some(previous);
         Poll::Pending
     }
 
@@ -353,14 +357,14 @@ impl Transport for UdpTransport {
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
         let before = batch.len();
         let received = self.poll_own(cx, batch);
-        if self.former.is_none() {
+        if self.previous.is_none() {
             return received;
         }
         match received {
-            Poll::Pending => self.poll_former(cx, batch),
+            Poll::Pending => self.poll_previous(cx, batch),
             received => {
                 if batch.len() > before {
-                    self.former = None;
+                    self.previous = None;
                 }
                 received
             }
@@ -424,10 +428,10 @@ impl Transport for UdpTransport {
         };
         // The old socket holds its port, and listens, until the new one is heard.
         let fresh = UdpTransport::open(self.options, peer)?;
-        let mut former = std::mem::replace(self, fresh);
-        self.dropped = std::mem::take(&mut former.dropped);
-        former.former = None;
-        self.former = Some(Box::new(former));
+        let mut previous = std::mem::replace(self, fresh);
+        self.dropped = std::mem::take(&mut previous.dropped);
+        previous.previous = None;
+        self.previous = Some(Box::new(previous));
         Ok(true)
     }
 
