@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use self::offload::Offload;
 use self::options::{set_buffers, set_dscp, Options};
 use super::bind::{bind_all, check_peer};
-use super::datagrams::Train;
+use super::datagrams::GsoBatch;
 use super::{canonical, Datagrams, Transport};
 use crate::KcpConfig;
 
@@ -54,13 +54,13 @@ pub struct UdpTransport {
     rebinds: bool,
     granted: (usize, usize),
     offload: Offload,
-    /// Datagrams of a received train that found no room in a batch.
-    rest: Datagrams,
+    /// Datagrams of one coalesced receive that found no room in the caller's batch.
+    overflow: Datagrams,
     /// The last receive found nothing more, so the next begins with asking the reactor.
-    dry: bool,
-    habit: Habit,
+    drained: bool,
+    singles: SinglesHeuristic,
     /// An error that came behind datagrams that had to be delivered first.
-    held: Option<io::Error>,
+    deferred_error: Option<io::Error>,
     dropped: u64,
     /// The socket before the last rebind, as long as neither has been heard since. The first that is
     /// heard stays: the answer may have been on its way to the old port for longer than was waited.
@@ -70,28 +70,29 @@ pub struct UdpTransport {
 /// How datagrams have come lately. Where they come one by one, as in a conversation of question and
 /// answer, it is of no use to look for a second one each time: the reactor will tell.
 #[derive(Clone, Copy, Debug, Default)]
-struct Habit {
+struct SinglesHeuristic {
     /// Times in a row that a look for all found a single one.
-    alone: u32,
+    alone_in_a_row: u32,
     /// Looks since then that took one and did not look for more.
     trusted: u32,
 }
 
-impl Habit {
+impl SinglesHeuristic {
     /// Looks for all before the habit is believed, and looks that believe it before the next one
     /// that does not.
     const PROVEN: u32 = 4;
     const TRUST: u32 = 15;
 
     /// A look for all has found so many.
-    fn looked(&mut self, count: usize) {
-        self.alone = if count == 1 { self.alone.saturating_add(1) } else { 0 };
+    fn drained_after(&mut self, count: usize) {
+        self.alone_in_a_row = if count == 1 { self.alone_in_a_row.saturating_add(1) } else { 0 };
         self.trusted = 0;
     }
 
     /// One has arrived: is that all?
-    fn is_all(&mut self) -> bool {
-        let trusts = self.alone >= Habit::PROVEN && self.trusted < Habit::TRUST;
+    fn is_alone(&mut self) -> bool {
+        let trusts = self.alone_in_a_row >= SinglesHeuristic::PROVEN
+            && self.trusted < SinglesHeuristic::TRUST;
         self.trusted += u32::from(trusts);
         trusts
     }
@@ -171,11 +172,11 @@ impl UdpTransport {
             rebinds: false,
             granted,
             offload,
-            // One train at most lies in it.
-            rest: Datagrams::new(offload::MAX_ARRIVALS),
-            dry: false,
-            habit: Habit::default(),
-            held: None,
+            // Holds at most what one receive brings.
+            overflow: Datagrams::new(offload::MAX_ARRIVALS),
+            drained: false,
+            singles: SinglesHeuristic::default(),
+            deferred_error: None,
             dropped: 0,
             previous: None,
         })
@@ -187,14 +188,15 @@ impl UdpTransport {
         if !self.offload.receives {
             return self.read_one(batch);
         }
-        let UdpTransport { socket, options, offload, rest, dropped, .. } = self;
-        // In the midst of bulk data the batch has the memory for a whole train: no copy.
+        let UdpTransport { socket, options, offload, overflow, dropped, .. } = self;
+        // In the midst of bulk data the batch has memory for all that one receive brings: no copy.
         if batch.has_spare(offload::SCRATCH) {
             let longest = options.longest;
-            let (count, lost) = batch.push_train(offload::SCRATCH, longest, rest, |room| {
-                let (from, len, segment) = offload.receive_into(socket.get_ref(), room)?;
-                Ok((canonical(from), len, segment))
-            })?;
+            let (count, lost) =
+                batch.push_segments(offload::SCRATCH, longest, overflow, |room| {
+                    let (from, len, segment) = offload.receive_into(socket.get_ref(), room)?;
+                    Ok((canonical(from), len, segment))
+                })?;
             *dropped += lost as u64;
             return Ok(count);
         }
@@ -203,7 +205,7 @@ impl UdpTransport {
             count += 1;
             let from = canonical(from);
             let kept = datagram.len() <= options.longest
-                && (batch.push(from, datagram) || rest.push(from, datagram));
+                && (batch.push(from, datagram) || overflow.push(from, datagram));
             *dropped += u64::from(!kept);
         })?;
         Ok(count)
@@ -227,13 +229,13 @@ impl UdpTransport {
         Ok(1)
     }
 
-    /// Delivers what an earlier train left.
-    fn deliver_rest(&mut self, batch: &mut Datagrams) {
-        while let Some((from, datagram)) = self.rest.front() {
+    /// Delivers what an earlier receive left.
+    fn deliver_overflow(&mut self, batch: &mut Datagrams) {
+        while let Some((from, datagram)) = self.overflow.front() {
             if !batch.push(from, datagram) {
                 return;
             }
-            self.rest.pop_front();
+            self.overflow.pop_front();
         }
     }
 
@@ -246,10 +248,10 @@ impl UdpTransport {
         Ok(())
     }
 
-    fn write_train(&self, train: &Train<'_>) -> io::Result<()> {
-        match train.count {
-            1 => self.write(train.addr, train.bytes),
-            _ => self.offload.send(self.socket.get_ref(), self.target(train.addr), train),
+    fn write_gso_batch(&self, gso: &GsoBatch<'_>) -> io::Result<()> {
+        match gso.count {
+            1 => self.write(gso.addr, gso.bytes),
+            _ => self.offload.send(self.socket.get_ref(), self.target(gso.addr), gso),
         }
     }
 
@@ -301,10 +303,10 @@ impl UdpTransport {
         if reads == 0 {
             return Poll::Ready(Ok(()));
         }
-        if let Some(error) = self.held.take() {
+        if let Some(error) = self.deferred_error.take() {
             return Poll::Ready(Err(error));
         }
-        if std::mem::take(&mut self.dry) {
+        if std::mem::take(&mut self.drained) {
             // The first answer may be about what was read already. The second comes from a fresh
             // question, which the reactor answers also for what arrived in between, so no read
             // that would find nothing is spent.
@@ -315,22 +317,22 @@ impl UdpTransport {
             }
         }
         let before = batch.len();
-        self.deliver_rest(batch);
+        self.deliver_overflow(batch);
         reads -= batch.len() - before;
         // Dropped datagrams count as reads: a flood of them must not hold the caller for ever.
         while reads > 0 {
             match self.read(batch) {
-                Ok(1) if batch.len() == 1 && self.habit.is_all() => {
-                    self.dry = true;
+                Ok(1) if batch.len() == 1 && self.singles.is_alone() => {
+                    self.drained = true;
                     return Poll::Ready(Ok(()));
                 }
                 Ok(count) => reads = reads.saturating_sub(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.rest.release();
+                    self.overflow.release();
                     if batch.len() > before {
-                        self.habit.looked(batch.len() - before);
-                        self.dry = true;
+                        self.singles.drained_after(batch.len() - before);
+                        self.drained = true;
                         return Poll::Ready(Ok(()));
                     }
                     ready!(self.socket.poll_readable(cx))?;
@@ -338,7 +340,7 @@ impl UdpTransport {
                 Err(error) => {
                     let error = self.cause(error);
                     if batch.len() > before {
-                        self.held = Some(error);
+                        self.deferred_error = Some(error);
                         return Poll::Ready(Ok(()));
                     }
                     return Poll::Ready(Err(error));
@@ -372,22 +374,22 @@ impl Transport for UdpTransport {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        // Datagrams at the front that must travel alone, because as a train they failed; and whether
-        // that may mean that every train will.
+        // Datagrams at the front to send one by one, because as a GSO batch they failed, and the error
+        // if it may mean that every batch will fail.
         let (mut alone, mut suspicion) = (0_usize, None);
         loop {
             let max = if alone > 0 { 1 } else { self.offload.max_segments };
-            let Some(train) = batch.front_train(max, offload::MAX_BYTES) else {
+            let Some(gso) = batch.front_gso_batch(max, offload::MAX_BYTES) else {
                 return Poll::Ready(Ok(()));
             };
-            let error = match self.write_train(&train) {
+            let error = match self.write_gso_batch(&gso) {
                 Ok(()) => {
                     if let Some(error) = suspicion.take() {
                         log::debug!("UDP without trains from now on: {error}");
                         self.offload.max_segments = 1;
                     }
                     alone = alone.saturating_sub(1);
-                    batch.pop_train(train.count);
+                    batch.pop_segments(gso.count);
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -397,8 +399,8 @@ impl Transport for UdpTransport {
                         Err(error) => error,
                     }
                 }
-                Err(error) if train.count > 1 && offload::is_about_trains(&error) => {
-                    alone = train.count;
+                Err(error) if gso.count > 1 && offload::is_about_gso(&error) => {
+                    alone = gso.count;
                     // Should the first fail alone too, then the address is at fault.
                     suspicion = Some(error).filter(offload::is_unsupported);
                     continue;
@@ -407,8 +409,8 @@ impl Transport for UdpTransport {
                     // Where the error came by ICMP, it was reported instead of sending, and is
                     // now gone. Where it is about this datagram, it just fails again.
                     if self.peer.is_some() {
-                        let first = train.bytes.get(..train.segment).unwrap_or_default();
-                        let _ = self.write(train.addr, first);
+                        let first = gso.bytes.get(..gso.segment).unwrap_or_default();
+                        let _ = self.write(gso.addr, first);
                     }
                     error
                 }
