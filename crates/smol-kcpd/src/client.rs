@@ -10,9 +10,9 @@ use futures_lite::future;
 use smol::Task;
 
 use super::backoff::Backoff;
-use super::link::{link, Way, SERVER};
+use super::link::{link, LinkHandle, SERVER};
 use super::listen::listen;
-use super::relay::{relay, Failed, Kcp, Tcp};
+use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::runtime::{now, within};
 use super::tunnel::Shared;
 use super::{is_perf_conv, HostPort};
@@ -20,7 +20,7 @@ use smol_kcp::{KcpEndpoint, KcpError, KcpStream};
 
 /// How long a connection waits for a server that cannot be reached, where `connect_timeout` does
 /// not say: a browser's user waits no longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// Waiting times before a refused connection is tried again: a server that restarts needs less.
 const ATTEMPTS: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
@@ -34,31 +34,32 @@ const ACCEPTING: Backoff = Backoff::new(Duration::from_millis(100), Duration::fr
 const ROOM: Duration = Duration::from_secs(1);
 
 /// Where the client listens, and its way to the server.
-pub(super) struct Door {
+pub(super) struct ClientListener {
     listener: Async<TcpListener>,
     endpoint: KcpEndpoint,
-    way: Way,
-    _keeper: Task<()>,
+    link: LinkHandle,
+    _reconnecting: Task<()>,
 }
 
-pub(super) fn open(shared: &Shared, server: &HostPort) -> io::Result<Door> {
+pub(super) fn open(shared: &Shared, server: &HostPort) -> io::Result<ClientListener> {
     let listener = listen(shared.listen_addr()?)?;
     let addr = listener.get_ref().local_addr()?;
     let kcp = &shared.settings.kcp;
-    let (link, keeper, way) = link(server.clone(), kcp.clone());
+    let (transport, reconnector, handle) = link(server.clone(), kcp.clone());
     let budget = shared.runtime.memory_budget();
-    let (endpoint, driver) = KcpEndpoint::with_budget(kcp.clone(), link, budget)?;
+    let (endpoint, driver) = KcpEndpoint::with_budget(kcp.clone(), transport, budget)?;
     shared.bound(addr, endpoint.clone(), driver);
-    let keeper = shared.runtime.spawn(keeper.keep(shared.runtime.clone(), endpoint.clone()));
-    Ok(Door { listener, endpoint, way, _keeper: keeper })
+    let reconnecting =
+        shared.runtime.spawn(reconnector.run(shared.runtime.clone(), endpoint.clone()));
+    Ok(ClientListener { listener, endpoint, link: handle, _reconnecting: reconnecting })
 }
 
 /// Accepts until the driver ends.
-pub(super) async fn accept(shared: &Rc<Shared>, door: Door) -> KcpError {
+pub(super) async fn accept(shared: &Rc<Shared>, open: ClientListener) -> KcpError {
     let accepting = async {
         let mut retries = ACCEPTING;
         loop {
-            match door.listener.accept().await {
+            match open.listener.accept().await {
                 Ok((tcp, from)) if !shared.has_room() => {
                     shared.turned_away(from);
                     drop(Tcp::new(tcp)); // which resets it
@@ -66,10 +67,10 @@ pub(super) async fn accept(shared: &Rc<Shared>, door: Door) -> KcpError {
                 }
                 Ok((tcp, from)) => {
                     retries.reset();
-                    let (shared_, endpoint, way) =
-                        (Rc::clone(shared), door.endpoint.clone(), door.way.clone());
-                    let connection = carry(shared_, tcp, from, endpoint, way);
-                    shared.carry(connection);
+                    let (shared_, endpoint, link) =
+                        (Rc::clone(shared), open.endpoint.clone(), open.link.clone());
+                    let connection = serve(shared_, tcp, from, endpoint, link);
+                    shared.serve(connection);
                 }
                 Err(error) => {
                     log::warn!("{}: accepting: {error}", shared.settings.name);
@@ -85,18 +86,18 @@ pub(super) async fn accept(shared: &Rc<Shared>, door: Door) -> KcpError {
     future::or(accepting, ended).await
 }
 
-async fn carry(
+async fn serve(
     shared: Rc<Shared>,
     tcp: Async<TcpStream>,
     from: SocketAddr,
     endpoint: KcpEndpoint,
-    way: Way,
-) -> Result<(), Failed> {
+    link: LinkHandle,
+) -> Result<(), RelayError> {
     let tcp = Tcp::new(tcp);
-    match connect(&shared, &endpoint, &way).await {
+    match connect(&shared, &endpoint, &link).await {
         Ok(stream) => {
             log::debug!("{}: {from} is stream {:08x}", shared.settings.name, stream.conv());
-            drop((endpoint, way));
+            drop((endpoint, link));
             relay(&shared.runtime, tcp, Kcp::new(stream)).await
         }
         Err(error) => {
@@ -106,7 +107,7 @@ async fn carry(
                 true => shared.no_room.reached(what),
                 false => log::warn!("{what}"),
             }
-            Err(Failed::Kcp(error.into()))
+            Err(RelayError::Kcp(error.into()))
         }
     }
 }
@@ -120,11 +121,11 @@ fn has_no_room(error: &KcpError) -> bool {
 async fn connect(
     shared: &Shared,
     endpoint: &KcpEndpoint,
-    way: &Way,
+    link: &LinkHandle,
 ) -> Result<KcpStream, KcpError> {
-    let limit = shared.settings.kcp.connect_timeout.unwrap_or(PATIENCE);
+    let limit = shared.settings.kcp.connect_timeout.unwrap_or(CONNECT_WAIT);
     let attempts = async {
-        way.up().await;
+        link.up().await;
         let (mut attempts, began) = (ATTEMPTS, now());
         loop {
             match endpoint.connect(SERVER).await {
@@ -142,7 +143,7 @@ async fn connect(
                 }
                 Err(error) => {
                     log::debug!("{}: connecting: {error}", shared.settings.name);
-                    way.complain();
+                    link.notify_failure();
                 }
             }
             Timer::after(attempts.next(fastrand::u8(..))).await;
@@ -151,7 +152,7 @@ async fn connect(
     match within(limit, attempts).await {
         Some(result) => result,
         None => {
-            way.complain();
+            link.notify_failure();
             Err(KcpError::TimedOut)
         }
     }

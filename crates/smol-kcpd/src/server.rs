@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use async_io::Async;
 
-use super::perf::Answerer;
-use super::relay::{relay, Failed, Kcp, Tcp};
+use super::perf::PerfServer;
+use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::runtime::within;
 use super::tunnel::Shared;
 use super::{is_perf_conv, HostPort, Role};
@@ -28,7 +28,7 @@ pub(super) fn open(shared: &Shared) -> io::Result<KcpListener> {
 /// Accepts until the driver ends.
 pub(super) async fn accept(shared: &Rc<Shared>, listener: KcpListener) -> KcpError {
     let name = &shared.settings.name;
-    let answerer = Rc::new(Answerer::new());
+    let perf_server = Rc::new(PerfServer::new());
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -43,35 +43,35 @@ pub(super) async fn accept(shared: &Rc<Shared>, listener: KcpListener) -> KcpErr
             shared.turned_away(from);
             stream.abort();
         } else if measures {
-            let measurement = measure(Rc::clone(shared), Rc::clone(&answerer), stream, from);
-            shared.carry(measurement);
+            let measurement = measure(Rc::clone(shared), Rc::clone(&perf_server), stream, from);
+            shared.serve(measurement);
         } else {
-            let connection = carry(Rc::clone(shared), target.clone(), stream, from);
-            shared.carry(connection);
+            let connection = serve(Rc::clone(shared), target.clone(), stream, from);
+            shared.serve(connection);
         }
     }
 }
 
 async fn measure(
     shared: Rc<Shared>,
-    answerer: Rc<Answerer>,
+    perf_server: Rc<PerfServer>,
     stream: KcpStream,
     from: SocketAddr,
-) -> Result<(), Failed> {
+) -> Result<(), RelayError> {
     let name = &shared.settings.name;
     log::info!("{name}: {from} measures");
-    let measured = answerer.answer(stream, &shared.settings.kcp).await;
-    let measured = measured.map_err(|error| Failed::Kcp(error.into()))?;
+    let measured = perf_server.answer(stream, &shared.settings.kcp).await;
+    let measured = measured.map_err(|error| RelayError::Kcp(error.into()))?;
     log::info!("{name}: {from} has measured: {measured}");
     Ok(())
 }
 
-async fn carry(
+async fn serve(
     shared: Rc<Shared>,
     target: HostPort,
     stream: KcpStream,
     from: SocketAddr,
-) -> Result<(), Failed> {
+) -> Result<(), RelayError> {
     let name = &shared.settings.name;
     let kcp = Kcp::new(stream);
     match open_target(&shared, &target).await {
@@ -81,7 +81,7 @@ async fn carry(
         }
         Err(error) => {
             log::warn!("{name}: target {target}: {error}");
-            Err(Failed::Tcp(error))
+            Err(RelayError::Tcp(error))
         }
     }
 }

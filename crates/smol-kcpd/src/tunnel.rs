@@ -14,10 +14,11 @@ use futures_lite::future;
 use smol::Task;
 
 use super::backoff::Backoff;
+use super::client::{self, ClientListener};
 use super::limits::{is_exhaustion, Limit};
-use super::relay::Failed;
+use super::relay::RelayError;
 use super::runtime::{within, Runtime};
-use super::{client, server, Role, Settings};
+use super::{server, Role, Settings};
 use smol_kcp::{Driver, EndpointStats, KcpEndpoint, SessionInfo};
 
 /// Waiting times between attempts to bind: a socket that is about to be closed is free at the second.
@@ -27,7 +28,7 @@ const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 const EXHAUSTED: Duration = Duration::from_secs(1);
 
 /// For the resets of what was cut to leave.
-const FAREWELL: Duration = Duration::from_millis(500);
+const RST_FLUSH: Duration = Duration::from_millis(500);
 
 /// One end of a tunnel, at work on its runtime.
 ///
@@ -76,8 +77,8 @@ pub struct TunnelStats {
 }
 
 /// Where connections come from.
-pub(super) enum Door {
-    Client(client::Door),
+pub(super) enum Listener {
+    Client(ClientListener),
     Server(smol_kcp::KcpListener),
 }
 
@@ -100,8 +101,8 @@ impl Tunnel {
             cut: cut_receiver,
             alive: RefCell::new(Some(alive)),
         });
-        let door = shared.open_or_log(true);
-        let accepting = runtime.spawn(accept(Rc::clone(&shared), door));
+        let listener = shared.open_or_log(true);
+        let accepting = runtime.spawn(accept(Rc::clone(&shared), listener));
         let reporting = shared
             .settings
             .stats_interval
@@ -187,7 +188,7 @@ impl Tunnel {
         self.shared.endpoint.replace(None);
         let driver = self.shared.driver.replace(None);
         if let Some(driver) = driver {
-            let left = limit.saturating_sub(began.elapsed()).max(FAREWELL);
+            let left = limit.saturating_sub(began.elapsed()).max(RST_FLUSH);
             let _ = within(left, driver.recv()).await;
         }
     }
@@ -202,15 +203,15 @@ impl fmt::Debug for Tunnel {
 }
 
 /// Accepts for ever.
-async fn accept(shared: Rc<Shared>, mut door: io::Result<Door>) {
+async fn accept(shared: Rc<Shared>, mut listener: io::Result<Listener>) {
     let mut retries = RETRIES;
     loop {
-        let error = match door {
+        let error = match listener {
             Ok(open) => {
                 retries.reset();
                 let error = match open {
-                    Door::Client(door) => client::accept(&shared, door).await,
-                    Door::Server(listener) => server::accept(&shared, listener).await,
+                    Listener::Client(listener) => client::accept(&shared, listener).await,
+                    Listener::Server(listener) => server::accept(&shared, listener).await,
                 };
                 log::error!("{}: {error}; it begins anew", shared.settings.name);
                 shared.close();
@@ -221,7 +222,7 @@ async fn accept(shared: Rc<Shared>, mut door: io::Result<Door>) {
         let wait = retries.next(fastrand::u8(..));
         let exhausted = error.is_some_and(|error| is_exhaustion(&error));
         Timer::after(if exhausted { wait.min(EXHAUSTED) } else { wait }).await;
-        door = shared.open_or_log(false);
+        listener = shared.open_or_log(false);
     }
 }
 
@@ -233,18 +234,18 @@ async fn report(shared: Rc<Shared>, every: Duration) {
 }
 
 impl Shared {
-    fn open(self: &Rc<Shared>) -> io::Result<Door> {
+    fn open(self: &Rc<Shared>) -> io::Result<Listener> {
         match &self.settings.role {
-            Role::Client { server } => client::open(self, server).map(Door::Client),
-            Role::Server { .. } => server::open(self).map(Door::Server),
+            Role::Client { server } => client::open(self, server).map(Listener::Client),
+            Role::Server { .. } => server::open(self).map(Listener::Server),
         }
     }
 
     /// `first`: somebody who ends may still have the address, which is nothing to speak of yet.
-    fn open_or_log(self: &Rc<Shared>, first: bool) -> io::Result<Door> {
+    fn open_or_log(self: &Rc<Shared>, first: bool) -> io::Result<Listener> {
         let (name, listen) = (&self.settings.name, &self.settings.listen);
         let error = match self.open() {
-            Ok(door) => {
+            Ok(listener) => {
                 let addr =
                     self.local_addr.get().map_or_else(|| listen.to_string(), |at| at.to_string());
                 match &self.settings.role {
@@ -255,7 +256,7 @@ impl Shared {
                         log::info!("{name}: listening on UDP {addr} for target {target}");
                     }
                 }
-                return Ok(door);
+                return Ok(listener);
             }
             Err(error) => error,
         };
@@ -323,9 +324,9 @@ impl Shared {
     }
 
     /// Carries a connection in the background, until it ends or is cut.
-    pub(super) fn carry(
+    pub(super) fn serve(
         self: &Rc<Shared>,
-        connection: impl Future<Output = Result<(), Failed>> + 'static,
+        connection: impl Future<Output = Result<(), RelayError>> + 'static,
     ) {
         let open = Open::new(Rc::clone(self));
         let run = async move {
