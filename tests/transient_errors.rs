@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
-use common::{chat, pattern, read_pattern, story, stream};
+use common::{chat, pattern, read_pattern, run, stream};
 use futures_lite::{future, AsyncWriteExt};
 use smol_kcp::{Datagrams, KcpEndpoint, KcpError, MemoryTransport, Transport};
 
@@ -59,7 +59,7 @@ impl Transport for Flaky {
 
 #[test]
 fn a_transport_that_fails_now_and_then_loses_no_stream() {
-    story(async {
+    run(async {
         let (here, there) = MemoryTransport::pair();
         let flaky = |inner| Flaky { inner, receives: 0, sends: 0 };
         let (endpoint, driver) = KcpEndpoint::with_driver(stream(), flaky(here)).unwrap();
@@ -114,7 +114,7 @@ fn only_a_refusal_ends_a_connect_and_it_ends_nothing_else() {
         }
     }
 
-    story(async {
+    run(async {
         let (inner, there) = MemoryTransport::pair();
         let (refuse, refusals) = async_channel::unbounded();
         let (endpoint, driver) =

@@ -11,7 +11,7 @@ use smol::LocalExecutor;
 use smol_kcp::{KcpConfig, KcpError, KcpListener, LinkConfig, NetemConfig};
 use smol_kcpd::perf::{measure, Direction, Outcome, PerfError, PerfServer};
 
-use crate::common::{lossy, ms, story, stream, until, ANY};
+use crate::common::{lossy, ms, run, stream, until, ANY};
 
 /// A server that answers measurements, and what it says of each.
 pub struct Server {
@@ -51,10 +51,10 @@ impl Server {
     }
 }
 
-/// Tells a story on an executor of its own.
-pub fn local<T>(tell: impl AsyncFnOnce(&Rc<LocalExecutor<'static>>) -> T) -> T {
+/// Runs a test on an executor of its own.
+pub fn local<T>(test: impl AsyncFnOnce(&Rc<LocalExecutor<'static>>) -> T) -> T {
     let ex = Rc::new(LocalExecutor::new());
-    story(ex.run(tell(&ex)))
+    run(ex.run(test(&ex)))
 }
 
 #[test]
