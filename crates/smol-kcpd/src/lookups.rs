@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_channel::Receiver;
 use smol::LocalExecutor;
 
-use super::resolve::Resolve;
+use super::resolver::Resolve;
 use super::runtime::{now, within};
 use super::HostPort;
 
