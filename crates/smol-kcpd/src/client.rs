@@ -10,11 +10,11 @@ use futures_lite::future;
 use smol::Task;
 
 use super::backoff::Backoff;
+use super::context::TunnelContext;
 use super::link::{link, LinkHandle, SERVER};
 use super::listen::listen;
 use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::runtime::{now, within};
-use super::tunnel::Shared;
 use super::{is_perf_conv, HostPort};
 use smol_kcp::{KcpEndpoint, KcpError, KcpStream};
 
@@ -41,70 +41,70 @@ pub(super) struct ClientListener {
     _reconnecting: Task<()>,
 }
 
-pub(super) fn open(shared: &Shared, server: &HostPort) -> io::Result<ClientListener> {
-    let listener = listen(shared.listen_addr()?)?;
+pub(super) fn open(context: &TunnelContext, server: &HostPort) -> io::Result<ClientListener> {
+    let listener = listen(context.listen_addr()?)?;
     let addr = listener.get_ref().local_addr()?;
-    let kcp = &shared.settings.kcp;
+    let kcp = &context.settings.kcp;
     let (transport, reconnector, handle) = link(server.clone(), kcp.clone());
-    let budget = shared.runtime.memory_budget();
+    let budget = context.runtime.memory_budget();
     let (endpoint, driver) = KcpEndpoint::with_budget(kcp.clone(), transport, budget)?;
-    shared.bound(addr, endpoint.clone(), driver);
+    context.bound(addr, endpoint.clone(), driver);
     let reconnecting =
-        shared.runtime.spawn(reconnector.run(shared.runtime.clone(), endpoint.clone()));
+        context.runtime.spawn(reconnector.run(context.runtime.clone(), endpoint.clone()));
     Ok(ClientListener { listener, endpoint, link: handle, _reconnecting: reconnecting })
 }
 
 /// Accepts until the driver ends.
-pub(super) async fn accept(shared: &Rc<Shared>, open: ClientListener) -> KcpError {
+pub(super) async fn accept(context: &Rc<TunnelContext>, open: ClientListener) -> KcpError {
     let accepting = async {
         let mut retries = ACCEPTING;
         loop {
             match open.listener.accept().await {
-                Ok((tcp, from)) if !shared.has_room() => {
-                    shared.turned_away(from);
+                Ok((tcp, from)) if !context.has_room() => {
+                    context.turned_away(from);
                     drop(Tcp::new(tcp)); // which resets it
                     future::yield_now().await;
                 }
                 Ok((tcp, from)) => {
                     retries.reset();
-                    let (shared_, endpoint, link) =
-                        (Rc::clone(shared), open.endpoint.clone(), open.link.clone());
-                    let connection = serve(shared_, tcp, from, endpoint, link);
-                    shared.serve(connection);
+                    let (context_, endpoint, link) =
+                        (Rc::clone(context), open.endpoint.clone(), open.link.clone());
+                    let connection = serve(context_, tcp, from, endpoint, link);
+                    context.serve(connection);
                 }
                 Err(error) => {
-                    log::warn!("{}: accepting: {error}", shared.settings.name);
+                    log::warn!("{}: accepting: {error}", context.settings.name);
                     Timer::after(retries.next(fastrand::u8(..))).await;
                 }
             }
         }
     };
     let ended = async {
-        shared.driver_ended().await;
+        context.driver_ended().await;
         KcpError::Closed
     };
     future::or(accepting, ended).await
 }
 
 async fn serve(
-    shared: Rc<Shared>,
+    context: Rc<TunnelContext>,
     tcp: Async<TcpStream>,
     from: SocketAddr,
     endpoint: KcpEndpoint,
     link: LinkHandle,
 ) -> Result<(), RelayError> {
     let tcp = Tcp::new(tcp);
-    match connect(&shared, &endpoint, &link).await {
+    match connect(&context, &endpoint, &link).await {
         Ok(stream) => {
-            log::debug!("{}: {from} is stream {:08x}", shared.settings.name, stream.conv());
+            log::debug!("{}: {from} is stream {:08x}", context.settings.name, stream.conv());
             drop((endpoint, link));
-            relay(&shared.runtime, tcp, Kcp::new(stream)).await
+            relay(&context.runtime, tcp, Kcp::new(stream)).await
         }
         Err(error) => {
-            let name = &shared.settings.name;
+            let name = &context.settings.name;
             let what = format_args!("{name}: {from} is turned away: {error}");
             match has_no_room(&error) {
-                true => shared.no_room.reached(what),
+                true => context.no_room.reached(what),
                 false => log::warn!("{what}"),
             }
             Err(RelayError::Kcp(error.into()))
@@ -119,11 +119,11 @@ fn has_no_room(error: &KcpError) -> bool {
 
 /// Opens a stream to the server, within `connect_timeout`, in as many attempts as it takes.
 async fn connect(
-    shared: &Shared,
+    context: &TunnelContext,
     endpoint: &KcpEndpoint,
     link: &LinkHandle,
 ) -> Result<KcpStream, KcpError> {
-    let limit = shared.settings.kcp.connect_timeout.unwrap_or(CONNECT_WAIT);
+    let limit = context.settings.kcp.connect_timeout.unwrap_or(CONNECT_WAIT);
     let attempts = async {
         link.up().await;
         let (mut attempts, began) = (ATTEMPTS, now());
@@ -142,7 +142,7 @@ async fn connect(
                     }
                 }
                 Err(error) => {
-                    log::debug!("{}: connecting: {error}", shared.settings.name);
+                    log::debug!("{}: connecting: {error}", context.settings.name);
                     link.notify_failure();
                 }
             }

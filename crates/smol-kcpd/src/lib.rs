@@ -24,6 +24,7 @@
 
 mod backoff;
 mod client;
+mod context;
 mod daemon;
 mod interrupt;
 mod limits;
@@ -45,6 +46,7 @@ mod timers;
 #[allow(clippy::module_inception)]
 mod tunnel;
 
+pub use context::TunnelStats;
 pub use daemon::Daemon;
 pub use logging::Logger;
 pub use options::{help, Command, ConfigError, Group, Opt, OPTIONS};
@@ -54,7 +56,7 @@ pub use resolver::{Resolve, Resolving};
 pub use runtime::Runtime;
 pub use settings::{Configuration, HostPort, Process, Role, Settings};
 pub use timers::check as check_timers;
-pub use tunnel::{Tunnel, TunnelStats};
+pub use tunnel::Tunnel;
 
 /// The upper 20 bits of the conversation number of a measurement. A server that does not measure resets
 /// it.
