@@ -1,4 +1,5 @@
-//! Limits that the router does not tell of itself: said once a minute, each with its name and value.
+//! Limits that the router does not tell of itself: said once a minute, each with its name and
+//! value.
 
 use crate::shared::State;
 use crate::transport::receive_limit;
