@@ -17,7 +17,7 @@ use self::limits::Limits;
 use self::rebinding::Rebinding;
 use self::timer::DeadlineTimer;
 use super::clock;
-use super::shared::{Shared, State, WakeBatch};
+use super::shared::{EndpointState, Shared, WakeBatch};
 use super::stream::KcpStream;
 use super::transport::{Datagrams, Transport};
 use crate::KcpError;
@@ -205,7 +205,7 @@ impl Driver {
     }
 
     /// Copies the counters of the transport and the layers.
-    fn count(&mut self, state: &mut State) {
+    fn count(&mut self, state: &mut EndpointState) {
         self.dropped = self.transport.dropped();
         state.counters.receive_dropped = self.dropped;
         #[cfg(feature = "netem")]
@@ -231,7 +231,7 @@ impl Driver {
         Ok(Turn::More)
     }
 
-    fn moment(&self, now: Time, state: &State) -> Moment {
+    fn moment(&self, now: Time, state: &EndpointState) -> Moment {
         let unix_micros = if self.trunk.captures() { clock::unix_micros() } else { 0 };
         Moment { now, unix_micros, local: state.local_addr }
     }
@@ -255,7 +255,7 @@ impl Driver {
     }
 
     /// Passes the received datagrams, and those that the layers have held until now, to the router.
-    fn receive(&mut self, state: &mut State, moment: Moment) {
+    fn receive(&mut self, state: &mut EndpointState, moment: Moment) {
         self.had_traffic |= !self.received.is_empty();
         let router = &mut state.router;
         let mut into = |from, datagram: &[u8]| router.handle_datagram(moment.now, from, datagram);
@@ -267,7 +267,7 @@ impl Driver {
     }
 
     /// Collects the sessions that peers have opened, as far as the backlog has room.
-    fn admit(&mut self, state: &mut State, now: Time, incoming: &mut Vec<Key>) {
+    fn admit(&mut self, state: &mut EndpointState, now: Time, incoming: &mut Vec<Key>) {
         let backlog = state.router.config().backlog;
         // The others wait in the router, which bounds them: their peers have proved their address
         // and may go on sending. Only the driver fills the queue, so its room cannot shrink.
@@ -299,7 +299,7 @@ impl Driver {
     }
 
     /// Fills the transmit queue. Returns whether sessions have more although there is room.
-    fn transmit(&mut self, state: &mut State, moment: Moment) -> bool {
+    fn transmit(&mut self, state: &mut EndpointState, moment: Moment) -> bool {
         let (transmits, trunk) = (&mut self.transmits, &mut self.trunk);
         let most = state.router.queue_share().max(TRANSMIT_LEAST);
         // With that much waiting the sessions keep their segments: sent later, they carry newer
@@ -414,7 +414,7 @@ impl fmt::Debug for Driver {
 }
 
 /// Counts errors. A refusal goes to the router too, where it ends a connect.
-fn report_errors(state: &mut State, now: Time, errors: &TransientErrors) {
+fn report_errors(state: &mut EndpointState, now: Time, errors: &TransientErrors) {
     state.counters.transport_errors += errors.count;
     if errors.refused {
         state.router.handle_refused(now);

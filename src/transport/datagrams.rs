@@ -1,11 +1,11 @@
-//! A batch of datagrams in one piece of memory.
+//! A queue of datagrams in one piece of memory.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-/// A queue of datagrams with their addresses, bounded in number, kept end to end in one buffer that
-/// is reused: neighbours to one peer can leave in one system call.
+/// Queues datagrams with their addresses, bounded in number. They lie end to end in one reused
+/// buffer, so that neighbours to one peer can leave in one system call.
 ///
 /// The memory follows the most bytes that were queued at once, however many pass through; only
 /// [`release`](Datagrams::release) gives it back.
@@ -34,44 +34,45 @@ pub struct Datagrams {
     max: usize,
 }
 
-/// Datagrams to one address that lie end to end.
+/// Borrows datagrams to one address that lie end to end: what one send with UDP GSO takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GsoBatch<'a> {
     pub addr: SocketAddr,
     pub bytes: &'a [u8],
     /// Bytes of each datagram; the last may have fewer.
     pub segment: usize,
-    /// Datagrams.
+    /// The number of datagrams.
     pub count: usize,
 }
 
 impl Datagrams {
-    /// An empty batch for up to `max` datagrams. Memory is taken when it is first needed.
+    /// Makes an empty batch for up to `max` datagrams. Memory is allocated when first needed.
     pub fn new(max: usize) -> Datagrams {
         Datagrams { bytes: Vec::new(), start: 0, end: 0, spans: VecDeque::new(), max }
     }
 
-    /// Datagrams in the batch.
+    /// Returns the number of datagrams.
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// Is there none?
+    /// Returns whether there is no datagram.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
-    /// Datagrams that can be appended.
+    /// Returns the number of datagrams that can be appended.
     pub fn room(&self) -> usize {
         self.max.saturating_sub(self.spans.len())
     }
 
-    /// Is there no room for one more?
+    /// Returns whether there is no room for one more.
     pub fn is_full(&self) -> bool {
         self.room() == 0
     }
 
-    /// Appends a datagram from or to `addr`; `false` and unchanged when the batch is full.
+    /// Appends a datagram from or to `addr`. Returns `false`, and appends nothing, when the batch
+    /// is full.
     pub fn push(&mut self, addr: SocketAddr, datagram: &[u8]) -> bool {
         if self.is_full() {
             return false;
@@ -105,15 +106,16 @@ impl Datagrams {
         Ok(Some(len))
     }
 
-    /// Is there memory for `room` more bytes without taking any?
+    /// Returns whether `room` more bytes fit into the memory that is already allocated.
     pub(crate) fn has_spare(&self, room: usize) -> bool {
         self.bytes.len() - self.end >= room
     }
 
-    /// Appends the datagrams of one receive, which `fill` writes into the `room` bytes it is given; it
-    /// returns address, length, and the bytes of each datagram, of which the last may have fewer; 0
-    /// for a single one. What finds no room goes into `overflow`. Returns how many there were, and how
-    /// many of them were left out: those longer than `longest`, and those that find `overflow` full too.
+    /// Appends the datagrams of one receive, which `fill` writes into the `room` bytes it is given;
+    /// it returns address, length, and the bytes of each datagram, of which the last may have
+    /// fewer; 0 for a single one. What finds no room goes into `overflow`. Returns how many there
+    /// were, and how many of them were left out: those longer than `longest`, and those that find
+    /// `overflow` full too.
     ///
     /// # Errors
     /// Those of `fill`.
@@ -129,7 +131,7 @@ impl Datagrams {
         let count = if len == 0 { 1 } else { len.div_ceil(segment) };
         let (mut kept, mut lost) = (count, 0);
         if segment > longest {
-            // Only the end may be short enough.
+            // All but the last are longer than allowed.
             let last = len - (count - 1) * segment;
             kept = usize::from(last <= longest);
             lost = count - kept;
@@ -151,14 +153,14 @@ impl Datagrams {
         Ok((count, lost))
     }
 
-    /// The first datagram and its address.
+    /// Returns the first datagram and its address.
     pub fn front(&self) -> Option<(SocketAddr, &[u8])> {
         self.iter().next()
     }
 
-    /// Returns the longest GSO batch at the front: neighbours to one address, all as long as the first except
-    /// a shorter last one, of at most `max` datagrams and `max_bytes` bytes together. The first
-    /// datagram belongs to it however long it is; an empty one travels alone.
+    /// Returns the longest GSO batch at the front: neighbours to one address, all as long as the
+    /// first except a shorter last one, of at most `max` datagrams and `max_bytes` bytes together.
+    /// The first datagram belongs to it however long it is; an empty one travels alone.
     pub(crate) fn front_gso_batch(&self, max: usize, max_bytes: usize) -> Option<GsoBatch<'_>> {
         let &(addr, segment) = self.spans.front()?;
         let (mut bytes, mut count) = (segment, 1);
@@ -184,12 +186,12 @@ impl Datagrams {
         }
     }
 
-    /// Bytes of memory held for datagrams.
+    /// Returns the bytes of memory allocated for datagrams.
     pub(crate) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Bytes of all datagrams.
+    /// Returns the bytes of all datagrams together.
     pub(crate) fn bytes(&self) -> usize {
         self.end - self.start
     }
@@ -204,7 +206,7 @@ impl Datagrams {
         }
     }
 
-    /// The datagrams in order.
+    /// Iterates over the datagrams in order.
     pub fn iter(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
         let mut rest = &self.bytes[self.start..self.end];
         self.spans.iter().map(move |&(addr, len)| {
@@ -214,7 +216,7 @@ impl Datagrams {
         })
     }
 
-    /// Replaces the address of every datagram: for a transport around another one that knows its
+    /// Replaces the address of every datagram: for a transport around another one, which knows its
     /// peers by other addresses.
     pub fn map_addrs(&mut self, mut replace: impl FnMut(SocketAddr) -> SocketAddr) {
         for (addr, _) in &mut self.spans {
@@ -234,7 +236,7 @@ impl Datagrams {
         *self = Datagrams::new(self.max);
     }
 
-    /// The `room` bytes behind the last datagram.
+    /// Returns the `room` bytes behind the last datagram.
     fn tail(&mut self, room: usize) -> &mut [u8] {
         // Moving no more bytes than were removed since the last move costs each byte at most one
         // move; while fewer were removed, the buffer is at least half in use and may grow.

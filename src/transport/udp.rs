@@ -1,7 +1,8 @@
-//! Datagrams over UDP.
+//! The transport over a UDP socket.
 
 mod offload;
 mod options;
+mod singles;
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
@@ -12,12 +13,13 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use self::offload::Offload;
 use self::options::{set_buffers, set_dscp, Options};
+use self::singles::SinglesHeuristic;
 use super::bind::{bind_all, check_peer};
 use super::datagrams::GsoBatch;
 use super::{canonical, Datagrams, Transport};
 use crate::KcpConfig;
 
-/// A UDP socket.
+/// Carries datagrams over a UDP socket.
 ///
 /// On Linux, neighbours in a batch that go to one peer and are of one length leave in one system
 /// call, and what arrived together is received in one (UDP GSO and GRO). Where the system or the
@@ -47,61 +49,31 @@ use crate::KcpConfig;
 pub struct UdpTransport {
     socket: Async<UdpSocket>,
     options: Options,
-    /// The socket is of IPv6, so IPv4 addresses must be mapped.
+    /// The socket is of IPv6: IPv4 addresses must be mapped.
     v6: bool,
     peer: Option<SocketAddr>,
-    /// The socket is replaceable: nobody else has chosen its port.
+    /// The socket may be replaced: its port was the system's choice.
     rebinds: bool,
     granted: (usize, usize),
     offload: Offload,
     /// Datagrams of one coalesced receive that found no room in the caller's batch.
     overflow: Datagrams,
-    /// The last receive found nothing more, so the next begins with asking the reactor.
+    /// The last receive has emptied the socket, so the next begins by asking the reactor.
     drained: bool,
     singles: SinglesHeuristic,
-    /// An error that came behind datagrams that had to be delivered first.
+    /// An error that came after datagrams, which are delivered first.
     deferred_error: Option<io::Error>,
     dropped: u64,
-    /// The socket before the last rebind, as long as neither has been heard since. The first that is
-    /// heard stays: the answer may have been on its way to the old port for longer than was waited.
+    /// The socket before the last rebind, as long as neither has been heard since. The first that
+    /// is heard stays: the answer may have been on its way to the old port for longer than was
+    /// waited.
     previous: Option<Box<UdpTransport>>,
 }
 
-/// How datagrams have come lately. Where they come one by one, as in a conversation of question and
-/// answer, it is of no use to look for a second one each time: the reactor will tell.
-#[derive(Clone, Copy, Debug, Default)]
-struct SinglesHeuristic {
-    /// Times in a row that a look for all found a single one.
-    alone_in_a_row: u32,
-    /// Looks since then that took one and did not look for more.
-    trusted: u32,
-}
-
-impl SinglesHeuristic {
-    /// Looks for all before the habit is believed, and looks that believe it before the next one
-    /// that does not.
-    const PROVEN: u32 = 4;
-    const TRUST: u32 = 15;
-
-    /// A look for all has found so many.
-    fn drained_after(&mut self, count: usize) {
-        self.alone_in_a_row = if count == 1 { self.alone_in_a_row.saturating_add(1) } else { 0 };
-        self.trusted = 0;
-    }
-
-    /// One has arrived: is that all?
-    fn is_alone(&mut self) -> bool {
-        let trusts = self.alone_in_a_row >= SinglesHeuristic::PROVEN
-            && self.trusted < SinglesHeuristic::TRUST;
-        self.trusted += u32::from(trusts);
-        trusts
-    }
-}
-
 impl UdpTransport {
-    /// A socket bound to `addr` and open to every peer: for listeners and endpoints. The
-    /// unspecified IPv6 address means all there is: IPv4 too where the system allows it, and IPv4
-    /// alone where there is no IPv6.
+    /// Binds a socket to `addr`, open to every peer: for listeners and endpoints. The unspecified
+    /// IPv6 address means all addresses: IPv4 too where the system allows it, and IPv4 alone where
+    /// there is no IPv6.
     ///
     /// # Errors
     /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
@@ -114,8 +86,8 @@ impl UdpTransport {
         UdpTransport::new(options, socket.into())
     }
 
-    /// A fresh socket on a port of the system's choice, connected to `peer` and closed to
-    /// everybody else. It can [`rebind`](Transport::rebind), and goes on listening at the old port
+    /// Makes a socket on a port of the system's choice, connected to `peer` and closed to all
+    /// others. It can [`rebind`](Transport::rebind), and goes on listening at the old port
     /// until one of the two is heard.
     ///
     /// # Errors
@@ -124,8 +96,8 @@ impl UdpTransport {
         UdpTransport::open(Options::new(config)?, canonical(peer))
     }
 
-    /// An existing socket, connected or not. It is made non-blocking and keeps its port for good:
-    /// [`rebind`](Transport::rebind) is `Ok(false)`.
+    /// Takes an existing socket, connected or not. It is made non-blocking and keeps its port for
+    /// good: [`rebind`](Transport::rebind) is `Ok(false)`.
     ///
     /// # Errors
     /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
@@ -133,12 +105,12 @@ impl UdpTransport {
         UdpTransport::new(Options::new(config)?, socket)
     }
 
-    /// The peer of a connected socket, in the form in which its datagrams arrive.
+    /// Returns the peer of a connected socket, in the form in which its datagrams arrive.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer
     }
 
-    /// Bytes of the send and the receive buffer, as the system says after it was asked for
+    /// Returns the bytes of the send and the receive buffer, as granted when asked for
     /// [`socket_buffers`](KcpConfig::socket_buffers). Linux grants at most `net.core.wmem_max` and
     /// `net.core.rmem_max` and reports the double, for its own book-keeping.
     pub fn granted_buffers(&self) -> (usize, usize) {
@@ -182,8 +154,8 @@ impl UdpTransport {
         })
     }
 
-    /// Reads once, and says how many datagrams there were. Those that are too long are dropped,
-    /// those that find no room are kept.
+    /// Reads once. Returns how many datagrams there were: too long ones are dropped, those without
+    /// room in the batch go into `overflow`.
     fn read(&mut self, batch: &mut Datagrams) -> io::Result<usize> {
         if !self.offload.receives {
             return self.read_one(batch);
@@ -255,7 +227,7 @@ impl UdpTransport {
         }
     }
 
-    /// How the system wants to have the address; `None`: it is the one it is connected to.
+    /// Converts an address for the system; `None` if the socket is connected to it.
     fn target(&self, addr: SocketAddr) -> Option<SocketAddr> {
         match canonical(addr) {
             addr if Some(addr) == self.peer => None,
@@ -266,8 +238,9 @@ impl UdpTransport {
         }
     }
 
-    /// UDP has no resets: Windows calls the ICMP message so that others call a refusal.
+    /// Gives a refusal the kind it has everywhere.
     fn cause(&self, error: io::Error) -> io::Error {
+        // Windows reports ICMP "port unreachable" as a reset, which UDP does not have.
         if self.peer.is_some() && error.kind() == io::ErrorKind::ConnectionReset {
             return io::Error::new(io::ErrorKind::ConnectionRefused, error);
         }
@@ -276,7 +249,7 @@ impl UdpTransport {
 }
 
 impl UdpTransport {
-    /// Receives by the previous socket; where it is heard, it takes its place again.
+    /// Receives by the previous socket, which takes its place again if something arrives there.
     fn poll_previous(
         &mut self,
         cx: &mut Context<'_>,
@@ -290,7 +263,7 @@ impl UdpTransport {
                 *self = *previous;
                 return Poll::Ready(Ok(()));
             }
-            // Of no use to who sends by another socket; more may come behind it.
+            // An error of a socket that sends nothing any more; datagrams may follow it.
             Poll::Ready(_) => cx.waker().wake_by_ref(),
             Poll::Pending => {}
         }
@@ -307,9 +280,8 @@ impl UdpTransport {
             return Poll::Ready(Err(error));
         }
         if std::mem::take(&mut self.drained) {
-            // The first answer may be about what was read already. The second comes from a fresh
-            // question, which the reactor answers also for what arrived in between, so no read
-            // that would find nothing is spent.
+            // The reactor's first answer may be about what was read already. The second belongs to
+            // a new request, which also covers what arrived in between: no read finds nothing.
             if self.socket.poll_readable(cx)?.is_ready() {
                 ready!(self.socket.poll_readable(cx))?;
             } else {
@@ -374,8 +346,8 @@ impl Transport for UdpTransport {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        // Datagrams at the front to send one by one, because as a GSO batch they failed, and the error
-        // if it may mean that every batch will fail.
+        // Datagrams at the front to send one by one, because as a GSO batch they failed, and the
+        // error if it may mean that every batch will fail.
         let (mut alone, mut suspicion) = (0_usize, None);
         loop {
             let max = if alone > 0 { 1 } else { self.offload.max_segments };
@@ -428,7 +400,8 @@ impl Transport for UdpTransport {
         let Some(peer) = self.peer.filter(|_| self.rebinds) else {
             return Ok(false);
         };
-        // The old socket holds its port, and listens, until the new one is heard.
+        // The previous socket goes on listening until something arrives at one of the two. An
+        // earlier one is closed: a rebind every few seconds must not pile up sockets.
         let fresh = UdpTransport::open(self.options, peer)?;
         let mut previous = std::mem::replace(self, fresh);
         self.dropped = std::mem::take(&mut previous.dropped);
@@ -446,7 +419,7 @@ impl Transport for UdpTransport {
     }
 }
 
-/// Windows tells of a cut datagram by an error (WSAEMSGSIZE), all others by a full slot.
+/// Returns whether a datagram was cut: Windows reports WSAEMSGSIZE, others fill the slot.
 fn is_cut(error: &io::Error) -> bool {
     cfg!(windows) && error.raw_os_error() == Some(10040)
 }

@@ -30,9 +30,9 @@ pub(super) const MAX_ARRIVALS: usize = 128;
 pub(super) const SCRATCH: usize = 65535;
 
 thread_local! {
-    /// Where coalesced datagrams arrive before they are cut. One for all sockets of a thread, so that many
-    /// sockets need no more memory than one; taken when first needed. It costs one copy of each
-    /// datagram and saves every batch from holding room for 64 KiB.
+    /// Where coalesced datagrams arrive before they are cut. One for all sockets of a thread, so
+    /// that many sockets need no more memory than one; taken when first needed. It costs one copy
+    /// of each datagram and saves every batch from holding room for 64 KiB.
     static ARRIVALS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -103,7 +103,8 @@ impl Offload {
     }
 }
 
-/// Returns whether an error is about the batch and not about its datagrams, which may leave one by one.
+/// Returns whether an error is about the batch and not about its datagrams, which may leave one by
+/// one.
 pub(super) fn is_about_gso(error: &io::Error) -> bool {
     is_unsupported(error) || is_one_of(error, &sys::TOO_LONG)
 }

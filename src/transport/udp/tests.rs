@@ -386,22 +386,6 @@ fn after_a_rebind_the_old_port_is_heard_until_one_of_the_two_is_proven() {
 }
 
 #[test]
-fn a_second_datagram_is_not_looked_for_where_there_never_was_one() {
-    let mut singles = SinglesHeuristic::default();
-    for _ in 0..SinglesHeuristic::PROVEN {
-        assert!(!singles.is_alone(), "not yet proven");
-        singles.drained_after(1);
-    }
-    for _ in 0..3 {
-        assert!((0..SinglesHeuristic::TRUST).all(|_| singles.is_alone()));
-        assert!(!singles.is_alone(), "now and then it is put to the test");
-        singles.drained_after(1);
-    }
-    singles.drained_after(2);
-    assert!(!singles.is_alone());
-}
-
-#[test]
 fn one_by_one_or_all_at_once_every_datagram_arrives() {
     let mut server = bound(V4);
     let addr = server.local_addr().unwrap();
