@@ -1,4 +1,4 @@
-//! The one place that reads clocks and asks the system for randomness.
+//! Clocks and randomness of the system: the protocol gets both as arguments.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use smol_kcp_proto::time::{micros, Time};
 
-/// Monotonic time since an endpoint began. Routers have no clock of their own: wall time jumps when
-/// NTP first answers, and decides nothing here.
+/// Measures monotonic time since an endpoint began. Wall time decides nothing: on routers without a
+/// clock it jumps when NTP first answers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     began: Instant,
@@ -23,14 +23,15 @@ impl Clock {
         Time::from_micros(micros(self.began.elapsed()))
     }
 
-    /// For timers; `None` if the system's clock does not reach so far.
+    /// Converts a time for a timer; `None` if the system's clock does not reach that far.
     pub(super) fn instant(&self, time: Time) -> Option<Instant> {
-        // A timer that fires a microsecond early would fire twice.
+        // Time has whole microseconds: without one more, a timer may fire before its deadline, find
+        // nothing due and be set again.
         self.began.checked_add(Duration::from_micros(time.as_micros().saturating_add(1)))
     }
 }
 
-/// Microseconds since 1970, for the time stamps of captures only.
+/// Returns microseconds since 1970, for the time stamps of captures only.
 #[cfg_attr(not(feature = "pcap"), allow(dead_code))]
 #[allow(clippy::disallowed_methods)] // the place where it is allowed
 pub(super) fn unix_micros() -> u64 {
@@ -38,8 +39,9 @@ pub(super) fn unix_micros() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// 128 bits that nobody can guess: the standard library seeds its hash maps from the system's
-/// randomness, and these are keyed hashes under two such seeds.
+/// Returns 128 bits that cannot be guessed.
 pub(super) fn entropy() -> [u64; 2] {
+    // The standard library seeds its hash maps from the system's randomness; these are keyed
+    // hashes under two such seeds.
     [RandomState::new().hash_one(0), RandomState::new().hash_one(1)]
 }

@@ -1,23 +1,23 @@
-//! The one future behind a socket: it receives, lets time pass, sends.
+//! The future behind each socket: receives, runs the timers, sends, wakes the streams' tasks.
 
+mod errors;
 mod limits;
 mod rebinding;
-mod weather;
+mod timer;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_io::Timer;
-
+use self::errors::TransientErrors;
 use self::limits::Limits;
 use self::rebinding::Rebinding;
-use self::weather::Weather;
+use self::timer::DeadlineTimer;
 use super::clock;
-use super::shared::{Shared, State, Woken};
+use super::shared::{EndpointState, Shared, WakeBatch};
 use super::stream::KcpStream;
 use super::transport::{Datagrams, Transport};
 use crate::KcpError;
@@ -25,32 +25,32 @@ use smol_kcp_proto::layer::trunk::{Moment, Trunk};
 use smol_kcp_proto::router::Key;
 use smol_kcp_proto::time::{earliest, Time};
 
-/// Datagrams received before they are acted upon and answered: nearly three full trains. Bulk over
-/// loopback took 18 % less CPU with 64 than with 32, 8 % less with 128 than with 64, and 3 % less
-/// with 256 than with that.
+/// Limits the datagrams of one turn: nearly three full GSO batches. Measured, bulk over loopback:
+/// 18 % less CPU with 64 than with 32, 8 % less with 128 than with 64, 3 % less with 256 than with
+/// 128.
 const RECEIVE_BATCH: usize = 128;
 
-/// Datagrams that wait for the transport at most; beyond, they are dropped and counted, and KCP
-/// repairs. One flush of the largest usual window fits.
+/// Limits the datagrams that wait for the transport. Those beyond it are dropped and counted, and
+/// KCP repairs the loss. One flush of the largest usual window fits.
 const TRANSMIT_QUEUE: usize = 4096;
 
-/// With more than this waiting, no session is asked for more.
+/// Datagrams waiting for the transport above which no session is flushed.
 const TRANSMIT_ENOUGH: usize = 256;
 
-/// Bytes that may wait for the transport however little memory is free: a train of datagrams.
+/// Bytes that may wait for the transport however little memory is free: one GSO batch.
 const TRANSMIT_LEAST: usize = 64 * 1024;
 
-/// Turns before other tasks of the executor get theirs.
+/// Limits the turns of one poll, so that other tasks of the executor run in between.
 const TURNS: usize = 16;
 
-/// Errors in a row with which a transport has ended, whatever kind they are: one that always fails
-/// would keep the processor busy for nothing.
+/// Limits the receive errors in a row, of whatever kind: a transport that always fails would keep
+/// the processor busy.
 const FAILURES: u32 = 1000;
 
-/// Bytes of memory for datagrams that a quiet driver may keep.
+/// Bytes of memory for datagrams that an idle driver keeps.
 const KEEP: usize = 16 * 1024;
 
-/// Time without traffic after which a driver gives back what it holds beyond that.
+/// Time without traffic after which a driver gives back the memory beyond [`KEEP`].
 const QUIET_AFTER: Duration = Duration::from_secs(1);
 
 /// Does all the work of an endpoint: polls its transport, runs its timers, moves its data. Returns
@@ -68,28 +68,26 @@ pub struct Driver {
     trunk: Trunk,
     received: Datagrams,
     transmits: Datagrams,
-    /// Something that the transport has taken is still on its way out.
+    /// The transport has not yet sent all that it has taken off the queue.
     sending: bool,
-    /// Errors of the transport that the next turn reports.
-    weather: Weather,
-    /// Times in a row that receiving has failed.
+    /// Receive errors since the last turn, for the next one to count.
+    errors: TransientErrors,
+    /// Receive errors in a row.
     failures: u32,
-    woken: Woken,
-    timer: Timer,
-    armed: Option<Time>,
-    /// Whom the timer wakes.
-    sleeper: Option<Waker>,
+    wakes: WakeBatch,
+    timer: DeadlineTimer,
+    /// Polls that are not yet in the counters.
     polls: u64,
-    /// Datagrams that the transport has dropped, as far as they have been counted.
+    /// Datagrams that the transport has dropped, as far as they are in the counters.
     dropped: u64,
-    /// When to look whether the memory for datagrams is still of use.
-    tidy_at: Option<Time>,
-    /// Since that time was set, it was.
-    moved: bool,
+    /// When to decide whether memory for datagrams is given back.
+    trim_at: Option<Time>,
+    /// A datagram was received or sent since `trim_at` was set.
+    had_traffic: bool,
     rebinding: Rebinding,
     limits: Limits,
-    /// The last turn left its answers to this one.
-    answers_wait: bool,
+    /// The last turn has left sending to the next one.
+    defer_transmit: bool,
 }
 
 impl Driver {
@@ -102,70 +100,80 @@ impl Driver {
             received: Datagrams::new(RECEIVE_BATCH),
             transmits: Datagrams::new(TRANSMIT_QUEUE),
             sending: false,
-            weather: Weather::default(),
+            errors: TransientErrors::default(),
             failures: 0,
-            woken: Woken::default(),
-            timer: Timer::never(),
-            armed: None,
-            sleeper: None,
+            wakes: WakeBatch::default(),
+            timer: DeadlineTimer::new(),
             polls: 0,
             dropped: 0,
-            tidy_at: None,
-            moved: false,
+            trim_at: None,
+            had_traffic: false,
             rebinding: Rebinding::new(),
             limits: Limits::default(),
-            answers_wait: false,
+            defer_transmit: false,
         }
     }
 
-    /// Receives a batch for the next turn; `false` if there is nothing, and the transport wakes.
-    /// What the transport has dropped is something too, to be counted.
+    /// Receives a batch for the next turn. Returns whether there is anything to act on; if not, the
+    /// transport wakes the task.
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Result<bool, KcpError> {
         let failures = std::mem::take(&mut self.failures);
         match self.transport.poll_recv(cx, &mut self.received) {
+            // A transport that has only dropped datagrams still needs a turn, which counts them.
             Poll::Pending => Ok(self.transport.dropped() != self.dropped),
             Poll::Ready(Ok(())) => Ok(true),
+            // See FAILURES. Receiving again after the end would fail the same way for ever.
             Poll::Ready(Err(error)) if failures + 1 == FAILURES => Err(error.into()),
             Poll::Ready(Err(error)) => {
                 self.failures = failures + 1;
-                self.weather.add(error).map(|()| true)
+                self.errors.add(error).map(|()| true)
             }
         }
     }
 
-    /// One turn: acts on what was received and on the time, sends what came of it.
+    /// Runs one turn: acts on the received datagrams and on the time, sends the result, wakes
+    /// tasks.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn, KcpError> {
-        let answers_waited = std::mem::take(&mut self.answers_wait);
+        let was_deferred = std::mem::take(&mut self.defer_transmit);
         let mut incoming = Vec::new();
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
+        // One lock for the whole turn. No waker is called or dropped under it: that is foreign
+        // code.
         let mut guard = shared.lock();
         let state = &mut *guard;
         let moment = self.moment(now, state);
         state.counters.polls += std::mem::take(&mut self.polls);
-        std::mem::take(&mut self.weather).report(state, now);
+        report_errors(state, now, &std::mem::take(&mut self.errors));
         let arrived = !self.received.is_empty();
+        // Received datagrams go before timeouts: an ACK in the batch may cancel a retransmission.
         self.receive(state, moment);
         if state.router.poll_timeout().is_some_and(|at| at <= now) {
             state.router.handle_timeout(now);
         }
         self.admit(state, now, &mut incoming);
-        state.collect(&mut self.woken);
-        if self.woken.answers_can_wait() && !answers_waited && incoming.is_empty() {
-            self.answers_wait = true;
+        state.collect(&mut self.wakes);
+        // A reader that is woken often answers at once. Left until it has run, the ACK and the
+        // answer share a datagram and a system call. Once only: a reader that says nothing delays
+        // no ACK twice.
+        if self.wakes.can_defer_transmit() && !was_deferred && incoming.is_empty() {
+            self.defer_transmit = true;
             state.driver_waits = false;
             drop(guard);
             self.trunk.flush();
-            self.woken.wake();
+            self.wakes.wake();
             return Ok(Turn::Yield);
         }
         let mut more = self.transmit(state, moment);
-        state.collect(&mut self.woken);
+        // A flush may have ended a session or taken what a writer waits for.
+        state.collect(&mut self.wakes);
         self.count(state);
         self.limits.report(state, now);
         let deadline = earliest(state.router.poll_timeout(), self.trunk.poll_timeout());
-        let deadline = earliest(deadline, self.tidy(now));
+        let deadline = earliest(deadline, self.trim(now));
         state.router.charge_queues(self.received.capacity() + self.transmits.capacity());
+        // From here on a handle that needs an earlier deadline or a flush wakes the driver: both
+        // are set under the lock, so no change between this turn and the wait is missed.
         state.armed = deadline;
         state.set_driver(cx);
         let done = state.is_done() && self.trunk.poll_timeout().is_none();
@@ -174,30 +182,30 @@ impl Driver {
             return Ok(Turn::Done);
         }
         let left = done || state.router.has_transmits();
-        // Where something arrives or is being answered, there is no silence.
         if arrived && self.rebinding.heard() {
-            // At which of the ports it was heard the transport knows.
+            // The transport knows whether the datagram came to the new port or to the previous one.
             state.local_addr = self.transport.local_addr().unwrap_or(state.local_addr);
         }
-        let unheard = !(arrived || answers_waited)
+        // Any arrival ends the silence, of whatever session; a deferred turn acts on one too.
+        let unheard = !(arrived || was_deferred)
             && self.rebinding.is_due(now, |span| state.router.is_silent(now, span));
         drop(guard);
-        // What the application learns of is in the capture by then, even if it exits at once.
+        // The capture is written before any task is woken: the application may exit at once.
         self.trunk.flush();
-        // First the answers, where they do not wait, then the news: who learns that the peer has
-        // closed may exit at once, and the peer waits for its acknowledgement.
+        // Datagrams leave before tasks are woken: one that learns of the peer's FIN may exit, and
+        // the peer still waits for its acknowledgement.
         let sent = self.send(cx);
-        self.woken.wake();
-        more |= self.hand_over(incoming);
-        // An error may have left some in the queue.
+        self.wakes.wake();
+        more |= self.dispatch_incoming(incoming);
+        // A send error removes one datagram; those behind it are sent by another turn.
         more |= sent? && (left || !(self.sending || self.transmits.is_empty()));
-        more |= self.poll_timer(cx, now, deadline);
+        more |= self.timer.poll(cx, &self.shared.clock, now, deadline);
         more |= unheard && self.rebind(now);
         Ok(if more { Turn::More } else { Turn::Idle })
     }
 
-    /// Notes what the transport and the layers have counted.
-    fn count(&mut self, state: &mut State) {
+    /// Copies the counters of the transport and the layers.
+    fn count(&mut self, state: &mut EndpointState) {
         self.dropped = self.transport.dropped();
         state.counters.receive_dropped = self.dropped;
         #[cfg(feature = "netem")]
@@ -206,10 +214,10 @@ impl Driver {
         }
     }
 
-    /// Turns until there is nothing to do at once, or others must have theirs.
+    /// Runs turns until there is nothing to do at once, or for [`TURNS`] turns.
     fn turns(&mut self, cx: &mut Context<'_>) -> Result<Turn, KcpError> {
-        // What waits goes first: then it leaves as soon as the readers have had their turn.
-        let mut readable = self.answers_wait || self.poll_recv(cx)?;
+        // After a deferred turn nothing is received before sending, so that answers leave at once.
+        let mut readable = self.defer_transmit || self.poll_recv(cx)?;
         for _ in 0..TURNS {
             let turn = self.turn(cx)?;
             if matches!(turn, Turn::Yield | Turn::Done) {
@@ -223,31 +231,32 @@ impl Driver {
         Ok(Turn::More)
     }
 
-    fn moment(&self, now: Time, state: &State) -> Moment {
+    fn moment(&self, now: Time, state: &EndpointState) -> Moment {
         let unix_micros = if self.trunk.captures() { clock::unix_micros() } else { 0 };
         Moment { now, unix_micros, local: state.local_addr }
     }
 
-    /// Gives memory back when there has been no traffic for a while; not at once, since to take it
-    /// anew for each burst costs more than the burst. Returns when to look again.
-    fn tidy(&mut self, now: Time) -> Option<Time> {
+    /// Gives memory back after [`QUIET_AFTER`] without traffic. Returns when to call it again.
+    fn trim(&mut self, now: Time) -> Option<Time> {
         let held = self.received.capacity().max(self.transmits.capacity());
-        match self.tidy_at {
-            None if held > KEEP => self.tidy_at = Some(now + QUIET_AFTER),
-            Some(at) if at <= now && self.moved => self.tidy_at = Some(now + QUIET_AFTER),
+        match self.trim_at {
+            None if held > KEEP => self.trim_at = Some(now + QUIET_AFTER),
+            // Not between two bursts: allocating anew for each costs more than the burst.
+            Some(at) if at <= now && self.had_traffic => self.trim_at = Some(now + QUIET_AFTER),
             Some(at) if at <= now => {
-                self.tidy_at = None;
+                self.trim_at = None;
                 self.received.release();
                 self.transmits.release();
             }
-            _ => return self.tidy_at,
+            _ => return self.trim_at,
         }
-        self.moved = false;
-        self.tidy_at
+        self.had_traffic = false;
+        self.trim_at
     }
 
-    fn receive(&mut self, state: &mut State, moment: Moment) {
-        self.moved |= !self.received.is_empty();
+    /// Passes the received datagrams, and those that the layers have held until now, to the router.
+    fn receive(&mut self, state: &mut EndpointState, moment: Moment) {
+        self.had_traffic |= !self.received.is_empty();
         let router = &mut state.router;
         let mut into = |from, datagram: &[u8]| router.handle_datagram(moment.now, from, datagram);
         for (from, datagram) in self.received.iter() {
@@ -257,11 +266,11 @@ impl Driver {
         self.trunk.arrivals(moment, &mut into);
     }
 
-    /// Collects the sessions that peers have opened, as far as the backlog has room. The others wait
-    /// in the router, which bounds them: their peers have proved themselves, and may go on.
-    fn admit(&mut self, state: &mut State, now: Time, incoming: &mut Vec<Key>) {
+    /// Collects the sessions that peers have opened, as far as the backlog has room.
+    fn admit(&mut self, state: &mut EndpointState, now: Time, incoming: &mut Vec<Key>) {
         let backlog = state.router.config().backlog;
-        // Nobody else fills the queue, so the room cannot become less.
+        // The others wait in the router, which bounds them: their peers have proved their address
+        // and may go on sending. Only the driver fills the queue, so its room cannot shrink.
         let room = backlog.saturating_sub(self.shared.incoming.0.len());
         while incoming.len() < room {
             let Some(key) = state.router.pop_incoming() else { break };
@@ -273,8 +282,8 @@ impl Driver {
         }
     }
 
-    /// Queues streams for `accept`; `true` if there were any.
-    fn hand_over(&self, incoming: Vec<Key>) -> bool {
+    /// Queues streams for `accept`. Returns whether there were any.
+    fn dispatch_incoming(&self, incoming: Vec<Key>) -> bool {
         let any = !incoming.is_empty();
         for key in incoming {
             let stream = KcpStream::from_key(&self.shared, key);
@@ -282,17 +291,19 @@ impl Driver {
                 full.into_inner().abort();
             }
         }
-        // The last listener may have gone in between.
+        // The last listener may have been dropped since the lock was released.
         if any && self.shared.lock().listeners == 0 {
-            self.shared.turn_away();
+            self.shared.reject_incoming();
         }
         any
     }
 
-    /// Fills the transmit queue; `true` if sessions have more although there is room.
-    fn transmit(&mut self, state: &mut State, moment: Moment) -> bool {
+    /// Fills the transmit queue. Returns whether sessions have more although there is room.
+    fn transmit(&mut self, state: &mut EndpointState, moment: Moment) -> bool {
         let (transmits, trunk) = (&mut self.transmits, &mut self.trunk);
         let most = state.router.queue_share().max(TRANSMIT_LEAST);
+        // With that much waiting the sessions keep their segments: sent later, they carry newer
+        // ACKs.
         let room = transmits.len() < TRANSMIT_ENOUGH && transmits.bytes() < most;
         let mut dropped = 0;
         let mut queue = |to, datagram: &[u8]| {
@@ -305,11 +316,11 @@ impl Driver {
         let mut out = |to, datagram: &[u8]| trunk.outward(moment, to, datagram, &mut queue);
         let more = room && router.transmit(moment.now, &mut out);
         state.counters.transmit_dropped += dropped;
-        self.moved |= !self.transmits.is_empty();
+        self.had_traffic |= !self.transmits.is_empty();
         more
     }
 
-    /// Hands the transmit queue to the transport; `true` if it took something.
+    /// Hands the transmit queue to the transport. Returns whether it took something.
     fn send(&mut self, cx: &mut Context<'_>) -> Result<bool, KcpError> {
         let waiting = self.transmits.len();
         let was_sending = std::mem::take(&mut self.sending);
@@ -320,44 +331,23 @@ impl Driver {
             Poll::Pending => self.sending = true,
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
-                let mut weather = Weather::default();
-                weather.add(error)?;
-                self.shared.with(|state, now| weather.report(state, now));
+                let mut errors = TransientErrors::default();
+                errors.add(error)?;
+                self.shared.with(|state, now| report_errors(state, now, &errors));
             }
         }
         Ok(self.transmits.len() < waiting || (was_sending && !self.sending))
     }
 
-    /// Sets the timer if the deadline is another than before; `true` if it has passed.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Time, deadline: Option<Time>) -> bool {
-        let moved = !self.sleeper.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        if moved {
-            self.sleeper = Some(cx.waker().clone());
-        }
-        if deadline != self.armed {
-            self.armed = deadline;
-            match deadline.and_then(|at| self.shared.clock.instant(at)) {
-                Some(at) => self.timer.set_at(at),
-                None => self.timer = Timer::never(),
-            }
-        } else if !moved && deadline.is_none_or(|at| now < at) {
-            return false;
-        }
-        if Pin::new(&mut self.timer).poll(cx).is_ready() {
-            self.armed = None;
-            self.timer = Timer::never();
-            return true;
-        }
-        false
-    }
-
-    /// Takes another local address; the transport goes on hearing at the former one.
+    /// Replaces the local address. Returns whether that was done.
     fn rebind(&mut self, now: Time) -> bool {
         match self.transport.rebind() {
             Ok(true) => {
                 let local = self.transport.local_addr().ok();
                 log::debug!("nobody answers: rebound to {local:?}");
                 self.rebinding.done(now);
+                // A peer learns the new address from whatever comes from there, so every session
+                // sends a keepalive at once.
                 let buffers = self.transport.socket_buffers();
                 self.shared.with(|state, now| {
                     state.counters.buffers = buffers;
@@ -379,15 +369,15 @@ impl Driver {
     }
 }
 
-/// How a turn ended.
+/// What the driver does after a turn.
 enum Turn {
-    /// Nobody needs the driver any more.
+    /// Ends: no handle is left, and nothing waits to be sent.
     Done,
-    /// There may be more to do at once.
+    /// Runs another turn at once.
     More,
-    /// There is more to do when the readers have had their turn.
+    /// Sends after the woken readers have run.
     Yield,
-    /// Somebody will wake the driver.
+    /// Waits to be woken by the transport, the timer or a handle.
     Idle,
 }
 
@@ -419,11 +409,19 @@ impl Drop for Driver {
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("armed", &self.armed).finish_non_exhaustive()
+        f.debug_struct("Driver").field("armed", &self.timer.deadline()).finish_non_exhaustive()
     }
 }
 
-/// Nothing drives the endpoint any more: whoever waits learns why.
+/// Counts errors. A refusal goes to the router too, where it ends a connect.
+fn report_errors(state: &mut EndpointState, now: Time, errors: &TransientErrors) {
+    state.counters.transport_errors += errors.count;
+    if errors.refused {
+        state.router.handle_refused(now);
+    }
+}
+
+/// Fails every stream and every `accept` of an endpoint that has no driver any more.
 fn end(shared: &Shared, cause: &KcpError) {
     shared.with(|state, now| {
         state.forget_driver();
@@ -431,7 +429,7 @@ fn end(shared: &Shared, cause: &KcpError) {
         state.router.fail_all(now, cause);
     });
     shared.incoming.0.close();
-    shared.turn_away();
+    shared.reject_incoming();
 }
 
 #[cfg(test)]

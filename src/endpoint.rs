@@ -1,4 +1,4 @@
-//! Many conversations over one socket.
+//! Endpoints: one socket with many conversations.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -21,10 +21,10 @@ use crate::{EndpointStats, StreamStats};
 use smol_kcp_proto::layer::trunk::{Sink, Trunk};
 use smol_kcp_proto::router::Router;
 
-/// One socket and the conversations on it, opened by either side.
+/// Owns one socket and the conversations on it, opened by either side.
 ///
-/// A handle: clones are the same endpoint. The endpoint goes on as long as a handle, a listener or
-/// a stream of it lives, or data of a dropped stream is on its way.
+/// Clones are handles to the same endpoint. It goes on as long as a handle, a listener or a stream
+/// of it lives, or data of a dropped stream is on its way.
 ///
 /// # Examples
 ///
@@ -45,15 +45,15 @@ pub struct KcpEndpoint {
     shared: Arc<Shared>,
 }
 
-/// A conversation of an endpoint, as [`KcpEndpoint::sessions`] lists it.
+/// Describes a conversation of an endpoint: see [`KcpEndpoint::sessions`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionInfo {
-    /// Conversation number.
+    /// The conversation number.
     pub conv: u32,
-    /// Where the peer is now.
+    /// The present address of the peer.
     pub peer: SocketAddr,
-    /// What the stream has done.
+    /// The counters of the stream.
     pub stats: StreamStats,
 }
 
@@ -85,12 +85,11 @@ impl KcpEndpoint {
         Err(failed)
     }
 
-    /// Takes any transport and spawns nothing: the [`Driver`] is a future that the caller polls, on
-    /// whatever executor.
+    /// Makes an endpoint over any transport and spawns nothing: the caller polls the [`Driver`], a
+    /// future, on any executor.
     ///
     /// # Errors
-    /// [`KcpError::Config`]; the transport's own when it is asked for its address; those of opening
-    /// the capture.
+    /// [`KcpError::Config`]; those of [`Transport::local_addr`] and of opening the capture.
     ///
     /// # Examples
     ///
@@ -114,8 +113,8 @@ impl KcpEndpoint {
         KcpEndpoint::with_budget(config, transport, &budget)
     }
 
-    /// As [`with_driver`](KcpEndpoint::with_driver), with a memory budget that others draw on too;
-    /// [`memory_budget`](KcpConfig::memory_budget) counts for nothing then.
+    /// Does as [`with_driver`](KcpEndpoint::with_driver), with a memory budget that is shared with
+    /// others. [`memory_budget`](KcpConfig::memory_budget) is not used.
     ///
     /// # Errors
     /// As for [`with_driver`](KcpEndpoint::with_driver).
@@ -139,7 +138,7 @@ impl KcpEndpoint {
     }
 
     /// Opens a stream to `addr` under a random conversation number. Of several addresses behind a
-    /// name, the first that answers is taken, as [`happy_eyeballs`](crate::happy_eyeballs) has it.
+    /// name, the first that answers is taken: see [`happy_eyeballs`](crate::happy_eyeballs).
     ///
     /// # Errors
     /// [`KcpError::TimedOut`] without an answer within
@@ -152,8 +151,8 @@ impl KcpEndpoint {
         self.connect_any(None, addr).await
     }
 
-    /// As [`connect`](KcpEndpoint::connect), under a conversation number of the caller's choice; 0
-    /// asks the peer to allocate one, as `tokio_kcp` understands it.
+    /// Does as [`connect`](KcpEndpoint::connect), under a conversation number of the caller's
+    /// choice; 0 asks the peer to allocate one, as `tokio_kcp` understands it.
     ///
     /// # Errors
     /// [`KcpError::ConvInUse`], and those of [`connect`](KcpEndpoint::connect).
@@ -206,8 +205,8 @@ impl KcpEndpoint {
         Ok(stream)
     }
 
-    /// Lets peers open streams on this endpoint. Several listeners of one endpoint share what
-    /// comes; when the last is dropped, peers are refused again.
+    /// Lets peers open streams on this endpoint. Several listeners of one endpoint share those that
+    /// come; when the last is dropped, peers are refused again.
     ///
     /// # Examples
     ///
@@ -226,23 +225,23 @@ impl KcpEndpoint {
         KcpListener::from_shared(&self.shared)
     }
 
-    /// Asks every peer for a sign of life, at once: after a change of the network below, peers of
-    /// our kind learn the new address so and not only by the next keepalive.
-    pub fn announce(&self) {
+    /// Sends a keepalive on every conversation at once. After a change of the network below, peers
+    /// of this crate learn the new address by it instead of by the next regular keepalive.
+    pub fn network_changed(&self) {
         self.shared.with(|state, now| state.router.ping_all(now));
     }
 
-    /// The address of the socket.
+    /// Returns the address of the socket.
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.lock().local_addr
     }
 
-    /// What the endpoint has done.
+    /// Returns the counters of the endpoint.
     pub fn stats(&self) -> EndpointStats {
         self.shared.stats()
     }
 
-    /// The conversations that are on the wire now, ordered by number.
+    /// Lists the conversations that are on the wire now, ordered by number.
     ///
     /// # Examples
     ///

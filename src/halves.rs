@@ -1,4 +1,4 @@
-//! The two halves of a stream, and reading and writing by the standard traits.
+//! The halves of a stream, and `AsyncRead` and `AsyncWrite` of stream and halves.
 
 use std::future::poll_fn;
 use std::io;
@@ -14,19 +14,19 @@ use super::stream::KcpStream;
 use crate::KcpError;
 use crate::StreamStats;
 
-/// The reading half of a [`KcpStream`]: see [`KcpStream::split`].
+/// Reads from a [`KcpStream`]: see [`KcpStream::split`].
 #[derive(Debug)]
 pub struct ReadHalf {
     handle: Arc<Handle>,
 }
 
-/// The writing half of a [`KcpStream`]: see [`KcpStream::split`]. Its
-/// [`AsyncWrite`](futures_lite::AsyncWrite) cuts into messages what is longer than one. Dropped, it closes its side in the
-/// background, and the reading half goes on.
+/// Writes to a [`KcpStream`]: see [`KcpStream::split`]. Its
+/// [`AsyncWrite`](futures_lite::AsyncWrite) splits what is longer than one message. Dropped, it
+/// closes its side in the background, and the reading half goes on.
 #[derive(Debug)]
 pub struct WriteHalf {
     handle: Arc<Handle>,
-    /// Dropping it closes.
+    /// Dropping this half closes its side.
     open: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn split(stream: KcpStream) -> (ReadHalf, WriteHalf) {
 }
 
 impl ReadHalf {
-    /// As [`KcpStream::recv`].
+    /// Does as [`KcpStream::recv`].
     ///
     /// # Errors
     /// As for [`KcpStream::recv`].
@@ -47,7 +47,7 @@ impl ReadHalf {
         poll_fn(|cx| self.handle.poll_read(cx, buf, true)).await
     }
 
-    /// As [`KcpStream::try_recv`].
+    /// Does as [`KcpStream::try_recv`].
     ///
     /// # Errors
     /// As for [`KcpStream::try_recv`].
@@ -55,12 +55,12 @@ impl ReadHalf {
         self.handle.try_read(buf)
     }
 
-    /// As [`KcpStream::peer_addr`].
+    /// Returns the same as [`KcpStream::peer_addr`].
     pub fn peer_addr(&self) -> SocketAddr {
         self.handle.peer_addr()
     }
 
-    /// As [`KcpStream::stats`].
+    /// Returns the same as [`KcpStream::stats`].
     pub fn stats(&self) -> StreamStats {
         self.handle.stats()
     }
@@ -78,7 +78,7 @@ impl ReadHalf {
 }
 
 impl WriteHalf {
-    /// As [`KcpStream::send`].
+    /// Does as [`KcpStream::send`].
     ///
     /// # Errors
     /// As for [`KcpStream::send`].
@@ -89,7 +89,7 @@ impl WriteHalf {
         poll_fn(|cx| self.handle.poll_write(cx, message)).await
     }
 
-    /// As [`KcpStream::try_send`].
+    /// Does as [`KcpStream::try_send`].
     ///
     /// # Errors
     /// As for [`KcpStream::try_send`].
@@ -97,7 +97,7 @@ impl WriteHalf {
         self.handle.try_write(message)
     }
 
-    /// As [`KcpStream::close`].
+    /// Does as [`KcpStream::close`].
     ///
     /// # Errors
     /// As for [`KcpStream::close`].
@@ -108,17 +108,17 @@ impl WriteHalf {
         poll_fn(|cx| self.handle.poll_close(cx)).await
     }
 
-    /// As [`KcpStream::peer_addr`].
+    /// Returns the same as [`KcpStream::peer_addr`].
     pub fn peer_addr(&self) -> SocketAddr {
         self.handle.peer_addr()
     }
 
-    /// As [`KcpStream::stats`].
+    /// Returns the same as [`KcpStream::stats`].
     pub fn stats(&self) -> StreamStats {
         self.handle.stats()
     }
 
-    /// The handle, without closing anything.
+    /// Returns the handle without closing the writing side.
     fn into_handle(mut self) -> Arc<Handle> {
         self.open = false;
         Arc::clone(&self.handle)
@@ -150,8 +150,8 @@ macro_rules! reads {
     )*};
 }
 
-/// Writes one message of what fits into one, where there are messages; `write_all` and `copy` go on
-/// with the rest, as they do with every writer that takes a part.
+/// Writes what fits into one message. `write_all` and `copy` go on with the rest, as they do with
+/// every writer that takes a part.
 fn poll_write_part(
     handle: &Handle,
     cx: &mut Context<'_>,

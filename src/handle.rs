@@ -1,16 +1,17 @@
-//! A session as whoever holds it sees it: every call takes the lock, acts, and wakes who has to act on it.
+//! The handle to a session: every call takes the lock, acts, and wakes the tasks concerned.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::shared::{Shared, State};
+use super::shared::{EndpointState, Shared};
 use crate::KcpError;
 use crate::StreamStats;
 use smol_kcp_proto::router::Key;
 
-/// What the stream and its halves share. The session is released with the last of them.
+/// Holds one session for a stream and its halves; dropped with the last of them, it releases the
+/// session.
 pub(super) struct Handle {
     shared: Arc<Shared>,
     key: Key,
@@ -60,7 +61,7 @@ impl Handle {
 
     fn read(
         &self,
-        state: &mut State,
+        state: &mut EndpointState,
         buf: &mut [u8],
         whole: bool,
     ) -> Result<Option<usize>, KcpError> {
@@ -89,7 +90,7 @@ impl Handle {
         })
     }
 
-    /// Closes the writing side in the background.
+    /// Closes the writing side without waiting.
     pub(super) fn start_close(&self) {
         self.shared.with(|state, now| state.router.close(now, self.key));
     }
@@ -108,8 +109,8 @@ impl Handle {
         state.router.peer(self.key).unwrap_or(state.local_addr)
     }
 
-    /// The peer, unless the session has failed.
-    pub(super) fn living_peer(&self) -> Option<SocketAddr> {
+    /// Returns the peer's address, unless the session has failed.
+    pub(super) fn connected_peer(&self) -> Option<SocketAddr> {
         let state = self.shared.lock();
         state.router.is_connected(self.key).ok()?;
         state.router.peer(self.key)

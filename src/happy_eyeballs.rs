@@ -1,4 +1,4 @@
-//! One connection to a peer with several addresses (RFC 8305).
+//! Connecting to a peer with several addresses (RFC 8305).
 
 use std::future::{poll_fn, Future};
 use std::io;
@@ -12,11 +12,11 @@ use async_io::Timer;
 /// Time from the beginning of one attempt to that of the next (RFC 8305, section 8).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Connects to one of several addresses, as RFC 8305 has it: the families alternate, an attempt
-/// that has not ended after 250 ms is joined by one to the next address, one that fails is followed
-/// at once, and the first that succeeds counts. The others are dropped.
+/// Connects to one of several addresses by RFC 8305: the families alternate; after 250 ms an
+/// attempt to the next address joins one that has not ended, after a failure it begins at once. The
+/// first connection is returned, and the other attempts are dropped.
 ///
-/// The time is the caller's to limit.
+/// There is no limit in time: the caller sets one.
 ///
 /// # Errors
 /// That of the attempt that failed last; `NotFound` without an address.
@@ -79,7 +79,8 @@ where
     .await
 }
 
-/// Addresses of both families in turn, each family in its order, beginning with that of the first.
+/// Orders addresses so that the families alternate, beginning with that of the first; within a
+/// family the order stays (RFC 8305, section 4).
 fn interleave(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
     let first = addrs.first().map(SocketAddr::is_ipv6);
     let (same, other): (Vec<_>, Vec<_>) =

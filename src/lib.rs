@@ -35,14 +35,14 @@
 //!
 //! # Who does the work
 //!
-//! Each socket has one [`Driver`], a future that receives, keeps the deadlines and sends. `bind` and
-//! `connect` spawn it on smol's executor; the `with_driver` forms hand it to the caller, for any
-//! other executor or none. An endpoint at rest costs no wake-ups.
+//! Each socket has one [`Driver`], a future that receives, keeps the deadlines and sends. `bind`
+//! and `connect` spawn it on smol's executor; the `with_driver` forms hand it to the caller, for
+//! any other executor or none. An endpoint at rest costs no wake-ups.
 //!
 //! # Cancel safety
 //!
-//! A future that is dropped before it is done loses no data and leaves no stream wedged. Each method
-//! says what that means for it.
+//! A future that is dropped before it is done loses no data and leaves no stream wedged. Each
+//! method says what that means for it.
 //!
 //! # Features
 //!
@@ -52,9 +52,9 @@
 //!
 //! # The crates
 //!
-//! The protocol is [`smol-kcp-proto`](smol_kcp_proto), without sockets, clocks and threads; this crate is its
-//! shell, which has them. The program `smol-kcpd`, TCP over KCP, is a crate of its own and uses what is
-//! public here.
+//! The protocol is [`smol-kcp-proto`](smol_kcp_proto), without sockets, clocks and threads; this
+//! crate is its shell, which has them. The program `smol-kcpd`, TCP over KCP, is a crate of its own
+//! and uses what is public here.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, rust_2018_idioms)]
@@ -92,5 +92,6 @@ pub use smol_kcp_proto::{
 pub use spawn::AsyncToSocketAddrs;
 pub use stream::KcpStream;
 pub use transport::{
-    bind_all, Datagrams, FrameLength, FramedTransport, MemoryTransport, Transport, UdpTransport,
+    bind_all, Datagrams, FrameLengthError, FramedTransport, MemoryTransport, Transport,
+    UdpTransport,
 };

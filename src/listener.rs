@@ -1,4 +1,4 @@
-//! Streams that peers open.
+//! Listeners: the streams that peers open.
 
 use std::fmt;
 use std::net::{SocketAddr, UdpSocket};
@@ -110,7 +110,7 @@ impl KcpListener {
         KcpListener { shared: Arc::clone(shared), incoming: shared.incoming.1.clone() }
     }
 
-    /// The next stream that a peer opened, and the peer's address.
+    /// Waits for the next stream that a peer has opened. Returns it with the peer's address.
     ///
     /// # Errors
     /// What ended the driver: [`KcpError::Io`] or [`KcpError::Closed`].
@@ -122,7 +122,7 @@ impl KcpListener {
             match self.incoming.recv().await {
                 Ok(stream) => {
                     self.shared.accepted();
-                    if let Some(accepted) = alive(stream) {
+                    if let Some(accepted) = if_connected(stream) {
                         return Ok(accepted);
                     }
                 }
@@ -131,8 +131,8 @@ impl KcpListener {
         }
     }
 
-    /// The streams that peers open, one after the other. The stream of streams ends with what ended
-    /// the driver.
+    /// Returns the streams that peers open, one after the other. The last item is the error that
+    /// ended the driver.
     ///
     /// # Examples
     ///
@@ -155,30 +155,30 @@ impl KcpListener {
         self.shared.lock().ended.clone().unwrap_or(KcpError::Closed)
     }
 
-    /// A handle to the endpoint, for opening streams over the same socket.
+    /// Returns a handle to the endpoint, for opening streams over the same socket.
     pub fn endpoint(&self) -> KcpEndpoint {
         KcpEndpoint::from_shared(Arc::clone(&self.shared))
     }
 
-    /// The address of the socket.
+    /// Returns the address of the socket.
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.lock().local_addr
     }
 
-    /// What the endpoint has done.
+    /// Returns the counters of the endpoint.
     pub fn stats(&self) -> EndpointStats {
         self.shared.stats()
     }
 
-    /// The conversations that are on the wire now, ordered by number.
+    /// Lists the conversations that are on the wire now, ordered by number.
     pub fn sessions(&self) -> Vec<SessionInfo> {
         sessions(&self.shared)
     }
 }
 
-/// A stream that failed while it waited to be accepted is nobody's business any more.
-fn alive(stream: KcpStream) -> Option<(KcpStream, SocketAddr)> {
-    let peer = stream.living_peer()?;
+/// Returns a stream with its peer, unless it has failed while it waited to be accepted.
+fn if_connected(stream: KcpStream) -> Option<(KcpStream, SocketAddr)> {
+    let peer = stream.connected_peer()?;
     Some((stream, peer))
 }
 
@@ -194,7 +194,7 @@ impl Drop for KcpListener {
             state.listeners == 0
         });
         if last {
-            self.shared.turn_away();
+            self.shared.reject_incoming();
         }
     }
 }
@@ -205,7 +205,7 @@ impl fmt::Debug for KcpListener {
     }
 }
 
-/// The streams that peers open, as a [`Stream`]: see [`KcpListener::incoming`].
+/// Yields the streams that peers open: see [`KcpListener::incoming`].
 #[must_use = "streams do nothing unless polled"]
 pub struct Incoming<'a> {
     listener: &'a KcpListener,
@@ -224,7 +224,7 @@ impl Stream for Incoming<'_> {
             match ready!(self.incoming.as_mut().poll_next(cx)) {
                 Some(stream) => {
                     self.listener.shared.accepted();
-                    if let Some((stream, _)) = alive(stream) {
+                    if let Some((stream, _)) = if_connected(stream) {
                         return Poll::Ready(Some(Ok(stream)));
                     }
                 }

@@ -1,4 +1,4 @@
-//! The round trip to a KCP server, without a conversation.
+//! Round-trip times to a KCP server without a conversation.
 
 use std::fmt;
 use std::future::{poll_fn, Future};
@@ -21,18 +21,18 @@ use smol_kcp_proto::Random;
 /// Datagrams received at a time: one is expected.
 const BATCH: usize = 16;
 
-/// Batches of old news that are read before a ping; more than that is a flood, and goes on anyway.
+/// Limits the batches that are read and discarded before a ping: a flood would never end.
 const OLD_BATCHES: usize = 8;
 
-/// Unanswered pings in a row after which the local address may be to blame, as on a router whose
+/// Unanswered pings in a row after which the local address may be the cause, as on a router whose
 /// WAN address has changed.
 const UNANSWERED: u32 = 3;
 
 /// Measures round trips to a KCP server.
 ///
 /// A ping is an empty data segment (24 bytes) of a random conversation number, with a random clock
-/// and a random sequence number that lies before the beginning of every conversation. Whoever
-/// repeats both has seen it.
+/// and a random sequence number that lies before the beginning of every conversation. An answer
+/// that repeats both comes from a peer that has seen the ping.
 ///
 /// - An endpoint of this crate does not know the conversation and answers with a reset that repeats
 ///   both: it keeps nothing and accepts no stream. It gives at most 200 such answers a second
@@ -42,7 +42,7 @@ const UNANSWERED: u32 = 3;
 ///   an unknown peer begins a session, which receives nothing and goes when it expires: one for each
 ///   `KcpPing`, not for each ping. Servers that encrypt or have FEC in front do not answer.
 ///
-/// Nothing is spawned: what there is to do is done while [`ping`](KcpPing::ping) is polled.
+/// Nothing is spawned: all work is done while [`ping`](KcpPing::ping) is polled.
 ///
 /// # Examples
 ///
@@ -64,14 +64,14 @@ pub struct KcpPing {
     random: Random,
     outgoing: Datagrams,
     incoming: Datagrams,
-    /// Pings in a row that nobody has answered, the one under way included.
+    /// Unanswered pings in a row, the one under way included.
     unanswered: u32,
 }
 
 impl KcpPing {
     /// Pings `addr` from a UDP socket on a port of the system's choice. Of `config` only
-    /// [`dscp`](KcpConfig::dscp) and [`socket_buffers`](KcpConfig::socket_buffers) matter. Of several
-    /// addresses behind a name, the first that the system has a route to is taken.
+    /// [`dscp`](KcpConfig::dscp) and [`socket_buffers`](KcpConfig::socket_buffers) matter. Of
+    /// several addresses behind a name, the first that the system has a route to is taken.
     ///
     /// # Errors
     /// [`KcpError::Config`]; [`KcpError::Io`] from resolving the name and from the system.
@@ -108,7 +108,7 @@ impl KcpPing {
         }
     }
 
-    /// Where the pings go.
+    /// Returns the address that is pinged.
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
     }
@@ -116,8 +116,8 @@ impl KcpPing {
     /// Sends one ping and waits for its answer; returns the time between the two, in whole
     /// microseconds. Answers to other pings, late ones and copies, do not count.
     ///
-    /// After three pings in a row without an answer the next one leaves from a fresh port, where the
-    /// transport can [`rebind`](Transport::rebind).
+    /// After three pings in a row without an answer the next one leaves from a fresh port, where
+    /// the transport can [`rebind`](Transport::rebind).
     ///
     /// # Errors
     /// [`KcpError::TimedOut`] without an answer within `timeout`; [`KcpError::Refused`] where the
@@ -130,7 +130,7 @@ impl KcpPing {
             self.unanswered = 0;
         }
         self.unanswered = self.unanswered.saturating_add(1);
-        poll_fn(|cx| Poll::Ready(self.forget(cx))).await?;
+        poll_fn(|cx| Poll::Ready(self.discard_late(cx))).await?;
 
         let question = self.question();
         self.outgoing.clear();
@@ -150,8 +150,8 @@ impl KcpPing {
         Ok(answered.since(sent))
     }
 
-    /// What has come since the last ping is about the last ping.
-    fn forget(&mut self, cx: &mut Context<'_>) -> Result<(), KcpError> {
+    /// Discards what has arrived since the last ping: late answers and errors about it.
+    fn discard_late(&mut self, cx: &mut Context<'_>) -> Result<(), KcpError> {
         for _ in 0..OLD_BATCHES {
             self.incoming.clear();
             match self.transport.poll_recv(cx, &mut self.incoming) {
@@ -163,15 +163,16 @@ impl KcpPing {
         Ok(())
     }
 
-    /// Sequence numbers from 2^30 before the first one on: a repetition to who has a conversation of
-    /// that number, and the beginning of one to nobody.
+    /// Makes the segment of one ping.
     fn question(&mut self) -> Header {
         Header {
             conv: self.conv,
             cmd: CMD_PUSH,
+            // The last 2^30 numbers before 0, the first of every conversation: a peer that has this
+            // conversation takes the segment for a repetition, and no peer begins one with it.
             sn: self.random.next_u32() | 0xc000_0000,
             ts: self.random.next_u32(),
-            // A stock peer with something to say, as a banner, keeps it.
+            // A closed window: a stock peer that sends a banner keeps it.
             wnd: 0,
             ..Header::default()
         }
@@ -188,7 +189,7 @@ impl KcpPing {
             *sent = self.clock.now();
         }
         match self.transport.poll_send(cx, &mut self.outgoing) {
-            // It was an earlier one, or the answer to this one comes the other way.
+            // The refusal was about an earlier ping; one about this ping is reported by receiving.
             Poll::Ready(Err(error)) if is_refused(&error) => {}
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
             Poll::Ready(Ok(())) | Poll::Pending => {}
@@ -204,7 +205,7 @@ impl KcpPing {
             if received.any(|(from, datagram)| from == self.peer && answers(question, datagram)) {
                 return Poll::Ready(Ok(()));
             }
-            // A flood must not keep it from ending.
+            // Checked here too: in a flood the loop would not get to the timer.
             if self.clock.now() > deadline {
                 return Poll::Ready(Err(KcpError::TimedOut));
             }
@@ -216,7 +217,7 @@ fn is_refused(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::ConnectionRefused
 }
 
-/// Is there a reset or an acknowledgement in `datagram` that repeats clock and number?
+/// Returns whether `datagram` has a reset or an acknowledgement that repeats clock and number.
 fn answers(question: &Header, datagram: &[u8]) -> bool {
     wire::check(datagram).is_ok_and(|first| first.conv == question.conv)
         && wire::segments(datagram).flatten().any(|segment| {

@@ -1,8 +1,8 @@
 //! What the driver and the handles share: one lock, and the wakers.
 //!
-//! One lock for an endpoint, not one for each session: on the one-core machines this is for there
-//! is nobody to contend, and no order of locks to get wrong. It is never held across an await or a
-//! system call, and wakers are fired after it has been given back.
+//! An endpoint has one lock, not one for each session: on machines with one core it is hardly ever
+//! contended, and there is no order of locks to get wrong. It is never held across an await, and no
+//! waker is called or dropped under it: a waker is foreign code and may call back.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,40 +18,39 @@ use smol_kcp_proto::router::{Key, Router};
 use smol_kcp_proto::time::Time;
 use smol_kcp_proto::{READABLE, WRITABLE};
 
-/// One endpoint, as seen by its driver and all its handles.
+/// Joins the driver of an endpoint with its handles.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) clock: Clock,
-    state: Mutex<State>,
-    /// Streams that peers opened, up to the configured backlog.
+    state: Mutex<EndpointState>,
+    /// Streams that peers have opened, up to the configured backlog.
     pub(super) incoming: (Sender<KcpStream>, Receiver<KcpStream>),
 }
 
-/// What the lock guards.
+/// Holds what the lock guards.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct EndpointState {
     pub(super) router: Router,
-    /// By session key.
+    /// The wakers of each session, by its key.
     wakers: Vec<StreamWakers>,
     driver: Option<Waker>,
-    /// The driver waits to be woken; nobody has done so yet. Not while it is going to look anyway.
+    /// The driver waits and has not been woken yet; `false` while it is about to run anyway.
     pub(super) driver_waits: bool,
-    /// Wakers that were replaced or forgotten. They are somebody else's code, even when dropped: they
-    /// wait until the lock has been given back.
-    former: Vec<Waker>,
-    /// What the driver's timer is set to.
+    /// Wakers that were replaced or forgotten, to be dropped after the lock has been released.
+    stale: Vec<Waker>,
+    /// The deadline of the driver's timer.
     pub(super) armed: Option<Time>,
-    /// Why there is no driver any more.
+    /// The cause, once the driver has ended.
     pub(super) ended: Option<KcpError>,
-    /// Endpoints and listeners; streams are counted by the router.
+    /// Handles of endpoints and listeners; the router counts the streams.
     pub(super) handles: usize,
-    /// Of these, the listeners.
+    /// Those of the handles that are listeners.
     pub(super) listeners: usize,
     pub(super) local_addr: SocketAddr,
     pub(super) counters: Counters,
 }
 
-/// What the driver counts.
+/// Counters of the driver.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counters {
     pub(super) polls: u64,
@@ -76,12 +75,12 @@ impl Shared {
         let incoming = async_channel::unbounded();
         Arc::new(Shared {
             clock: Clock::new(),
-            state: Mutex::new(State {
+            state: Mutex::new(EndpointState {
                 router,
                 wakers: Vec::new(),
                 driver: None,
                 driver_waits: false,
-                former: Vec::new(),
+                stale: Vec::new(),
                 armed: None,
                 ended: None,
                 handles: 0,
@@ -93,31 +92,32 @@ impl Shared {
         })
     }
 
-    /// The bare lock, for looking.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // Whoever panicked left the state as a panic of the application's waker leaves it: whole.
+    /// Locks the state without waking anybody: for reading.
+    pub(super) fn lock(&self) -> MutexGuard<'_, EndpointState> {
+        // Only a waker can have panicked under the lock, in `clone`; the state is whole then.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something to the state; whoever has to act on it is woken after the lock is given back.
-    pub(super) fn with<R>(&self, act: impl FnOnce(&mut State, Time) -> R) -> R {
+    /// Runs `act` on the state; the tasks that have to act on the result are woken after the lock
+    /// is released.
+    pub(super) fn with<R>(&self, act: impl FnOnce(&mut EndpointState, Time) -> R) -> R {
         let now = self.clock.now();
         self.change(|state| act(state, now))
     }
 
-    /// The same for what may not need the time, which costs a good deal to ask for.
-    pub(super) fn change<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
+    /// Does as [`with`](Shared::with) without asking for the time, which is expensive.
+    pub(super) fn change<R>(&self, act: impl FnOnce(&mut EndpointState) -> R) -> R {
         let mut state = self.lock();
         let result = act(&mut state);
-        let woken = state.has_news().then(|| {
-            let mut woken = Woken::default();
-            state.collect(&mut woken);
-            woken
+        let wakes = state.has_news().then(|| {
+            let mut wakes = WakeBatch::default();
+            state.collect(&mut wakes);
+            wakes
         });
         let driver = state.wake_driver();
         drop(state);
-        if let Some(mut woken) = woken {
-            woken.wake();
+        if let Some(mut wakes) = wakes {
+            wakes.wake();
         }
         if let Some(driver) = driver {
             driver.wake();
@@ -125,7 +125,7 @@ impl Shared {
         result
     }
 
-    /// The backlog has room again: the driver fills it from those that wait.
+    /// Wakes the driver if streams wait for the room in the backlog that an `accept` has made.
     pub(super) fn accepted(&self) {
         let driver = {
             let mut state = self.lock();
@@ -137,14 +137,14 @@ impl Shared {
         }
     }
 
-    /// Nobody is going to accept the streams that wait for it.
-    pub(super) fn turn_away(&self) {
+    /// Aborts the streams in the backlog, since there is no listener to accept them.
+    pub(super) fn reject_incoming(&self) {
         while let Ok(stream) = self.incoming.1.try_recv() {
             stream.abort();
         }
     }
 
-    /// What has been counted.
+    /// Returns the counters of the router and the driver.
     pub(super) fn stats(&self) -> EndpointStats {
         let state = self.lock();
         let counters = state.counters;
@@ -162,33 +162,33 @@ impl Shared {
     }
 }
 
-impl State {
-    /// Is there something to [`collect`](State::collect)?
+impl EndpointState {
+    /// Returns whether there is something to [`collect`](EndpointState::collect).
     fn has_news(&self) -> bool {
-        self.router.has_events() || !self.former.is_empty()
+        self.router.has_events() || !self.stale.is_empty()
     }
 
-    /// Moves the wakers of sessions with news, and the former ones, into `woken`.
-    pub(super) fn collect(&mut self, woken: &mut Woken) {
+    /// Moves the wakers of sessions with news, and the stale ones, into `wakes`.
+    pub(super) fn collect(&mut self, wakes: &mut WakeBatch) {
         if !self.has_news() {
             return;
         }
-        woken.former.append(&mut self.former);
+        wakes.stale.append(&mut self.stale);
         while let Some((key, ready)) = self.router.pop_ready() {
             if let Some(wakers) = self.wakers.get_mut(key) {
                 if ready & READABLE != 0 {
-                    woken.readers |= wakers.read.is_some();
-                    woken.wakers.extend(wakers.read.take());
+                    wakes.readers |= wakers.read.is_some();
+                    wakes.wakers.extend(wakers.read.take());
                 }
                 if ready & WRITABLE != 0 {
-                    woken.wakers.extend(wakers.write.take());
+                    wakes.wakers.extend(wakers.write.take());
                 }
             }
-            woken.endings |= self.router.is_ending(key);
+            wakes.endings |= self.router.is_ending(key);
         }
     }
 
-    /// The driver's waker, if it has something to do that it does not know of.
+    /// Takes the driver's waker if the driver has something to do that it does not know of.
     fn wake_driver(&mut self) -> Option<Waker> {
         if self.needs_driver() {
             self.take_driver()
@@ -197,7 +197,7 @@ impl State {
         }
     }
 
-    /// The driver's waker, unless it is going to look anyway.
+    /// Takes the driver's waker, unless the driver is about to run anyway.
     fn take_driver(&mut self) -> Option<Waker> {
         std::mem::take(&mut self.driver_waits).then(|| self.driver.clone()).flatten()
     }
@@ -211,37 +211,39 @@ impl State {
         sooner || self.router.has_transmits() || self.is_done()
     }
 
-    /// Is nothing left to do, for anybody?
+    /// Returns whether no handle is left and every session has ended.
     pub(super) fn is_done(&self) -> bool {
         self.handles == 0 && self.router.is_empty()
     }
 
-    /// Notes whom to wake when the driver has something to do.
+    /// Stores the task to wake when the driver has something to do.
     pub(super) fn set_driver(&mut self, cx: &mut Context<'_>) {
-        self.former.extend(replace(&mut self.driver, cx));
+        self.stale.extend(replace(&mut self.driver, cx));
         self.driver_waits = true;
     }
 
-    /// There is no driver any more.
+    /// Drops the driver's waker, since the driver has ended.
     pub(super) fn forget_driver(&mut self) {
-        self.former.extend(self.driver.take());
+        self.stale.extend(self.driver.take());
         self.driver_waits = false;
     }
 
+    /// Stores the task to wake when `key` becomes readable.
     pub(super) fn wait_readable(&mut self, key: Key, cx: &mut Context<'_>) {
-        let former = replace(&mut self.stream_wakers(key).read, cx);
-        self.former.extend(former);
+        let stale = replace(&mut self.stream_wakers(key).read, cx);
+        self.stale.extend(stale);
     }
 
+    /// Stores the task to wake when `key` becomes writable, connected or delivered.
     pub(super) fn wait_writable(&mut self, key: Key, cx: &mut Context<'_>) {
-        let former = replace(&mut self.stream_wakers(key).write, cx);
-        self.former.extend(former);
+        let stale = replace(&mut self.stream_wakers(key).write, cx);
+        self.stale.extend(stale);
     }
 
-    /// The handle of `key` is new or gone: nobody waits.
+    /// Drops the wakers of `key`, whose handle is new or gone.
     pub(super) fn forget_wakers(&mut self, key: Key) {
         let StreamWakers { read, write } = std::mem::take(self.stream_wakers(key));
-        self.former.extend(read.into_iter().chain(write));
+        self.stale.extend(read.into_iter().chain(write));
     }
 
     fn stream_wakers(&mut self, key: Key) -> &mut StreamWakers {
@@ -252,8 +254,8 @@ impl State {
     }
 }
 
-/// The last task to wait is the one that is woken, as with every AsyncRead. The waker of the one
-/// before is given back.
+/// Stores the waker of the task that polled last, the only one to be woken, as with every
+/// `AsyncRead`. Returns the one before.
 fn replace(slot: &mut Option<Waker>, cx: &mut Context<'_>) -> Option<Waker> {
     match slot {
         Some(waker) if waker.will_wake(cx.waker()) => None,
@@ -261,35 +263,37 @@ fn replace(slot: &mut Option<Waker>, cx: &mut Context<'_>) -> Option<Waker> {
     }
 }
 
-/// Wakers to fire, or to drop, once the lock has been given back.
+/// Collects wakers to call, or to drop, after the lock has been released.
 #[derive(Debug, Default)]
-pub(super) struct Woken {
+pub(super) struct WakeBatch {
     wakers: Vec<Waker>,
-    former: Vec<Waker>,
-    /// Some of them wait for bytes.
+    stale: Vec<Waker>,
+    /// Some of the wakers are of tasks that read.
     readers: bool,
-    /// Some may learn of an end.
+    /// Some of the wakers are of tasks that may learn of an end.
     endings: bool,
 }
 
-impl Woken {
-    /// Wakers for which memory is kept: about as many as one batch of datagrams wakes.
+impl WakeBatch {
+    /// Wakers for which memory is kept: as many as one batch of datagrams wakes.
     const KEEP: usize = 128;
 
-    /// May what a turn has to send wait until these have had their turn? A reader often answers
-    /// what it reads, and both then share a datagram. But who learns of an end may exit at once.
-    pub(super) fn answers_can_wait(&self) -> bool {
+    /// Returns whether the datagrams of a turn may leave after these tasks have run.
+    pub(super) fn can_defer_transmit(&self) -> bool {
+        // A reader often answers what it reads, and both then share a datagram. A task that learns
+        // of an end may exit at once, with the peer still waiting for its acknowledgement.
         self.readers && !self.endings
     }
 
+    /// Wakes all collected tasks and drops the stale wakers. Never called under the lock.
     pub(super) fn wake(&mut self) {
         (self.readers, self.endings) = (false, false);
         while let Some(waker) = self.wakers.pop() {
             waker.wake();
         }
-        self.former.clear();
-        for memory in [&mut self.wakers, &mut self.former] {
-            if memory.capacity() > Woken::KEEP {
+        self.stale.clear();
+        for memory in [&mut self.wakers, &mut self.stale] {
+            if memory.capacity() > WakeBatch::KEEP {
                 *memory = Vec::new();
             }
         }

@@ -1,4 +1,4 @@
-//! The only room that names smol's executor and its resolver.
+//! smol's executor and resolver, named nowhere else.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ pub(super) fn spawn(driver: Driver) {
     .detach();
 }
 
-/// The addresses behind a name, at least one.
+/// Resolves a name to at least one address.
 pub(super) async fn resolve(addr: impl AsyncToSocketAddrs) -> Result<Vec<SocketAddr>, KcpError> {
     let addrs = smol::net::resolve(addr).await?;
     if addrs.is_empty() {
@@ -28,7 +28,7 @@ pub(super) async fn resolve(addr: impl AsyncToSocketAddrs) -> Result<Vec<SocketA
     Ok(addrs)
 }
 
-/// The addresses of a peer with that name, at least one. No peer is at port 0.
+/// Resolves a peer's name to at least one address, none of which has port 0.
 pub(super) async fn resolve_peer(
     addr: impl AsyncToSocketAddrs,
 ) -> Result<Vec<SocketAddr>, KcpError> {

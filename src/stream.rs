@@ -1,4 +1,4 @@
-//! One conversation, as the application holds it.
+//! Streams: one conversation with a peer.
 
 use std::fmt;
 use std::future::{poll_fn, Future};
@@ -17,13 +17,14 @@ use crate::KcpError;
 use crate::StreamStats;
 use smol_kcp_proto::router::Key;
 
-/// A reliable conversation with one peer.
+/// Carries a reliable conversation with one peer.
 ///
 /// [`AsyncRead`](futures_lite::AsyncRead) and [`AsyncWrite`](futures_lite::AsyncWrite) carry bytes;
 /// [`send`](KcpStream::send) and [`recv`](KcpStream::recv) carry messages, unless the configuration
-/// says [`stream`](KcpConfig::stream), where they carry bytes too. Without it, each write of bytes is
-/// a message: what is longer than [`max_message`](KcpConfig::max_message) is taken in parts, so that
-/// `write_all` and `copy` deliver every byte, and the other side, which reads bytes, sees no difference.
+/// says [`stream`](KcpConfig::stream), where they carry bytes too. Without it, each write of bytes
+/// is a message: what is longer than [`max_message`](KcpConfig::max_message) is taken in parts, so
+/// that `write_all` and `copy` deliver every byte, and the other side, which reads bytes, sees no
+/// difference.
 ///
 /// Dropped, the stream is closed in the background: what was written is delivered within
 /// [`linger`](KcpConfig::linger). A program that ends takes its background with it:
@@ -50,10 +51,10 @@ pub struct KcpStream {
 }
 
 impl KcpStream {
-    /// Connects to `addr` from a UDP socket of its own, on a port of the system's choice, and spawns
-    /// the [`Driver`] on smol's executor. Should the path fall silent, the socket is replaced and
-    /// the stream goes on. Of several addresses behind a name, the first that answers is taken, as
-    /// [`happy_eyeballs`](crate::happy_eyeballs) has it.
+    /// Connects to `addr` from a UDP socket of its own, on a port of the system's choice, and
+    /// spawns the [`Driver`] on smol's executor. Should the path fall silent, the socket is
+    /// replaced and the stream goes on. Of several addresses behind a name, the first that answers
+    /// is taken: see [`happy_eyeballs`](crate::happy_eyeballs).
     ///
     /// # Errors
     /// [`KcpError::Config`]; [`KcpError::TimedOut`] without an answer within
@@ -80,8 +81,8 @@ impl KcpStream {
         KcpStream::connect_any(config, None, addr).await
     }
 
-    /// As [`connect`](KcpStream::connect), under a conversation number of the caller's choice; 0
-    /// asks the peer to allocate one, as `tokio_kcp` understands it.
+    /// Does as [`connect`](KcpStream::connect), under a conversation number of the caller's choice;
+    /// 0 asks the peer to allocate one, as `tokio_kcp` understands it.
     ///
     /// # Errors
     /// As for [`connect`](KcpStream::connect).
@@ -241,7 +242,7 @@ impl KcpStream {
         poll_fn(|cx| self.handle.poll_read(cx, buf, true)).await
     }
 
-    /// As [`send`](KcpStream::send), without waiting.
+    /// Does as [`send`](KcpStream::send), without waiting.
     ///
     /// # Errors
     /// [`KcpError::WouldBlock`] without room, and those of [`send`](KcpStream::send).
@@ -264,7 +265,7 @@ impl KcpStream {
         self.handle.try_write(message)
     }
 
-    /// As [`recv`](KcpStream::recv), without waiting.
+    /// Does as [`recv`](KcpStream::recv), without waiting.
     ///
     /// # Errors
     /// [`KcpError::WouldBlock`] when nothing is there, and those of [`recv`](KcpStream::recv).
@@ -272,7 +273,7 @@ impl KcpStream {
         self.handle.try_read(buf)
     }
 
-    /// Lets small writes leave that wait for company (without
+    /// Sends small writes that wait to share a datagram (without
     /// [`flush_write`](KcpConfig::flush_write)). It does not wait until they arrive:
     /// [`close`](KcpStream::close) does.
     ///
@@ -311,13 +312,14 @@ impl KcpStream {
         poll_fn(|cx| self.handle.poll_close(cx)).await
     }
 
-    /// Ends the stream at once, both ways, and what is on its way is lost. A peer of our kind
-    /// learns of it ([`KcpError::Reset`]); others by silence.
+    /// Ends both directions at once; what is on its way is lost. A peer of this crate gets
+    /// [`KcpError::Reset`], others notice the silence.
     pub fn abort(self) {
         self.handle.abort();
     }
 
-    /// Two halves that different tasks may own. The writing half closes its side when dropped.
+    /// Splits the stream into two halves that different tasks may own. The writing half closes its
+    /// side when dropped.
     ///
     /// # Examples
     ///
@@ -334,29 +336,29 @@ impl KcpStream {
         super::halves::split(self)
     }
 
-    /// The conversation number; 0 while the peer has not allocated one.
+    /// Returns the conversation number; 0 while the peer has not allocated one.
     pub fn conv(&self) -> u32 {
         self.handle.conv()
     }
 
-    /// Where the peer is now; it may move.
+    /// Returns the present address of the peer, which may change.
     pub fn peer_addr(&self) -> SocketAddr {
         self.handle.peer_addr()
     }
 
-    /// The address of the socket.
+    /// Returns the address of the socket.
     pub fn local_addr(&self) -> SocketAddr {
         self.handle.local_addr()
     }
 
-    /// What the stream has done, and how its path looks.
+    /// Returns the counters of the stream and the measurements of its path.
     pub fn stats(&self) -> StreamStats {
         self.handle.stats()
     }
 
-    /// The peer, unless the stream has failed.
-    pub(super) fn living_peer(&self) -> Option<SocketAddr> {
-        self.handle.living_peer()
+    /// Returns the peer's address, unless the stream has failed.
+    pub(super) fn connected_peer(&self) -> Option<SocketAddr> {
+        self.handle.connected_peer()
     }
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use std::net::{Ipv6Addr, UdpSocket};
 
-use common::{chat, story, stream, ANY};
+use common::{chat, run, stream, ANY};
 use futures_lite::{AsyncReadExt, StreamExt};
 use smol_kcp::{
     KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream, LinkConfig, MemoryTransport,
@@ -13,7 +13,7 @@ use smol_kcp::{
 
 #[test]
 fn over_ipv6() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), "[::1]:0").await.unwrap();
         assert_eq!(listener.local_addr().ip(), Ipv6Addr::LOCALHOST);
         let addr = common::echo(listener);
@@ -26,7 +26,7 @@ fn over_ipv6() {
 
 #[test]
 fn one_socket_for_both_families_tells_ipv4_as_ipv4() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), "[::]:0").await.unwrap();
         let port = listener.local_addr().port();
         let mut four = KcpStream::connect(&stream(), ("127.0.0.1", port)).await.unwrap();
@@ -43,7 +43,7 @@ fn one_socket_for_both_families_tells_ipv4_as_ipv4() {
 
 #[test]
 fn an_endpoint_of_both_families_connects_to_both() {
-    story(async {
+    run(async {
         let four = common::echo(KcpListener::bind(stream(), ANY).await.unwrap());
         let six = common::echo(KcpListener::bind(stream(), "[::1]:0").await.unwrap());
         let endpoint = KcpEndpoint::bind(stream(), "[::]:0").await.unwrap();
@@ -57,7 +57,7 @@ fn an_endpoint_of_both_families_connects_to_both() {
 
 #[test]
 fn a_name_is_tried_address_by_address() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), "localhost:0").await.unwrap();
         let addr = common::echo(listener);
         let name = format!("localhost:{}", addr.port());
@@ -75,7 +75,7 @@ fn a_name_is_tried_address_by_address() {
 
 #[test]
 fn existing_sockets_serve_connected_or_not() {
-    story(async {
+    run(async {
         let socket = UdpSocket::bind(ANY).unwrap();
         let addr = socket.local_addr().unwrap();
         let listener = KcpListener::from_socket(stream(), socket).unwrap();
@@ -97,7 +97,7 @@ fn existing_sockets_serve_connected_or_not() {
 
 #[test]
 fn a_port_that_is_taken_is_not_bound_twice() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let Err(KcpError::Io(error)) = KcpListener::bind(stream(), listener.local_addr()).await
         else {
@@ -109,7 +109,7 @@ fn a_port_that_is_taken_is_not_bound_twice() {
 
 #[test]
 fn incoming_is_a_stream_of_streams() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let endpoint = KcpEndpoint::bind(stream(), ANY).await.unwrap();
@@ -130,7 +130,7 @@ fn every_way_in_refuses_a_bad_configuration_by_the_name_of_its_field() {
     for (bad, name) in
         [(stream().with_mtu(20), "mtu"), (stream().with_netem(Some(netem)), "netem.receive.loss")]
     {
-        story(refused_everywhere(bad, name));
+        run(refused_everywhere(bad, name));
     }
 }
 

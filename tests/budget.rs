@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{met, pattern, read_pattern, story, stream, until, ANY};
+use common::{met, pattern, read_pattern, run, stream, until, ANY};
 use futures_lite::AsyncWriteExt;
 use smol_kcp::{EngineKind, KcpConfig, KcpEndpoint, KcpStream, MemoryBudget, UdpTransport};
 
@@ -34,7 +34,7 @@ async fn talk(mut stream: KcpStream) -> KcpStream {
 }
 
 fn budget_of_two_endpoints(engine: EngineKind) {
-    story(async {
+    run(async {
         let budget = MemoryBudget::new(LIMIT);
         let servers = [0, 1].map(|_| endpoint(config(engine), &budget));
         let client = KcpEndpoint::bind(config(EngineKind::Ring), ANY).await.unwrap();

@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::{chat, connected, ms, pattern, read_pattern, story, stream, until, ANY};
+use common::{chat, connected, ms, pattern, read_pattern, run, stream, until, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol::Timer;
 use smol_kcp::{KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream};
 
 #[test]
 fn a_request_that_is_closed_gets_a_long_reply() {
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&stream()).await;
         client.write_all(b"GET /").await.unwrap();
         client.close().await.unwrap();
@@ -27,7 +27,7 @@ fn a_request_that_is_closed_gets_a_long_reply() {
 
 #[test]
 fn both_sides_may_close_at_once() {
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&stream()).await;
         client.write_all(&pattern(50_000)).await.unwrap();
         server.write_all(&pattern(60_000)).await.unwrap();
@@ -41,7 +41,7 @@ fn both_sides_may_close_at_once() {
 
 #[test]
 fn a_writer_whose_peer_has_left_learns_it() {
-    story(async {
+    run(async {
         let (server, mut client) = connected(&stream()).await;
         drop(server);
         let error = loop {
@@ -57,7 +57,7 @@ fn a_writer_whose_peer_has_left_learns_it() {
 #[test]
 fn closing_a_stream_whose_peer_does_not_read_ends_with_the_linger_of_its_drop() {
     let config = KcpConfig { linger: ms(300), recv_budget: 2000, ..stream() };
-    story(async {
+    run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
         let client = KcpEndpoint::bind(config.clone(), ANY).await.unwrap();
         let mut stream = client.connect(listener.local_addr()).await.unwrap();
@@ -82,7 +82,7 @@ fn a_slow_reader_stalls_its_own_stream_only_and_its_memory_is_bounded() {
         wnd_size: (64, 128),
         ..stream()
     };
-    story(async {
+    run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let endpoint = KcpEndpoint::bind(config.clone(), ANY).await.unwrap();
@@ -134,7 +134,7 @@ fn a_slow_reader_stalls_its_own_stream_only_and_its_memory_is_bounded() {
 fn a_slow_reader_is_not_taken_for_a_dead_one() {
     let config = KcpConfig { recv_budget: 4000, dead_link: ms(1500), ..stream() };
     let data = pattern(2_000_000);
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&config).await;
         let writing = smol::spawn(async move {
             client.write_all(&data).await?;
@@ -142,7 +142,7 @@ fn a_slow_reader_is_not_taken_for_a_dead_one() {
             std::io::Result::Ok(())
         });
         until(|| server.stats().receive_queue >= 4000).await;
-        Timer::after(ms(3500)).await; // longer than the dead link: the point of the story
+        Timer::after(ms(3500)).await; // longer than the dead link: the point of this test
         assert_eq!(read_pattern(&mut server).await, 2_000_000);
         writing.await.unwrap();
     });
@@ -150,7 +150,7 @@ fn a_slow_reader_is_not_taken_for_a_dead_one() {
 
 #[test]
 fn many_streams_of_one_endpoint_share_it() {
-    story(async {
+    run(async {
         let addr = common::echo(KcpListener::bind(stream(), ANY).await.unwrap());
         let endpoint = KcpEndpoint::bind(stream(), ANY).await.unwrap();
         let tasks: Vec<_> = (0..20usize)
@@ -178,7 +178,7 @@ fn many_streams_of_one_endpoint_share_it() {
 
 #[test]
 fn a_conversation_number_is_taken_once() {
-    story(async {
+    run(async {
         let addr = common::echo(KcpListener::bind(stream(), ANY).await.unwrap());
         let endpoint = KcpEndpoint::bind(stream(), ANY).await.unwrap();
         let mut first = endpoint.connect_with_conv(77, addr).await.unwrap();

@@ -7,7 +7,7 @@ use std::pin::{pin, Pin};
 use std::sync::{mpsc, Arc};
 use std::task::{Context, Poll, Wake, Waker};
 
-use common::{cause, chat, connected, ms, pattern, read_pattern, story, stream, until, Count, ANY};
+use common::{cause, chat, connected, ms, pattern, read_pattern, run, stream, until, Count, ANY};
 use futures_lite::{future, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::Timer;
 use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream, WriteHalf};
@@ -19,7 +19,7 @@ fn poll_with<F: Future>(future: Pin<&mut F>, count: &Arc<Count>) -> Poll<F::Outp
 
 #[test]
 fn nothing_can_be_read_and_written() {
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&stream()).await;
         assert_eq!(client.write(&[]).await.unwrap(), 0);
         assert_eq!(client.read(&mut []).await.unwrap(), 0, "at once, although nothing is there");
@@ -35,7 +35,7 @@ fn nothing_can_be_read_and_written() {
 #[test]
 fn a_write_larger_than_every_buffer_is_taken_in_parts() {
     let small = stream().with_send_budget(10_000).with_recv_budget(10_000).with_wnd_size((8, 128));
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&small).await;
         let all = pattern(1_000_000);
         let taken = client.write(&all).await.unwrap();
@@ -52,7 +52,7 @@ fn a_write_larger_than_every_buffer_is_taken_in_parts() {
 #[test]
 fn cancelled_reads_and_writes_lose_nothing_and_repeat_nothing() {
     let small = stream().with_send_budget(4000).with_wnd_size((4, 128));
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&small).await;
         let all = pattern(300_000);
         let mut cancelled = (0, 0);
@@ -91,7 +91,7 @@ fn cancelled_reads_and_writes_lose_nothing_and_repeat_nothing() {
 #[test]
 fn cancelled_accepts_and_connects_wedge_nothing() {
     let config = stream().with_linger(ms(300));
-    story(async {
+    run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
         let addr = listener.local_addr();
         for _ in 0..20 {
@@ -135,7 +135,7 @@ fn cancelled_accepts_and_connects_wedge_nothing() {
 
 #[test]
 fn an_accept_that_is_woken_and_dropped_leaves_the_stream_to_the_next() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let count = Arc::new(Count::default());
@@ -154,7 +154,7 @@ fn an_accept_that_is_woken_and_dropped_leaves_the_stream_to_the_next() {
 
 #[test]
 fn a_read_begun_by_one_task_is_finished_by_another() {
-    story(async {
+    run(async {
         let (server, mut client) = connected(&stream()).await;
         let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
         let (mut server, mut buf) = (server, [0; 5]);
@@ -175,7 +175,7 @@ fn a_read_begun_by_one_task_is_finished_by_another() {
 #[test]
 fn a_write_begun_by_one_task_is_finished_by_another() {
     let small = stream().with_send_budget(1500).with_recv_budget(1500);
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&small).await;
         let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
         let data = pattern(64 * 1024);
@@ -225,7 +225,7 @@ impl Drop for Curious {
 fn a_waker_may_use_its_stream_when_it_is_dropped() {
     let (done, finished) = mpsc::channel();
     std::thread::spawn(move || {
-        story(async {
+        run(async {
             let (_server, client) = connected(&stream()).await;
             let (mut read, write) = client.split();
             let write = Arc::new(write);
@@ -244,7 +244,7 @@ fn a_waker_may_use_its_stream_when_it_is_dropped() {
 
 #[test]
 fn the_end_stays_and_a_closed_side_takes_nothing() {
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&stream()).await;
         client.write_all(b"bye").await.unwrap();
         client.close().await.unwrap();
@@ -267,7 +267,7 @@ fn the_end_stays_and_a_closed_side_takes_nothing() {
 
 #[test]
 fn a_cancelled_close_goes_on_and_can_be_waited_for_again() {
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&stream()).await;
         client.write_all(&pattern(300_000)).await.unwrap();
         assert!(future::poll_once(client.close()).await.is_none(), "nobody has read yet");
@@ -280,7 +280,7 @@ fn a_cancelled_close_goes_on_and_can_be_waited_for_again() {
 
 #[test]
 fn halves_work_in_two_tasks_and_meet_again() {
-    story(async {
+    run(async {
         let (server, client) = connected(&stream()).await;
         let (other, _other_peer) = connected(&stream()).await;
         let (mut read, mut write) = client.split();
@@ -312,7 +312,7 @@ fn halves_work_in_two_tasks_and_meet_again() {
 
 #[test]
 fn a_dropped_writing_half_closes_its_side_only() {
-    story(async {
+    run(async {
         let (mut server, client) = connected(&stream()).await;
         let (mut read, mut write) = client.split();
         write.write_all(b"question").await.unwrap();
@@ -328,7 +328,7 @@ fn a_dropped_writing_half_closes_its_side_only() {
 
 #[test]
 fn a_dropped_reading_half_leaves_the_writing_half_alone() {
-    story(async {
+    run(async {
         let (mut server, client) = connected(&stream()).await;
         let (read, mut write) = client.split();
         drop(read);
@@ -343,7 +343,7 @@ fn small_writes_wait_for_company_until_they_are_flushed() {
     // Company is waited for as long as a test can tell from no time at all.
     let mut config = KcpConfig { flush_write: false, ..stream() };
     config.nodelay.interval = 5000;
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&config).await;
         let sent = client.stats().segments_sent;
         client.write_all(b"one ").await.unwrap();

@@ -7,7 +7,7 @@ use std::pin::{pin, Pin};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use common::{chat, met, ms, pattern, read_pattern, story, stream, until, within, Count, ANY};
+use common::{chat, met, ms, pattern, read_pattern, run, stream, until, within, Count, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt, StreamExt};
 use smol::LocalExecutor;
 use smol_kcp::{Driver, KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream, MemoryTransport};
@@ -31,7 +31,7 @@ fn pending<F: Future>(future: Pin<&mut F>) -> Arc<Count> {
 
 #[test]
 fn streams_outlive_their_listener_and_newcomers_are_refused() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let mut client = KcpStream::connect(&stream(), addr).await.unwrap();
@@ -61,7 +61,7 @@ fn streams_outlive_their_listener_and_newcomers_are_refused() {
 
 #[test]
 fn of_several_listeners_the_last_one_closes_the_door() {
-    story(async {
+    run(async {
         let endpoint = KcpEndpoint::bind(stream(), ANY).await.unwrap();
         let addr = endpoint.local_addr();
         let refused = KcpStream::connect(&stream(), addr).await;
@@ -86,7 +86,7 @@ fn of_several_listeners_the_last_one_closes_the_door() {
 
 #[test]
 fn streams_outlive_their_endpoint() {
-    story(async {
+    run(async {
         let addr = common::echo(KcpListener::bind(stream(), ANY).await.unwrap());
         let endpoint = KcpEndpoint::bind(stream(), ANY).await.unwrap();
         let mut client = endpoint.connect(addr).await.unwrap();
@@ -100,9 +100,9 @@ fn streams_outlive_their_endpoint() {
 #[test]
 fn without_its_driver_everything_fails_and_every_waiter_learns_it() {
     let config = stream().with_send_budget(2000).with_recv_budget(2000);
-    // The drivers run only where the story waits, so that what is full stays full.
+    // The drivers run only where the test waits, so that what is full stays full.
     let local = LocalExecutor::new();
-    story(local.run(async {
+    run(local.run(async {
         let ((here, driver), (there, other)) = in_memory(&config);
         let (driving, _other) = (local.spawn(driver), local.spawn(other));
         let (door, other_door) = (here.listen(), there.listen());
@@ -158,7 +158,7 @@ fn without_its_driver_everything_fails_and_every_waiter_learns_it() {
 
 #[test]
 fn with_all_handles_gone_and_everything_delivered_the_driver_is_done() {
-    story(async {
+    run(async {
         let ((here, driver), (there, other)) = in_memory(&stream());
         let (driving, other) = (smol::spawn(driver), smol::spawn(other));
         let door = there.listen();
@@ -177,7 +177,7 @@ fn with_all_handles_gone_and_everything_delivered_the_driver_is_done() {
 
 #[test]
 fn a_driver_that_nobody_needs_is_done_at_once() {
-    story(async {
+    run(async {
         let ((here, driver), (_there, _other)) = in_memory(&stream());
         drop(here);
         within(ms(1000), driver).await.unwrap();
@@ -186,7 +186,7 @@ fn a_driver_that_nobody_needs_is_done_at_once() {
 
 #[test]
 fn when_the_transport_ends_everybody_sees_the_same_cause() {
-    story(async {
+    run(async {
         let ((here, driver), (there, other)) = in_memory(&stream());
         let (driving, other) = (smol::spawn(driver), smol::spawn(other));
         let (door, other_door) = (here.listen(), there.listen());
@@ -226,7 +226,7 @@ fn when_the_transport_ends_everybody_sees_the_same_cause() {
 
 #[test]
 fn what_had_arrived_can_be_read_after_the_transport_has_ended() {
-    story(async {
+    run(async {
         let ((here, driver), (there, other)) = in_memory(&stream());
         let (driving, other) = (smol::spawn(driver), smol::spawn(other));
         let door = there.listen();

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll, Waker};
 
-use common::{lossy, messages, pattern, story, stream, within, Count, ANY};
+use common::{lossy, messages, pattern, run, stream, within, Count, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol::LocalExecutor;
 use smol_kcp::{
@@ -82,7 +82,7 @@ where
 
 #[test]
 fn on_the_global_executor() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let answering = smol::spawn(answer(listener));
@@ -100,7 +100,7 @@ fn on_a_local_executor_that_nobody_else_polls() {
     let ((listener, driver), (connecting, other)) = over_udp(&stream());
     let (driver, other) = (local.spawn(driver), local.spawn(other));
     let answering = local.spawn(answer(listener));
-    story(local.run(async {
+    run(local.run(async {
         ask(connecting.await.unwrap()).await;
         answering.await;
         driver.await.unwrap();
@@ -110,7 +110,7 @@ fn on_a_local_executor_that_nobody_else_polls() {
 
 #[test]
 fn without_any_executor_as_futures_polled_together() {
-    story(zipped(over_udp(&stream())));
+    run(zipped(over_udp(&stream())));
 }
 
 #[test]
@@ -126,9 +126,9 @@ fn without_any_executor_raced_until_the_talk_is_over() {
 fn in_two_threads_with_an_executor_each() {
     let ((listener, driver), (connecting, other)) = over_udp(&stream());
     let server = std::thread::Builder::new().name("the server".into()).spawn(move || {
-        story(future::zip(answer(listener), driver)).1.unwrap();
+        run(future::zip(answer(listener), driver)).1.unwrap();
     });
-    story(future::zip(async { ask(connecting.await.unwrap()).await }, other)).1.unwrap();
+    run(future::zip(async { ask(connecting.await.unwrap()).await }, other)).1.unwrap();
     server.unwrap().join().unwrap();
 }
 
@@ -139,7 +139,7 @@ fn over_memory() {
         let (client, server) = MemoryTransport::pair();
         let ((listener, driver), (connecting, other)) = sides(&config, server, client, there);
         let talk = future::zip(answer(listener), async { ask(connecting.await.unwrap()).await });
-        story(until_over(talk, future::zip(driver, other)));
+        run(until_over(talk, future::zip(driver, other)));
     }
 }
 
@@ -213,13 +213,13 @@ fn over_a_transport_that_holds_on() {
     let there = MemoryTransport::ADDRS[1];
     let ((listener, driver), (connecting, other)) = sides(&stream(), server, client, there);
     let talk = future::zip(answer(listener), async { ask(connecting.await.unwrap()).await });
-    story(until_over(talk, future::zip(driver, other)));
+    run(until_over(talk, future::zip(driver, other)));
 }
 
 #[test]
 fn over_tcp_with_a_length_before_each_datagram() {
     for config in [stream(), messages()] {
-        story(async {
+        run(async {
             let tcp = smol::net::TcpListener::bind(ANY).await.unwrap();
             let addr = tcp.local_addr().unwrap();
             let (client, accepted) =

@@ -4,7 +4,7 @@ mod common;
 
 use std::net::UdpSocket;
 
-use common::{chat, ms, story, stream, until, within, ANY};
+use common::{chat, ms, run, stream, until, within, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol_kcp::{KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream};
 
@@ -23,7 +23,7 @@ fn first_words(conv: u32) -> Vec<u8> {
 fn ten_thousand_forged_newcomers_neither_fill_the_server_nor_disturb_who_is_there() {
     const FORGED: u32 = 10_000;
     let config = KcpConfig { max_unconfirmed: 64, ..stream() };
-    story(async {
+    run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let endpoint = listener.endpoint();
@@ -57,7 +57,7 @@ fn ten_thousand_forged_newcomers_neither_fill_the_server_nor_disturb_who_is_ther
 fn a_burst_beyond_the_backlog_waits_and_nobody_is_reset() {
     const BURST: usize = 300;
     let config = KcpConfig { backlog: 3, ..stream() };
-    story(async {
+    run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
         let endpoint = KcpEndpoint::bind(config.clone(), ANY).await.unwrap();
         let mut clients = Vec::new();
@@ -88,7 +88,7 @@ fn the_limit_of_sessions_holds_for_both_sides() {
     let share = Some(2);
     let config =
         KcpConfig { max_sessions: 2, max_sessions_per_prefix: share, linger: ms(200), ..stream() };
-    story(async {
+    run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let endpoint = KcpEndpoint::bind(config.clone(), ANY).await.unwrap();
@@ -126,7 +126,7 @@ fn the_limit_of_sessions_holds_for_both_sides() {
 
 #[test]
 fn noise_is_counted_and_nothing_else() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let noise = UdpSocket::bind(ANY).unwrap();
         let mut unknown = first_words(9);

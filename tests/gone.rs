@@ -6,13 +6,13 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use common::relay::Relay;
-use common::{cause, chat, ms, now, pattern, story, stream, within, ANY};
+use common::{cause, chat, ms, now, pattern, run, stream, within, ANY};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream, UdpTransport};
 
 #[test]
 fn nobody_at_the_port_is_refused_at_once() {
-    story(async {
+    run(async {
         let nobody = UdpSocket::bind(ANY).unwrap().local_addr().unwrap();
         let config = stream().with_connect_timeout(Some(Duration::from_secs(60)));
         let refused = within(ms(2000), KcpStream::connect(&config, nobody)).await;
@@ -22,7 +22,7 @@ fn nobody_at_the_port_is_refused_at_once() {
 
 #[test]
 fn a_peer_that_swallows_everything_is_given_up_at_the_connect_timeout() {
-    story(async {
+    run(async {
         let silent = UdpSocket::bind(ANY).unwrap();
         let config = stream().with_connect_timeout(Some(ms(400)));
         let began = now();
@@ -35,7 +35,7 @@ fn a_peer_that_swallows_everything_is_given_up_at_the_connect_timeout() {
 
 #[test]
 fn connecting_without_a_timeout_does_not_wait_and_the_data_follow() {
-    story(async {
+    run(async {
         let config = stream().with_connect_timeout(None);
         let addr = common::echo(KcpListener::bind(stream(), ANY).await.unwrap());
         chat(&mut KcpStream::connect(&config, addr).await.unwrap(), b"hello").await;
@@ -48,7 +48,7 @@ fn connecting_without_a_timeout_does_not_wait_and_the_data_follow() {
 
 #[test]
 fn a_restarted_server_resets_the_stream_at_its_next_datagram() {
-    story(async {
+    run(async {
         let transport = UdpTransport::bind(&stream(), ANY.parse().unwrap()).unwrap();
         let (listener, driver) = KcpListener::with_driver(stream(), transport).unwrap();
         let addr = listener.local_addr();
@@ -80,7 +80,7 @@ fn impatient() -> KcpConfig {
 
 #[test]
 fn a_peer_gone_in_mid_transfer_is_noticed_at_the_dead_link_by_both_sides() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(impatient(), ANY).await.unwrap();
         let relay = Relay::to(listener.local_addr());
         let mut client = KcpStream::connect(&impatient(), relay.addr).await.unwrap();
@@ -110,7 +110,7 @@ fn a_peer_gone_in_mid_transfer_is_noticed_at_the_dead_link_by_both_sides() {
 
 #[test]
 fn an_idle_stream_whose_peer_is_gone_expires_and_says_so_to_reader_writer_and_closer() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(impatient(), ANY).await.unwrap();
         let relay = Relay::to(listener.local_addr());
         let mut client = KcpStream::connect(&impatient(), relay.addr).await.unwrap();
@@ -127,7 +127,7 @@ fn an_idle_stream_whose_peer_is_gone_expires_and_says_so_to_reader_writer_and_cl
 
 #[test]
 fn an_aborted_stream_is_reset_at_the_peer() {
-    story(async {
+    run(async {
         let (mut server, client) = common::connected(&stream()).await;
         client.abort();
         assert!(matches!(server.recv(&mut [0; 9]).await, Err(KcpError::Reset)));

@@ -6,7 +6,7 @@ mod common;
 #[path = "common/heap.rs"]
 mod heap; // not a part of `common`: it counts for the whole program
 
-use common::{met, ms, story};
+use common::{met, ms, run};
 use smol::{LocalExecutor, Timer};
 use smol_kcp::{EngineKind, KcpConfig, KcpEndpoint, KcpError, MemoryTransport};
 
@@ -17,7 +17,7 @@ fn stall(config: &KcpConfig, len: usize) {
     let (endpoint, driver) = KcpEndpoint::with_driver(config.clone(), here).unwrap();
     let (other, other_driver) = KcpEndpoint::with_driver(config.clone(), there).unwrap();
     let local = LocalExecutor::new();
-    story(local.run(async {
+    run(local.run(async {
         let _driving = [local.spawn(driver), local.spawn(other_driver)];
         let word = vec![7; len];
         let before = heap::held();

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{connected, messages, pattern, story, stream, until};
+use common::{connected, messages, pattern, run, stream, until};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol_kcp::KcpError;
 
@@ -10,7 +10,7 @@ use smol_kcp::KcpError;
 fn messages_of_all_lengths_keep_their_boundaries() {
     let config = messages();
     let longest = 127 * (config.mtu - 24);
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&config).await;
         let lengths = [1, 2, config.mtu - 24, config.mtu - 23, 10_000, longest, 7];
         let sending = async {
@@ -33,7 +33,7 @@ fn messages_of_all_lengths_keep_their_boundaries() {
 
 #[test]
 fn a_message_beyond_the_limit_is_refused_whole() {
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&messages().with_max_message(Some(1000))).await;
         let refused = client.send(&[1; 1001]).await;
         assert!(matches!(refused, Err(KcpError::MessageTooLarge { len: 1001, max: 1000 })));
@@ -49,7 +49,7 @@ fn a_message_beyond_the_limit_is_refused_whole() {
 #[test]
 fn bytes_of_any_length_are_cut_into_messages() {
     const LEN: usize = 1_000_003;
-    story(async {
+    run(async {
         // The send budget has room for a few messages only.
         let config = messages().with_max_message(Some(1000)).with_send_budget(16 * 1024);
         let (mut server, mut client) = connected(&config).await;
@@ -76,7 +76,7 @@ fn bytes_of_any_length_are_cut_into_messages() {
 
 #[test]
 fn a_short_buffer_leaves_the_message_where_it_is() {
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&messages()).await;
         client.send(b"hello there").await.unwrap();
         client.send(b"again").await.unwrap();
@@ -97,7 +97,7 @@ fn a_short_buffer_leaves_the_message_where_it_is() {
 
 #[test]
 fn an_empty_message_is_not_mistaken_for_the_end() {
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&messages()).await;
         assert_eq!(client.send(b"").await.unwrap(), 0);
         client.send(b"after nothing").await.unwrap();
@@ -109,7 +109,7 @@ fn an_empty_message_is_not_mistaken_for_the_end() {
 #[test]
 fn what_does_not_wait_says_that_it_would_have_to() {
     let config = messages().with_send_budget(20_000).with_recv_budget(20_000);
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&config).await;
         let mut buf = vec![0; 10_000];
         assert!(matches!(server.try_recv(&mut buf), Err(KcpError::WouldBlock)));
@@ -149,7 +149,7 @@ fn what_does_not_wait_says_that_it_would_have_to() {
 
 #[test]
 fn in_stream_mode_send_and_recv_carry_bytes() {
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&stream()).await;
         client.send(b"abc").await.unwrap();
         client.send(b"def").await.unwrap();
@@ -168,7 +168,7 @@ fn in_stream_mode_send_and_recv_carry_bytes() {
 #[test]
 fn cancelled_sends_and_receives_lose_no_message_and_cut_none() {
     let small = messages().with_send_budget(20_000).with_wnd_size((4, 128));
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&small).await;
         let lengths: Vec<usize> = (0..400usize).map(|n| 1 + n * 2_011 % 9_000).collect();
         let mut cancelled = (0, 0);

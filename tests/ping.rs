@@ -5,7 +5,7 @@ mod common;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use common::{lossy, ms, now, story, stream, until, within, ANY};
+use common::{lossy, ms, now, run, stream, until, within, ANY};
 use futures_lite::future;
 use smol::Async;
 use smol_kcp::{
@@ -48,7 +48,7 @@ impl Hand {
 
 #[test]
 fn a_listener_answers_and_neither_accepts_nor_keeps_anything() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let mut ping = ping_to(listener.local_addr()).await;
         for _ in 0..20 {
@@ -68,7 +68,7 @@ fn a_listener_answers_and_neither_accepts_nor_keeps_anything() {
 
 #[test]
 fn an_endpoint_that_does_not_listen_answers_too() {
-    story(async {
+    run(async {
         let endpoint = smol_kcp::KcpEndpoint::bind(stream(), ANY).await.unwrap();
         ping_to(endpoint.local_addr()).await.ping(LONG).await.unwrap();
         assert_eq!(endpoint.stats().sessions, 0);
@@ -77,7 +77,7 @@ fn an_endpoint_that_does_not_listen_answers_too() {
 
 #[test]
 fn a_closed_port_refuses_each_ping_and_a_server_that_comes_back_answers() {
-    story(async {
+    run(async {
         let free = UdpSocket::bind(ANY).unwrap();
         let addr = free.local_addr().unwrap();
         drop(free);
@@ -92,7 +92,7 @@ fn a_closed_port_refuses_each_ping_and_a_server_that_comes_back_answers() {
 
 #[test]
 fn silence_is_a_timeout_at_its_time() {
-    story(async {
+    run(async {
         let hand = Hand::new();
         let mut ping = hand.ping().await;
         let before = now();
@@ -105,7 +105,7 @@ fn silence_is_a_timeout_at_its_time() {
 
 #[test]
 fn a_lossy_path_loses_pings_and_delays_none() {
-    story(async {
+    run(async {
         // The listener loses half of its answers.
         let listener = KcpListener::bind(lossy(stream(), 50, 7), ANY).await.unwrap();
         let mut ping = ping_to(listener.local_addr()).await;
@@ -127,7 +127,7 @@ fn a_lossy_path_loses_pings_and_delays_none() {
 
 #[test]
 fn a_late_answer_is_not_taken_for_that_of_the_next_ping() {
-    story(async {
+    run(async {
         let hand = Hand::new();
         let mut ping = hand.ping().await;
         assert!(matches!(ping.ping(ms(20)).await, Err(KcpError::TimedOut)));
@@ -147,7 +147,7 @@ fn a_late_answer_is_not_taken_for_that_of_the_next_ping() {
 
 #[test]
 fn copies_of_an_answer_count_once() {
-    story(async {
+    run(async {
         let hand = Hand::new();
         let mut ping = hand.ping().await;
         let server = async {
@@ -171,7 +171,7 @@ fn copies_of_an_answer_count_once() {
 
 #[test]
 fn a_forged_answer_is_ignored_whatever_is_wrong_with_it() {
-    story(async {
+    run(async {
         let hand = Hand::new();
         let mut ping = hand.ping().await;
         let server = async {
@@ -230,7 +230,7 @@ fn a_flood_of_nonsense_does_not_keep_a_ping_from_timing_out() {
         }
     }
 
-    story(async {
+    run(async {
         let peer = ([192, 0, 2, 1], 1).into();
         let mut ping = KcpPing::over(Flood(peer), peer);
         assert!(matches!(ping.ping(ms(30)).await, Err(KcpError::TimedOut)));
@@ -239,7 +239,7 @@ fn a_flood_of_nonsense_does_not_keep_a_ping_from_timing_out() {
 
 #[test]
 fn a_cancelled_ping_does_not_disturb_the_next() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let mut ping = ping_to(listener.local_addr()).await;
         for round in 1..=5 {
@@ -253,7 +253,7 @@ fn a_cancelled_ping_does_not_disturb_the_next() {
 
 #[test]
 fn after_three_unanswered_pings_the_next_comes_from_another_port() {
-    story(async {
+    run(async {
         let hand = Hand::new();
         let mut ping = hand.ping().await;
         let mut ports = Vec::new();
@@ -268,7 +268,7 @@ fn after_three_unanswered_pings_the_next_comes_from_another_port() {
 
 #[test]
 fn any_transport_will_do_and_its_end_is_told() {
-    story(async {
+    run(async {
         let [_, there] = MemoryTransport::ADDRS;
         let (a, b) = MemoryTransport::pair();
         let (listener, driver) = KcpListener::with_driver(stream(), b).unwrap();
@@ -287,7 +287,7 @@ fn any_transport_will_do_and_its_end_is_told() {
 
 #[test]
 fn an_unconnected_socket_pings_over_ipv6_too() {
-    story(async {
+    run(async {
         let Ok(listener) = KcpListener::bind(stream(), "[::1]:0").await else {
             return; // this machine has no IPv6
         };

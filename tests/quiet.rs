@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{chat, ms, story, stream, until, ANY};
+use common::{chat, ms, run, stream, until, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol::Timer;
 use smol_kcp::{KcpConfig, KcpEndpoint, KcpListener};
@@ -17,7 +17,7 @@ const WATCHED: Duration = Duration::from_secs(5);
 #[test]
 fn a_thousand_idle_sessions_cost_no_turn_of_any_driver() {
     let config = KcpConfig { keep_alive: None, backlog: SESSIONS, ..stream() };
-    story(async {
+    run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let client = KcpEndpoint::bind(config.clone(), ANY).await.unwrap();
@@ -62,7 +62,7 @@ fn a_thousand_idle_sessions_cost_no_turn_of_any_driver() {
 /// A client that says nothing, and whose keepalives are answered `answers` times, is heard after
 /// that, from the port it had before.
 fn stays_at_its_port(config: &KcpConfig, answers: u64) {
-    story(async {
+    run(async {
         let addr = common::echo(KcpListener::bind(config.clone(), ANY).await.unwrap());
         let mut stream = smol_kcp::KcpStream::connect(config, addr).await.unwrap();
         chat(&mut stream, b"hello").await;

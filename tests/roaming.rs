@@ -5,7 +5,7 @@ mod common;
 use std::net::UdpSocket;
 
 use common::relay::Relay;
-use common::{pattern, read_pattern, story, stream, until, ANY};
+use common::{pattern, read_pattern, run, stream, until, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol_kcp::{KcpConfig, KcpListener, KcpStream};
 
@@ -18,7 +18,7 @@ fn narrow() -> KcpConfig {
 
 #[test]
 fn a_nat_that_forgets_in_mid_transfer_interrupts_neither_direction() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(narrow(), ANY).await.unwrap();
         let relay = Relay::to(listener.local_addr());
         let client = KcpStream::connect(&narrow(), relay.addr).await.unwrap();
@@ -49,7 +49,7 @@ fn a_nat_that_forgets_in_mid_transfer_interrupts_neither_direction() {
 
 #[test]
 fn a_client_whose_port_is_dead_takes_another_by_itself() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(narrow(), ANY).await.unwrap();
         let relay = Relay::to(listener.local_addr());
         let mut client = KcpStream::connect(&narrow(), relay.addr).await.unwrap();
@@ -86,7 +86,7 @@ fn segment(conv: u32, cmd: u8, frg: u8, sn: u32, una: u32, payload: &[u8]) -> Ve
 
 #[test]
 fn a_spoofed_datagram_from_elsewhere_moves_nothing() {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let mut client = KcpStream::connect(&stream(), addr).await.unwrap();

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{connected, lossy, pattern, read_pattern, story, stream};
+use common::{connected, lossy, pattern, read_pattern, run, stream};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol_kcp::{KcpConfig, KcpListener, KcpStream};
 
@@ -10,7 +10,7 @@ const MIB: usize = 1024 * 1024;
 
 /// A mebibyte to an echo, all of it back, and the end.
 fn echoed(config: KcpConfig) {
-    story(async {
+    run(async {
         let listener = KcpListener::bind(config.clone(), common::ANY).await.unwrap();
         let addr = common::echo(listener);
         let (mut read, mut write) = KcpStream::connect(&config, addr).await.unwrap().split();
@@ -36,7 +36,7 @@ fn bytes_come_back_although_a_tenth_is_lost_each_way() {
 /// Writes 64 MiB in one call, closes, and reads them at the other end.
 fn transfer(config: KcpConfig) {
     let is_lossy = config.netem.is_some();
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&config).await;
         let writing = async move {
             client.write_all(&pattern(64 * MIB)).await.unwrap();
@@ -70,7 +70,7 @@ fn sixty_four_mebibytes_arrive_although_a_tenth_is_lost() {
 
 /// A stream is dropped right behind its last write; what was written arrives, and the end of it.
 fn left_behind(config: KcpConfig) {
-    story(async {
+    run(async {
         let (mut server, mut client) = connected(&config).await;
         client.write_all(&pattern(200_000)).await.unwrap();
         drop(client);

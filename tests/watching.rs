@@ -5,7 +5,7 @@ mod common;
 use std::path::PathBuf;
 use std::process::Command;
 
-use common::{chat, ms, pattern, read_pattern, story, stream, until, ANY};
+use common::{chat, ms, pattern, read_pattern, run, stream, until, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol_kcp::{
     KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream, LinkConfig, MemoryTransport,
@@ -15,7 +15,7 @@ use smol_kcp::{
 #[test]
 fn statistics_tell_the_truth() {
     const LEN: usize = 123_456;
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let endpoint = KcpEndpoint::bind(stream(), ANY).await.unwrap();
@@ -73,7 +73,7 @@ fn statistics_tell_the_truth() {
 
 #[test]
 fn what_a_transport_drops_is_counted() {
-    story(async {
+    run(async {
         let (here, _there) = MemoryTransport::pair();
         let (endpoint, driver) = KcpEndpoint::with_driver(stream(), here).unwrap();
         let _driving = smol::spawn(driver);
@@ -117,7 +117,7 @@ fn capture(name: &str) -> PathBuf {
 fn a_capture_can_be_read_while_the_endpoint_lives() {
     let path = capture("alive");
     let config = KcpConfig { pcap: Some(path.clone()), ..stream() };
-    story(async {
+    run(async {
         let addr = common::echo(KcpListener::bind(stream(), ANY).await.unwrap());
         let endpoint = KcpEndpoint::bind(config, ANY).await.unwrap();
         let mut client = endpoint.connect(addr).await.unwrap();
@@ -143,14 +143,14 @@ fn a_capture_can_be_read_while_the_endpoint_lives() {
     std::fs::remove_file(path).unwrap();
 }
 
-/// The part of the next story that runs in a process of its own.
+/// The part of the next test that runs in a process of its own.
 const CHILD: &str = "SMOL_KCP_TEST_CAPTURE";
 
 #[test]
 fn a_capture_is_whole_after_a_process_that_just_exits() {
     if let Ok(path) = std::env::var(CHILD) {
         let config = KcpConfig { pcap: Some(path.into()), ..stream() };
-        story(async {
+        run(async {
             let addr = common::echo(KcpListener::bind(stream(), ANY).await.unwrap());
             let mut client = KcpStream::connect(&config, addr).await.unwrap();
             chat(&mut client, b"the last word").await;
@@ -183,8 +183,8 @@ fn dead() -> LinkConfig {
 }
 
 #[test]
-fn each_direction_has_weather_of_its_own() {
-    story(async {
+fn each_direction_has_conditions_of_its_own() {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let path = capture("lost");
@@ -211,7 +211,7 @@ fn each_direction_has_weather_of_its_own() {
 #[test]
 fn delays_of_both_directions_add_up_and_copies_are_told() {
     let slow = LinkConfig { delay: ms(40), duplicate: Probability::ALWAYS, ..perfect() };
-    story(async {
+    run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let mut client = KcpStream::connect(&netem(slow.clone(), slow), addr).await.unwrap();

@@ -1,11 +1,11 @@
-//! Limits that the router does not tell of itself: said once a minute, each with its name and value.
+//! Warnings about limits that were reached: each once a minute, with its name and value.
 
-use crate::shared::State;
+use crate::shared::EndpointState;
 use crate::transport::receive_limit;
 use smol_kcp_proto::time::Time;
 use smol_kcp_proto::LogLimit;
 
-/// What has been said.
+/// Counts what has been logged.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     evicted: LogLimit,
@@ -15,9 +15,9 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Says which streams made room for others, and what the transport could not take in. Without
-    /// traffic neither happens, so no timer is needed.
-    pub(super) fn report(&mut self, state: &State, now: Time) {
+    /// Logs how many streams made room for others, and how many datagrams the transport dropped.
+    pub(super) fn report(&mut self, state: &EndpointState, now: Time) {
+        // Neither happens without traffic, and traffic brings a turn: no timer is needed.
         let (at, config) = (state.local_addr, state.router.config());
         if let Some(count) = self.evicted.new_ones(now, state.router.evicted()) {
             let (name, limit) = match config.max_accepted {
@@ -35,8 +35,8 @@ impl Limits {
         }
     }
 
-    /// Streams of peers wait because the backlog is full.
-    pub(super) fn backlog_full(&mut self, state: &State, now: Time) {
+    /// Logs that streams of peers wait because the backlog is full.
+    pub(super) fn backlog_full(&mut self, state: &EndpointState, now: Time) {
         if self.backlog.another(now, &mut self.backlog_full).is_some() {
             let (at, limit) = (state.local_addr, state.router.config().backlog);
             log::warn!("{at}: backlog = {limit} is full: more streams wait to be accepted");

@@ -1,23 +1,23 @@
-//! When a client's socket is replaced: the one place that decides.
+//! The decision when a client's socket is replaced: after silence, with growing pauses.
 
 use std::time::Duration;
 
 use smol_kcp_proto::time::Time;
 
-/// Silence after which the local address may be to blame.
+/// Silence after which the local address may be the cause.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// Longest time between two attempts. Each costs an entry in every NAT on the way.
+/// Limits the time between two attempts. Each costs an entry in every NAT on the path.
 const LONGEST: Duration = Duration::from_secs(48);
 
-/// What has been tried against the present silence.
+/// Counts the attempts against the present silence.
 #[derive(Debug)]
 pub(super) struct Rebinding {
-    /// When the socket was last replaced.
+    /// When the socket was last replaced, or that failed.
     at: Time,
-    /// How often it was since something was heard.
+    /// Attempts since something was heard.
     tries: u32,
-    /// The transport can do it.
+    /// The transport can replace its socket.
     possible: bool,
 }
 
@@ -26,36 +26,37 @@ impl Rebinding {
         Rebinding { at: Time::ZERO, tries: 0, possible: true }
     }
 
-    /// Something has arrived: the silence is over. Returns whether something was done against it.
+    /// Ends the silence, since a datagram has arrived. Returns whether the socket was replaced in
+    /// it.
     pub(super) fn heard(&mut self) -> bool {
         std::mem::take(&mut self.tries) > 0
     }
 
-    /// Is it time to replace the socket? `is_unheard` says whether there has been a silence of that
-    /// length. Each attempt is given twice the time of the one before, so that a path on which the
-    /// answers take longer than one attempt is heard by a later one: the former socket goes on
-    /// listening.
+    /// Returns whether it is time to replace the socket. `is_unheard` says whether there has been a
+    /// silence of that length.
     pub(super) fn is_due(&self, now: Time, is_unheard: impl FnOnce(Duration) -> bool) -> bool {
         self.possible && now.since(self.at) >= self.wait() && is_unheard(SILENCE)
     }
 
-    /// Time from the last attempt to the next.
+    /// Returns the time from the last attempt to the next.
     fn wait(&self) -> Duration {
+        // Each attempt lasts twice as long as the one before: where answers take longer than one
+        // attempt, a later one hears them, since the previous socket goes on listening.
         SILENCE.saturating_mul(1 << self.tries.min(8)).min(LONGEST)
     }
 
-    /// The socket was replaced.
+    /// Notes that the socket was replaced.
     pub(super) fn done(&mut self, now: Time) {
         self.at = now;
         self.tries = self.tries.saturating_add(1);
     }
 
-    /// The system had no other socket.
+    /// Notes that the system had no other socket: the next attempt waits no longer than this one.
     pub(super) fn failed(&mut self, now: Time) {
         self.at = now;
     }
 
-    /// The transport does not do that.
+    /// Notes that the transport cannot replace its socket.
     pub(super) fn is_impossible(&mut self) {
         self.possible = false;
     }
@@ -69,7 +70,7 @@ mod tests {
         Time::ZERO + Duration::from_secs(seconds)
     }
 
-    /// The seconds at which the socket is replaced in a silence that began at zero.
+    /// Returns the seconds at which the socket is replaced in a silence that began at zero.
     fn tried(rebinding: &mut Rebinding, until: u64) -> Vec<u64> {
         let mut tried = Vec::new();
         for second in 0..until {

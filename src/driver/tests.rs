@@ -15,22 +15,22 @@ fn memory_for_datagrams_stays_while_there_is_traffic_and_goes_a_second_later() {
     let burst = |driver: &mut Driver, count| {
         assert!((0..count).all(|_| driver.transmits.push(to, &[0; 1400])));
         driver.transmits.clear();
-        driver.moved = true;
+        driver.had_traffic = true;
     };
     burst(&mut driver, 2);
-    assert_eq!(driver.tidy(second(0)), None, "a little may stay for good");
+    assert_eq!(driver.trim(second(0)), None, "a little may stay for good");
     burst(&mut driver, 50);
-    assert_eq!(driver.tidy(second(0)), Some(second(1)));
+    assert_eq!(driver.trim(second(0)), Some(second(1)));
     burst(&mut driver, 50);
-    assert_eq!(driver.tidy(second(0)), Some(second(1)));
-    assert_eq!(driver.tidy(second(1)), Some(second(2)), "there was traffic since");
+    assert_eq!(driver.trim(second(0)), Some(second(1)));
+    assert_eq!(driver.trim(second(1)), Some(second(2)), "there was traffic since");
     assert!(driver.transmits.capacity() >= 50 * 1400);
-    assert_eq!(driver.tidy(second(2)), None);
+    assert_eq!(driver.trim(second(2)), None);
     assert_eq!(driver.transmits.capacity(), 0);
-    assert_eq!(driver.tidy(second(3)), None);
+    assert_eq!(driver.trim(second(3)), None);
 }
 
-/// Sends nothing anywhere, and notes how it would: datagrams and bytes of each train.
+/// Sends nothing anywhere, and notes how it would: datagrams and bytes of each GSO batch.
 struct Notes(Arc<std::sync::Mutex<Vec<(usize, usize)>>>);
 
 impl Transport for Notes {
@@ -39,10 +39,10 @@ impl Transport for Notes {
     }
 
     fn poll_send(&mut self, _: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        while let Some(train) = batch.front_train(64, 65507) {
-            let (count, bytes) = (train.count, train.bytes.len());
+        while let Some(gso) = batch.front_gso_batch(64, 65507) {
+            let (count, bytes) = (gso.count, gso.bytes.len());
             self.0.lock().unwrap().push((count, bytes));
-            batch.pop_train(count);
+            batch.pop_segments(count);
         }
         Poll::Ready(Ok(()))
     }
@@ -53,9 +53,9 @@ impl Transport for Notes {
 }
 
 #[test]
-fn the_full_segments_of_one_flush_leave_in_trains_of_at_most_64_kib() {
+fn the_full_segments_of_one_flush_leave_in_gso_batches_of_at_most_64_kib() {
     let notes = Notes(Arc::default());
-    let trains = Arc::clone(&notes.0);
+    let batches = Arc::clone(&notes.0);
     // Without waiting for an answer.
     let config = KcpConfig { stream: true, connect_timeout: None, ..KcpConfig::default() };
     let (endpoint, mut driver) = KcpEndpoint::with_driver(config, notes).unwrap();
@@ -66,13 +66,13 @@ fn the_full_segments_of_one_flush_leave_in_trains_of_at_most_64_kib() {
     let peer = MemoryTransport::ADDRS[1];
     let mut stream = smol::block_on(endpoint.connect(peer)).unwrap();
     turn();
-    trains.lock().unwrap().clear();
+    batches.lock().unwrap().clear();
     for _ in 0..10 {
         stream.try_send(&[0; 10 * 1376]).unwrap();
     }
     turn();
-    let trains = trains.lock().unwrap();
-    assert_eq!(*trains, [(46, 46 * 1400), (46, 46 * 1400), (8, 8 * 1400)]);
+    let batches = batches.lock().unwrap();
+    assert_eq!(*batches, [(46, 46 * 1400), (46, 46 * 1400), (8, 8 * 1400)]);
 }
 
 /// Hands everything on, and counts the calls: receives, sends.
@@ -204,9 +204,9 @@ fn what_is_dropped_while_nothing_arrives_is_counted_before_the_driver_waits() {
 }
 
 /// Fails to send every other datagram, and counts the others.
-struct Stormy(Arc<std::sync::Mutex<usize>>);
+struct Flaky(Arc<std::sync::Mutex<usize>>);
 
-impl Transport for Stormy {
+impl Transport for Flaky {
     fn poll_recv(&mut self, _: &mut Context<'_>, _: &mut Datagrams) -> Poll<io::Result<()>> {
         Poll::Pending
     }
@@ -230,7 +230,7 @@ fn what_is_behind_a_failed_datagram_leaves_all_the_same() {
     let sent = Arc::new(std::sync::Mutex::new(0));
     let config = KcpConfig { stream: true, connect_timeout: None, ..KcpConfig::default() };
     let (endpoint, mut driver) =
-        KcpEndpoint::with_driver(config, Stormy(Arc::clone(&sent))).unwrap();
+        KcpEndpoint::with_driver(config, Flaky(Arc::clone(&sent))).unwrap();
     let mut stream = smol::block_on(endpoint.connect(MemoryTransport::ADDRS[1])).unwrap();
     poll(&mut driver);
     *sent.lock().unwrap() = 0;

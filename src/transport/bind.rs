@@ -1,14 +1,14 @@
-//! Binding to everything there is, and addresses that no socket can use.
+//! Binding a socket to all addresses, and refusing addresses that no socket can use.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::Socket;
 
-/// Binds the socket that `make` gives for an address; the unspecified IPv6 address means all there
-/// is: IPv4 too, whatever `net.ipv6.bindv6only` says, and IPv4 alone where the system has no IPv6.
-/// Returns the address that was bound, beside the socket. [`UdpTransport::bind`](crate::UdpTransport::bind)
-/// binds so; this is for sockets of other kinds beside it.
+/// Binds the socket that `make` gives for an address; the unspecified IPv6 address means all
+/// addresses: IPv4 too, whatever `net.ipv6.bindv6only` says, and IPv4 alone where the system has no
+/// IPv6. Returns the socket and the address that was bound.
+/// [`UdpTransport::bind`](crate::UdpTransport::bind) uses it; this is for sockets of other kinds.
 ///
 /// ```
 /// use smol_kcp::bind_all;
@@ -53,7 +53,7 @@ pub fn bind_all(
     }
 }
 
-/// Says what is wrong with the address of a peer, before the system says `EINVAL`.
+/// Refuses a peer's address with the reason, where the system would say `EINVAL`.
 ///
 /// # Errors
 /// Port 0; a link-local address without its interface.

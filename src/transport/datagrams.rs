@@ -1,11 +1,11 @@
-//! A batch of datagrams in one piece of memory.
+//! A queue of datagrams in one piece of memory.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-/// A queue of datagrams with their addresses, bounded in number, kept end to end in one buffer that
-/// is reused: neighbours to one peer can leave in one system call.
+/// Queues datagrams with their addresses, bounded in number. They lie end to end in one reused
+/// buffer, so that neighbours to one peer can leave in one system call.
 ///
 /// The memory follows the most bytes that were queued at once, however many pass through; only
 /// [`release`](Datagrams::release) gives it back.
@@ -34,44 +34,45 @@ pub struct Datagrams {
     max: usize,
 }
 
-/// Datagrams to one address that lie end to end.
+/// Borrows datagrams to one address that lie end to end: what one send with UDP GSO takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Train<'a> {
+pub(crate) struct GsoBatch<'a> {
     pub addr: SocketAddr,
     pub bytes: &'a [u8],
     /// Bytes of each datagram; the last may have fewer.
     pub segment: usize,
-    /// Datagrams.
+    /// The number of datagrams.
     pub count: usize,
 }
 
 impl Datagrams {
-    /// An empty batch for up to `max` datagrams. Memory is taken when it is first needed.
+    /// Makes an empty batch for up to `max` datagrams. Memory is allocated when first needed.
     pub fn new(max: usize) -> Datagrams {
         Datagrams { bytes: Vec::new(), start: 0, end: 0, spans: VecDeque::new(), max }
     }
 
-    /// Datagrams in the batch.
+    /// Returns the number of datagrams.
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// Is there none?
+    /// Returns whether there is no datagram.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
-    /// Datagrams that can be appended.
+    /// Returns the number of datagrams that can be appended.
     pub fn room(&self) -> usize {
         self.max.saturating_sub(self.spans.len())
     }
 
-    /// Is there no room for one more?
+    /// Returns whether there is no room for one more.
     pub fn is_full(&self) -> bool {
         self.room() == 0
     }
 
-    /// Appends a datagram from or to `addr`; `false` and unchanged when the batch is full.
+    /// Appends a datagram from or to `addr`. Returns `false`, and appends nothing, when the batch
+    /// is full.
     pub fn push(&mut self, addr: SocketAddr, datagram: &[u8]) -> bool {
         if self.is_full() {
             return false;
@@ -105,23 +106,24 @@ impl Datagrams {
         Ok(Some(len))
     }
 
-    /// Is there memory for `room` more bytes without taking any?
+    /// Returns whether `room` more bytes fit into the memory that is already allocated.
     pub(crate) fn has_spare(&self, room: usize) -> bool {
         self.bytes.len() - self.end >= room
     }
 
-    /// Appends the datagrams of a train that `fill` writes into the `room` bytes it is given; it
-    /// returns address, length, and the bytes of each datagram, of which the last may have fewer; 0
-    /// for a single one. What finds no room goes into `rest`. Returns how many there were, and how
-    /// many of them were left out: those longer than `longest`, and those that find `rest` full too.
+    /// Appends the datagrams of one receive, which `fill` writes into the `room` bytes it is given;
+    /// it returns address, length, and the bytes of each datagram, of which the last may have
+    /// fewer; 0 for a single one. What finds no room goes into `overflow`. Returns how many there
+    /// were, and how many of them were left out: those longer than `longest`, and those that find
+    /// `overflow` full too.
     ///
     /// # Errors
     /// Those of `fill`.
-    pub(crate) fn push_train(
+    pub(crate) fn push_segments(
         &mut self,
         room: usize,
         longest: usize,
-        rest: &mut Datagrams,
+        overflow: &mut Datagrams,
         fill: impl FnOnce(&mut [u8]) -> io::Result<(SocketAddr, usize, usize)>,
     ) -> io::Result<(usize, usize)> {
         let (addr, mut len, segment) = fill(self.tail(room))?;
@@ -129,7 +131,7 @@ impl Datagrams {
         let count = if len == 0 { 1 } else { len.div_ceil(segment) };
         let (mut kept, mut lost) = (count, 0);
         if segment > longest {
-            // Only the end may be short enough.
+            // All but the last are longer than allowed.
             let last = len - (count - 1) * segment;
             kept = usize::from(last <= longest);
             lost = count - kept;
@@ -141,7 +143,7 @@ impl Datagrams {
         for _ in 0..kept {
             let bytes = segment.min(end - at);
             if self.is_full() {
-                lost += usize::from(!rest.push(addr, &self.bytes[at..at + bytes]));
+                lost += usize::from(!overflow.push(addr, &self.bytes[at..at + bytes]));
             } else {
                 self.spans.push_back((addr, bytes));
                 self.end += bytes;
@@ -151,15 +153,15 @@ impl Datagrams {
         Ok((count, lost))
     }
 
-    /// The first datagram and its address.
+    /// Returns the first datagram and its address.
     pub fn front(&self) -> Option<(SocketAddr, &[u8])> {
         self.iter().next()
     }
 
-    /// The longest train at the front: neighbours to one address, all as long as the first except
-    /// a shorter last one, of at most `max` datagrams and `max_bytes` bytes together. The first
-    /// datagram belongs to it however long it is; an empty one travels alone.
-    pub(crate) fn front_train(&self, max: usize, max_bytes: usize) -> Option<Train<'_>> {
+    /// Returns the longest GSO batch at the front: neighbours to one address, all as long as the
+    /// first except a shorter last one, of at most `max` datagrams and `max_bytes` bytes together.
+    /// The first datagram belongs to it however long it is; an empty one travels alone.
+    pub(crate) fn front_gso_batch(&self, max: usize, max_bytes: usize) -> Option<GsoBatch<'_>> {
         let &(addr, segment) = self.spans.front()?;
         let (mut bytes, mut count) = (segment, 1);
         while let Some(&(next, len)) = self.spans.get(count) {
@@ -174,22 +176,22 @@ impl Datagrams {
             }
         }
         let bytes = self.bytes.get(self.start..self.start + bytes)?;
-        Some(Train { addr, bytes, segment, count })
+        Some(GsoBatch { addr, bytes, segment, count })
     }
 
     /// Removes the first `count` datagrams.
-    pub(crate) fn pop_train(&mut self, count: usize) {
+    pub(crate) fn pop_segments(&mut self, count: usize) {
         for _ in 0..count {
             self.pop_front();
         }
     }
 
-    /// Bytes of memory held for datagrams.
+    /// Returns the bytes of memory allocated for datagrams.
     pub(crate) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Bytes of all datagrams.
+    /// Returns the bytes of all datagrams together.
     pub(crate) fn bytes(&self) -> usize {
         self.end - self.start
     }
@@ -204,7 +206,7 @@ impl Datagrams {
         }
     }
 
-    /// The datagrams in order.
+    /// Iterates over the datagrams in order.
     pub fn iter(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
         let mut rest = &self.bytes[self.start..self.end];
         self.spans.iter().map(move |&(addr, len)| {
@@ -214,9 +216,9 @@ impl Datagrams {
         })
     }
 
-    /// Replaces the address of every datagram: for a transport around another one that knows its
+    /// Replaces the address of every datagram: for a transport around another one, which knows its
     /// peers by other addresses.
-    pub fn readdress(&mut self, mut replace: impl FnMut(SocketAddr) -> SocketAddr) {
+    pub fn map_addrs(&mut self, mut replace: impl FnMut(SocketAddr) -> SocketAddr) {
         for (addr, _) in &mut self.spans {
             *addr = replace(*addr);
         }
@@ -234,7 +236,7 @@ impl Datagrams {
         *self = Datagrams::new(self.max);
     }
 
-    /// The `room` bytes behind the last datagram.
+    /// Returns the `room` bytes behind the last datagram.
     fn tail(&mut self, room: usize) -> &mut [u8] {
         // Moving no more bytes than were removed since the last move costs each byte at most one
         // move; while fewer were removed, the buffer is at least half in use and may grow.
@@ -337,44 +339,44 @@ mod tests {
         assert!(batch.spans.capacity() <= 16);
     }
 
-    /// Lengths of the trains that a batch of such datagrams leaves in.
-    fn trains(datagrams: &[(u16, usize)], max: usize, max_bytes: usize) -> Vec<usize> {
+    /// Lengths of the GSO batches that such datagrams leaves in.
+    fn gso_counts(datagrams: &[(u16, usize)], max: usize, max_bytes: usize) -> Vec<usize> {
         let mut batch = Datagrams::new(datagrams.len());
         for (i, &(port, len)) in datagrams.iter().enumerate() {
             assert!(batch.push(addr(port), &vec![i as u8; len]));
         }
         let mut counts = Vec::new();
-        while let Some(train) = batch.front_train(max, max_bytes) {
-            let singles: Vec<_> = contents(&batch).into_iter().take(train.count).collect();
-            let cut: Vec<_> = match train.bytes {
-                [] => vec![(train.addr, Vec::new())],
-                bytes => bytes.chunks(train.segment).map(|d| (train.addr, d.to_vec())).collect(),
+        while let Some(gso) = batch.front_gso_batch(max, max_bytes) {
+            let singles: Vec<_> = contents(&batch).into_iter().take(gso.count).collect();
+            let cut: Vec<_> = match gso.bytes {
+                [] => vec![(gso.addr, Vec::new())],
+                bytes => bytes.chunks(gso.segment).map(|d| (gso.addr, d.to_vec())).collect(),
             };
             assert_eq!(cut, singles, "what the system cuts is what was queued");
-            counts.push(train.count);
-            batch.pop_train(counts[counts.len() - 1]);
+            counts.push(gso.count);
+            batch.pop_segments(counts[counts.len() - 1]);
         }
         counts
     }
 
     #[test]
-    fn neighbours_of_one_length_to_one_peer_are_a_train() {
-        assert_eq!(trains(&[(1, 9); 5], 64, 1000), [5]);
-        assert_eq!(trains(&[(1, 9), (1, 9), (2, 9), (1, 9)], 64, 1000), [2, 1, 1]);
-        // A shorter one ends a train, a longer one begins the next.
-        assert_eq!(trains(&[(1, 9), (1, 9), (1, 4), (1, 9), (1, 9)], 64, 1000), [3, 2]);
-        assert_eq!(trains(&[(1, 4), (1, 9), (1, 9), (1, 10)], 64, 1000), [1, 2, 1]);
-        assert_eq!(trains(&[(1, 0), (1, 0), (1, 9), (1, 0), (1, 9)], 64, 1000), [1; 5]);
+    fn neighbours_of_one_length_to_one_peer_are_a_gso_batch() {
+        assert_eq!(gso_counts(&[(1, 9); 5], 64, 1000), [5]);
+        assert_eq!(gso_counts(&[(1, 9), (1, 9), (2, 9), (1, 9)], 64, 1000), [2, 1, 1]);
+        // A shorter one ends a GSO batch, a longer one begins the next.
+        assert_eq!(gso_counts(&[(1, 9), (1, 9), (1, 4), (1, 9), (1, 9)], 64, 1000), [3, 2]);
+        assert_eq!(gso_counts(&[(1, 4), (1, 9), (1, 9), (1, 10)], 64, 1000), [1, 2, 1]);
+        assert_eq!(gso_counts(&[(1, 0), (1, 0), (1, 9), (1, 0), (1, 9)], 64, 1000), [1; 5]);
     }
 
     #[test]
-    fn a_train_has_bounds() {
-        assert_eq!(trains(&[(1, 9); 7], 3, 1000), [3, 3, 1]);
-        assert_eq!(trains(&[(1, 9); 7], 1, 1000), [1; 7]);
-        assert_eq!(trains(&[(1, 9); 7], 64, 20), [2, 2, 2, 1]);
-        assert_eq!(trains(&[(1, 9), (1, 9), (1, 2), (1, 9)], 64, 20), [3, 1]);
-        assert_eq!(trains(&[(1, 90), (1, 90)], 64, 20), [1, 1], "it cannot be made shorter");
-        assert_eq!(trains(&[], 64, 20), [0; 0]);
+    fn a_gso_batch_has_bounds() {
+        assert_eq!(gso_counts(&[(1, 9); 7], 3, 1000), [3, 3, 1]);
+        assert_eq!(gso_counts(&[(1, 9); 7], 1, 1000), [1; 7]);
+        assert_eq!(gso_counts(&[(1, 9); 7], 64, 20), [2, 2, 2, 1]);
+        assert_eq!(gso_counts(&[(1, 9), (1, 9), (1, 2), (1, 9)], 64, 20), [3, 1]);
+        assert_eq!(gso_counts(&[(1, 90), (1, 90)], 64, 20), [1, 1], "it cannot be made shorter");
+        assert_eq!(gso_counts(&[], 64, 20), [0; 0]);
     }
 
     #[test]
@@ -382,21 +384,21 @@ mod tests {
         let mut batch = Datagrams::new(2);
         batch.push(addr(1), b"a");
         batch.push(addr(2), b"b");
-        batch.readdress(|from| if from == addr(2) { addr(3) } else { from });
+        batch.map_addrs(|from| if from == addr(2) { addr(3) } else { from });
         assert_eq!(batch.iter().collect::<Vec<_>>(), [(addr(1), &b"a"[..]), (addr(3), b"b")]);
     }
 
     #[test]
-    fn a_train_arrives_as_its_datagrams() {
-        let (mut batch, mut rest) = (Datagrams::new(4), Datagrams::new(1));
+    fn what_one_receive_brings_arrives_as_its_datagrams() {
+        let (mut batch, mut overflow) = (Datagrams::new(4), Datagrams::new(1));
         assert!(!batch.has_spare(1));
         let mut arrive = |len: usize, segment: usize| {
             let fill = |room: &mut [u8]| {
                 room.iter_mut().zip(0..).for_each(|(byte, at)| *byte = at);
                 Ok((addr(1), len, segment))
             };
-            let said = batch.push_train(20, 9, &mut rest, fill).unwrap();
-            (said, contents(&batch), contents(&rest))
+            let said = batch.push_segments(20, 9, &mut overflow, fill).unwrap();
+            (said, contents(&batch), contents(&overflow))
         };
         let one = |bytes: std::ops::Range<u8>| (addr(1), bytes.collect::<Vec<_>>());
         assert_eq!(arrive(5, 0), ((1, 0), vec![one(0..5)], vec![]), "a single one");
@@ -410,8 +412,9 @@ mod tests {
         assert_eq!(arrive(4, 2), ((2, 2), all, last), "no room at all");
         batch.clear();
         assert!(batch.has_spare(20));
-        let failed =
-            batch.push_train(20, 9, &mut rest, |_| Err(io::Error::from(io::ErrorKind::WouldBlock)));
+        let failed = batch.push_segments(20, 9, &mut overflow, |_| {
+            Err(io::Error::from(io::ErrorKind::WouldBlock))
+        });
         assert!(failed.is_err() && batch.is_empty());
     }
 

@@ -1,4 +1,4 @@
-//! Datagrams over a stream of bytes.
+//! A transport over a stream of bytes.
 
 use std::fmt;
 use std::io;
@@ -27,8 +27,9 @@ const GATHER: usize = 8 * 1024;
 ///
 /// The end of the stream is an error of kind `UnexpectedEof`. A received length out of range and an
 /// error of the stream itself end the transport too, since nothing after them can be understood:
-/// the kind is `BrokenPipe`, and [`get_ref`](io::Error::get_ref) has the cause, a [`FrameLength`]
-/// or the stream's error in an [`Arc`]. An end is final, and the same for both directions.
+/// the kind is `BrokenPipe`, and [`get_ref`](io::Error::get_ref) has the cause, a
+/// [`FrameLengthError`] or the stream's error in an [`Arc`]. An end is final, and the same for both
+/// directions.
 ///
 /// ```
 /// use smol_kcp::{FramedTransport, KcpConfig};
@@ -62,29 +63,29 @@ pub struct FramedTransport<S> {
     dropped: u64,
 }
 
-/// A datagram's length that is not accepted.
+/// Reports the length of a datagram that is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct FrameLength {
+pub struct FrameLengthError {
     /// Bytes, as announced or as given.
     pub len: usize,
     /// Bytes of the longest datagram that is accepted; the shortest has 1.
     pub max: usize,
 }
 
-impl fmt::Display for FrameLength {
+impl fmt::Display for FrameLengthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "datagram of {} bytes, accepted: 1..={}", self.len, self.max)
     }
 }
 
-impl std::error::Error for FrameLength {}
+impl std::error::Error for FrameLengthError {}
 
-/// Why nothing more can travel.
+/// Tells why the transport has ended.
 #[derive(Clone, Debug)]
 enum End {
     Eof,
-    Length(FrameLength),
+    Length(FrameLengthError),
     Stream(Arc<io::Error>),
 }
 
@@ -124,7 +125,7 @@ impl<S> FramedTransport<S> {
         }
     }
 
-    /// Appends the datagrams that have arrived whole.
+    /// Appends the datagrams that have arrived completely.
     fn deliver(&mut self, batch: &mut Datagrams) -> Result<(), End> {
         while let Some((prefix, rest)) = self.input[self.start..self.end].split_first_chunk() {
             let len = usize::from(u16::from_be_bytes(*prefix));
@@ -138,7 +139,7 @@ impl<S> FramedTransport<S> {
     }
 
     /// Takes datagrams off `batch` until enough bytes lie together for one write.
-    fn gather(&mut self, batch: &mut Datagrams) -> Result<(), FrameLength> {
+    fn gather(&mut self, batch: &mut Datagrams) -> Result<(), FrameLengthError> {
         while let Some((to, datagram)) = batch.front().filter(|_| self.output.len() < GATHER) {
             let checked = check(datagram.len(), self.max);
             if to != self.peer && canonical(to) != self.peer {
@@ -164,16 +165,16 @@ impl<S> FramedTransport<S> {
     }
 }
 
-/// The length as it travels.
-fn check(len: usize, max: usize) -> Result<u16, FrameLength> {
+/// Converts a length to its prefix.
+fn check(len: usize, max: usize) -> Result<u16, FrameLengthError> {
     match u16::try_from(len) {
         Ok(prefix) if (1..=max).contains(&len) => Ok(prefix),
-        _ => Err(FrameLength { len, max }),
+        _ => Err(FrameLengthError { len, max }),
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FramedTransport<S> {
-    /// Reads once; `Ok` when there is something new.
+    /// Reads from the stream; `Ok` when something has arrived.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         if self.input.is_empty() {
             self.input = vec![0; PREFIX + self.max];
@@ -196,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FramedTransport<S> {
         }
     }
 
-    /// Writes what was gathered.
+    /// Writes the gathered frames.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         while self.written < self.output.len() {
             let rest = &self.output[self.written..];
@@ -218,8 +219,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FramedTransport<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes what was gathered and sees it out of the stream's own buffers.
-    fn poll_settle(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+    /// Writes the gathered frames and flushes the stream's own buffers.
+    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         ready!(self.poll_drain(cx))?;
         while self.unflushed {
             match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
@@ -240,8 +241,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for FramedTra
         if let Some(end) = &self.ended {
             return Poll::Ready(Err(end.into()));
         }
-        // Whoever has nothing to send may not call poll_send, and what it took would lie here.
-        if let Poll::Ready(Err(end)) = self.poll_settle(cx) {
+        // A caller with nothing to send does not call poll_send; what that has taken is written
+        // here.
+        if let Poll::Ready(Err(end)) = self.poll_write_out(cx) {
             return self.end(end);
         }
         let before = batch.len();
@@ -283,7 +285,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for FramedTra
                 return Poll::Ready(Err(error));
             }
         }
-        match ready!(self.poll_settle(cx)) {
+        match ready!(self.poll_write_out(cx)) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(end) => self.end(end),
         }

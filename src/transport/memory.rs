@@ -1,4 +1,4 @@
-//! Datagrams within one process.
+//! A transport within one process.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::{Datagrams, Transport};
 
-/// One end of a pair that hands datagrams over in memory: for tests, and for two parts of one
+/// Hands datagrams over in memory to the other end of a pair: for tests, and for two parts of one
 /// program.
 ///
 /// The ends have the made-up addresses [`ADDRS`](MemoryTransport::ADDRS), those of every pair.
@@ -35,16 +35,16 @@ use super::{Datagrams, Transport};
 pub struct MemoryTransport {
     local: SocketAddr,
     peer: SocketAddr,
-    inward: Arc<Mutex<Way>>,
-    outward: Arc<Mutex<Way>>,
+    inward: Arc<Mutex<Queue>>,
+    outward: Arc<Mutex<Queue>>,
     dropped: u64,
 }
 
-/// One direction.
+/// Holds what is on its way in one direction.
 #[derive(Debug)]
-struct Way {
-    queue: Datagrams,
-    /// Of the receiving end, while it waits.
+struct Queue {
+    datagrams: Datagrams,
+    /// The waker of the receiving end, while it waits.
     waker: Option<Waker>,
     /// One of the ends is gone.
     closed: bool,
@@ -63,13 +63,13 @@ impl MemoryTransport {
     /// Bytes of the longest datagram, as with UDP over IPv4.
     pub const MAX_DATAGRAM: usize = 65507;
 
-    /// Two connected ends.
+    /// Makes two connected ends.
     pub fn pair() -> (MemoryTransport, MemoryTransport) {
-        let way = || {
-            let queue = Datagrams::new(Self::QUEUE);
-            Arc::new(Mutex::new(Way { queue, waker: None, closed: false }))
+        let queue = || {
+            let datagrams = Datagrams::new(Self::QUEUE);
+            Arc::new(Mutex::new(Queue { datagrams, waker: None, closed: false }))
         };
-        let (there, back) = (way(), way());
+        let (there, back) = (queue(), queue());
         let [first, second] = Self::ADDRS;
         let end = |local, peer, inward, outward| MemoryTransport {
             local,
@@ -87,41 +87,41 @@ impl Transport for MemoryTransport {
         if batch.is_full() {
             return Poll::Ready(Ok(()));
         }
-        let mut way = lock(&self.inward);
-        if way.queue.is_empty() {
-            if way.closed {
+        let mut queue = lock(&self.inward);
+        if queue.datagrams.is_empty() {
+            if queue.closed {
                 return Poll::Ready(Err(gone()));
             }
-            let former = way.waker.replace(cx.waker().clone());
-            drop(way);
-            // A waker is somebody else's code, dropping it included: never under the lock.
-            drop(former);
+            let stale = queue.waker.replace(cx.waker().clone());
+            drop(queue);
+            // A waker is foreign code, its drop included: never under the lock.
+            drop(stale);
             return Poll::Pending;
         }
-        while let Some((from, datagram)) = way.queue.front() {
+        while let Some((from, datagram)) = queue.datagrams.front() {
             if !batch.push(from, datagram) {
                 break;
             }
-            way.queue.pop_front();
+            queue.datagrams.pop_front();
         }
         Poll::Ready(Ok(()))
     }
 
     fn poll_send(&mut self, _: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        let mut way = lock(&self.outward);
+        let mut queue = lock(&self.outward);
         let mut result = Ok(());
         while let (Some((to, datagram)), Ok(())) = (batch.front(), &result) {
-            if way.closed {
+            if queue.closed {
                 result = Err(gone());
             } else if datagram.len() > Self::MAX_DATAGRAM {
                 result = Err(too_long(datagram.len()));
-            } else if to != self.peer || !way.queue.push(self.local, datagram) {
+            } else if to != self.peer || !queue.datagrams.push(self.local, datagram) {
                 self.dropped += 1;
             }
             batch.pop_front();
         }
-        let waker = if way.queue.is_empty() { None } else { way.waker.take() };
-        drop(way);
+        let waker = if queue.datagrams.is_empty() { None } else { queue.waker.take() };
+        drop(queue);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -142,7 +142,7 @@ impl Drop for MemoryTransport {
         let own = {
             let mut inward = lock(&self.inward);
             inward.closed = true;
-            inward.queue.release();
+            inward.datagrams.release();
             inward.waker.take()
         };
         drop(own);
@@ -157,9 +157,9 @@ impl Drop for MemoryTransport {
     }
 }
 
-/// No step under the lock leaves a direction half changed, so a panic elsewhere does not matter.
-fn lock(way: &Mutex<Way>) -> MutexGuard<'_, Way> {
-    way.lock().unwrap_or_else(PoisonError::into_inner)
+/// Locks a queue, after a panic too: no step under the lock leaves it half changed.
+fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn gone() -> io::Error {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     /// Counts its wakes, and takes the lock of a direction to prove that nobody else holds it.
-    struct Count(AtomicUsize, Arc<Mutex<Way>>);
+    struct Count(AtomicUsize, Arc<Mutex<Queue>>);
 
     impl Wake for Count {
         fn wake(self: Arc<Self>) {

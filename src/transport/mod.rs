@@ -1,4 +1,4 @@
-//! Where datagrams come from and go to.
+//! Transports: what carries the datagrams of an endpoint.
 
 mod bind;
 mod datagrams;
@@ -13,16 +13,14 @@ use std::task::{Context, Poll};
 pub use bind::bind_all;
 pub(crate) use bind::check_port;
 pub use datagrams::Datagrams;
-pub use framed::{FrameLength, FramedTransport};
+pub use framed::{FrameLengthError, FramedTransport};
 pub use memory::MemoryTransport;
 pub use udp::UdpTransport;
 
-/// A carrier of datagrams. Losing, delaying, repeating and reordering them is allowed; altering
-/// them is not.
+/// Carries datagrams. It may lose, delay, repeat and reorder them, but not alter them.
 ///
-/// `SocketAddr` stands for any address: a transport without IP addresses makes some up. The
-/// address of a received datagram must be good for sending an answer, and be the same for every
-/// datagram of one peer.
+/// `SocketAddr` stands for any address: a transport without IP addresses makes some up. An answer
+/// must reach the peer by the address of its datagram, which is the same for all of one peer.
 ///
 /// A transport has one owner, and one task at a time polls it.
 pub trait Transport: Send + 'static {
@@ -31,10 +29,10 @@ pub trait Transport: Send + 'static {
     /// `Pending` when none is there, and only then the task is woken by the next one.
     ///
     /// # Errors
-    /// An error of kind `ConnectionRefused` ends a connect that waits for an answer.
-    /// `BrokenPipe` and `UnexpectedEof` say that the transport has ended for good: every stream
-    /// fails. All other errors are taken as weather: counted, and the transport is polled again, unless
-    /// there have been 1000 of them in a row.
+    /// An error of kind `ConnectionRefused` ends a connect that waits for an answer. `BrokenPipe`
+    /// and `UnexpectedEof` say that the transport has ended for good: every stream fails. All other
+    /// errors are transient: they are counted, and the transport is polled again, unless there have
+    /// been 1000 of them in a row.
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>>;
 
     /// Sends datagrams from the front of `batch` and [removes](Datagrams::pop_front) them, until
@@ -46,16 +44,16 @@ pub trait Transport: Send + 'static {
     /// As for [`poll_recv`](Transport::poll_recv); the datagram that failed must have been removed.
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>>;
 
-    /// The address at which this side is reached.
+    /// Returns the address at which this side is reached.
     ///
     /// # Errors
     /// Whatever the system says.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
     /// Leaves the local address for a fresh one, after a silence that may mean that the old one
-    /// works no more; what comes to the old one until the fresh one is heard should be delivered all
-    /// the same. `Ok(false)`: this transport does not do that. After `Ok(true)` both directions must
-    /// be polled again: what waited at the old address is not woken.
+    /// works no more; what comes to the old one until the fresh one is heard should be delivered
+    /// all the same. `Ok(false)`: this transport does not do that. After `Ok(true)` both directions
+    /// must be polled again: what waited at the old address is not woken.
     ///
     /// # Errors
     /// Whatever the system says; the old address stays.
@@ -63,27 +61,27 @@ pub trait Transport: Send + 'static {
         Ok(false)
     }
 
-    /// Datagrams that this transport itself has dropped so far, because they were too long, for
-    /// nobody, or found a queue full.
+    /// Counts the datagrams that this transport itself has dropped so far: too long, without a
+    /// receiver, or for a full queue.
     fn dropped(&self) -> u64 {
         0
     }
 
-    /// Bytes of the send and the receive buffer of the socket beneath, as the system grants them;
-    /// zero where there is none.
+    /// Returns the bytes of the socket's send and receive buffer, as the system grants them; zero
+    /// without a socket.
     fn socket_buffers(&self) -> (usize, usize) {
         (0, 0)
     }
 }
 
-/// Bytes of the longest datagram that is received under `mtu`: every peer may use an MTU of its
-/// own, and those of the common link layers fit into 2047 bytes.
+/// Returns the bytes of the longest datagram that is received under `mtu`. Every peer may use an
+/// MTU of its own, and those of the common link layers fit into 2047 bytes.
 pub(crate) fn receive_limit(mtu: usize) -> usize {
     mtu.clamp(2047, usize::from(u16::MAX))
 }
 
-/// The one form of an address by which peers are told apart: IPv4 as such also when it came
-/// through an IPv6 socket, and no flow label; the scope of a link-local address stays.
+/// Returns the form of an address that identifies a peer: IPv4 as such also when it came through an
+/// IPv6 socket, and no flow label. The scope of a link-local address stays.
 pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     match addr {
         SocketAddr::V4(_) => addr,

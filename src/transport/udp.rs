@@ -1,7 +1,8 @@
-//! Datagrams over UDP.
+//! The transport over a UDP socket.
 
 mod offload;
 mod options;
+mod singles;
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
@@ -12,12 +13,13 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use self::offload::Offload;
 use self::options::{set_buffers, set_dscp, Options};
+use self::singles::SinglesHeuristic;
 use super::bind::{bind_all, check_peer};
-use super::datagrams::Train;
+use super::datagrams::GsoBatch;
 use super::{canonical, Datagrams, Transport};
 use crate::KcpConfig;
 
-/// A UDP socket.
+/// Carries datagrams over a UDP socket.
 ///
 /// On Linux, neighbours in a batch that go to one peer and are of one length leave in one system
 /// call, and what arrived together is received in one (UDP GSO and GRO). Where the system or the
@@ -47,60 +49,31 @@ use crate::KcpConfig;
 pub struct UdpTransport {
     socket: Async<UdpSocket>,
     options: Options,
-    /// The socket is of IPv6, so IPv4 addresses must be mapped.
+    /// The socket is of IPv6: IPv4 addresses must be mapped.
     v6: bool,
     peer: Option<SocketAddr>,
-    /// The socket is replaceable: nobody else has chosen its port.
+    /// The socket may be replaced: its port was the system's choice.
     rebinds: bool,
     granted: (usize, usize),
     offload: Offload,
-    /// Datagrams of a received train that found no room in a batch.
-    rest: Datagrams,
-    /// The last receive found nothing more, so the next begins with asking the reactor.
-    dry: bool,
-    habit: Habit,
-    /// An error that came behind datagrams that had to be delivered first.
-    held: Option<io::Error>,
+    /// Datagrams of one coalesced receive that found no room in the caller's batch.
+    overflow: Datagrams,
+    /// The last receive has emptied the socket, so the next begins by asking the reactor.
+    drained: bool,
+    singles: SinglesHeuristic,
+    /// An error that came after datagrams, which are delivered first.
+    deferred_error: Option<io::Error>,
     dropped: u64,
-    /// The socket before the last rebind, as long as neither has been heard since. The first that is
-    /// heard stays: the answer may have been on its way to the old port for longer than was waited.
-    former: Option<Box<UdpTransport>>,
-}
-
-/// How datagrams have come lately. Where they come one by one, as in a conversation of question and
-/// answer, it is of no use to look for a second one each time: the reactor will tell.
-#[derive(Clone, Copy, Debug, Default)]
-struct Habit {
-    /// Times in a row that a look for all found a single one.
-    alone: u32,
-    /// Looks since then that took one and did not look for more.
-    trusted: u32,
-}
-
-impl Habit {
-    /// Looks for all before the habit is believed, and looks that believe it before the next one
-    /// that does not.
-    const PROVEN: u32 = 4;
-    const TRUST: u32 = 15;
-
-    /// A look for all has found so many.
-    fn looked(&mut self, count: usize) {
-        self.alone = if count == 1 { self.alone.saturating_add(1) } else { 0 };
-        self.trusted = 0;
-    }
-
-    /// One has arrived: is that all?
-    fn is_all(&mut self) -> bool {
-        let trusts = self.alone >= Habit::PROVEN && self.trusted < Habit::TRUST;
-        self.trusted += u32::from(trusts);
-        trusts
-    }
+    /// The socket before the last rebind, as long as neither has been heard since. The first that
+    /// is heard stays: the answer may have been on its way to the old port for longer than was
+    /// waited.
+    previous: Option<Box<UdpTransport>>,
 }
 
 impl UdpTransport {
-    /// A socket bound to `addr` and open to every peer: for listeners and endpoints. The
-    /// unspecified IPv6 address means all there is: IPv4 too where the system allows it, and IPv4
-    /// alone where there is no IPv6.
+    /// Binds a socket to `addr`, open to every peer: for listeners and endpoints. The unspecified
+    /// IPv6 address means all addresses: IPv4 too where the system allows it, and IPv4 alone where
+    /// there is no IPv6.
     ///
     /// # Errors
     /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
@@ -113,8 +86,8 @@ impl UdpTransport {
         UdpTransport::new(options, socket.into())
     }
 
-    /// A fresh socket on a port of the system's choice, connected to `peer` and closed to
-    /// everybody else. It can [`rebind`](Transport::rebind), and goes on listening at the old port
+    /// Makes a socket on a port of the system's choice, connected to `peer` and closed to all
+    /// others. It can [`rebind`](Transport::rebind), and goes on listening at the old port
     /// until one of the two is heard.
     ///
     /// # Errors
@@ -123,8 +96,8 @@ impl UdpTransport {
         UdpTransport::open(Options::new(config)?, canonical(peer))
     }
 
-    /// An existing socket, connected or not. It is made non-blocking and keeps its port for good:
-    /// [`rebind`](Transport::rebind) is `Ok(false)`.
+    /// Takes an existing socket, connected or not. It is made non-blocking and keeps its port for
+    /// good: [`rebind`](Transport::rebind) is `Ok(false)`.
     ///
     /// # Errors
     /// A configuration that [`KcpConfig::check`] refuses; whatever the system says.
@@ -132,12 +105,12 @@ impl UdpTransport {
         UdpTransport::new(Options::new(config)?, socket)
     }
 
-    /// The peer of a connected socket, in the form in which its datagrams arrive.
+    /// Returns the peer of a connected socket, in the form in which its datagrams arrive.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer
     }
 
-    /// Bytes of the send and the receive buffer, as the system says after it was asked for
+    /// Returns the bytes of the send and the receive buffer, as granted when asked for
     /// [`socket_buffers`](KcpConfig::socket_buffers). Linux grants at most `net.core.wmem_max` and
     /// `net.core.rmem_max` and reports the double, for its own book-keeping.
     pub fn granted_buffers(&self) -> (usize, usize) {
@@ -171,30 +144,31 @@ impl UdpTransport {
             rebinds: false,
             granted,
             offload,
-            // One train at most lies in it.
-            rest: Datagrams::new(offload::MAX_ARRIVALS),
-            dry: false,
-            habit: Habit::default(),
-            held: None,
+            // Holds at most what one receive brings.
+            overflow: Datagrams::new(offload::MAX_ARRIVALS),
+            drained: false,
+            singles: SinglesHeuristic::default(),
+            deferred_error: None,
             dropped: 0,
-            former: None,
+            previous: None,
         })
     }
 
-    /// Reads once, and says how many datagrams there were. Those that are too long are dropped,
-    /// those that find no room are kept.
+    /// Reads once. Returns how many datagrams there were: too long ones are dropped, those without
+    /// room in the batch go into `overflow`.
     fn read(&mut self, batch: &mut Datagrams) -> io::Result<usize> {
         if !self.offload.receives {
             return self.read_one(batch);
         }
-        let UdpTransport { socket, options, offload, rest, dropped, .. } = self;
-        // In the midst of bulk data the batch has the memory for a whole train: no copy.
+        let UdpTransport { socket, options, offload, overflow, dropped, .. } = self;
+        // In the midst of bulk data the batch has memory for all that one receive brings: no copy.
         if batch.has_spare(offload::SCRATCH) {
             let longest = options.longest;
-            let (count, lost) = batch.push_train(offload::SCRATCH, longest, rest, |room| {
-                let (from, len, segment) = offload.receive_into(socket.get_ref(), room)?;
-                Ok((canonical(from), len, segment))
-            })?;
+            let (count, lost) =
+                batch.push_segments(offload::SCRATCH, longest, overflow, |room| {
+                    let (from, len, segment) = offload.receive_into(socket.get_ref(), room)?;
+                    Ok((canonical(from), len, segment))
+                })?;
             *dropped += lost as u64;
             return Ok(count);
         }
@@ -203,7 +177,7 @@ impl UdpTransport {
             count += 1;
             let from = canonical(from);
             let kept = datagram.len() <= options.longest
-                && (batch.push(from, datagram) || rest.push(from, datagram));
+                && (batch.push(from, datagram) || overflow.push(from, datagram));
             *dropped += u64::from(!kept);
         })?;
         Ok(count)
@@ -227,13 +201,13 @@ impl UdpTransport {
         Ok(1)
     }
 
-    /// Delivers what an earlier train left.
-    fn deliver_rest(&mut self, batch: &mut Datagrams) {
-        while let Some((from, datagram)) = self.rest.front() {
+    /// Delivers what an earlier receive left.
+    fn deliver_overflow(&mut self, batch: &mut Datagrams) {
+        while let Some((from, datagram)) = self.overflow.front() {
             if !batch.push(from, datagram) {
                 return;
             }
-            self.rest.pop_front();
+            self.overflow.pop_front();
         }
     }
 
@@ -246,14 +220,14 @@ impl UdpTransport {
         Ok(())
     }
 
-    fn write_train(&self, train: &Train<'_>) -> io::Result<()> {
-        match train.count {
-            1 => self.write(train.addr, train.bytes),
-            _ => self.offload.send(self.socket.get_ref(), self.target(train.addr), train),
+    fn write_gso_batch(&self, gso: &GsoBatch<'_>) -> io::Result<()> {
+        match gso.count {
+            1 => self.write(gso.addr, gso.bytes),
+            _ => self.offload.send(self.socket.get_ref(), self.target(gso.addr), gso),
         }
     }
 
-    /// How the system wants to have the address; `None`: it is the one it is connected to.
+    /// Converts an address for the system; `None` if the socket is connected to it.
     fn target(&self, addr: SocketAddr) -> Option<SocketAddr> {
         match canonical(addr) {
             addr if Some(addr) == self.peer => None,
@@ -264,8 +238,9 @@ impl UdpTransport {
         }
     }
 
-    /// UDP has no resets: Windows calls the ICMP message so that others call a refusal.
+    /// Gives a refusal the kind it has everywhere.
     fn cause(&self, error: io::Error) -> io::Error {
+        // Windows reports ICMP "port unreachable" as a reset, which UDP does not have.
         if self.peer.is_some() && error.kind() == io::ErrorKind::ConnectionReset {
             return io::Error::new(io::ErrorKind::ConnectionRefused, error);
         }
@@ -274,21 +249,25 @@ impl UdpTransport {
 }
 
 impl UdpTransport {
-    /// Receives by the former socket; where it is heard, it takes its place again.
-    fn poll_former(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        let Some(mut former) = self.former.take() else { return Poll::Pending };
+    /// Receives by the previous socket, which takes its place again if something arrives there.
+    fn poll_previous(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut Datagrams,
+    ) -> Poll<io::Result<()>> {
+        let Some(mut previous) = self.previous.take() else { return Poll::Pending };
         let before = batch.len();
-        match former.poll_own(cx, batch) {
+        match previous.poll_own(cx, batch) {
             Poll::Ready(Ok(())) if batch.len() > before => {
-                former.dropped += self.dropped;
-                *self = *former;
+                previous.dropped += self.dropped;
+                *self = *previous;
                 return Poll::Ready(Ok(()));
             }
-            // Of no use to who sends by another socket; more may come behind it.
+            // An error of a socket that sends nothing any more; datagrams may follow it.
             Poll::Ready(_) => cx.waker().wake_by_ref(),
             Poll::Pending => {}
         }
-        self.former = Some(former);
+        self.previous = Some(previous);
         Poll::Pending
     }
 
@@ -297,13 +276,12 @@ impl UdpTransport {
         if reads == 0 {
             return Poll::Ready(Ok(()));
         }
-        if let Some(error) = self.held.take() {
+        if let Some(error) = self.deferred_error.take() {
             return Poll::Ready(Err(error));
         }
-        if std::mem::take(&mut self.dry) {
-            // The first answer may be about what was read already. The second comes from a fresh
-            // question, which the reactor answers also for what arrived in between, so no read
-            // that would find nothing is spent.
+        if std::mem::take(&mut self.drained) {
+            // The reactor's first answer may be about what was read already. The second belongs to
+            // a new request, which also covers what arrived in between: no read finds nothing.
             if self.socket.poll_readable(cx)?.is_ready() {
                 ready!(self.socket.poll_readable(cx))?;
             } else {
@@ -311,22 +289,22 @@ impl UdpTransport {
             }
         }
         let before = batch.len();
-        self.deliver_rest(batch);
+        self.deliver_overflow(batch);
         reads -= batch.len() - before;
         // Dropped datagrams count as reads: a flood of them must not hold the caller for ever.
         while reads > 0 {
             match self.read(batch) {
-                Ok(1) if batch.len() == 1 && self.habit.is_all() => {
-                    self.dry = true;
+                Ok(1) if batch.len() == 1 && self.singles.is_alone() => {
+                    self.drained = true;
                     return Poll::Ready(Ok(()));
                 }
                 Ok(count) => reads = reads.saturating_sub(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.rest.release();
+                    self.overflow.release();
                     if batch.len() > before {
-                        self.habit.looked(batch.len() - before);
-                        self.dry = true;
+                        self.singles.drained_after(batch.len() - before);
+                        self.drained = true;
                         return Poll::Ready(Ok(()));
                     }
                     ready!(self.socket.poll_readable(cx))?;
@@ -334,7 +312,7 @@ impl UdpTransport {
                 Err(error) => {
                     let error = self.cause(error);
                     if batch.len() > before {
-                        self.held = Some(error);
+                        self.deferred_error = Some(error);
                         return Poll::Ready(Ok(()));
                     }
                     return Poll::Ready(Err(error));
@@ -353,14 +331,14 @@ impl Transport for UdpTransport {
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
         let before = batch.len();
         let received = self.poll_own(cx, batch);
-        if self.former.is_none() {
+        if self.previous.is_none() {
             return received;
         }
         match received {
-            Poll::Pending => self.poll_former(cx, batch),
+            Poll::Pending => self.poll_previous(cx, batch),
             received => {
                 if batch.len() > before {
-                    self.former = None;
+                    self.previous = None;
                 }
                 received
             }
@@ -368,22 +346,22 @@ impl Transport for UdpTransport {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        // Datagrams at the front that must travel alone, because as a train they failed; and whether
-        // that may mean that every train will.
+        // Datagrams at the front to send one by one, because as a GSO batch they failed, and the
+        // error if it may mean that every batch will fail.
         let (mut alone, mut suspicion) = (0_usize, None);
         loop {
             let max = if alone > 0 { 1 } else { self.offload.max_segments };
-            let Some(train) = batch.front_train(max, offload::MAX_BYTES) else {
+            let Some(gso) = batch.front_gso_batch(max, offload::MAX_BYTES) else {
                 return Poll::Ready(Ok(()));
             };
-            let error = match self.write_train(&train) {
+            let error = match self.write_gso_batch(&gso) {
                 Ok(()) => {
                     if let Some(error) = suspicion.take() {
                         log::debug!("UDP without trains from now on: {error}");
                         self.offload.max_segments = 1;
                     }
                     alone = alone.saturating_sub(1);
-                    batch.pop_train(train.count);
+                    batch.pop_segments(gso.count);
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -393,8 +371,8 @@ impl Transport for UdpTransport {
                         Err(error) => error,
                     }
                 }
-                Err(error) if train.count > 1 && offload::is_about_trains(&error) => {
-                    alone = train.count;
+                Err(error) if gso.count > 1 && offload::is_about_gso(&error) => {
+                    alone = gso.count;
                     // Should the first fail alone too, then the address is at fault.
                     suspicion = Some(error).filter(offload::is_unsupported);
                     continue;
@@ -403,8 +381,8 @@ impl Transport for UdpTransport {
                     // Where the error came by ICMP, it was reported instead of sending, and is
                     // now gone. Where it is about this datagram, it just fails again.
                     if self.peer.is_some() {
-                        let first = train.bytes.get(..train.segment).unwrap_or_default();
-                        let _ = self.write(train.addr, first);
+                        let first = gso.bytes.get(..gso.segment).unwrap_or_default();
+                        let _ = self.write(gso.addr, first);
                     }
                     error
                 }
@@ -422,12 +400,13 @@ impl Transport for UdpTransport {
         let Some(peer) = self.peer.filter(|_| self.rebinds) else {
             return Ok(false);
         };
-        // The old socket holds its port, and listens, until the new one is heard.
+        // The previous socket goes on listening until something arrives at one of the two. An
+        // earlier one is closed: a rebind every few seconds must not pile up sockets.
         let fresh = UdpTransport::open(self.options, peer)?;
-        let mut former = std::mem::replace(self, fresh);
-        self.dropped = std::mem::take(&mut former.dropped);
-        former.former = None;
-        self.former = Some(Box::new(former));
+        let mut previous = std::mem::replace(self, fresh);
+        self.dropped = std::mem::take(&mut previous.dropped);
+        previous.previous = None;
+        self.previous = Some(Box::new(previous));
         Ok(true)
     }
 
@@ -440,7 +419,7 @@ impl Transport for UdpTransport {
     }
 }
 
-/// Windows tells of a cut datagram by an error (WSAEMSGSIZE), all others by a full slot.
+/// Returns whether a datagram was cut: Windows reports WSAEMSGSIZE, others fill the slot.
 fn is_cut(error: &io::Error) -> bool {
     cfg!(windows) && error.raw_os_error() == Some(10040)
 }

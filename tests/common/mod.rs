@@ -1,6 +1,6 @@
-//! What the stories share: a guard, the clock, configurations, an echo, and a NAT.
+//! What the tests share: a guard, the clock, configurations, an echo, and a NAT.
 
-#![allow(dead_code)] // every file of stories uses a part of it
+#![allow(dead_code)] // every test file uses a part of it
 
 pub mod relay;
 
@@ -17,20 +17,20 @@ use smol_kcp::{
     KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream, LinkConfig, NetemConfig, Probability,
 };
 
-/// No story is so long, on the slowest of machines.
+/// No test takes so long, on the slowest of machines.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Any free port of this machine.
 pub const ANY: &str = "127.0.0.1:0";
 
-/// Tells a story to its end, or fails in its name.
-pub fn story<T>(story: impl Future<Output = T>) -> T {
-    smol::block_on(within(LIMIT, story))
+/// Runs a test to its end, or fails in its name after [`LIMIT`].
+pub fn run<T>(test: impl Future<Output = T>) -> T {
+    smol::block_on(within(LIMIT, test))
 }
 
 /// Waits for `future`, which must be done within `limit`.
 pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
-    let name = std::thread::current().name().unwrap_or("a story").to_owned();
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
     future::or(future, async {
         Timer::after(limit).await;
         panic!("{name}: not done within {limit:?}")
@@ -38,14 +38,14 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
     .await
 }
 
-/// Lets others run until `done`; the guard of the story bounds the wait.
+/// Lets others run until `done`; the limit of the test bounds the wait.
 pub async fn until(mut done: impl FnMut() -> bool) {
     while !done() {
         Timer::after(ms(5)).await;
     }
 }
 
-#[allow(clippy::disallowed_methods)] // stories take place in real time
+#[allow(clippy::disallowed_methods)] // these tests take place in real time
 pub fn now() -> Instant {
     Instant::now()
 }

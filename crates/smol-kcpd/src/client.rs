@@ -10,17 +10,17 @@ use futures_lite::future;
 use smol::Task;
 
 use super::backoff::Backoff;
-use super::link::{link, Way, SERVER};
+use super::context::TunnelContext;
+use super::link::{link, LinkHandle, SERVER};
 use super::listen::listen;
-use super::relay::{relay, Failed, Kcp, Tcp};
+use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::runtime::{now, within};
-use super::tunnel::Shared;
 use super::{is_perf_conv, HostPort};
 use smol_kcp::{KcpEndpoint, KcpError, KcpStream};
 
 /// How long a connection waits for a server that cannot be reached, where `connect_timeout` does
 /// not say: a browser's user waits no longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// Waiting times before a refused connection is tried again: a server that restarts needs less.
 const ATTEMPTS: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
@@ -34,79 +34,80 @@ const ACCEPTING: Backoff = Backoff::new(Duration::from_millis(100), Duration::fr
 const ROOM: Duration = Duration::from_secs(1);
 
 /// Where the client listens, and its way to the server.
-pub(super) struct Door {
+pub(super) struct ClientListener {
     listener: Async<TcpListener>,
     endpoint: KcpEndpoint,
-    way: Way,
-    _keeper: Task<()>,
+    link: LinkHandle,
+    _reconnecting: Task<()>,
 }
 
-pub(super) fn open(shared: &Shared, server: &HostPort) -> io::Result<Door> {
-    let listener = listen(shared.listen_addr()?)?;
+pub(super) fn open(context: &TunnelContext, server: &HostPort) -> io::Result<ClientListener> {
+    let listener = listen(context.listen_addr()?)?;
     let addr = listener.get_ref().local_addr()?;
-    let kcp = &shared.settings.kcp;
-    let (link, keeper, way) = link(server.clone(), kcp.clone());
-    let budget = shared.runtime.memory_budget();
-    let (endpoint, driver) = KcpEndpoint::with_budget(kcp.clone(), link, budget)?;
-    shared.bound(addr, endpoint.clone(), driver);
-    let keeper = shared.runtime.spawn(keeper.keep(shared.runtime.clone(), endpoint.clone()));
-    Ok(Door { listener, endpoint, way, _keeper: keeper })
+    let kcp = &context.settings.kcp;
+    let (transport, reconnector, handle) = link(server.clone(), kcp.clone());
+    let budget = context.runtime.memory_budget();
+    let (endpoint, driver) = KcpEndpoint::with_budget(kcp.clone(), transport, budget)?;
+    context.bound(addr, endpoint.clone(), driver);
+    let reconnecting =
+        context.runtime.spawn(reconnector.run(context.runtime.clone(), endpoint.clone()));
+    Ok(ClientListener { listener, endpoint, link: handle, _reconnecting: reconnecting })
 }
 
 /// Accepts until the driver ends.
-pub(super) async fn accept(shared: &Rc<Shared>, door: Door) -> KcpError {
+pub(super) async fn accept(context: &Rc<TunnelContext>, open: ClientListener) -> KcpError {
     let accepting = async {
         let mut retries = ACCEPTING;
         loop {
-            match door.listener.accept().await {
-                Ok((tcp, from)) if !shared.has_room() => {
-                    shared.turned_away(from);
+            match open.listener.accept().await {
+                Ok((tcp, from)) if !context.has_room() => {
+                    context.turned_away(from);
                     drop(Tcp::new(tcp)); // which resets it
                     future::yield_now().await;
                 }
                 Ok((tcp, from)) => {
                     retries.reset();
-                    let (shared_, endpoint, way) =
-                        (Rc::clone(shared), door.endpoint.clone(), door.way.clone());
-                    let connection = carry(shared_, tcp, from, endpoint, way);
-                    shared.carry(connection);
+                    let (context_, endpoint, link) =
+                        (Rc::clone(context), open.endpoint.clone(), open.link.clone());
+                    let connection = serve(context_, tcp, from, endpoint, link);
+                    context.serve(connection);
                 }
                 Err(error) => {
-                    log::warn!("{}: accepting: {error}", shared.settings.name);
+                    log::warn!("{}: accepting: {error}", context.settings.name);
                     Timer::after(retries.next(fastrand::u8(..))).await;
                 }
             }
         }
     };
     let ended = async {
-        shared.driver_ended().await;
+        context.driver_ended().await;
         KcpError::Closed
     };
     future::or(accepting, ended).await
 }
 
-async fn carry(
-    shared: Rc<Shared>,
+async fn serve(
+    context: Rc<TunnelContext>,
     tcp: Async<TcpStream>,
     from: SocketAddr,
     endpoint: KcpEndpoint,
-    way: Way,
-) -> Result<(), Failed> {
+    link: LinkHandle,
+) -> Result<(), RelayError> {
     let tcp = Tcp::new(tcp);
-    match connect(&shared, &endpoint, &way).await {
+    match connect(&context, &endpoint, &link).await {
         Ok(stream) => {
-            log::debug!("{}: {from} is stream {:08x}", shared.settings.name, stream.conv());
-            drop((endpoint, way));
-            relay(&shared.runtime, tcp, Kcp::new(stream)).await
+            log::debug!("{}: {from} is stream {:08x}", context.settings.name, stream.conv());
+            drop((endpoint, link));
+            relay(&context.runtime, tcp, Kcp::new(stream)).await
         }
         Err(error) => {
-            let name = &shared.settings.name;
+            let name = &context.settings.name;
             let what = format_args!("{name}: {from} is turned away: {error}");
             match has_no_room(&error) {
-                true => shared.no_room.reached(what),
+                true => context.no_room.reached(what),
                 false => log::warn!("{what}"),
             }
-            Err(Failed::Kcp(error.into()))
+            Err(RelayError::Kcp(error.into()))
         }
     }
 }
@@ -118,13 +119,13 @@ fn has_no_room(error: &KcpError) -> bool {
 
 /// Opens a stream to the server, within `connect_timeout`, in as many attempts as it takes.
 async fn connect(
-    shared: &Shared,
+    context: &TunnelContext,
     endpoint: &KcpEndpoint,
-    way: &Way,
+    link: &LinkHandle,
 ) -> Result<KcpStream, KcpError> {
-    let limit = shared.settings.kcp.connect_timeout.unwrap_or(PATIENCE);
+    let limit = context.settings.kcp.connect_timeout.unwrap_or(CONNECT_WAIT);
     let attempts = async {
-        way.up().await;
+        link.up().await;
         let (mut attempts, began) = (ATTEMPTS, now());
         loop {
             match endpoint.connect(SERVER).await {
@@ -141,8 +142,8 @@ async fn connect(
                     }
                 }
                 Err(error) => {
-                    log::debug!("{}: connecting: {error}", shared.settings.name);
-                    way.complain();
+                    log::debug!("{}: connecting: {error}", context.settings.name);
+                    link.notify_failure();
                 }
             }
             Timer::after(attempts.next(fastrand::u8(..))).await;
@@ -151,7 +152,7 @@ async fn connect(
     match within(limit, attempts).await {
         Some(result) => result,
         None => {
-            way.complain();
+            link.notify_failure();
             Err(KcpError::TimedOut)
         }
     }

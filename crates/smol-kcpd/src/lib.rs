@@ -24,6 +24,7 @@
 
 mod backoff;
 mod client;
+mod context;
 mod daemon;
 mod interrupt;
 mod limits;
@@ -37,7 +38,7 @@ pub mod perf;
 mod ping;
 mod privileges;
 mod relay;
-mod resolve;
+mod resolver;
 mod runtime;
 mod server;
 mod settings;
@@ -45,16 +46,17 @@ mod timers;
 #[allow(clippy::module_inception)]
 mod tunnel;
 
+pub use context::TunnelStats;
 pub use daemon::Daemon;
 pub use logging::Logger;
 pub use options::{help, Command, ConfigError, Group, Opt, OPTIONS};
 pub use ping::Ping;
 pub use privileges::drop_to;
-pub use resolve::{Resolve, Resolving};
+pub use resolver::{Resolve, Resolving};
 pub use runtime::Runtime;
 pub use settings::{Configuration, HostPort, Process, Role, Settings};
 pub use timers::check as check_timers;
-pub use tunnel::{Tunnel, TunnelStats};
+pub use tunnel::Tunnel;
 
 /// The upper 20 bits of the conversation number of a measurement. A server that does not measure resets
 /// it.

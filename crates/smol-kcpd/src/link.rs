@@ -2,7 +2,7 @@
 //!
 //! The endpoint knows its server by one address that never changes, [`SERVER`]. [`Link`] is the
 //! transport beneath: a connected UDP socket. When the server falls silent, the endpoint's driver has
-//! it replaced by one on a fresh local port; [`Keeper`] is the task that then resolves the name again
+//! it replaced by one on a fresh local port; [`Reconnector`] is the task that then resolves the name again
 //! and makes a socket to another address where the server has moved, or where another one answers.
 
 use std::io;
@@ -29,7 +29,7 @@ pub(super) const SERVER: SocketAddr =
 /// How long an address is kept to, after a socket was first replaced in vain, while streams are open
 /// that were heard from there: another address of the name may be another server, which does not know
 /// them. No longer than half of `dead_link`, so that a server which has moved finds them alive.
-const PATIENCE: Duration = Duration::from_secs(12);
+const ADDRESS_HOLD: Duration = Duration::from_secs(12);
 
 /// How long an address has to answer when the one that answers is looked for, and how often it is
 /// asked.
@@ -44,7 +44,7 @@ const LOOKUP_REST: Duration = Duration::from_secs(1);
 
 /// What the link and its keeper share.
 #[derive(Debug, Default)]
-struct Shared {
+struct LinkState {
     /// A socket for the link to take.
     fresh: Option<UdpTransport>,
     /// Of the link's driver.
@@ -53,18 +53,18 @@ struct Shared {
     silent: Option<Instant>,
 }
 
-type Slot = Arc<Mutex<Shared>>;
+type SharedState = Arc<Mutex<LinkState>>;
 
 /// No step under the lock leaves it half changed.
-fn lock(slot: &Slot) -> MutexGuard<'_, Shared> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &SharedState) -> MutexGuard<'_, LinkState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The transport of a client.
 #[derive(Debug)]
 pub(super) struct Link {
-    slot: Slot,
-    trouble: Sender<()>,
+    state: SharedState,
+    failed: Sender<()>,
     socket: Option<UdpTransport>,
     /// The socket was replaced, and nothing has been heard since.
     silent: bool,
@@ -73,9 +73,9 @@ pub(super) struct Link {
 
 /// Resolves the name of the server, and gives the link its sockets.
 #[derive(Debug)]
-pub(super) struct Keeper {
-    slot: Slot,
-    trouble: Receiver<()>,
+pub(super) struct Reconnector {
+    state: SharedState,
+    failures: Receiver<()>,
     server: HostPort,
     config: KcpConfig,
     /// Says when there is a way to the server; nothing is ever sent through it.
@@ -84,60 +84,60 @@ pub(super) struct Keeper {
 
 /// What connections have of the link.
 #[derive(Clone, Debug)]
-pub(super) struct Way {
-    trouble: Sender<()>,
+pub(super) struct LinkHandle {
+    failed: Sender<()>,
     up: Receiver<()>,
 }
 
-impl Way {
+impl LinkHandle {
     /// Waits until the server's address is known.
     pub(super) async fn up(&self) {
         if !self.up.is_closed() {
-            self.complain();
+            self.notify_failure();
             let _ = self.up.recv().await; // nothing comes: it will be closed
         }
     }
 
     /// A connection has failed: the address may be another now.
-    pub(super) fn complain(&self) {
-        let _ = self.trouble.try_send(()); // full: somebody has said so already
+    pub(super) fn notify_failure(&self) {
+        let _ = self.failed.try_send(()); // full: somebody has said so already
     }
 }
 
-pub(super) fn link(server: HostPort, config: KcpConfig) -> (Link, Keeper, Way) {
-    let slot = Slot::default();
-    let (trouble, troubles) = async_channel::bounded(1);
+pub(super) fn link(server: HostPort, config: KcpConfig) -> (Link, Reconnector, LinkHandle) {
+    let state = SharedState::default();
+    let (failed, failures) = async_channel::bounded(1);
     let (up_sender, up) = async_channel::bounded(1);
     let link = Link {
-        slot: Arc::clone(&slot),
-        trouble: trouble.clone(),
+        state: Arc::clone(&state),
+        failed: failed.clone(),
         socket: None,
         silent: false,
         dropped: 0,
     };
-    let keeper = Keeper { slot, trouble: troubles, server, config, up: Some(up_sender) };
-    (link, keeper, Way { trouble, up })
+    let reconnector = Reconnector { state, failures, server, config, up: Some(up_sender) };
+    (link, reconnector, LinkHandle { failed, up })
 }
 
 impl Link {
     /// Takes the socket that the keeper has made.
     fn renew(&mut self, cx: &mut Context<'_>) {
-        let mut shared = lock(&self.slot);
-        let former = match &shared.waker {
+        let mut state = lock(&self.state);
+        let stale = match &state.waker {
             Some(waker) if waker.will_wake(cx.waker()) => None,
-            _ => shared.waker.replace(cx.waker().clone()),
+            _ => state.waker.replace(cx.waker().clone()),
         };
-        if let Some(fresh) = shared.fresh.take() {
-            self.dropped += self.socket.replace(fresh).map_or(0, |former| former.dropped());
+        if let Some(fresh) = state.fresh.take() {
+            self.dropped += self.socket.replace(fresh).map_or(0, |stale| stale.dropped());
             self.silent = false;
         }
-        drop(shared);
-        drop(former);
+        drop(state);
+        drop(stale);
     }
 
     fn received(&mut self) {
         if std::mem::take(&mut self.silent) {
-            lock(&self.slot).silent = None;
+            lock(&self.state).silent = None;
         }
     }
 }
@@ -148,7 +148,7 @@ impl Transport for Link {
         let Some(socket) = &mut self.socket else { return Poll::Pending };
         let received = socket.poll_recv(cx, batch);
         if matches!(received, Poll::Ready(Ok(()))) {
-            batch.readdress(|_| SERVER);
+            batch.map_addrs(|_| SERVER);
             self.received();
         }
         received
@@ -161,7 +161,7 @@ impl Transport for Link {
             batch.clear();
             return Poll::Ready(Ok(()));
         };
-        batch.readdress(|_| peer);
+        batch.map_addrs(|_| peer);
         socket.poll_send(cx, batch)
     }
 
@@ -179,8 +179,8 @@ impl Transport for Link {
             return Err(io::ErrorKind::NotConnected.into()); // the keeper is at it
         };
         self.silent = true;
-        lock(&self.slot).silent.get_or_insert_with(now);
-        let _ = self.trouble.try_send(()); // full: it is known already
+        lock(&self.state).silent.get_or_insert_with(now);
+        let _ = self.failed.try_send(()); // full: it is known already
         socket.rebind()
     }
 
@@ -202,9 +202,9 @@ enum Look {
     Moved,
 }
 
-impl Keeper {
+impl Reconnector {
     /// Runs as long as the link does.
-    pub(super) async fn keep(mut self, runtime: Runtime, endpoint: KcpEndpoint) {
+    pub(super) async fn run(mut self, runtime: Runtime, endpoint: KcpEndpoint) {
         let mut lookups = LOOKUPS;
         let mut present = None;
         loop {
@@ -214,7 +214,7 @@ impl Keeper {
                     match look {
                         Look::Stays(wait) => wait,
                         Look::Moved => {
-                            endpoint.announce();
+                            endpoint.network_changed();
                             None
                         }
                     }
@@ -227,7 +227,7 @@ impl Keeper {
                 }
             };
             Timer::after(LOOKUP_REST).await;
-            let trouble = self.trouble.recv();
+            let failure = self.failures.recv();
             let again = async {
                 match wait {
                     Some(wait) => Timer::after(wait).await,
@@ -235,7 +235,7 @@ impl Keeper {
                 };
                 Ok(())
             };
-            if future::or(trouble, again).await.is_err() {
+            if future::or(failure, again).await.is_err() {
                 return;
             }
         }
@@ -253,16 +253,16 @@ impl Keeper {
             return Ok(Look::Stays(None));
         }
         if present.is_some() && has_streams(endpoint) {
-            let silent = lock(&self.slot).silent.map(|since| now().duration_since(since));
-            let patience = PATIENCE.min(self.config.dead_link / 2);
-            let left = silent.map(|silent| patience.saturating_sub(silent));
+            let silent = lock(&self.state).silent.map(|since| now().duration_since(since));
+            let hold = ADDRESS_HOLD.min(self.config.dead_link / 2);
+            let left = silent.map(|silent| hold.saturating_sub(silent));
             if left != Some(Duration::ZERO) {
                 return Ok(Look::Stays(left));
             }
         }
         let addr = self.choose(&addrs, *present).await;
         // It may have been heard of meanwhile.
-        let back = lock(&self.slot).silent.is_none() && has_streams(endpoint);
+        let back = lock(&self.state).silent.is_none() && has_streams(endpoint);
         if Some(addr) == *present || (present.is_some() && back) {
             return Ok(Look::Stays(None));
         }
@@ -305,10 +305,10 @@ impl Keeper {
     fn install(&mut self, addr: SocketAddr, socket: UdpTransport) {
         log::info!("server {} is at {addr}", self.server);
         let waker = {
-            let mut shared = lock(&self.slot);
-            shared.fresh = Some(socket);
-            shared.silent = None;
-            shared.waker.take()
+            let mut state = lock(&self.state);
+            state.fresh = Some(socket);
+            state.silent = None;
+            state.waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();

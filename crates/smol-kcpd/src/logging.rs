@@ -162,12 +162,12 @@ mod output {
     }
 }
 
-type Place = (&'static str, u32);
+type CallSite = (&'static str, u32);
 
 /// A bucket for each place in the code: full with [`BURST`] messages, one more each [`REFILL`].
 #[derive(Debug, Default)]
 struct Limits {
-    places: HashMap<Place, Bucket>,
+    places: HashMap<CallSite, Bucket>,
 }
 
 #[derive(Debug)]
@@ -180,7 +180,7 @@ struct Bucket {
 
 impl Limits {
     /// May a message of `place` be written? If so, how many before it were not.
-    fn admit(&mut self, place: Place, now: Instant) -> Option<u32> {
+    fn admit(&mut self, place: CallSite, now: Instant) -> Option<u32> {
         if self.places.len() >= PLACES {
             self.places.clear();
         }

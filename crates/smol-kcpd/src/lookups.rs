@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_channel::Receiver;
 use smol::LocalExecutor;
 
-use super::resolve::Resolve;
+use super::resolver::Resolve;
 use super::runtime::{now, within};
 use super::HostPort;
 
@@ -157,12 +157,12 @@ mod tests {
 
     /// Counts its questions, and answers each when it is told what.
     #[derive(Clone)]
-    struct Told {
+    struct ManualResolver {
         asked: Rc<Cell<u32>>,
         answers: Receiver<io::Result<Vec<SocketAddr>>>,
     }
 
-    impl Resolve for Told {
+    impl Resolve for ManualResolver {
         fn resolve<'a>(&'a self, _: &'a HostPort) -> Resolving<'a> {
             self.asked.set(self.asked.get() + 1);
             Box::pin(async { self.answers.recv().await.expect("an answer") })
@@ -176,8 +176,8 @@ mod tests {
     #[test]
     fn all_who_wait_share_one_look_up_and_its_answer_stays_for_a_while() {
         let (say, answers) = async_channel::unbounded();
-        let told = Told { asked: Rc::default(), answers };
-        let runtime = Runtime::with_resolver(told.clone());
+        let resolver = ManualResolver { asked: Rc::default(), answers };
+        let runtime = Runtime::with_resolver(resolver.clone());
         let host = HostPort::parse("nas.example:80").unwrap();
         runtime.block_on(async {
             let mut first = Box::pin(runtime.resolve(&host));
@@ -188,20 +188,20 @@ mod tests {
             let (one, other) = both.await;
             assert_eq!((one.unwrap(), other.unwrap()), (vec![addr(1)], vec![addr(1)]));
             assert_eq!(runtime.resolve(&host).await.unwrap(), [addr(1)]);
-            assert_eq!(told.asked.get(), 1);
+            assert_eq!(resolver.asked.get(), 1);
             // Who wants to know what is true now asks again.
             say.try_send(Ok(vec![addr(2)])).unwrap();
             assert_eq!(runtime.look_up(&host).await.unwrap(), [addr(2)]);
             assert_eq!(runtime.resolve(&host).await.unwrap(), [addr(2)]);
-            assert_eq!(told.asked.get(), 2);
+            assert_eq!(resolver.asked.get(), 2);
         });
     }
 
     #[test]
     fn the_last_known_address_serves_while_the_resolver_is_away_or_slow() {
         let (say, answers) = async_channel::unbounded();
-        let told = Told { asked: Rc::default(), answers };
-        let lookups = Rc::new(Lookups::new(told.clone()));
+        let resolver = ManualResolver { asked: Rc::default(), answers };
+        let lookups = Rc::new(Lookups::new(resolver.clone()));
         let executor = LocalExecutor::new();
         let host = HostPort::parse("nas.example:80").unwrap();
         let age = || {
@@ -219,14 +219,14 @@ mod tests {
             assert_eq!(lookups.resolve(&executor, &host).await.unwrap(), [addr(1)], "slow");
             say.try_send(Ok(vec![addr(2)])).unwrap();
             assert_eq!(lookups.look_up(&executor, &host).await.unwrap(), [addr(2)]);
-            assert_eq!(told.asked.get(), 2);
+            assert_eq!(resolver.asked.get(), 2);
         }));
     }
 
     #[test]
     fn names_are_forgotten_beyond_a_number() {
         let (_say, answers) = async_channel::unbounded();
-        let lookups = Lookups::new(Told { asked: Rc::default(), answers });
+        let lookups = Lookups::new(ManualResolver { asked: Rc::default(), answers });
         for at in 0..NAMES * 2 {
             let host = HostPort::parse(&format!("host{at}.example:80")).unwrap();
             lookups.with(&host, |_| ());

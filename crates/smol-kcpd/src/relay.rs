@@ -64,16 +64,16 @@ impl Drop for Kcp {
 
 /// Why a relay failed: which side, and its cause.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum RelayError {
     Tcp(io::Error),
     Kcp(io::Error),
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for RelayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failed::Tcp(error) => write!(f, "TCP: {error}"),
-            Failed::Kcp(error) => write!(f, "KCP: {error}"),
+            RelayError::Tcp(error) => write!(f, "TCP: {error}"),
+            RelayError::Kcp(error) => write!(f, "KCP: {error}"),
         }
     }
 }
@@ -87,18 +87,18 @@ pub(super) fn relay(
     runtime: &Runtime,
     mut tcp: Tcp,
     mut kcp: Kcp,
-) -> impl Future<Output = Result<(), Failed>> {
+) -> impl Future<Output = Result<(), RelayError>> {
     let scratch = runtime.scratch();
     let runtime = runtime.clone();
-    let (mut up, mut down) = (Way::default(), Way::default());
+    let (mut up, mut down) = (HalfRelay::default(), HalfRelay::default());
     poll_fn(move |cx| {
         let (Some(tcp_stream), Some(kcp_stream)) = (&tcp.0, &mut kcp.0) else {
             return Poll::Ready(Ok(())); // polled after the end
         };
-        let mut sides =
-            Sides { tcp: tcp_stream, kcp: kcp_stream, scratch: &scratch, runtime: &runtime };
-        let upward = sides.upward(cx, &mut up)?;
-        let downward = sides.downward(cx, &mut down)?;
+        let mut relay =
+            Relay { tcp: tcp_stream, kcp: kcp_stream, scratch: &scratch, runtime: &runtime };
+        let upward = relay.upward(cx, &mut up)?;
+        let downward = relay.downward(cx, &mut down)?;
         if upward.is_ready() && downward.is_ready() {
             (tcp.0, kcp.0) = (None, None);
             return Poll::Ready(Ok(()));
@@ -109,18 +109,18 @@ pub(super) fn relay(
 
 /// One direction.
 #[derive(Debug, Default)]
-struct Way {
+struct HalfRelay {
     /// What was read and not yet taken; no memory when there is none.
     rest: Vec<u8>,
     /// Of it, what has been taken.
     taken: usize,
     /// It counts against the memory budget.
     held: Option<HeldMemory>,
-    state: State,
+    state: HalfState,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum State {
+enum HalfState {
     #[default]
     Open,
     /// The source has ended.
@@ -129,7 +129,7 @@ enum State {
     Closed,
 }
 
-impl Way {
+impl HalfRelay {
     /// Hands what is there to `write`.
     fn drain(
         &mut self,
@@ -163,40 +163,46 @@ impl Way {
     }
 }
 
-struct Sides<'a> {
+struct Relay<'a> {
     tcp: &'a Async<TcpStream>,
     kcp: &'a mut KcpStream,
     scratch: &'a Rc<RefCell<Vec<u8>>>,
     runtime: &'a Runtime,
 }
 
-impl Sides<'_> {
+impl Relay<'_> {
     /// From TCP to KCP; ready when its end has been acknowledged by the peer.
-    fn upward(&mut self, cx: &mut Context<'_>, way: &mut Way) -> Poll<Result<(), Failed>> {
-        let Sides { tcp, kcp, scratch, runtime } = self;
+    fn upward(
+        &mut self,
+        cx: &mut Context<'_>,
+        half: &mut HalfRelay,
+    ) -> Poll<Result<(), RelayError>> {
+        let Relay { tcp, kcp, scratch, runtime } = self;
         let mut tcp = *tcp;
         let budget = runtime.memory_budget();
         let scratch = &mut *scratch.borrow_mut();
         let write = |cx: &mut Context<'_>, kcp: &mut KcpStream, bytes: &[u8]| {
             Pin::new(kcp).poll_write(cx, bytes)
         };
-        ready!(way.drain(|bytes| write(cx, kcp, bytes))).map_err(Failed::Kcp)?;
+        ready!(half.drain(|bytes| write(cx, kcp, bytes))).map_err(RelayError::Kcp)?;
         for _ in 0..READS {
-            match way.state {
-                State::Open => {
+            match half.state {
+                HalfState::Open => {
                     let part = &mut scratch[..runtime.read_size()];
                     let n = ready!(Pin::new(&mut tcp).poll_read(cx, part));
-                    match n.map_err(Failed::Tcp)? {
-                        0 => way.state = State::Closing,
-                        n => ready!(way.pass(&scratch[..n], budget, |bytes| write(cx, kcp, bytes)))
-                            .map_err(Failed::Kcp)?,
+                    match n.map_err(RelayError::Tcp)? {
+                        0 => half.state = HalfState::Closing,
+                        n => {
+                            ready!(half.pass(&scratch[..n], budget, |bytes| write(cx, kcp, bytes)))
+                                .map_err(RelayError::Kcp)?
+                        }
                     }
                 }
-                State::Closing => {
-                    ready!(Pin::new(&mut **kcp).poll_close(cx)).map_err(Failed::Kcp)?;
-                    way.state = State::Closed;
+                HalfState::Closing => {
+                    ready!(Pin::new(&mut **kcp).poll_close(cx)).map_err(RelayError::Kcp)?;
+                    half.state = HalfState::Closed;
                 }
-                State::Closed => return Poll::Ready(Ok(())),
+                HalfState::Closed => return Poll::Ready(Ok(())),
             }
         }
         cx.waker().wake_by_ref();
@@ -204,8 +210,12 @@ impl Sides<'_> {
     }
 
     /// From KCP to TCP; ready when its end has been passed on.
-    fn downward(&mut self, cx: &mut Context<'_>, way: &mut Way) -> Poll<Result<(), Failed>> {
-        let Sides { tcp, kcp, scratch, runtime } = self;
+    fn downward(
+        &mut self,
+        cx: &mut Context<'_>,
+        half: &mut HalfRelay,
+    ) -> Poll<Result<(), RelayError>> {
+        let Relay { tcp, kcp, scratch, runtime } = self;
         let tcp = *tcp;
         let budget = runtime.memory_budget();
         let scratch = &mut *scratch.borrow_mut();
@@ -213,23 +223,23 @@ impl Sides<'_> {
             let mut tcp = tcp;
             Pin::new(&mut tcp).poll_write(cx, bytes)
         };
-        ready!(way.drain(|bytes| write(cx, bytes))).map_err(Failed::Tcp)?;
+        ready!(half.drain(|bytes| write(cx, bytes))).map_err(RelayError::Tcp)?;
         for _ in 0..READS {
-            match way.state {
-                State::Open => {
+            match half.state {
+                HalfState::Open => {
                     let part = &mut scratch[..runtime.read_size()];
                     let n = ready!(Pin::new(&mut **kcp).poll_read(cx, part));
-                    match n.map_err(Failed::Kcp)? {
-                        0 => way.state = State::Closing,
-                        n => ready!(way.pass(&scratch[..n], budget, |bytes| write(cx, bytes)))
-                            .map_err(Failed::Tcp)?,
+                    match n.map_err(RelayError::Kcp)? {
+                        0 => half.state = HalfState::Closing,
+                        n => ready!(half.pass(&scratch[..n], budget, |bytes| write(cx, bytes)))
+                            .map_err(RelayError::Tcp)?,
                     }
                 }
-                State::Closing => {
-                    tcp.get_ref().shutdown(Shutdown::Write).map_err(Failed::Tcp)?;
-                    way.state = State::Closed;
+                HalfState::Closing => {
+                    tcp.get_ref().shutdown(Shutdown::Write).map_err(RelayError::Tcp)?;
+                    half.state = HalfState::Closed;
                 }
-                State::Closed => return Poll::Ready(Ok(())),
+                HalfState::Closed => return Poll::Ready(Ok(())),
             }
         }
         cx.waker().wake_by_ref();

@@ -13,7 +13,7 @@ use futures_lite::future;
 use smol::{LocalExecutor, Task};
 
 use super::lookups::Lookups;
-use super::resolve::{Resolve, System};
+use super::resolver::{Resolve, System};
 use super::HostPort;
 use smol_kcp::{KcpConfig, MemoryBudget};
 

@@ -6,91 +6,91 @@ use std::rc::Rc;
 
 use async_io::Async;
 
-use super::perf::Answerer;
-use super::relay::{relay, Failed, Kcp, Tcp};
+use super::context::TunnelContext;
+use super::perf::PerfServer;
+use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::runtime::within;
-use super::tunnel::Shared;
 use super::{is_perf_conv, HostPort, Role};
 use smol_kcp::{happy_eyeballs, KcpEndpoint, KcpError, KcpListener, KcpStream, UdpTransport};
 
-pub(super) fn open(shared: &Shared) -> io::Result<KcpListener> {
+pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
     // The library shares out the places among those who come; each stream is a connection.
-    let places = shared.settings.max_connections;
-    let kcp = shared.settings.kcp.clone().with_max_accepted(Some(places));
-    let transport = UdpTransport::bind(&kcp, shared.listen_addr()?)?;
-    let budget = shared.runtime.memory_budget();
+    let places = context.settings.max_connections;
+    let kcp = context.settings.kcp.clone().with_max_accepted(Some(places));
+    let transport = UdpTransport::bind(&kcp, context.listen_addr()?)?;
+    let budget = context.runtime.memory_budget();
     let (endpoint, driver) = KcpEndpoint::with_budget(kcp, transport, budget)?;
     let listener = endpoint.listen();
-    shared.bound(endpoint.local_addr(), endpoint, driver);
+    context.bound(endpoint.local_addr(), endpoint, driver);
     Ok(listener)
 }
 
 /// Accepts until the driver ends.
-pub(super) async fn accept(shared: &Rc<Shared>, listener: KcpListener) -> KcpError {
-    let name = &shared.settings.name;
-    let answerer = Rc::new(Answerer::new());
+pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -> KcpError {
+    let name = &context.settings.name;
+    let perf_server = Rc::new(PerfServer::new());
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => return error,
         };
-        let Role::Server { target } = &shared.settings.role else { return KcpError::Closed };
+        let Role::Server { target } = &context.settings.role else { return KcpError::Closed };
         let measures = is_perf_conv(stream.conv());
-        if measures && !shared.settings.perf {
+        if measures && !context.settings.perf {
             log::debug!("{name}: {from} wants to measure, and perf is off");
             stream.abort();
-        } else if !shared.has_room() {
-            shared.turned_away(from);
+        } else if !context.has_room() {
+            context.turned_away(from);
             stream.abort();
         } else if measures {
-            let measurement = measure(Rc::clone(shared), Rc::clone(&answerer), stream, from);
-            shared.carry(measurement);
+            let measurement = measure(Rc::clone(context), Rc::clone(&perf_server), stream, from);
+            context.serve(measurement);
         } else {
-            let connection = carry(Rc::clone(shared), target.clone(), stream, from);
-            shared.carry(connection);
+            let connection = serve(Rc::clone(context), target.clone(), stream, from);
+            context.serve(connection);
         }
     }
 }
 
 async fn measure(
-    shared: Rc<Shared>,
-    answerer: Rc<Answerer>,
+    context: Rc<TunnelContext>,
+    perf_server: Rc<PerfServer>,
     stream: KcpStream,
     from: SocketAddr,
-) -> Result<(), Failed> {
-    let name = &shared.settings.name;
+) -> Result<(), RelayError> {
+    let name = &context.settings.name;
     log::info!("{name}: {from} measures");
-    let measured = answerer.answer(stream, &shared.settings.kcp).await;
-    let measured = measured.map_err(|error| Failed::Kcp(error.into()))?;
+    let measured = perf_server.answer(stream, &context.settings.kcp).await;
+    let measured = measured.map_err(|error| RelayError::Kcp(error.into()))?;
     log::info!("{name}: {from} has measured: {measured}");
     Ok(())
 }
 
-async fn carry(
-    shared: Rc<Shared>,
+async fn serve(
+    context: Rc<TunnelContext>,
     target: HostPort,
     stream: KcpStream,
     from: SocketAddr,
-) -> Result<(), Failed> {
-    let name = &shared.settings.name;
+) -> Result<(), RelayError> {
+    let name = &context.settings.name;
     let kcp = Kcp::new(stream);
-    match open_target(&shared, &target).await {
+    match open_target(&context, &target).await {
         Ok(tcp) => {
             log::debug!("{name}: {from} is connected to {target}");
-            relay(&shared.runtime, tcp, kcp).await
+            relay(&context.runtime, tcp, kcp).await
         }
         Err(error) => {
             log::warn!("{name}: target {target}: {error}");
-            Err(Failed::Tcp(error))
+            Err(RelayError::Tcp(error))
         }
     }
 }
 
 /// Of several addresses behind a name, the first that answers is taken.
-async fn open_target(shared: &Shared, target: &HostPort) -> io::Result<Tcp> {
-    let limit = shared.settings.target_timeout;
+async fn open_target(context: &TunnelContext, target: &HostPort) -> io::Result<Tcp> {
+    let limit = context.settings.target_timeout;
     let open = async {
-        let addrs = shared.runtime.resolve(target).await?;
+        let addrs = context.runtime.resolve(target).await?;
         let (_, stream) = happy_eyeballs(&addrs, Async::<TcpStream>::connect).await?;
         io::Result::Ok(Tcp::new(stream))
     };

@@ -209,8 +209,8 @@ fn an_impossible_length_ends_the_transport_after_what_came_before() {
         for _ in 0..2 {
             let error = block_on(recv(&mut here, 1, b)).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-            let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<FrameLength>());
-            assert_eq!(cause, Some(&FrameLength { len, max: 2047 }));
+            let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<FrameLengthError>());
+            assert_eq!(cause, Some(&FrameLengthError { len, max: 2047 }));
         }
         let mut out = batch(b, &[vec![1], vec![2]]);
         let error = block_on(send(&mut here, &mut out)).unwrap_err();
@@ -262,8 +262,8 @@ fn what_cannot_be_carried_is_refused_alone_and_what_is_for_others_is_dropped() {
     for len in [0, 2048] {
         let error = block_on(send(&mut here, &mut out)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<FrameLength>());
-        assert_eq!(cause, Some(&FrameLength { len, max: 2047 }));
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<FrameLengthError>());
+        assert_eq!(cause, Some(&FrameLengthError { len, max: 2047 }));
     }
     block_on(send(&mut here, &mut out)).unwrap();
     block_on(send(&mut here, &mut batch(a, &[b"to itself".to_vec()]))).unwrap();

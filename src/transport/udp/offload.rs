@@ -1,4 +1,4 @@
-//! Trains: many datagrams in one system call.
+//! UDP GSO and GRO: many datagrams in one system call.
 //!
 //! Linux cuts one large send into datagrams on its way out (UDP GSO, 4.18) and hands over datagrams
 //! that arrived together in one piece (UDP GRO, 5.0); both save nearly all of what a datagram costs
@@ -15,12 +15,12 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
-use super::super::datagrams::Train;
+use super::super::datagrams::GsoBatch;
 
-/// Datagrams of one train: `UDP_MAX_SEGMENTS` of Linux up to 6.8; later ones take 128.
+/// Datagrams of one GSO batch: `UDP_MAX_SEGMENTS` of Linux up to 6.8; later ones take 128.
 const MAX_SEGMENTS: usize = 64;
 
-/// Bytes of one train: the longest UDP datagram over IPv4, which a train is to begin with.
+/// Bytes of one GSO batch: the longest UDP datagram over IPv4, which a GSO batch is to begin with.
 pub(super) const MAX_BYTES: usize = 65507;
 
 /// Datagrams that one receive can bring: what Linux sends in one piece to itself.
@@ -30,41 +30,40 @@ pub(super) const MAX_ARRIVALS: usize = 128;
 pub(super) const SCRATCH: usize = 65535;
 
 thread_local! {
-    /// Where trains arrive before they are cut. One for all sockets of a thread, so that many
-    /// sockets need no more memory than one; taken when first needed. It costs one copy of each
-    /// datagram and saves every batch from holding room for a whole train.
+    /// Where coalesced datagrams arrive before they are cut. One for all sockets of a thread, so
+    /// that many sockets need no more memory than one; taken when first needed. It costs one copy
+    /// of each datagram and saves every batch from holding room for 64 KiB.
     static ARRIVALS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What the system does with trains on one socket.
+/// What the system offers on one socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Offload {
-    /// Datagrams per send at most; 1: no trains.
+    /// Datagrams per send at most; 1: no GSO.
     pub(super) max_segments: usize,
-    /// A receive may bring a train.
+    /// A receive may bring several datagrams (GRO).
     pub(super) receives: bool,
 }
 
 impl Offload {
-    /// Asks for it and finds out what there is.
+    /// Turns GRO on and finds out what the system offers.
     pub(super) fn new(socket: &UdpSocket) -> Offload {
-        let max_segments = if sys::sends_trains(socket) { MAX_SEGMENTS } else { 1 };
-        Offload { max_segments, receives: sys::receive_trains(socket, true) }
+        let max_segments = if sys::supports_gso(socket) { MAX_SEGMENTS } else { 1 };
+        Offload { max_segments, receives: sys::set_gro(socket, true) }
     }
 
-    /// Sends a train of two or more.
+    /// Sends a GSO batch of two or more.
     pub(super) fn send(
         self,
         socket: &UdpSocket,
         to: Option<SocketAddr>,
-        train: &Train<'_>,
+        gso: &GsoBatch<'_>,
     ) -> io::Result<()> {
-        let segment = u16::try_from(train.segment).map_err(io::Error::other)?;
-        sys::send(socket, to, train.bytes, segment)
+        let segment = u16::try_from(gso.segment).map_err(io::Error::other)?;
+        sys::send(socket, to, gso.bytes, segment)
     }
 
-    /// Receives a train and hands over its datagrams, whose length is bounded by that of the train
-    /// only.
+    /// Receives once and hands over each datagram, whose length only [`SCRATCH`] bounds.
     pub(super) fn receive(
         self,
         socket: &UdpSocket,
@@ -84,7 +83,7 @@ impl Offload {
         })
     }
 
-    /// Receives a train into `room`, which should have [`SCRATCH`] bytes: sender, bytes, and bytes
+    /// Receives once into `room`, which should have [`SCRATCH`] bytes: sender, bytes, and bytes
     /// of each datagram, 0 if it is a single one.
     pub(super) fn receive_into(
         self,
@@ -95,21 +94,22 @@ impl Offload {
         Ok((from, len, if segment < len { segment } else { 0 }))
     }
 
-    /// As where the system knows trains in the wanted directions only.
+    /// Offers what a system does that has GSO and GRO only in the wanted directions.
     #[cfg(test)]
     pub(super) fn only(self, socket: &UdpSocket, sends: bool, receives: bool) -> Offload {
-        sys::receive_trains(socket, receives);
+        sys::set_gro(socket, receives);
         let max_segments = if sends { self.max_segments } else { 1 };
         Offload { max_segments, receives: self.receives && receives }
     }
 }
 
-/// Does this error of sending a train say nothing about its datagrams? They can be sent alone.
-pub(super) fn is_about_trains(error: &io::Error) -> bool {
+/// Returns whether an error is about the batch and not about its datagrams, which may leave one by
+/// one.
+pub(super) fn is_about_gso(error: &io::Error) -> bool {
     is_unsupported(error) || is_one_of(error, &sys::TOO_LONG)
 }
 
-/// Does it mean that the socket cannot send any train?
+/// Returns whether an error means that the socket cannot send any GSO batch.
 pub(super) fn is_unsupported(error: &io::Error) -> bool {
     is_one_of(error, &sys::UNSUPPORTED)
 }
@@ -142,18 +142,18 @@ mod sys {
     /// The path does not carry datagrams of this length in one piece. Alone they are fragmented.
     pub(super) const TOO_LONG: [i32; 1] = [Errno::EMSGSIZE as i32];
 
-    /// Room for the control message of a train, and for others that the owner of an existing
+    /// Room for the control message of GRO, and for others that the owner of an existing
     /// socket may have asked for. Its items are aligned as the system's.
     #[repr(align(8))]
     struct Control([u8; 256]);
 
-    /// An older kernel ignores the wish of a single send and would send a train as one datagram,
-    /// so it is asked beforehand.
-    pub(super) fn sends_trains(socket: &UdpSocket) -> bool {
+    /// Asks the kernel beforehand: an older one ignores the control message and would send a GSO
+    /// batch as one datagram.
+    pub(super) fn supports_gso(socket: &UdpSocket) -> bool {
         getsockopt(socket, UdpGsoSegment).is_ok()
     }
 
-    pub(super) fn receive_trains(socket: &UdpSocket, on: bool) -> bool {
+    pub(super) fn set_gro(socket: &UdpSocket, on: bool) -> bool {
         setsockopt(socket, UdpGroSegment, &on).is_ok() && on
     }
 
@@ -205,11 +205,11 @@ mod sys {
     pub(super) const UNSUPPORTED: [i32; 0] = [];
     pub(super) const TOO_LONG: [i32; 0] = [];
 
-    pub(super) fn sends_trains(_: &UdpSocket) -> bool {
+    pub(super) fn supports_gso(_: &UdpSocket) -> bool {
         false
     }
 
-    pub(super) fn receive_trains(_: &UdpSocket, _: bool) -> bool {
+    pub(super) fn set_gro(_: &UdpSocket, _: bool) -> bool {
         false
     }
 

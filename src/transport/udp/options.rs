@@ -1,4 +1,4 @@
-//! What a configuration says about sockets, and how they are told.
+//! Socket options: buffer sizes and DSCP.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use socket2::Socket;
 use crate::transport::receive_limit;
 use crate::KcpConfig;
 
-/// What a configuration says about sockets.
+/// Holds the options of a configuration that concern sockets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options {
     /// Bytes of the longest datagram that is delivered.
@@ -30,12 +30,12 @@ impl Options {
     }
 }
 
-/// Asks for buffer sizes. They are wishes: BSD systems refuse what is above their limit, where
+/// Asks for buffer sizes. The system may refuse: above their limit BSD systems return an error,
 /// Linux silently grants less.
 pub(super) fn set_buffers(socket: &Socket, options: Options) {
     let (send, recv) = options.buffers;
     let send = send.map(|size| socket.set_send_buffer_size(size));
-    // Of its own accord no socket is made smaller than the system has it.
+    // Without a configured size the system's is only ever raised, to a receive window.
     let enough = socket.recv_buffer_size().is_ok_and(|size| size >= options.window);
     let recv = recv.or((!enough).then_some(options.window));
     let recv = recv.map(|size| socket.set_recv_buffer_size(size));
@@ -44,14 +44,14 @@ pub(super) fn set_buffers(socket: &Socket, options: Options) {
     }
 }
 
-/// Marks what the socket sends: the code point is the upper six bits of the traffic class (RFC
-/// 2474), which IPv4 calls type of service.
+/// Sets the DSCP of what the socket sends: the upper six bits of the traffic class (RFC 2474),
+/// which IPv4 calls type of service.
 pub(super) fn set_dscp(socket: &Socket, v6: bool, dscp: u8) -> io::Result<()> {
     let class = u32::from(dscp) << 2;
     if !v6 {
         return set_class_v4(socket, class);
     }
-    // Only a socket that carries both needs it, and only some systems allow it.
+    // Only a dual-stack socket needs it, and only some systems allow it.
     if let Err(error) = set_class_v4(socket, class) {
         log::debug!("no DSCP for IPv4 on an IPv6 socket: {error}");
     }

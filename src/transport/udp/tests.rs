@@ -1,4 +1,4 @@
-mod trains;
+mod gso;
 
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -256,7 +256,7 @@ fn an_error_that_was_held_back_comes_with_the_next_call_and_then_datagrams_go_on
     let mut client = UdpTransport::connect(&config(), addr).unwrap();
     block_on(async {
         holder.send_to(b"data", client.local_addr().unwrap()).unwrap();
-        client.held = Some(io::ErrorKind::NetworkUnreachable.into());
+        client.deferred_error = Some(io::ErrorKind::NetworkUnreachable.into());
         let error = recv(&mut client, 1).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NetworkUnreachable);
         assert_eq!(recv(&mut client, 1).await.unwrap(), [(addr, b"data".to_vec())]);
@@ -383,22 +383,6 @@ fn after_a_rebind_the_old_port_is_heard_until_one_of_the_two_is_proven() {
         assert_eq!(got.unwrap(), [(at, b"soon".to_vec())]);
         UdpSocket::bind(old).unwrap();
     });
-}
-
-#[test]
-fn a_second_datagram_is_not_looked_for_where_there_never_was_one() {
-    let mut habit = Habit::default();
-    for _ in 0..Habit::PROVEN {
-        assert!(!habit.is_all(), "not yet proven");
-        habit.looked(1);
-    }
-    for _ in 0..3 {
-        assert!((0..Habit::TRUST).all(|_| habit.is_all()));
-        assert!(!habit.is_all(), "now and then it is put to the test");
-        habit.looked(1);
-    }
-    habit.looked(2);
-    assert!(!habit.is_all());
 }
 
 #[test]

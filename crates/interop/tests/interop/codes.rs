@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use kcp_io::core::Kcp;
 
 use crate::ikcp_peer::{began, Ikcp, Manner};
-use crate::support::{config, pattern, segments, told, Segment, ACK, PUSH, WASK, WINS};
+use crate::support::{
+    config, pattern, run_with_each_engine, segments, Segment, ACK, PUSH, WASK, WINS,
+};
 use crate::tokio_kcp_talks::their_listener;
 
 const HELLO: u8 = 1;
@@ -152,7 +154,7 @@ fn talk_in_codes(peer: SocketAddr) {
 
 #[test]
 fn ikcp_takes_our_codes_for_window_probes() {
-    told(|| async {
+    run_with_each_engine(|| async {
         let manner = Manner { stream: true, echoes: true, ..Manner::default() };
         let ikcp = Ikcp::listen(manner);
         let peer = ikcp.addr;
@@ -163,7 +165,7 @@ fn ikcp_takes_our_codes_for_window_probes() {
 
 #[test]
 fn tokio_kcp_takes_our_codes_for_window_probes() {
-    told(|| async {
+    run_with_each_engine(|| async {
         let (mut listener, peer) = their_listener(&config(true)).await;
         let echo = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();

@@ -6,7 +6,7 @@ use futures_lite::future::zip;
 use smol_kcp::{KcpConfig, KcpListener, KcpStream};
 
 use crate::ikcp_peer::{Event, Ikcp, Manner};
-use crate::support::{assert_same, config, lossy, messages, pattern, told};
+use crate::support::{assert_same, config, lossy, messages, pattern, run_with_each_engine};
 use crate::talk::{hear, say_all};
 
 /// Bytes of a full segment at the MTU of both sides.
@@ -54,7 +54,7 @@ fn all_sizes() -> Vec<Vec<u8>> {
 
 #[test]
 fn ikcp_opens_a_stream() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for loss in [0, 10] {
             exchange(&lossy(config(true), loss, 21), false, messages(9, 300_000)).await;
         }
@@ -63,7 +63,7 @@ fn ikcp_opens_a_stream() {
 
 #[test]
 fn ikcp_opens_and_sends_messages() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for loss in [0, 10] {
             exchange(&lossy(config(false), loss, 22), false, all_sizes()).await;
         }
@@ -72,7 +72,7 @@ fn ikcp_opens_and_sends_messages() {
 
 #[test]
 fn we_open_a_stream_to_ikcp() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for loss in [0, 10] {
             exchange(&lossy(config(true), loss, 23), true, messages(9, 300_000)).await;
         }
@@ -81,7 +81,7 @@ fn we_open_a_stream_to_ikcp() {
 
 #[test]
 fn we_open_and_send_messages_to_ikcp() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for loss in [0, 10] {
             exchange(&lossy(config(false), loss, 24), true, all_sizes()).await;
         }
@@ -90,14 +90,14 @@ fn we_open_and_send_messages_to_ikcp() {
 
 #[test]
 fn ikcp_may_stop_reading_for_longer_than_a_dead_link_and_then_go_on() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for stream in [true, false] {
             let ours = KcpConfig { dead_link: Duration::from_millis(600), ..config(stream) };
             let manner = Manner { stream, paused: true, ..Manner::default() };
             let (stream, ikcp) = connected(&ours, true, manner).await;
             let (_reader, mut writer) = stream.split();
             let parts = messages(31, 700_000);
-            let story = async {
+            let sending = async {
                 ikcp.sees(|event| matches!(event, Event::OwnWindowClosed)).await;
                 // Asked at most every third of a dead link.
                 for _ in 0..5 {
@@ -110,7 +110,7 @@ fn ikcp_may_stop_reading_for_longer_than_a_dead_link_and_then_go_on() {
                 say_all(&mut writer, &parts).await;
                 writer.close().await.unwrap();
             };
-            let (got, ()) = zip(story, saying).await;
+            let (got, ()) = zip(sending, saying).await;
             assert_same(ours.stream, &got, &parts);
             ikcp.stop();
         }
@@ -119,7 +119,7 @@ fn ikcp_may_stop_reading_for_longer_than_a_dead_link_and_then_go_on() {
 
 #[test]
 fn ikcp_waits_for_our_slow_reader_and_is_told_when_to_go_on() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for stream in [true, false] {
             let parts = messages(32, 700_000);
             let ours = KcpConfig { recv_budget: 64 * 1024, ..config(stream) };

@@ -6,7 +6,7 @@ use futures_lite::future::zip;
 use smol::net::UdpSocket;
 use smol_kcp::{KcpConfig, KcpListener, KcpStream};
 
-use crate::support::{config, segments, told, Segment, ACK, PUSH, WASK, WINS};
+use crate::support::{config, run_with_each_engine, segments, Segment, ACK, PUSH, WASK, WINS};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
@@ -175,7 +175,7 @@ async fn replay(
 
 #[test]
 fn a_recorded_kcptun_client_is_understood_by_our_listener() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for session in recorded() {
             let listener = KcpListener::bind(config(false), "127.0.0.1:0").await.unwrap();
             let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -192,7 +192,7 @@ fn a_recorded_kcptun_client_is_understood_by_our_listener() {
 
 #[test]
 fn a_recorded_kcptun_server_is_understood_by_our_client() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for session in recorded() {
             let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
             let server = socket.local_addr().unwrap();

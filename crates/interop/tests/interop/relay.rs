@@ -59,7 +59,7 @@ async fn carry(
                 Err(_) => future::pending().await,
             }
         };
-        // A client that is gone makes the socket fail once (ICMP); that is weather.
+        // A client that is gone makes the socket fail once (ICMP); that is transient.
         match future::race(orders, future::race(from_client, from_server)).await {
             Ok(Event::Up(n, from)) => {
                 client = Some(from);

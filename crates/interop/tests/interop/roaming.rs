@@ -4,7 +4,7 @@ use futures_lite::future::zip;
 use smol_kcp::{KcpListener, KcpStream};
 
 use crate::relay::Relay;
-use crate::support::{assert_same, config, messages, told};
+use crate::support::{assert_same, config, messages, run_with_each_engine};
 use crate::talk::{hear, say_all, Peer, Reader, Writer};
 use crate::tokio_kcp_talks::theirs;
 
@@ -49,7 +49,7 @@ async fn rebinding(
 
 #[test]
 fn a_client_that_moves_while_it_sends_is_followed() {
-    told(|| async {
+    run_with_each_engine(|| async {
         let (client, server, relay, listener) = behind_a_relay().await;
         let (_reader, mut client) = client.halves();
         let (mut server, _writer) = server.halves();
@@ -62,7 +62,7 @@ fn a_client_that_moves_while_it_sends_is_followed() {
 
 #[test]
 fn a_client_that_moves_while_it_receives_is_followed() {
-    told(|| async {
+    run_with_each_engine(|| async {
         let (client, server, relay, listener) = behind_a_relay().await;
         let (mut client, mut writer) = client.halves();
         let (_reader, mut server) = server.halves();
@@ -78,7 +78,7 @@ fn a_client_that_moves_while_it_receives_is_followed() {
 
 #[test]
 fn a_client_that_moves_again_and_again_is_followed_each_time() {
-    told(|| async {
+    run_with_each_engine(|| async {
         let (client, server, relay, _listener) = behind_a_relay().await;
         let (mut reader, mut writer) = client.halves();
         let (mut from_client, mut to_client) = server.halves();

@@ -1,4 +1,4 @@
-//! What every story here needs: a limit in time, data, and eyes for what is on the wire.
+//! What every test here needs: a limit in time, data, and eyes for what is on the wire.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use smol_kcp::{EngineKind, KcpConfig, KcpNoDelayConfig, LinkConfig, NetemConfig, Probability};
 
-/// No story takes a quarter of this, but machines that run many at once are slow.
+/// No test takes a quarter of this, but machines that run many at once are slow.
 const LIMIT: Duration = Duration::from_secs(60);
 
 const ENGINES: &[EngineKind] = EngineKind::ALL;
@@ -18,20 +18,20 @@ thread_local! {
     static ENGINE: Cell<EngineKind> = Cell::default();
 }
 
-/// Tells `story` with each engine on our side, on a tokio runtime, which tokio_kcp needs and ours
+/// Runs `test` with each engine on our side, on a tokio runtime, which tokio_kcp needs and ours
 /// does not mind.
-pub fn told<F: Future<Output = ()>>(story: impl Fn() -> F + Copy + Send + 'static) {
+pub fn run_with_each_engine<F: Future<Output = ()>>(test: impl Fn() -> F + Copy + Send + 'static) {
     for &engine in ENGINES {
         let (over, ended) = channel::<()>();
-        let teller = thread::spawn(move || {
+        let runner = thread::spawn(move || {
             ENGINE.set(engine);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(story());
+            runtime.unwrap().block_on(test());
             drop(over);
         });
         match ended.recv_timeout(LIMIT) {
-            Err(RecvTimeoutError::Timeout) => panic!("the story has no end with {engine:?}"),
-            _ => teller.join().unwrap_or_else(|cause| {
+            Err(RecvTimeoutError::Timeout) => panic!("the test has no end with {engine:?}"),
+            _ => runner.join().unwrap_or_else(|cause| {
                 eprintln!("so with {engine:?}");
                 resume_unwind(cause)
             }),
@@ -39,7 +39,7 @@ pub fn told<F: Future<Output = ()>>(story: impl Fn() -> F + Copy + Send + 'stati
     }
 }
 
-/// Our side: quick to notice, unless a story says otherwise.
+/// Our side: quick to notice, unless a test says otherwise.
 pub fn config(stream: bool) -> KcpConfig {
     let engine = ENGINE.get();
     KcpConfig { stream, engine, nodelay: KcpNoDelayConfig::fastest(), ..KcpConfig::default() }

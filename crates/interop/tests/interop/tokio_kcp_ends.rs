@@ -6,7 +6,7 @@ use futures_lite::future::zip;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream, UdpTransport};
 
-use crate::support::{assert_same, config, lossy, messages, told};
+use crate::support::{assert_same, config, lossy, messages, run_with_each_engine};
 use crate::talk::{hear, Peer, Writer};
 use crate::tokio_kcp_talks::{their_listener, theirs};
 
@@ -67,7 +67,7 @@ async fn our_server_ends(ours: KcpConfig, end: impl AsyncFnOnce(KcpStream)) {
 
 #[test]
 fn everything_arrives_before_our_close_ends_in_silence() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for stream in [true, false] {
             for loss in [0, 5] {
                 let ours = lossy(config(stream), loss, 11);
@@ -81,7 +81,7 @@ fn everything_arrives_before_our_close_ends_in_silence() {
 
 #[test]
 fn everything_arrives_after_our_drop() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for stream in [true, false] {
             for loss in [0, 5] {
                 let ours = lossy(config(stream), loss, 12);
@@ -119,7 +119,7 @@ fn assert_timed_out<T: std::fmt::Debug>(result: Result<T, KcpError>) {
 
 #[test]
 fn their_client_drops_and_our_idle_stream_expires() {
-    told(|| async {
+    run_with_each_engine(|| async {
         let ours = impatient();
         let (_listener, client, mut stream) = their_hello(&ours).await;
         let mut buf = [0; 16];
@@ -132,7 +132,7 @@ fn their_client_drops_and_our_idle_stream_expires() {
 
 #[test]
 fn their_client_drops_and_our_busy_stream_finds_the_link_dead() {
-    told(|| async {
+    run_with_each_engine(|| async {
         let ours = KcpConfig { keep_alive: None, session_expire: None, ..impatient() };
         let (_listener, client, mut stream) = their_hello(&ours).await;
         drop(client);
@@ -152,7 +152,7 @@ fn their_client_drops_and_our_busy_stream_finds_the_link_dead() {
 
 #[test]
 fn their_listener_goes_and_our_client_ends() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for busy in [false, true] {
             let ours = impatient();
             let (mut listener, addr) = their_listener(&ours).await;
@@ -172,7 +172,7 @@ fn their_listener_goes_and_our_client_ends() {
 
 #[test]
 fn a_successor_that_knows_nothing_of_us_does_not_keep_us_alive() {
-    told(|| async {
+    run_with_each_engine(|| async {
         let ours = impatient();
         let (mut listener, addr) = their_listener(&ours).await;
         let mut stream = KcpStream::connect(&ours, addr).await.unwrap();

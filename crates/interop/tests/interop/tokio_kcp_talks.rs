@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use futures_lite::future::zip;
 use smol_kcp::{KcpConfig, KcpListener, KcpNoDelayConfig, KcpStream};
 
-use crate::support::{config, lossy, told};
+use crate::support::{config, lossy, run_with_each_engine};
 use crate::talk::{answer, open};
 
 const LOCAL: &str = "127.0.0.1:0";
@@ -84,7 +84,7 @@ async fn our_client_opens(ours: &KcpConfig, conv: Option<u32>, total: usize) {
 
 #[test]
 fn their_client_streams_to_our_listener_at_every_pace() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for ours in paces(true) {
             their_client_opens(&ours, None, MIB).await;
         }
@@ -93,7 +93,7 @@ fn their_client_streams_to_our_listener_at_every_pace() {
 
 #[test]
 fn their_client_sends_messages_to_our_listener_at_every_pace() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for ours in paces(false) {
             their_client_opens(&ours, None, MIB).await;
         }
@@ -102,7 +102,7 @@ fn their_client_sends_messages_to_our_listener_at_every_pace() {
 
 #[test]
 fn our_client_streams_to_their_listener_at_every_pace() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for ours in paces(true) {
             our_client_opens(&ours, None, MIB).await;
         }
@@ -111,7 +111,7 @@ fn our_client_streams_to_their_listener_at_every_pace() {
 
 #[test]
 fn our_client_sends_messages_to_their_listener_at_every_pace() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for ours in paces(false) {
             our_client_opens(&ours, None, MIB).await;
         }
@@ -120,7 +120,7 @@ fn our_client_sends_messages_to_their_listener_at_every_pace() {
 
 #[test]
 fn conversation_zero_gets_a_number_from_either_listener() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for stream in [true, false] {
             their_client_opens(&config(stream), Some(0), 64 * 1024).await;
             our_client_opens(&config(stream), Some(0), 64 * 1024).await;
@@ -130,7 +130,7 @@ fn conversation_zero_gets_a_number_from_either_listener() {
 
 #[test]
 fn a_chosen_number_is_kept() {
-    told(|| async {
+    run_with_each_engine(|| async {
         let ours = config(true);
         let (mut listener, addr) = their_listener(&ours).await;
         let client = async {
@@ -159,7 +159,7 @@ fn a_chosen_number_is_kept() {
 
 #[test]
 fn many_of_their_clients_talk_to_one_listener_of_ours() {
-    told(|| async {
+    run_with_each_engine(|| async {
         let ours = config(true);
         let listener = KcpListener::bind(ours.clone(), LOCAL).await.unwrap();
         let addr = listener.local_addr();
@@ -191,7 +191,7 @@ fn many_of_their_clients_talk_to_one_listener_of_ours() {
 
 #[test]
 fn many_of_our_clients_talk_to_one_listener_of_theirs() {
-    told(|| async {
+    run_with_each_engine(|| async {
         let ours = config(true);
         let (mut listener, addr) = their_listener(&ours).await;
         let clients: Vec<_> = (0..16)
@@ -220,7 +220,7 @@ fn many_of_our_clients_talk_to_one_listener_of_theirs() {
 
 #[test]
 fn a_lossy_link_delays_and_loses_nothing() {
-    told(|| async {
+    run_with_each_engine(|| async {
         for stream in [true, false] {
             their_client_opens(&lossy(config(stream), 5, 1), None, 300_000).await;
             our_client_opens(&lossy(config(stream), 5, 2), None, 300_000).await;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use lexopt::Arg::{Long, Short, Value};
 
-use super::draft::{default_of, limits_of, Entries};
-use super::error::{ConfigError, Place};
+use super::builder::limits_of;
+use super::entries::{default_of, OptionValues};
+use super::error::{ConfigError, Location};
 use super::measure;
 use super::table::{nearest, Group, Opt, OPTIONS};
 use super::values::boolean;
@@ -42,22 +43,22 @@ impl Command {
     /// What is wrong with them, or with the file.
     pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, ConfigError> {
         let mut parser = lexopt::Parser::from_args(args);
-        let (mut command, mut file, mut entries) = (None, None, Entries::default());
-        while let Some(arg) = parser.next().map_err(wrong)? {
+        let (mut command, mut file, mut entries) = (None, None, OptionValues::default());
+        while let Some(arg) = parser.next().map_err(usage_error)? {
             match arg {
                 Short('h') | Long("help") => return Ok(Command::Help),
                 Short('V') | Long("version") => return Ok(Command::Version),
                 Long("config") if file.is_none() => {
-                    file = Some(PathBuf::from(parser.value().map_err(wrong)?));
+                    file = Some(PathBuf::from(parser.value().map_err(usage_error)?));
                 }
                 Long(name) => {
                     let name = name.replace('-', "_");
                     let value = value(&mut parser, &name)?;
-                    entries.add(Place::CommandLine, &name, value)?;
+                    entries.add(Location::CommandLine, &name, value)?;
                 }
                 Value(word) if command.is_none() && (word == "ping" || word == "perf") => {
                     if file.is_some() || !entries.is_empty() {
-                        return Err(wrong(format!(
+                        return Err(usage_error(format!(
                             "options come behind {}",
                             word.to_string_lossy()
                         )));
@@ -74,17 +75,17 @@ impl Command {
                 {
                     file = Some(PathBuf::from(word));
                 }
-                arg => return Err(wrong(arg.unexpected())),
+                arg => return Err(usage_error(arg.unexpected())),
             }
         }
         let command = command.as_ref().map(|word| word.to_string_lossy());
         match (command.as_deref(), file) {
             (None, Some(file)) => run_file(file, &entries),
             (Some("check"), Some(file)) => Ok(Command::Check(file)),
-            (Some("check"), None) => Err(wrong("check needs a file")),
+            (Some("check"), None) => Err(usage_error("check needs a file")),
             (Some(role @ ("client" | "server")), None) => {
-                entries.add(Place::CommandLine, "role", role)?;
-                let settings = entries.settings("tunnel", &Place::CommandLine)?;
+                entries.add(Location::CommandLine, "role", role)?;
+                let settings = entries.settings("tunnel", &Location::CommandLine)?;
                 let configuration = Configuration {
                     process: entries.process(Process::default())?,
                     tunnels: vec![settings],
@@ -92,20 +93,22 @@ impl Command {
                 Ok(Command::Run { configuration, file: None })
             }
             (Some("client" | "server"), Some(_)) => {
-                Err(wrong("a client or server of the command line has no --config file"))
+                Err(usage_error("a client or server of the command line has no --config file"))
             }
             (Some(other), _) => Err(unknown_command(other)),
-            (None, None) if entries.is_empty() => Err(wrong(
+            (None, None) if entries.is_empty() => Err(usage_error(
                 "a command is missing: client, server, check, ping, perf, help, or --config FILE",
             )),
-            (None, None) => Err(wrong("a command is missing before the options: client or server")),
+            (None, None) => {
+                Err(usage_error("a command is missing before the options: client or server"))
+            }
         }
     }
 }
 
 fn unknown_command(word: &str) -> ConfigError {
     let commands = ["client", "server", "check", "ping", "perf", "help"];
-    wrong(match nearest(word, commands.into_iter()) {
+    usage_error(match nearest(word, commands.into_iter()) {
         Some(nearest) => format!("unknown command {word}: is {nearest} meant?"),
         None => {
             format!("unknown command {word}: must be {}, or --config FILE", commands.join(", "))
@@ -113,10 +116,10 @@ fn unknown_command(word: &str) -> ConfigError {
     })
 }
 
-fn run_file(file: PathBuf, entries: &Entries) -> Result<Command, ConfigError> {
+fn run_file(file: PathBuf, entries: &OptionValues) -> Result<Command, ConfigError> {
     let mut configuration = Configuration::read(&file)?;
     if !entries.without_process().is_empty() {
-        return Err(wrong("options of tunnels belong into the --config file"));
+        return Err(usage_error("options of tunnels belong into the --config file"));
     }
     configuration.process = entries.process(configuration.process)?;
     Ok(Command::Run { configuration, file: Some(file) })
@@ -125,13 +128,13 @@ fn run_file(file: PathBuf, entries: &Entries) -> Result<Command, ConfigError> {
 /// The value of an option; a switch needs none.
 pub(super) fn value(parser: &mut lexopt::Parser, name: &str) -> Result<String, ConfigError> {
     let text = |value: OsString| {
-        value.into_string().map_err(|value| wrong(format!("{value:?} is no text")))
+        value.into_string().map_err(|value| usage_error(format!("{value:?} is no text")))
     };
     let Some(option) = Opt::find(name) else {
         return Ok(String::new()); // said by who adds it
     };
     if !option.is_switch() {
-        return text(parser.value().map_err(wrong)?);
+        return text(parser.value().map_err(usage_error)?);
     }
     if let Some(value) = parser.optional_value() {
         return text(value);
@@ -142,8 +145,8 @@ pub(super) fn value(parser: &mut lexopt::Parser, name: &str) -> Result<String, C
     next.map_or(Ok("true".into()), text)
 }
 
-pub(super) fn wrong(text: impl ToString) -> ConfigError {
-    ConfigError::other(Place::CommandLine, text.to_string())
+pub(super) fn usage_error(text: impl ToString) -> ConfigError {
+    ConfigError::other(Location::CommandLine, text.to_string())
 }
 
 const USAGE: &str = "\

@@ -6,7 +6,7 @@ use super::table::OPTIONS;
 
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     /// On the command line.
     CommandLine,
     /// In a file; line 0 is the whole of it.
@@ -27,7 +27,7 @@ pub(crate) enum Problem {
         accepted: String,
     },
     /// What is wrong with it, in other words.
-    Wrong {
+    Invalid {
         value: String,
         why: String,
     },
@@ -39,21 +39,21 @@ pub(crate) enum Problem {
 /// accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    place: Place,
+    place: Location,
     key: String,
     problem: Problem,
 }
 
 impl ConfigError {
-    pub(crate) fn new(place: Place, key: impl Into<String>, problem: Problem) -> ConfigError {
+    pub(crate) fn new(place: Location, key: impl Into<String>, problem: Problem) -> ConfigError {
         ConfigError { place, key: key.into(), problem }
     }
 
     pub(crate) fn of_file(file: &str, text: &str) -> ConfigError {
-        ConfigError::other(Place::File { file: file.to_string(), line: 0 }, text)
+        ConfigError::other(Location::File { file: file.to_string(), line: 0 }, text)
     }
 
-    pub(crate) fn other(place: Place, text: impl Into<String>) -> ConfigError {
+    pub(crate) fn other(place: Location, text: impl Into<String>) -> ConfigError {
         ConfigError::new(place, "", Problem::Other(text.into()))
     }
 }
@@ -63,12 +63,12 @@ impl std::error::Error for ConfigError {}
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spell = |name: &str| match self.place {
-            Place::CommandLine => format!("--{}", name.replace('_', "-")),
-            Place::File { .. } => name.to_string(),
+            Location::CommandLine => format!("--{}", name.replace('_', "-")),
+            Location::File { .. } => name.to_string(),
         };
         let equals = match &self.place {
-            Place::CommandLine => " ",
-            Place::File { file, line } => {
+            Location::CommandLine => " ",
+            Location::File { file, line } => {
                 match line {
                     0 => write!(f, "{file}: ")?,
                     line => write!(f, "{file}:{line}: ")?,
@@ -78,10 +78,10 @@ impl fmt::Display for ConfigError {
         };
         // Options that are spoken of, in the spelling of this place.
         let words = |text: &str| match self.place {
-            Place::CommandLine => OPTIONS.iter().fold(text.to_string(), |text, option| {
+            Location::CommandLine => OPTIONS.iter().fold(text.to_string(), |text, option| {
                 text.replace(&format!("{} = ", option.name), &format!("{} ", spell(option.name)))
             }),
-            Place::File { .. } => text.to_string(),
+            Location::File { .. } => text.to_string(),
         };
         let key = spell(&self.key);
         match &self.problem {
@@ -94,7 +94,7 @@ impl fmt::Display for ConfigError {
             Problem::Refused { value, accepted } => {
                 write!(f, "{key}{equals}{value}: must be {}", words(accepted))
             }
-            Problem::Wrong { value, why } => write!(f, "{key}{equals}{value}: {why}"),
+            Problem::Invalid { value, why } => write!(f, "{key}{equals}{value}: {why}"),
             Problem::Other(text) => f.write_str(text),
         }
     }

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::draft::{effective, effective_process, Entries};
-use super::error::{ConfigError, Place};
+use super::entries::{effective, effective_process, OptionValues};
+use super::error::{ConfigError, Location};
 use crate::{Configuration, Process, Role, Settings};
 
 /// Longest file that is read: a thousand tunnels with every option.
@@ -42,10 +42,10 @@ impl Configuration {
     /// # Errors
     /// What is wrong in it.
     pub fn parse(file: &str, text: &str) -> Result<Configuration, ConfigError> {
-        let mut common = Entries::default();
-        let mut sections: Vec<(String, Place, Entries)> = Vec::new();
+        let mut common = OptionValues::default();
+        let mut sections: Vec<(String, Location, OptionValues)> = Vec::new();
         for (at, line) in text.lines().enumerate() {
-            let place = Place::File { file: file.to_string(), line: at + 1 };
+            let place = Location::File { file: file.to_string(), line: at + 1 };
             // A mark of the encoding, which some editors write, also where files were put together.
             let line = without_comment(line.trim_start_matches('\u{feff}'));
             if line.is_empty() {
@@ -60,7 +60,7 @@ impl Configuration {
                 if sections.iter().any(|(other, ..)| other == name) {
                     return Err(ConfigError::other(place, format!("[{name}] is there twice")));
                 }
-                sections.push((name.to_string(), place, Entries::default()));
+                sections.push((name.to_string(), place, OptionValues::default()));
                 continue;
             }
             let Some((key, value)) = line.split_once('=') else {
@@ -80,8 +80,8 @@ fn failed(file: &str, text: String) -> ConfigError {
 
 fn assemble(
     file: &str,
-    common: &Entries,
-    sections: Vec<(String, Place, Entries)>,
+    common: &OptionValues,
+    sections: Vec<(String, Location, OptionValues)>,
 ) -> Result<Configuration, ConfigError> {
     let process = common.process(Process::default())?;
     let defaults = common.without_process();
@@ -100,7 +100,7 @@ fn assemble(
         tunnels.push(settings);
     }
     if tunnels.is_empty() {
-        let place = Place::File { file: file.to_string(), line: 0 };
+        let place = Location::File { file: file.to_string(), line: 0 };
         return Err(ConfigError::other(place, "no tunnel: a section [name] is needed"));
     }
     Ok(Configuration { process, tunnels })

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use lexopt::Arg::{Long, Short, Value};
 
-use super::command_line::{value, wrong, Command};
-use super::draft::Entries;
-use super::error::{ConfigError, Place};
+use super::command_line::{usage_error, value, Command};
+use super::entries::OptionValues;
+use super::error::{ConfigError, Location};
 use super::table::{nearest, Group, Opt};
 use super::values::{count, duration, missing_part};
 use crate::perf::{Direction, Perf, MAX_TIME};
@@ -21,7 +21,7 @@ const SECONDS: &str = "seconds such as 1 or 0.2, or a time such as 200ms, of 10m
 /// `ping HOST:PORT [--count N] [--every TIME] [--timeout TIME]`, or `-c`, `-i` and `-W` as in ping(8)
 pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
     let (mut server, mut number, mut every, mut timeout) = (None, None, None, None);
-    while let Some(arg) = parser.next().map_err(wrong)? {
+    while let Some(arg) = parser.next().map_err(usage_error)? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
             Value(word) => host(&mut server, &text(word)?)?,
@@ -39,7 +39,7 @@ pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
         }
     }
     Ok(Command::Ping(Ping {
-        server: server.ok_or_else(|| wrong("ping needs a server, HOST:PORT"))?,
+        server: server.ok_or_else(|| usage_error("ping needs a server, HOST:PORT"))?,
         count: Some(number.unwrap_or(10)).filter(|&number| number > 0),
         every: every.unwrap_or(Duration::from_secs(1)),
         timeout: timeout.unwrap_or(Duration::from_secs(2)),
@@ -49,8 +49,8 @@ pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
 /// `perf HOST:PORT [--direction WHICH] [--time TIME] [options of a client]`
 pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
     let (mut server, mut directions, mut time) = (None, None, None);
-    let mut entries = Entries::default();
-    while let Some(arg) = parser.next().map_err(wrong)? {
+    let mut entries = OptionValues::default();
+    while let Some(arg) = parser.next().map_err(usage_error)? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
             Value(word) => host(&mut server, &text(word)?)?,
@@ -66,25 +66,25 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
                 let name = name.replace('-', "_");
                 let value = value(parser, &name)?;
                 if !is_of_streams(&name) {
-                    return Err(wrong(format!(
+                    return Err(usage_error(format!(
                         "--{} is no option of perf",
                         name.replace('_', "-")
                     )));
                 }
-                entries.add(Place::CommandLine, &name, value)?;
+                entries.add(Location::CommandLine, &name, value)?;
             }
             arg => return Err(unexpected(arg, &[])),
         }
     }
-    let server: HostPort = server.ok_or_else(|| wrong("perf needs a server, HOST:PORT"))?;
+    let server: HostPort = server.ok_or_else(|| usage_error("perf needs a server, HOST:PORT"))?;
     // What is measured are the streams of a client, which listens nowhere.
     for (name, value) in
         [("role", "client"), ("listen", "127.0.0.1:1"), ("server", &server.to_string())]
     {
-        entries.add(Place::CommandLine, name, value)?;
+        entries.add(Location::CommandLine, name, value)?;
     }
     Ok(Command::Perf(Box::new(Perf {
-        kcp: entries.settings("perf", &Place::CommandLine)?.kcp,
+        kcp: entries.settings("perf", &Location::CommandLine)?.kcp,
         server,
         directions: directions.unwrap_or_else(|| vec![Direction::Upload, Direction::Download]),
         time: time.unwrap_or(Duration::from_secs(10)),
@@ -126,22 +126,22 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 fn text(word: std::ffi::OsString) -> Result<String, ConfigError> {
-    word.into_string().map_err(|word| wrong(format!("{word:?} is no text")))
+    word.into_string().map_err(|word| usage_error(format!("{word:?} is no text")))
 }
 
 /// The value of the option that was read last.
 fn of(parser: &mut lexopt::Parser) -> Result<String, ConfigError> {
-    text(parser.value().map_err(wrong)?)
+    text(parser.value().map_err(usage_error)?)
 }
 
 /// Reads the one word that is no option.
 fn host(place: &mut Option<HostPort>, text: &str) -> Result<(), ConfigError> {
     if place.is_some() {
-        return Err(wrong(format!("{text}: one server is enough")));
+        return Err(usage_error(format!("{text}: one server is enough")));
     }
     let server = HostPort::parse(text).ok_or_else(|| match missing_part("HOST:PORT", text) {
-        Some(why) => wrong(format!("{text}: {why}")),
-        None => wrong(format!("{text}: must be {SERVER}")),
+        Some(why) => usage_error(format!("{text}: {why}")),
+        None => usage_error(format!("{text}: must be {SERVER}")),
     })?;
     *place = Some(server);
     Ok(())
@@ -156,22 +156,22 @@ fn once<T>(
     read: impl FnOnce(&str) -> Option<T>,
 ) -> Result<(), ConfigError> {
     if place.is_some() {
-        return Err(wrong(format!("{name} is given twice")));
+        return Err(usage_error(format!("{name} is given twice")));
     }
     let time = if must.starts_with(|c: char| c.is_ascii_digit()) { "TIME" } else { "" };
     let value = read(text).ok_or_else(|| match missing_part(time, text) {
-        Some(why) => wrong(format!("{name} {text}: {why}")),
-        None => wrong(format!("{name} {text}: must be {must}")),
+        Some(why) => usage_error(format!("{name} {text}: {why}")),
+        None => usage_error(format!("{name} {text}: must be {must}")),
     })?;
     *place = Some(value);
     Ok(())
 }
 
 fn unexpected(arg: lexopt::Arg<'_>, own: &[&str]) -> ConfigError {
-    let Long(name) = arg else { return wrong(arg.unexpected()) };
+    let Long(name) = arg else { return usage_error(arg.unexpected()) };
     let meant = nearest(name, own.iter().copied());
     let meant = meant.map(|meant| format!(": is --{meant} meant?")).unwrap_or_default();
-    wrong(format!("unknown option --{name}{meant}"))
+    usage_error(format!("unknown option --{name}{meant}"))
 }
 
 #[cfg(test)]

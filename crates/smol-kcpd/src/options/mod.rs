@@ -1,8 +1,9 @@
 //! One vocabulary, three spellings: the command line, the file, and UCI, whose init script writes
 //! the file.
 
+mod builder;
 mod command_line;
-mod draft;
+mod entries;
 mod error;
 mod file;
 mod measure;

@@ -3,7 +3,7 @@
 //! Command line, file and UCI differ in spelling only (`--send-window`, `send_window = `,
 //! `option send_window`); names, units and checks are these.
 
-use super::draft::{Draft, Side};
+use super::builder::{Side, TunnelBuilder};
 use super::values::*;
 use smol_kcp::EngineKind;
 
@@ -38,9 +38,9 @@ pub struct Opt {
     /// The field of [`KcpConfig`](smol_kcp::KcpConfig) whose check speaks for it.
     pub(super) field: &'static str,
     /// Reads a value; `None`: it is not one.
-    pub(super) set: fn(&mut Draft, &str) -> Option<()>,
+    pub(super) set: fn(&mut TunnelBuilder, &str) -> Option<()>,
     /// Prints the effective value; `None`: it has none of its own.
-    pub(super) get: fn(&Draft) -> Option<String>,
+    pub(super) get: fn(&TunnelBuilder) -> Option<String>,
 }
 
 impl Opt {
@@ -89,7 +89,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 macro_rules! options {
     ($($group:ident $name:ident $unit:literal $field:literal $accepted:literal $help:literal
-        set |$draft:ident, $text:ident| $set:expr, get |$from:ident| $get:expr;)*) => {
+        set |$builder:ident, $text:ident| $set:expr, get |$from:ident| $get:expr;)*) => {
         /// Every option there is.
         pub static OPTIONS: &[Opt] = &[$(Opt {
             name: stringify!($name),
@@ -98,7 +98,7 @@ macro_rules! options {
             accepted: $accepted,
             help: $help,
             field: $field,
-            set: |$draft, $text| { $set; Some(()) },
+            set: |$builder, $text| { $set; Some(()) },
             get: |$from| $get,
         }),*];
     };

@@ -16,7 +16,7 @@ use crate::runtime::{now, within};
 use smol_kcp::{KcpConfig, KcpEndpoint, KcpError, KcpStream, UdpTransport};
 
 /// For the reset that ends the stream to leave.
-const FAREWELL: Duration = Duration::from_millis(500);
+const RST_FLUSH: Duration = Duration::from_millis(500);
 
 /// Why there is no measurement.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ pub async fn measure(
     let mut driver = pin!(driver);
     let mut seconds = Seconds {
         began: now(),
-        told: 0,
+        told_seconds: 0,
         progress: &mut progress,
         count: Count::new(time),
         measuring: false,
@@ -135,7 +135,7 @@ pub async fn measure(
     };
     let result = future::or(talk, drive).await;
     drop(endpoint);
-    let _ = within(FAREWELL, driver).await;
+    let _ = within(RST_FLUSH, driver).await;
     result
 }
 
@@ -264,7 +264,7 @@ impl Blocks {
 /// Tells of the progress once a second, and knows what there is when it is stopped.
 struct Seconds<'a> {
     began: Instant,
-    told: u64,
+    told_seconds: u64,
     progress: &'a mut dyn FnMut(Progress),
     /// What arrives of a download.
     count: Count,
@@ -288,8 +288,8 @@ impl Seconds<'_> {
 
     fn tell(&mut self, bytes: u64, stream: Option<&KcpStream>, retransmits: Option<u64>) {
         let elapsed = self.began.elapsed();
-        if elapsed.as_secs() > self.told {
-            self.told = elapsed.as_secs();
+        if elapsed.as_secs() > self.told_seconds {
+            self.told_seconds = elapsed.as_secs();
             let srtt = stream.map(|stream| stream.stats().srtt);
             (self.progress)(Progress { elapsed, bytes, srtt, retransmits });
         }

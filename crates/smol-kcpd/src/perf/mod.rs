@@ -19,7 +19,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use client::{measure, PerfError, Progress};
-pub use server::Answerer;
+pub use server::PerfServer;
 pub use table::Perf;
 
 /// A measurement takes at most so long.

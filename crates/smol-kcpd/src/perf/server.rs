@@ -15,29 +15,29 @@ use smol_kcp::{KcpConfig, KcpError, KcpStream};
 /// the time for what waits in queues at its end, and an answer of 8 bytes for everybody who comes
 /// meanwhile.
 #[derive(Debug, Default)]
-pub struct Answerer {
+pub struct PerfServer {
     busy: Cell<bool>,
 }
 
 /// The one place, given back when dropped.
-struct Place<'a>(&'a Cell<bool>);
+struct Permit<'a>(&'a Cell<bool>);
 
-impl<'a> Place<'a> {
-    fn take(busy: &'a Cell<bool>) -> Option<Place<'a>> {
-        (!busy.replace(true)).then(|| Place(busy))
+impl<'a> Permit<'a> {
+    fn take(busy: &'a Cell<bool>) -> Option<Permit<'a>> {
+        (!busy.replace(true)).then(|| Permit(busy))
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.0.set(false);
     }
 }
 
-impl Answerer {
+impl PerfServer {
     /// With nothing to do.
-    pub fn new() -> Answerer {
-        Answerer::default()
+    pub fn new() -> PerfServer {
+        PerfServer::default()
     }
 
     /// Answers one stream of a [conversation that measures](crate::is_perf_conv), opened under
@@ -68,13 +68,13 @@ impl Answerer {
             }
         };
         // The place is for who has asked, not for who keeps silent.
-        let Some(place) = Place::take(&self.busy) else {
+        let Some(permit) = Permit::take(&self.busy) else {
             refuse(load.stream, Answer::Busy).await?;
             return Ok("refused: one is under way".into());
         };
         let measured = match request.direction {
-            Direction::Upload => upload(&mut load, request.time, place).await,
-            Direction::Download => download(&mut load, request.time, place).await,
+            Direction::Upload => upload(&mut load, request.time, permit).await,
+            Direction::Download => download(&mut load, request.time, permit).await,
         };
         match measured {
             // Dropped, the stream delivers the report.
@@ -101,7 +101,7 @@ async fn refuse(mut stream: KcpStream, answer: Answer) -> Result<(), KcpError> {
 }
 
 /// The client may begin its next measurement when it has the report, so the place is free before.
-async fn upload(load: &mut Load, time: Duration, place: Place<'_>) -> Result<u64, KcpError> {
+async fn upload(load: &mut Load, time: Duration, permit: Permit<'_>) -> Result<u64, KcpError> {
     load.write_all(&Answer::Accepted.encode(), GRACE).await?;
     let (began, mut count) = (now(), Count::new(time));
     while !count.is_over() {
@@ -114,12 +114,12 @@ async fn upload(load: &mut Load, time: Duration, place: Place<'_>) -> Result<u64
             return Err(KcpError::TimedOut);
         }
     }
-    drop(place);
+    drop(permit);
     load.write_all(&count.received().encode(), GRACE).await?;
     Ok(count.bytes)
 }
 
-async fn download(load: &mut Load, time: Duration, place: Place<'_>) -> Result<u64, KcpError> {
+async fn download(load: &mut Load, time: Duration, permit: Permit<'_>) -> Result<u64, KcpError> {
     load.write_all(&Answer::Accepted.encode(), GRACE).await?;
     let mut block = block();
     block[0] = MORE;
@@ -137,7 +137,7 @@ async fn download(load: &mut Load, time: Duration, place: Place<'_>) -> Result<u
     }
     load.write_all(&[LAST], GRACE).await?;
     load.read_exact(&mut [0], GRACE).await?;
-    drop(place);
+    drop(permit);
     let sent = load.sent();
     load.write_all(&sent.encode(), GRACE).await?;
     Ok(sent.payload)

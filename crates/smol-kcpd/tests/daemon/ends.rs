@@ -9,18 +9,18 @@ use crate::support::*;
 
 #[test]
 fn a_draining_client_accepts_no_more_and_waits_for_what_is_open() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let (server, client, at) = tunnel(&runtime, echo_server().await, stream());
         let mut tcp = talking(at).await;
         let draining = async {
             client.drain(ms(60_000)).await;
         };
-        let story = async {
+        let carrying = async {
             until(|| std::net::TcpStream::connect(at).is_err()).await;
             chat(&mut tcp, b"still there").await.expect("it is carried on");
             drop(tcp);
         };
-        future::zip(draining, story).await;
+        future::zip(draining, carrying).await;
         until(|| server.stats().open == 0).await;
         assert_eq!(server.stats().failed, 0, "an end like any other");
     });
@@ -28,7 +28,7 @@ fn a_draining_client_accepts_no_more_and_waits_for_what_is_open() {
 
 #[test]
 fn what_is_open_after_the_limit_is_reset_on_both_sides() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let (server, client, at) = tunnel(&runtime, echo_server().await, stream());
         let mut tcp = talking(at).await;
         client.drain(ms(100)).await;
@@ -39,14 +39,14 @@ fn what_is_open_after_the_limit_is_reset_on_both_sides() {
 
 #[test]
 fn a_draining_server_lets_its_streams_end() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let (server, client, at) = tunnel(&runtime, echo_server().await, stream());
         let mut tcp = talking(at).await;
-        let story = async {
+        let carrying = async {
             chat(&mut tcp, b"still there").await.expect("it is carried on");
             drop(tcp);
         };
-        future::zip(server.drain(ms(60_000)), story).await;
+        future::zip(server.drain(ms(60_000)), carrying).await;
         until(|| client.stats().open == 0).await;
         assert_eq!(client.stats().failed, 0);
     });
@@ -54,7 +54,7 @@ fn a_draining_server_lets_its_streams_end() {
 
 #[test]
 fn a_dropped_tunnel_resets_what_it_carries() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let (_server, client, at) = tunnel(&runtime, echo_server().await, stream());
         let mut tcp = talking(at).await;
         drop(client);

@@ -21,7 +21,7 @@ fn patient() -> KcpConfig {
 
 #[test]
 fn after_a_restart_of_the_server_the_next_connection_works_and_the_old_one_is_reset() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let target = echo_server().await;
         let (server, client, at) = tunnel(&runtime, target, patient());
         let mut old = talking(at).await;
@@ -42,7 +42,7 @@ fn after_a_restart_of_the_server_the_next_connection_works_and_the_old_one_is_re
 
 #[test]
 fn a_server_that_forgot_everything_says_so_when_it_is_spoken_to() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let target = echo_server().await;
         let (first, second) = (
             Tunnel::start(&runtime, server_settings(target, patient())),
@@ -62,7 +62,7 @@ fn a_server_that_forgot_everything_says_so_when_it_is_spoken_to() {
 
 #[test]
 fn a_connection_waits_for_a_server_that_is_not_there_yet() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let target = echo_server().await;
         let later = UdpSocket::bind(ANY).expect("a port").local_addr().expect("its address");
         let client = Tunnel::start(&runtime, client_settings(later, patient()));
@@ -76,7 +76,7 @@ fn a_connection_waits_for_a_server_that_is_not_there_yet() {
 
 #[test]
 fn a_connection_is_reset_when_the_server_does_not_come_within_connect_timeout() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let silent = UdpSocket::bind(ANY).expect("a port");
         let kcp = KcpConfig { connect_timeout: Some(ms(300)), ..stream() };
         let server = silent.local_addr().expect("its address");
@@ -87,7 +87,7 @@ fn a_connection_is_reset_when_the_server_does_not_come_within_connect_timeout() 
 
 #[test]
 fn a_name_may_resolve_later() {
-    story(|runtime, names| async move {
+    run(|runtime, names| async move {
         let target = echo_server().await;
         let server = Tunnel::start(&runtime, server_settings(target, patient()));
         let client = Tunnel::start(&runtime, client_settings(name("server.test"), patient()));
@@ -100,7 +100,7 @@ fn a_name_may_resolve_later() {
 
 #[test]
 fn without_the_name_a_connection_is_reset_within_connect_timeout() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let kcp = KcpConfig { connect_timeout: Some(ms(300)), ..stream() };
         let client = Tunnel::start(&runtime, client_settings(name("server.test"), kcp));
         assert_eq!(refusal(addr(&client)).await, ErrorKind::ConnectionReset);
@@ -109,7 +109,7 @@ fn without_the_name_a_connection_is_reset_within_connect_timeout() {
 
 #[test]
 fn an_open_stream_lives_through_a_change_of_the_servers_address() {
-    story(|runtime, names| async move {
+    run(|runtime, names| async move {
         let target = echo_server().await;
         let server = Tunnel::start(&runtime, server_settings(target, patient()));
         let (before, after) = (Relay::to(addr(&server)), Relay::to(addr(&server)));
@@ -127,7 +127,7 @@ fn an_open_stream_lives_through_a_change_of_the_servers_address() {
 
 #[test]
 fn a_client_finds_the_server_that_answers_among_the_addresses_of_its_name() {
-    story(|runtime, names| async move {
+    run(|runtime, names| async move {
         let target = echo_server().await;
         let server = Tunnel::start(&runtime, server_settings(target, patient()));
         let silent = UdpSocket::bind(ANY).expect("a port");
@@ -141,7 +141,7 @@ fn a_client_finds_the_server_that_answers_among_the_addresses_of_its_name() {
 
 #[test]
 fn a_client_stays_with_the_server_of_its_streams_while_the_name_leads_elsewhere() {
-    story(|runtime, names| async move {
+    run(|runtime, names| async move {
         let target = echo_server().await;
         let start = || Tunnel::start(&runtime, server_settings(target, patient()));
         let (first, second) = (start(), start());
@@ -163,7 +163,7 @@ fn a_client_stays_with_the_server_of_its_streams_while_the_name_leads_elsewhere(
 
 #[test]
 fn an_open_stream_lives_through_a_change_of_its_nat_port() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let target = echo_server().await;
         let server = Tunnel::start(&runtime, server_settings(target, patient()));
         let nat = Relay::to(addr(&server));
@@ -180,7 +180,7 @@ fn an_open_stream_lives_through_a_change_of_its_nat_port() {
 
 #[test]
 fn what_cannot_be_bound_is_bound_later() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let taken = UdpSocket::bind(ANY).expect("a port");
         let listen = taken.local_addr().expect("its address");
         let settings =

@@ -103,7 +103,7 @@ mod process {
         }
     }
 
-    /// A file that goes when the story ends.
+    /// A file that goes when the test ends.
     pub struct File(pub PathBuf);
 
     impl File {
@@ -176,7 +176,7 @@ fn a_wrong_configuration_is_refused_with_the_place_in_it() {
 
 #[test]
 fn two_processes_carry_an_echo() {
-    story(|_, _| async move {
+    run(|_, _| async move {
         let target = echo_server().await.to_string();
         let mut server = Daemon::start(&["server", "--listen", ANY, "--target", &target]);
         let at = server.address("tunnel").to_string();
@@ -268,7 +268,7 @@ impl Counter {
 #[cfg(target_os = "linux")]
 #[test]
 fn with_an_idle_stream_there_is_one_keepalive_in_each_interval_and_nothing_else() {
-    story(|_, _| async move {
+    run(|_, _| async move {
         let target = echo_server().await.to_string();
         let keep = ["--keep-alive", "1s"];
         let server = ["server", "--listen", ANY, "--target", &target];

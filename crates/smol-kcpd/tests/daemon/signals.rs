@@ -17,7 +17,7 @@ fn section(name: &str, server: SocketAddr, more: &str) -> String {
 
 #[test]
 fn sighup_restarts_only_what_has_changed() {
-    story(|_, _| async move {
+    run(|_, _| async move {
         let target = echo_server().await;
         let listen = free();
         let server = format!("[far]\nrole = server\nlisten = {listen}\ntarget = {target}\n");
@@ -59,7 +59,7 @@ fn sighup_restarts_only_what_has_changed() {
 
 #[test]
 fn sighup_with_a_wrong_file_changes_nothing() {
-    story(|_, _| async move {
+    run(|_, _| async move {
         let target = echo_server().await;
         let listen = free();
         let server = format!("[far]\nrole = server\nlisten = {listen}\ntarget = {target}\n");
@@ -78,7 +78,7 @@ fn sighup_with_a_wrong_file_changes_nothing() {
 
 #[test]
 fn sigterm_lets_connections_end_within_linger_and_cuts_the_others() {
-    story(|_, _| async move {
+    run(|_, _| async move {
         let target = echo_server().await.to_string();
         let mut server = Daemon::start(&["server", "--listen", ANY, "--target", &target]);
         let at = server.address("tunnel").to_string();
@@ -109,7 +109,7 @@ fn sigterm_lets_connections_end_within_linger_and_cuts_the_others() {
 
 #[test]
 fn a_second_sigterm_does_not_wait() {
-    story(|_, _| async move {
+    run(|_, _| async move {
         let target = echo_server().await.to_string();
         let mut server = Daemon::start(&["server", "--listen", ANY, "--target", &target]);
         let at = server.address("tunnel").to_string();
@@ -125,7 +125,7 @@ fn a_second_sigterm_does_not_wait() {
 
 #[test]
 fn sigusr1_logs_statistics_and_the_interval_does_too() {
-    story(|_, _| async move {
+    run(|_, _| async move {
         let target = echo_server().await.to_string();
         let mut server = Daemon::start(&[
             "server",
@@ -169,7 +169,7 @@ fn full() -> (std::process::Stdio, std::os::unix::net::UnixStream) {
 fn a_log_that_nobody_reads_stops_nothing() {
     use std::io::Read;
 
-    story(|_, _| async move {
+    run(|_, _| async move {
         let target = echo_server().await.to_string();
         let mut server = Daemon::start(&["server", "--listen", ANY, "--target", &target]);
         let (at, listen) = (server.address("tunnel").to_string(), free_tcp());
@@ -213,7 +213,7 @@ fn free_tcp() -> SocketAddr {
 
 #[test]
 fn a_client_that_changes_listens_at_once_where_it_was_and_its_streams_go_on() {
-    story(|_, _| async move {
+    run(|_, _| async move {
         let target = echo_server().await;
         let (far, listen) = (free(), free_tcp());
         let server = format!("[far]\nrole = server\nlisten = {far}\ntarget = {target}\n");

@@ -16,7 +16,7 @@ use smol_kcpd::{HostPort, Resolve, Resolving, Role, Runtime, Settings, Tunnel};
 pub use crate::common::relay::Relay;
 pub use crate::common::{lossy, ms, now, pattern, read_pattern, stream, until, ANY};
 
-/// Names that lead where the story says, and nowhere before it does.
+/// Names that lead where the test says, and nowhere before it does.
 #[derive(Clone, Default)]
 pub struct Names(Rc<RefCell<HashMap<String, Vec<SocketAddr>>>>, Rc<Cell<u32>>);
 
@@ -45,11 +45,11 @@ impl Resolve for Names {
     }
 }
 
-/// Tells a story on a runtime with names of its own.
-pub fn story<T, F: Future<Output = T>>(story: impl FnOnce(Runtime, Names) -> F) -> T {
+/// Runs a test on a runtime with names of its own.
+pub fn run<T, F: Future<Output = T>>(test: impl FnOnce(Runtime, Names) -> F) -> T {
     let names = Names::default();
     let runtime = Runtime::with_resolver(names.clone());
-    crate::common::story(runtime.run(story(runtime.clone(), names)))
+    crate::common::run(runtime.run(test(runtime.clone(), names)))
 }
 
 fn settings(name: &str, role: Role, kcp: KcpConfig) -> Settings {

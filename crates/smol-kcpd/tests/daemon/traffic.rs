@@ -16,7 +16,7 @@ use crate::support::*;
 
 #[test]
 fn what_is_sent_comes_back_and_the_end_too() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let (_server, client, at) = tunnel(&runtime, echo_server().await, stream());
         let mut tcp = talking(at).await;
         let (mut writer, data) = (tcp.clone(), pattern(3_000_000));
@@ -33,7 +33,7 @@ fn what_is_sent_comes_back_and_the_end_too() {
 
 #[test]
 fn two_hundred_connections_at_once_each_get_their_own_bytes() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let (server, client, at) = tunnel(&runtime, echo_server().await, stream());
         let talks: Vec<_> = (0..200u32)
             .map(|n| {
@@ -58,7 +58,7 @@ fn two_hundred_connections_at_once_each_get_their_own_bytes() {
 
 #[test]
 fn a_reply_of_100_000_bytes_comes_after_the_client_has_half_closed() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let target = tcp_server(|mut stream| async move {
             let mut question = Vec::new();
             stream.read_to_end(&mut question).await?;
@@ -76,7 +76,7 @@ fn a_reply_of_100_000_bytes_comes_after_the_client_has_half_closed() {
 
 #[test]
 fn the_target_may_half_close_and_go_on_reading() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let (told, heard) = async_channel::bounded(1);
         let target = tcp_server(move |mut stream| {
             let told = told.clone();
@@ -84,7 +84,7 @@ fn the_target_may_half_close_and_go_on_reading() {
                 stream.shutdown(Shutdown::Write)?;
                 let mut bytes = Vec::new();
                 stream.read_to_end(&mut bytes).await?;
-                told.send(bytes.len()).await.expect("the story goes on");
+                told.send(bytes.len()).await.expect("the test goes on");
                 Ok(())
             }
         })
@@ -103,7 +103,7 @@ fn the_target_may_half_close_and_go_on_reading() {
 #[test]
 fn a_slow_reader_slows_its_writer_and_loses_nothing() {
     const ALL: usize = 64 * 1024 * 1024;
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let sent = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&sent);
         let target = tcp_server(move |mut stream| {
@@ -135,7 +135,7 @@ fn a_slow_reader_slows_its_writer_and_loses_nothing() {
 
 #[test]
 fn a_tenth_of_all_datagrams_lost_both_ways_changes_no_byte() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let target = echo_server().await;
         let server = Tunnel::start(&runtime, server_settings(target, lossy(stream(), 10, 1)));
         let kcp = lossy(stream(), 10, 2);
@@ -153,7 +153,7 @@ fn a_tenth_of_all_datagrams_lost_both_ways_changes_no_byte() {
 
 #[test]
 fn a_reset_of_the_target_is_a_reset_for_the_client() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let target = tcp_server(|mut stream| async move {
             stream.read_exact(&mut [0; 5]).await?;
             SockRef::from(&stream).set_linger(Some(Duration::ZERO))
@@ -169,7 +169,7 @@ fn a_reset_of_the_target_is_a_reset_for_the_client() {
 
 #[test]
 fn a_reset_of_the_client_is_a_reset_for_the_target() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let (told, heard) = async_channel::bounded(1);
         let target = tcp_server(move |mut stream| {
             let told = told.clone();
@@ -177,7 +177,7 @@ fn a_reset_of_the_client_is_a_reset_for_the_target() {
                 stream.read_exact(&mut [0; 5]).await?;
                 stream.write_all(b"hello").await?;
                 let kind = ending(&mut stream).await;
-                told.send(kind).await.expect("the story goes on");
+                told.send(kind).await.expect("the test goes on");
                 Ok(())
             }
         })
@@ -192,7 +192,7 @@ fn a_reset_of_the_client_is_a_reset_for_the_target() {
 
 #[test]
 fn a_target_that_refuses_is_a_reset_for_the_client() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let nobody = {
             let listener = smol::net::TcpListener::bind(ANY).await.expect("a port");
             listener.local_addr().expect("its address")
@@ -204,7 +204,7 @@ fn a_target_that_refuses_is_a_reset_for_the_client() {
 
 #[test]
 fn beyond_max_connections_both_ends_reset_and_there_is_room_again() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let target = echo_server().await;
         let settings = server_settings(target, stream());
         let server =
@@ -227,7 +227,7 @@ fn beyond_max_connections_both_ends_reset_and_there_is_room_again() {
 
 #[test]
 fn beyond_max_sessions_a_client_resets_instead_of_letting_wait() {
-    story(|runtime, _| async move {
+    run(|runtime, _| async move {
         let target = echo_server().await;
         let server = Tunnel::start(&runtime, server_settings(target, stream()));
         let kcp = smol_kcp::KcpConfig { max_sessions: 1, ..stream() };
@@ -240,7 +240,7 @@ fn beyond_max_sessions_a_client_resets_instead_of_letting_wait() {
 
 #[test]
 fn a_target_is_reached_by_any_of_its_addresses() {
-    story(|runtime, names| async move {
+    run(|runtime, names| async move {
         // The first accepts nothing and refuses nothing: its backlog is full.
         let deaf = std::net::TcpListener::bind(ANY).expect("a port");
         socket2::SockRef::from(&deaf).listen(0).expect("a backlog of one");

@@ -10,7 +10,7 @@ use crate::support::*;
 
 #[test]
 fn an_mtu_that_the_other_side_does_not_take_in_is_said_on_both() {
-    story(|_, _| async move {
+    run(|_, _| async move {
         let target = echo_server().await;
         let listen = UdpSocket::bind(ANY).expect("a port").local_addr().expect("its address");
         let file = File::new(&format!(

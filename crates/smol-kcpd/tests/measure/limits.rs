@@ -8,7 +8,7 @@ use smol_kcp::{KcpError, KcpListener, KcpStream};
 use smol_kcpd::perf::{measure, Direction, PerfError};
 use smol_kcpd::perf_conv;
 
-use crate::common::{cause, echo, ms, story, stream, until, ANY};
+use crate::common::{cause, echo, ms, run, stream, until, ANY};
 use crate::perf::{local, Server};
 
 const UPLOAD: [u8; 8] = [b'P', b'E', b'R', b'F', 1, 1, 100, 0];
@@ -106,7 +106,7 @@ async fn against(listener: KcpListener, answer: impl AsyncFn(KcpStream)) -> Perf
 
 #[test]
 fn a_server_that_does_not_measure_is_told_from_one_that_is_another_program() {
-    story(async {
+    run(async {
         let bind = async || KcpListener::bind(stream(), ANY).await.unwrap();
         let off = against(bind().await, async |stream| stream.abort()).await;
         assert!(matches!(off, PerfError::Off), "{off:?}");
@@ -146,7 +146,7 @@ fn a_server_that_does_not_measure_is_told_from_one_that_is_another_program() {
 
 #[test]
 fn where_nobody_listens_or_answers_that_is_said() {
-    story(async {
+    run(async {
         let free = std::net::UdpSocket::bind(ANY).unwrap();
         let addr = free.local_addr().unwrap();
         let config = stream().with_connect_timeout(Some(ms(200)));

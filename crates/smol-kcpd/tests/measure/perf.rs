@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures_lite::future;
 use smol::LocalExecutor;
 use smol_kcp::{KcpConfig, KcpError, KcpListener, LinkConfig, NetemConfig};
-use smol_kcpd::perf::{measure, Answerer, Direction, Outcome, PerfError};
+use smol_kcpd::perf::{measure, Direction, Outcome, PerfError, PerfServer};
 
-use crate::common::{lossy, ms, story, stream, until, ANY};
+use crate::common::{lossy, ms, run, stream, until, ANY};
 
 /// A server that answers measurements, and what it says of each.
 pub struct Server {
@@ -24,13 +24,14 @@ impl Server {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
         let addr = listener.local_addr();
         let ended: Rc<RefCell<Vec<_>>> = Rc::default();
-        let (answerer, log, spawner) = (Rc::new(Answerer::new()), ended.clone(), Rc::downgrade(ex));
+        let (perf_server, log, spawner) =
+            (Rc::new(PerfServer::new()), ended.clone(), Rc::downgrade(ex));
         ex.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (answerer, log, config) = (answerer.clone(), log.clone(), config.clone());
+                let (perf_server, log, config) = (perf_server.clone(), log.clone(), config.clone());
                 let Some(ex) = spawner.upgrade() else { return };
                 ex.spawn(async move {
-                    let end = answerer.answer(stream, &config).await;
+                    let end = perf_server.answer(stream, &config).await;
                     log.borrow_mut().push(end);
                 })
                 .detach();
@@ -50,10 +51,10 @@ impl Server {
     }
 }
 
-/// Tells a story on an executor of its own.
-pub fn local<T>(tell: impl AsyncFnOnce(&Rc<LocalExecutor<'static>>) -> T) -> T {
+/// Runs a test on an executor of its own.
+pub fn local<T>(test: impl AsyncFnOnce(&Rc<LocalExecutor<'static>>) -> T) -> T {
     let ex = Rc::new(LocalExecutor::new());
-    story(ex.run(tell(&ex)))
+    run(ex.run(test(&ex)))
 }
 
 #[test]

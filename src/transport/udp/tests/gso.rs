@@ -1,9 +1,9 @@
-//! Trains leave and arrive in one call or in many: what arrives is the same.
+//! GSO batches leave and arrive in one call or in many: what arrives is the same.
 
 use super::*;
 
-/// Says so and is false where the system knows no trains.
-fn has_trains(transport: &UdpTransport) -> bool {
+/// Says so and is false where the system knows no GSO batches.
+fn has_gso(transport: &UdpTransport) -> bool {
     let found = transport.offload.max_segments > 1 && transport.offload.receives;
     if !found {
         println!("skipped: no UDP GSO and GRO here: {:?}", transport.offload);
@@ -27,7 +27,7 @@ fn only(transport: &mut UdpTransport, sends: bool, receives: bool) {
 }
 
 #[test]
-fn what_leaves_with_and_without_trains_arrives_the_same() {
+fn what_leaves_with_and_without_gso_batches_arrives_the_same() {
     let ips: [std::net::IpAddr; 2] = [V4.into(), V6.into()];
     for ip in ips {
         if ip.is_ipv6() && !has_v6() {
@@ -38,7 +38,7 @@ fn what_leaves_with_and_without_trains_arrives_the_same() {
             let mut servers = [bound(ip), bound(ip)];
             only(&mut client, sends, receives);
             servers.iter_mut().for_each(|server| only(server, sends, receives));
-            // Runs of several lengths to two peers, more bytes than one train holds, and an end
+            // Runs of several lengths to two peers, more bytes than one GSO batch holds, and an end
             // that is shorter, longer, empty.
             let mut plan = vec![(0, 1400); 50];
             plan.extend([(1, 9), (1, 9), (0, 1400), (0, 1400), (0, 3), (0, 1400), (0, 0), (0, 0)]);
@@ -56,7 +56,7 @@ fn what_leaves_with_and_without_trains_arrives_the_same() {
                 assert!(out.is_empty());
                 for (server, sent) in servers.iter_mut().zip(sent) {
                     let got = recv(server, sent.len()).await.unwrap();
-                    assert_eq!(got, sent, "{ip}, trains: sent {sends}, received {receives}");
+                    assert_eq!(got, sent, "{ip}, GSO batches: sent {sends}, received {receives}");
                     assert_eq!(server.dropped(), 0);
                 }
             });
@@ -68,7 +68,7 @@ fn what_leaves_with_and_without_trains_arrives_the_same() {
 fn neighbours_travel_in_one_piece_to_any_address() {
     let mut client = bound(V4);
     let mut server = bound(V4);
-    if !has_trains(&client) {
+    if !has_gso(&client) {
         return;
     }
     let mut tied = UdpTransport::connect(&config(), server.local_addr().unwrap()).unwrap();
@@ -102,12 +102,12 @@ fn what_finds_no_room_waits_for_the_next_call_and_keeps_no_memory() {
         let mut nothing = Datagrams::new(8);
         let idle = future::poll_once(poll_fn(|cx| server.poll_recv(cx, &mut nothing))).await;
         assert!(idle.is_none());
-        assert_eq!(server.rest.capacity(), 0);
+        assert_eq!(server.overflow.capacity(), 0);
     });
 }
 
 #[test]
-fn a_train_of_datagrams_that_are_too_long_is_dropped_and_its_short_end_is_not() {
+fn a_gso_batch_of_datagrams_that_are_too_long_is_dropped_and_its_short_end_is_not() {
     let (mut client, mut server) = (bound(V4), bound(V4));
     let datagrams = [vec![1; 3000], vec![2; 3000], vec![3; 2047]];
     let mut out = queue(server.local_addr().unwrap(), &datagrams);
@@ -120,9 +120,9 @@ fn a_train_of_datagrams_that_are_too_long_is_dropped_and_its_short_end_is_not() 
 }
 
 #[test]
-fn a_train_that_the_system_refuses_is_sent_one_by_one_and_no_other_follows() {
+fn a_gso_batch_that_the_system_refuses_is_sent_one_by_one_and_no_other_follows() {
     let (mut client, mut server) = (bound(V4), bound(V4));
-    if !has_trains(&client) {
+    if !has_gso(&client) {
         return;
     }
     // More than any kernel takes, so it fails with EINVAL.
@@ -138,10 +138,10 @@ fn a_train_that_the_system_refuses_is_sent_one_by_one_and_no_other_follows() {
 }
 
 #[test]
-fn an_impossible_address_is_no_reason_to_give_up_trains() {
+fn an_impossible_address_is_no_reason_to_give_up_gso_batches() {
     let mut client = bound(V4);
     let before = client.offload.max_segments;
-    // Port 0 gives the same EINVAL as a train that is refused.
+    // Port 0 gives the same EINVAL as a GSO batch that is refused.
     let mut out = queue((V4, 0).into(), &numbered(3, 100));
     for left in [2, 1, 0] {
         block_on(poll_fn(|cx| client.poll_send(cx, &mut out))).unwrap_err();
@@ -151,7 +151,7 @@ fn an_impossible_address_is_no_reason_to_give_up_trains() {
 }
 
 #[test]
-fn a_refusal_that_a_train_reports_costs_no_datagram() {
+fn a_refusal_that_a_gso_batch_reports_costs_no_datagram() {
     let (holder, _other, addr) = refuses();
     let mut client = UdpTransport::connect(&config(), addr).unwrap();
     let before = client.offload.max_segments;
@@ -175,7 +175,7 @@ fn a_refusal_that_a_train_reports_costs_no_datagram() {
 }
 
 #[test]
-fn a_rebound_socket_knows_trains_too() {
+fn a_rebound_socket_knows_gso_batches_too() {
     let mut client = UdpTransport::connect(&config(), (V4, 9).into()).unwrap();
     let before = (client.offload.max_segments, client.offload.receives);
     only(&mut client, false, false);

@@ -6,19 +6,19 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
-use common::{chat, pattern, read_pattern, story, stream};
+use common::{chat, pattern, read_pattern, run, stream};
 use futures_lite::{future, AsyncWriteExt};
 use smol_kcp::{Datagrams, KcpEndpoint, KcpError, MemoryTransport, Transport};
 
 /// Fails at every third call of either direction; a datagram that failed to be sent is lost.
-struct Stormy {
+struct Flaky {
     inner: MemoryTransport,
     receives: usize,
     sends: usize,
 }
 
 /// What systems say when routes change, networks go down, or memory is short.
-const WEATHER: [ErrorKind; 6] = [
+const TRANSIENT: [ErrorKind; 6] = [
     ErrorKind::NetworkUnreachable,
     ErrorKind::HostUnreachable,
     ErrorKind::NetworkDown,
@@ -28,22 +28,22 @@ const WEATHER: [ErrorKind; 6] = [
 ];
 
 /// The error of every third call.
-fn strikes(calls: &mut usize) -> Option<io::Error> {
+fn next_error(calls: &mut usize) -> Option<io::Error> {
     *calls += 1;
-    let kind = WEATHER[*calls / 3 % WEATHER.len()];
+    let kind = TRANSIENT[*calls / 3 % TRANSIENT.len()];
     (*calls % 3 == 0).then(|| kind.into())
 }
 
-impl Transport for Stormy {
+impl Transport for Flaky {
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        match strikes(&mut self.receives) {
+        match next_error(&mut self.receives) {
             Some(error) => Poll::Ready(Err(error)),
             None => self.inner.poll_recv(cx, batch),
         }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
-        match strikes(&mut self.sends) {
+        match next_error(&mut self.sends) {
             Some(error) => {
                 batch.pop_front();
                 Poll::Ready(Err(error))
@@ -59,11 +59,11 @@ impl Transport for Stormy {
 
 #[test]
 fn a_transport_that_fails_now_and_then_loses_no_stream() {
-    story(async {
+    run(async {
         let (here, there) = MemoryTransport::pair();
-        let stormy = |inner| Stormy { inner, receives: 0, sends: 0 };
-        let (endpoint, driver) = KcpEndpoint::with_driver(stream(), stormy(here)).unwrap();
-        let (other, other_driver) = KcpEndpoint::with_driver(stream(), stormy(there)).unwrap();
+        let flaky = |inner| Flaky { inner, receives: 0, sends: 0 };
+        let (endpoint, driver) = KcpEndpoint::with_driver(stream(), flaky(here)).unwrap();
+        let (other, other_driver) = KcpEndpoint::with_driver(stream(), flaky(there)).unwrap();
         let _driving = [smol::spawn(driver), smol::spawn(other_driver)];
         let door = other.listen();
         let connecting = endpoint.connect(other.local_addr());
@@ -114,7 +114,7 @@ fn only_a_refusal_ends_a_connect_and_it_ends_nothing_else() {
         }
     }
 
-    story(async {
+    run(async {
         let (inner, there) = MemoryTransport::pair();
         let (refuse, refusals) = async_channel::unbounded();
         let (endpoint, driver) =

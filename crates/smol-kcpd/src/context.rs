@@ -1,0 +1,199 @@
+//! What a tunnel and its connections share: settings, endpoint, counters, and the end of each.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use async_channel::{Receiver, Sender};
+use futures_lite::future;
+
+use super::limits::Limit;
+use super::relay::RelayError;
+use super::runtime::Runtime;
+use super::Settings;
+use smol_kcp::{Driver, EndpointStats, KcpEndpoint, SessionInfo};
+
+/// What a tunnel and its connections share.
+pub(super) struct TunnelContext {
+    pub(super) settings: Settings,
+    pub(super) runtime: Runtime,
+    pub(super) local_addr: Cell<Option<SocketAddr>>,
+    pub(super) endpoint: RefCell<Option<KcpEndpoint>>,
+    /// Closed when the driver has ended.
+    pub(super) driver: RefCell<Option<Receiver<()>>>,
+    pub(super) open: Cell<usize>,
+    opened: Cell<u64>,
+    failed: Cell<u64>,
+    too_many_connections: Limit,
+    pub(super) no_room: Limit,
+    /// Closed when connections are to end.
+    cut: Receiver<()>,
+    pub(super) alive: RefCell<Option<Sender<()>>>,
+}
+
+/// What a tunnel has done.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct TunnelStats {
+    /// Connections that are carried now.
+    pub open: usize,
+    /// Connections that were ever accepted.
+    pub opened: u64,
+    /// Of these, the ones that failed, on either side.
+    pub failed: u64,
+    /// What its endpoint has done; all zero while it is not bound.
+    pub endpoint: EndpointStats,
+}
+
+impl TunnelContext {
+    pub(super) fn new(
+        settings: Settings,
+        runtime: Runtime,
+        cut: Receiver<()>,
+        alive: Sender<()>,
+    ) -> TunnelContext {
+        TunnelContext {
+            settings,
+            runtime,
+            local_addr: Cell::default(),
+            endpoint: RefCell::default(),
+            driver: RefCell::default(),
+            open: Cell::default(),
+            opened: Cell::default(),
+            failed: Cell::default(),
+            too_many_connections: Limit::default(),
+            no_room: Limit::default(),
+            cut,
+            alive: RefCell::new(Some(alive)),
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.local_addr.set(None);
+        self.endpoint.replace(None);
+        self.driver.replace(None);
+    }
+
+    /// A socket is bound, an endpoint made: notes them and lets the driver run.
+    pub(super) fn bound(&self, addr: SocketAddr, endpoint: KcpEndpoint, driver: Driver) {
+        let (running, ended) = async_channel::bounded(1);
+        let name = self.settings.name.clone();
+        let run = async move {
+            if let Err(error) = driver.await {
+                log::debug!("{name}: the driver ended: {error}");
+            }
+            drop(running);
+        };
+        self.runtime.spawn(run).detach();
+        self.local_addr.set(Some(addr));
+        self.endpoint.replace(Some(endpoint));
+        self.driver.replace(Some(ended));
+    }
+
+    /// Ends with the driver.
+    pub(super) async fn driver_ended(&self) {
+        let driver = self.driver.borrow().clone();
+        if let Some(driver) = driver {
+            let _ = driver.recv().await;
+        }
+    }
+
+    /// Where to listen: the address, with the number that its interface has now.
+    pub(super) fn listen_addr(&self) -> io::Result<SocketAddr> {
+        let none =
+            || io::Error::new(io::ErrorKind::InvalidInput, "an address is needed, not a name");
+        self.settings.listen.addr()?.ok_or_else(none)
+    }
+
+    /// A connection from there finds no room: says so.
+    pub(super) fn turned_away(&self, from: SocketAddr) {
+        let (name, limit) = (&self.settings.name, self.settings.max_connections);
+        let what =
+            format_args!("{name}: {from} is turned away: max_connections = {limit} are open");
+        self.too_many_connections.reached(what);
+    }
+
+    /// Is there room for one more connection?
+    pub(super) fn has_room(&self) -> bool {
+        self.open.get() < self.settings.max_connections
+    }
+
+    /// Carries a connection in the background, until it ends or is cut.
+    pub(super) fn serve(
+        self: &Rc<TunnelContext>,
+        connection: impl Future<Output = Result<(), RelayError>> + 'static,
+    ) {
+        let open = OpenConnection::new(Rc::clone(self));
+        let run = async move {
+            let cut = async {
+                let _ = open.context.cut.recv().await; // closed when it is time
+                Ok(())
+            };
+            if let Err(failed) = future::or(connection, cut).await {
+                open.context.failed.set(open.context.failed.get() + 1);
+                log::debug!("{}: {failed}", open.context.settings.name);
+            }
+        };
+        self.runtime.spawn(run).detach();
+    }
+
+    pub(super) fn stats(&self) -> TunnelStats {
+        TunnelStats {
+            open: self.open.get(),
+            opened: self.opened.get(),
+            failed: self.failed.get(),
+            endpoint: self.endpoint.borrow().as_ref().map(KcpEndpoint::stats).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn sessions(&self) -> Vec<SessionInfo> {
+        self.endpoint.borrow().as_ref().map(KcpEndpoint::sessions).unwrap_or_default()
+    }
+
+    pub(super) fn log_stats(&self) {
+        let TunnelStats { open, opened, failed, endpoint } = self.stats();
+        log::info!(
+            target: super::logging::UNLIMITED,
+            "{}: {open} connections, {opened} so far, {failed} failed; \
+             {} bytes in {} datagrams sent, {} in {} received, {} dropped; \
+             {} streams, {} refused, {} evicted, {} stalled; {} transport errors; \
+             {} of {} KiB of memory used by all tunnels",
+            self.settings.name,
+            endpoint.bytes_sent,
+            endpoint.datagrams_sent,
+            endpoint.bytes_received,
+            endpoint.datagrams_received,
+            endpoint.transmit_dropped.saturating_add(endpoint.receive_dropped),
+            endpoint.sessions,
+            endpoint.refused,
+            endpoint.evicted,
+            endpoint.stalled,
+            endpoint.transport_errors,
+            self.runtime.memory_budget().used() / 1024,
+            self.runtime.memory_budget().limit() / 1024,
+        );
+    }
+}
+
+/// A connection that counts as open.
+struct OpenConnection {
+    context: Rc<TunnelContext>,
+    _alive: Option<Sender<()>>,
+}
+
+impl OpenConnection {
+    fn new(context: Rc<TunnelContext>) -> OpenConnection {
+        context.open.set(context.open.get() + 1);
+        context.opened.set(context.opened.get() + 1);
+        let alive = context.alive.borrow().clone();
+        OpenConnection { context, _alive: alive }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.context.open.set(self.context.open.get().saturating_sub(1));
+    }
+}

@@ -1,0 +1,138 @@
+//! What the options of one tunnel are read into, and printed from.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::machine::Machine;
+use crate::{HostPort, Process, Role, Settings};
+use smol_kcp::KcpConfig;
+
+/// TCP connections at once, unless told otherwise: half of the 1024 descriptors that a process
+/// usually may have.
+pub(super) const MAX_CONNECTIONS: usize = 512;
+
+/// The same of a server, where a single client gets a quarter of them.
+pub(super) const MAX_CONNECTIONS_OF_SERVER: usize = 2048;
+
+/// The round-trip time where only the bandwidth is given, as in the reason of `wan`.
+const RTT: Duration = Duration::from_millis(100);
+
+/// Which end, before it is known what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Server,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Side::Client => "client",
+            Side::Server => "server",
+        })
+    }
+}
+
+/// What options are read into and printed from.
+#[derive(Clone, Debug)]
+pub(super) struct TunnelBuilder {
+    pub side: Option<Side>,
+    pub listen: Option<HostPort>,
+    pub server: Option<HostPort>,
+    pub target: Option<HostPort>,
+    pub bandwidth: Option<u64>,
+    pub rtt: Option<Duration>,
+    pub kcp: KcpConfig,
+    pub max_connections: Option<usize>,
+    pub target_timeout: Duration,
+    pub perf: bool,
+    pub stats_interval: Option<Duration>,
+    pub process: Process,
+}
+
+impl Default for TunnelBuilder {
+    fn default() -> TunnelBuilder {
+        TunnelBuilder {
+            side: None,
+            listen: None,
+            server: None,
+            target: None,
+            bandwidth: None,
+            rtt: None,
+            kcp: streams(Machine::here().profile().1),
+            max_connections: None,
+            // A target is near its server; a second and a third SYN find their time (RFC 6298).
+            target_timeout: Duration::from_secs(10),
+            perf: false,
+            stats_interval: None,
+            process: Process::default(),
+        }
+    }
+}
+
+/// TCP is a stream of bytes. The length of messages means nothing then, and memory is the process's:
+/// equal settings are equal.
+fn streams(kcp: KcpConfig) -> KcpConfig {
+    let memory_budget = KcpConfig::default().memory_budget;
+    KcpConfig { stream: true, max_message: None, memory_budget, ..kcp }
+}
+
+/// The connections that a tunnel of a profile carries at once, and the streams that it may have.
+pub(super) fn limits_of(profile: &str) -> Option<(usize, usize)> {
+    let mut builder = TunnelBuilder::default();
+    builder.profile(profile)?;
+    let sessions = builder.kcp.max_sessions;
+    Some((MAX_CONNECTIONS.min(sessions), sessions))
+}
+
+impl TunnelBuilder {
+    pub(super) fn profile(&mut self, name: &str) -> Option<()> {
+        self.kcp = streams(match name {
+            "default" => KcpConfig::default(),
+            "lan" => KcpConfig::lan(),
+            "wan" => KcpConfig::wan(),
+            "high_latency" => KcpConfig::high_latency(),
+            "low_bandwidth" => KcpConfig::low_bandwidth(),
+            "low_memory" => KcpConfig::low_memory(),
+            "gaming" => KcpConfig::gaming(),
+            "realtime" => KcpConfig::realtime(),
+            "file_transfer" => KcpConfig::file_transfer(),
+            _ => return None,
+        });
+        Some(())
+    }
+
+    /// Windows of bandwidth × round-trip time and a quarter more, since both vary; the sender holds
+    /// a window in flight and one waiting, the receiver one for a reader that pauses.
+    pub(super) fn size(&mut self) {
+        let Some(bandwidth) = self.bandwidth else { return };
+        let micros = self.rtt.unwrap_or(RTT).as_micros();
+        let bytes = u128::from(bandwidth) / 8 * micros / 1_000_000;
+        let payload = self.kcp.mtu.saturating_sub(24).max(1) as u128; // 24: the header of KCP
+        let segments = (bytes * 5 / 4).div_ceil(payload).clamp(16, 32_767);
+        let window = u16::try_from(segments).unwrap_or(u16::MAX);
+        let held = usize::from(window).saturating_mul(self.kcp.mtu);
+        let budget = |bytes: usize| bytes.max(self.kcp.mtu).min(256 << 20);
+        self.kcp.wnd_size = (window, window);
+        (self.kcp.send_budget, self.kcp.recv_budget) = (budget(held * 2), budget(held));
+    }
+
+    pub(super) fn of(settings: &Settings) -> TunnelBuilder {
+        let (side, server, target) = match &settings.role {
+            Role::Server { target } => (Side::Server, None, Some(target.clone())),
+            Role::Client { server } => (Side::Client, Some(server.clone()), None),
+        };
+        TunnelBuilder {
+            side: Some(side),
+            listen: Some(settings.listen.clone()),
+            server,
+            target,
+            kcp: settings.kcp.clone(),
+            max_connections: Some(settings.max_connections),
+            target_timeout: settings.target_timeout,
+            perf: settings.perf,
+            stats_interval: settings.stats_interval,
+            ..TunnelBuilder::default()
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Option values as they were given, and the settings they make.
+
+use super::builder::{Side, TunnelBuilder, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_SERVER};
+use super::error::{ConfigError, Location, Problem};
+use super::table::{Group, Opt, OPTIONS};
+use super::values::missing_part;
+use crate::{Process, Role, Settings};
+use smol_kcp::KcpError;
+
+/// A value that somebody has given.
+#[derive(Clone, Debug)]
+pub(super) struct OptionValue {
+    pub option: &'static Opt,
+    pub value: String,
+    pub place: Location,
+}
+
+impl OptionValue {
+    fn refused(&self, accepted: impl Into<String>) -> ConfigError {
+        let problem = Problem::Refused { value: self.value.clone(), accepted: accepted.into() };
+        ConfigError::new(self.place.clone(), self.option.name, problem)
+    }
+
+    fn invalid(&self, why: impl Into<String>) -> ConfigError {
+        let problem = Problem::Invalid { value: self.value.clone(), why: why.into() };
+        ConfigError::new(self.place.clone(), self.option.name, problem)
+    }
+
+    fn set(&self, builder: &mut TunnelBuilder) -> Result<(), ConfigError> {
+        (self.option.set)(builder, &self.value).ok_or_else(|| {
+            match missing_part(self.option.unit, &self.value) {
+                Some(why) => self.invalid(why),
+                None => self.refused(self.option.accepted),
+            }
+        })
+    }
+}
+
+/// Values that are given, each at most once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OptionValues(Vec<OptionValue>);
+
+impl OptionValues {
+    /// # Errors
+    /// No such option; or it is there already.
+    pub(super) fn add(
+        &mut self,
+        place: Location,
+        name: &str,
+        value: impl Into<String>,
+    ) -> Result<(), ConfigError> {
+        let Some(option) = Opt::find(name) else {
+            let problem = Problem::Unknown { nearest: Opt::nearest(name) };
+            return Err(ConfigError::new(place, name, problem));
+        };
+        if self.get(name).is_some() {
+            return Err(ConfigError::new(place, name, Problem::Repeated));
+        }
+        self.0.push(OptionValue { option, value: value.into(), place });
+        Ok(())
+    }
+
+    fn get(&self, name: &str) -> Option<&OptionValue> {
+        self.0.iter().find(|entry| entry.option.name == name)
+    }
+
+    /// What is not of the process.
+    pub(super) fn without_process(&self) -> OptionValues {
+        let of_tunnel = self.0.iter().filter(|entry| entry.option.group != Group::Process);
+        OptionValues(of_tunnel.cloned().collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn process_entry(&self) -> Option<&OptionValue> {
+        self.0.iter().find(|entry| entry.option.group == Group::Process)
+    }
+
+    /// These, over `defaults`.
+    pub(super) fn over(mut self, defaults: &OptionValues) -> OptionValues {
+        let missing = defaults.0.iter().filter(|entry| self.get(entry.option.name).is_none());
+        let missing: Vec<OptionValue> = missing.cloned().collect();
+        self.0.extend(missing);
+        self
+    }
+
+    /// What these say of the process, over `defaults`.
+    ///
+    /// # Errors
+    /// A value that is not accepted.
+    pub(super) fn process(&self, defaults: Process) -> Result<Process, ConfigError> {
+        let mut builder = TunnelBuilder { process: defaults, ..TunnelBuilder::default() };
+        for entry in self.0.iter().filter(|entry| entry.option.group == Group::Process) {
+            entry.set(&mut builder)?;
+        }
+        Ok(builder.process)
+    }
+
+    /// A tunnel of these options; `place` is blamed for what is missing.
+    ///
+    /// # Errors
+    /// A value that is not accepted, or a missing one.
+    pub(super) fn settings(&self, name: &str, place: &Location) -> Result<Settings, ConfigError> {
+        let mut builder = TunnelBuilder::default();
+        // What others build on comes first, in whatever order they were given.
+        for first in ["profile", "mtu", "bandwidth", "rtt"] {
+            if let Some(entry) = self.get(first) {
+                entry.set(&mut builder)?;
+            }
+        }
+        if let (Some(entry), None) = (self.get("rtt"), builder.bandwidth) {
+            return Err(entry.invalid("means nothing without bandwidth"));
+        }
+        builder.size();
+        let others =
+            |entry: &&OptionValue| !matches!(entry.option.name, "profile" | "bandwidth" | "rtt");
+        for entry in self.0.iter().filter(others) {
+            entry.set(&mut builder)?;
+        }
+        builder.kcp.check().map_err(|error| self.locate(error, &builder, place))?;
+        self.finish(builder, name, place)
+    }
+
+    fn finish(
+        &self,
+        builder: TunnelBuilder,
+        name: &str,
+        place: &Location,
+    ) -> Result<Settings, ConfigError> {
+        let missing = |key| ConfigError::new(place.clone(), key, Problem::Missing);
+        let side = builder.side.ok_or_else(|| missing("role"))?;
+        let foreign = match side {
+            Side::Client => ["target", "target_timeout", "perf"].as_slice(),
+            Side::Server => &["server"],
+        };
+        if let Some(entry) = foreign.iter().find_map(|name| self.get(name)) {
+            return Err(entry.invalid(format!("a {side} has no {}", entry.option.name)));
+        }
+        let role = match side {
+            Side::Client => {
+                Role::Client { server: builder.server.ok_or_else(|| missing("server"))? }
+            }
+            Side::Server => {
+                Role::Server { target: builder.target.ok_or_else(|| missing("target"))? }
+            }
+        };
+        let usual = match side {
+            Side::Client => MAX_CONNECTIONS,
+            Side::Server => MAX_CONNECTIONS_OF_SERVER,
+        };
+        let max = builder.max_connections.unwrap_or(usual.min(builder.kcp.max_sessions));
+        if max > builder.kcp.max_sessions {
+            let accepted = format!("at most max_sessions = {}", builder.kcp.max_sessions);
+            let error = self.get("max_connections").map(|entry| entry.refused(accepted));
+            return Err(error.unwrap_or_else(|| missing("max_connections")));
+        }
+        Ok(Settings {
+            name: name.to_string(),
+            role,
+            listen: builder.listen.ok_or_else(|| missing("listen"))?,
+            kcp: builder.kcp,
+            max_connections: max,
+            target_timeout: builder.target_timeout,
+            perf: builder.perf,
+            stats_interval: builder.stats_interval,
+        })
+    }
+
+    /// Finds the option behind a field that was refused.
+    fn locate(&self, error: KcpError, builder: &TunnelBuilder, place: &Location) -> ConfigError {
+        let KcpError::Config { field, value, accepted } = error else {
+            return ConfigError::new(place.clone(), "", Problem::Other(error.to_string()));
+        };
+        let option = OPTIONS.iter().find(|option| option.field == field);
+        // A range in the units of the table, with the number behind what it names.
+        let accepted = match option.filter(|_| accepted.contains(" to ")) {
+            Some(option) => match option.accepted.strip_prefix("mtu to") {
+                Some(rest) => format!("{} (mtu) to{rest}", builder.kcp.mtu),
+                None => option.accepted.into(),
+            },
+            None => accepted,
+        };
+        match option.and_then(|option| self.get(option.name)) {
+            Some(entry) => entry.refused(accepted),
+            None => {
+                let value = option.and_then(|option| (option.get)(builder)).unwrap_or(value);
+                let name = option.map_or(field, |option| option.name);
+                ConfigError::new(place.clone(), name, Problem::Refused { value, accepted })
+            }
+        }
+    }
+}
+
+/// Every option of a tunnel with its effective value.
+pub(super) fn effective(settings: &Settings) -> impl Iterator<Item = (&'static str, String)> {
+    let builder = TunnelBuilder::of(settings);
+    let of_tunnel = OPTIONS.iter().filter(|option| option.group != Group::Process);
+    of_tunnel.filter_map(move |option| Some((option.name, (option.get)(&builder)?)))
+}
+
+/// Every option of the process with its effective value.
+pub(super) fn effective_process(process: &Process) -> Vec<(&'static str, String)> {
+    let builder = TunnelBuilder { process: process.clone(), ..TunnelBuilder::default() };
+    let of_process = OPTIONS.iter().filter(|option| option.group == Group::Process);
+    of_process.filter_map(|option| Some((option.name, (option.get)(&builder)?))).collect()
+}
+
+/// What an option is when nobody says anything.
+pub(super) fn default_of(option: &Opt) -> Option<String> {
+    (option.get)(&TunnelBuilder::default())
+}
