@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -83,6 +83,37 @@ impl KcpEndpoint {
             }
         }
         Err(failed)
+    }
+
+    /// Makes an endpoint over an existing UDP socket, which may have options of its own or come from a
+    /// supervisor, and spawns the [`Driver`] on smol's executor.
+    ///
+    /// # Errors
+    /// [`KcpError::Config`]; whatever the system says.
+    ///
+    /// # Examples
+    ///
+    /// A socket that sends by one interface and under a firewall mark only (Linux):
+    ///
+    /// ```no_run
+    /// # #[cfg(target_os = "linux")]
+    /// # fn run() -> Result<(), smol_kcp::KcpError> {
+    /// use smol_kcp::{KcpConfig, KcpEndpoint};
+    ///
+    /// let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
+    /// let options = socket2::SockRef::from(&socket);
+    /// options.bind_device(Some(b"wan"))?; // SO_BINDTODEVICE
+    /// options.set_mark(7)?; // SO_MARK
+    /// let endpoint = KcpEndpoint::from_socket(KcpConfig::wan(), socket)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_socket(config: KcpConfig, socket: UdpSocket) -> Result<KcpEndpoint, KcpError> {
+        config.check()?;
+        let transport = UdpTransport::from_socket(&config, socket)?;
+        let (endpoint, driver) = KcpEndpoint::with_driver(config, transport)?;
+        spawn(driver);
+        Ok(endpoint)
     }
 
     /// Makes an endpoint over any transport and spawns nothing: the caller polls the [`Driver`], a
@@ -184,6 +215,7 @@ impl KcpEndpoint {
     ) -> Result<KcpStream, KcpError> {
         let key = self.shared.with(|state, now| match &state.ended {
             Some(error) => Err(error.clone()),
+            None if state.closed => Err(KcpError::Closed),
             None => {
                 let key = state.router.connect(now, canonical(peer), conv)?;
                 state.forget_wakers(key);
@@ -223,6 +255,45 @@ impl KcpEndpoint {
     /// ```
     pub fn listen(&self) -> KcpListener {
         KcpListener::from_shared(&self.shared)
+    }
+
+    /// Closes the endpoint: no stream is opened or accepted any more, and the writing side of every
+    /// stream is closed, so that what was written is delivered. Reading goes on until the peers close
+    /// too; [`wait_idle`](KcpEndpoint::wait_idle) waits for that.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(endpoint: smol_kcp::KcpEndpoint) {
+    /// endpoint.close();
+    /// endpoint.wait_idle().await; // the process may end now
+    /// # }
+    /// ```
+    pub fn close(&self) {
+        self.shared.with(|state, now| {
+            state.closed = true;
+            state.router.close_all(now);
+        });
+        // Those who wait in `accept` get the streams that came before, and then the end.
+        self.shared.incoming.0.close();
+    }
+
+    /// Waits until no conversation is left on the wire. One ends when both sides have closed and
+    /// everything is acknowledged, or when it fails.
+    ///
+    /// # Cancel safety
+    /// Nothing depends on it.
+    pub async fn wait_idle(&self) {
+        poll_fn(|cx| {
+            self.shared.change(|state| match state.router.is_idle() {
+                true => Poll::Ready(()),
+                false => {
+                    state.wait_idle(cx);
+                    Poll::Pending
+                }
+            })
+        })
+        .await
     }
 
     /// Sends a keepalive on every conversation at once. After a change of the network below, peers

@@ -12,9 +12,9 @@ use futures_lite::Stream;
 use super::driver::Driver;
 use super::endpoint::{sessions, KcpEndpoint, SessionInfo};
 use super::shared::Shared;
-use super::spawn::{spawn, AsyncToSocketAddrs};
+use super::spawn::AsyncToSocketAddrs;
 use super::stream::KcpStream;
-use super::transport::{Transport, UdpTransport};
+use super::transport::Transport;
 use crate::EndpointStats;
 use crate::KcpConfig;
 use crate::KcpError;
@@ -81,11 +81,7 @@ impl KcpListener {
     /// # }
     /// ```
     pub fn from_socket(config: KcpConfig, socket: UdpSocket) -> Result<KcpListener, KcpError> {
-        config.check()?;
-        let transport = UdpTransport::from_socket(&config, socket)?;
-        let (listener, driver) = KcpListener::with_driver(config, transport)?;
-        spawn(driver);
-        Ok(listener)
+        Ok(KcpEndpoint::from_socket(config, socket)?.listen())
     }
 
     /// Listens on any transport and spawns nothing: the caller polls the [`Driver`].

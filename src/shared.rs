@@ -38,6 +38,10 @@ pub(super) struct EndpointState {
     pub(super) driver_waits: bool,
     /// Wakers that were replaced or forgotten, to be dropped after the lock has been released.
     stale: Vec<Waker>,
+    /// The tasks that wait until no conversation is left.
+    idle: Vec<Waker>,
+    /// The endpoint was closed: it opens no conversations any more.
+    pub(super) closed: bool,
     /// The deadline of the driver's timer.
     pub(super) armed: Option<Time>,
     /// The cause, once the driver has ended.
@@ -81,6 +85,8 @@ impl Shared {
                 driver: None,
                 driver_waits: false,
                 stale: Vec::new(),
+                idle: Vec::new(),
+                closed: false,
                 armed: None,
                 ended: None,
                 handles: 0,
@@ -165,7 +171,19 @@ impl Shared {
 impl EndpointState {
     /// Returns whether there is something to [`collect`](EndpointState::collect).
     fn has_news(&self) -> bool {
-        self.router.has_events() || !self.stale.is_empty()
+        self.router.has_events() || !self.stale.is_empty() || self.wakes_idle()
+    }
+
+    /// Returns whether somebody waits until no conversation is left, and none is.
+    fn wakes_idle(&self) -> bool {
+        !self.idle.is_empty() && self.router.is_idle()
+    }
+
+    /// Stores a task to wake when no conversation is left.
+    pub(super) fn wait_idle(&mut self, cx: &mut Context<'_>) {
+        if !self.idle.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.idle.push(cx.waker().clone());
+        }
     }
 
     /// Moves the wakers of sessions with news, and the stale ones, into `wakes`.
@@ -174,6 +192,9 @@ impl EndpointState {
             return;
         }
         wakes.stale.append(&mut self.stale);
+        if self.wakes_idle() {
+            wakes.wakers.append(&mut self.idle);
+        }
         while let Some((key, ready)) = self.router.pop_ready() {
             if let Some(wakers) = self.wakers.get_mut(key) {
                 if ready & READABLE != 0 {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{poll_fn, Future};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use super::driver::Driver;
 use super::endpoint::KcpEndpoint;
@@ -206,7 +207,7 @@ impl KcpStream {
     /// # Cancel safety
     /// Dropped before it is done, nothing has been taken.
     pub async fn send(&mut self, message: &[u8]) -> Result<usize, KcpError> {
-        poll_fn(|cx| self.handle.poll_write(cx, message)).await
+        poll_fn(|cx| self.poll_send(cx, message)).await
     }
 
     /// Receives the next message, or in stream mode bytes, into `buf`; `Ok(0)`: the peer has closed
@@ -239,7 +240,31 @@ impl KcpStream {
     /// # }
     /// ```
     pub async fn recv(&mut self, buf: &mut [u8]) -> Result<usize, KcpError> {
-        poll_fn(|cx| self.handle.poll_read(cx, buf, true)).await
+        poll_fn(|cx| self.poll_recv(cx, buf)).await
+    }
+
+    /// Does as [`send`](KcpStream::send), for hand-written futures.
+    ///
+    /// # Errors
+    /// Those of [`send`](KcpStream::send).
+    pub fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &[u8],
+    ) -> Poll<Result<usize, KcpError>> {
+        self.handle.poll_write(cx, message)
+    }
+
+    /// Does as [`recv`](KcpStream::recv), for hand-written futures.
+    ///
+    /// # Errors
+    /// Those of [`recv`](KcpStream::recv).
+    pub fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize, KcpError>> {
+        self.handle.poll_read(cx, buf, true)
     }
 
     /// Does as [`send`](KcpStream::send), without waiting.

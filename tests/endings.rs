@@ -3,6 +3,7 @@
 mod common;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::{pin, Pin};
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -239,5 +240,51 @@ fn what_had_arrived_can_be_read_after_the_transport_has_ended() {
         server.read_exact(&mut heard).await.unwrap();
         assert!(heard == pattern(5000));
         assert!(matches!(server.recv(&mut heard).await, Err(KcpError::Io(_))));
+    });
+}
+
+#[test]
+fn a_closed_endpoint_delivers_what_was_written_and_is_idle_then() {
+    run(async {
+        let listener = KcpListener::bind(stream(), ANY).await.unwrap();
+        let addr = listener.local_addr();
+        let endpoint = KcpEndpoint::bind(stream(), ANY).await.unwrap();
+        let mut own = Vec::new();
+        for _ in 0..2 {
+            let mut client = endpoint.connect(addr).await.unwrap();
+            client.write_all(&pattern(100_000)).await.unwrap();
+            own.push((client, listener.accept().await.unwrap().0));
+        }
+        let mut idle = pin!(endpoint.wait_idle());
+        let woken = pending(idle.as_mut());
+
+        let accepting = endpoint.listen();
+        endpoint.close();
+        assert!(matches!(endpoint.connect(addr).await, Err(KcpError::Closed)));
+        assert!(matches!(accepting.accept().await, Err(KcpError::Closed)));
+        for (mut client, mut server) in own {
+            assert!(matches!(client.send(b"late").await, Err(KcpError::Closed)));
+            assert_eq!(read_pattern(&mut server).await, 100_000);
+            assert_eq!(woken.get(), 0, "a stream is left");
+            server.close().await.unwrap();
+            assert_eq!(client.recv(&mut [0; 9]).await.unwrap(), 0);
+        }
+        idle.await;
+        assert!(endpoint.sessions().is_empty());
+        endpoint.wait_idle().await;
+    });
+}
+
+#[test]
+fn who_waits_for_idleness_is_woken_when_the_driver_goes() {
+    run(async {
+        let ((endpoint, driver), _there) = in_memory(&stream());
+        let mut connecting = pin!(endpoint.connect(SocketAddr::from(([10, 0, 0, 9], 9))));
+        pending(connecting.as_mut());
+        let mut idle = pin!(endpoint.wait_idle());
+        let woken = pending(idle.as_mut());
+        drop(driver);
+        assert_eq!(woken.get(), 1);
+        idle.await;
     });
 }

@@ -95,6 +95,13 @@ impl Router {
         }
     }
 
+    /// Refuses new sessions from here on and takes no more writes for those there are.
+    pub fn close_all(&mut self, now: Time) {
+        self.set_accepting(false);
+        let keys: Vec<Key> = self.routes.values().copied().collect();
+        keys.into_iter().for_each(|key| self.close(now, key));
+    }
+
     /// Has the peer acknowledged all that was written, and the FIN?
     pub fn is_delivered(&self, key: Key) -> Result<bool, KcpError> {
         self.session(key)?.is_delivered()

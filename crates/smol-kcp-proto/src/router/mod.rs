@@ -288,6 +288,11 @@ impl Router {
         Some(key)
     }
 
+    /// Is no conversation on the wire? Handles to ended ones may be left.
+    pub fn is_idle(&self) -> bool {
+        self.routes.is_empty() && self.stateless_replies.is_empty()
+    }
+
     /// Are all sessions gone, and all handles to them?
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty() && self.stateless_replies.is_empty()
