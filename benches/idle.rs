@@ -83,7 +83,7 @@ fn weigh(before: usize) -> usize {
 
 async fn connect(client: &KcpEndpoint, listener: &KcpListener) -> (KcpStream, KcpStream) {
     let accept = async { listener.accept().await.unwrap().0 };
-    let connect = async { client.connect(listener.local_addr()).await.unwrap() };
+    let connect = async { client.connect(listener.local_addr().unwrap()).await.unwrap() };
     future::zip(connect, accept).await
 }
 

@@ -44,7 +44,7 @@ async fn serve(addr: &str) -> Result<(), KcpError> {
     // The profile for the Internet works everywhere; on a network of your own, `lan` is faster.
     let config = KcpConfig { stream: true, ..KcpConfig::wan() };
     let listener = KcpListener::bind(config, addr).await?;
-    println!("listening on {}, Ctrl-C ends", listener.local_addr());
+    println!("listening on {}, Ctrl-C ends", listener.local_addr()?);
     loop {
         let (stream, peer) = listener.accept().await?;
         smol::spawn(async move {

@@ -160,7 +160,7 @@ async fn receive(addr: &str, dir: &str) -> io::Result<()> {
     }
     let cannot_listen = |cause| error(format!("{addr}: {cause}"));
     let listener = KcpListener::bind(config(), addr).await.map_err(cannot_listen)?;
-    println!("listening on {}, Ctrl-C ends", listener.local_addr());
+    println!("listening on {}, Ctrl-C ends", listener.local_addr()?);
     loop {
         let (mut stream, peer) = listener.accept().await?;
         let dir = dir.clone();

@@ -38,7 +38,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     // we send; a peer may send longer ones.
     let config = KcpConfig { max_message: Some(4000), ..KcpConfig::gaming() };
     let listener = KcpListener::bind(config.clone(), "127.0.0.1:0").await?;
-    let addr = listener.local_addr();
+    let addr = listener.local_addr()?;
     let server = smol::spawn(async move {
         let (stream, _) = listener.accept().await?;
         receive(stream).await

@@ -45,7 +45,7 @@ async fn run(executor: &Rc<LocalExecutor<'static>>) -> io::Result<()> {
     // A socket, a listener on it, and the driver that does the work of both.
     let transport = UdpTransport::bind(&config, ([127, 0, 0, 1], 0).into())?;
     let (listener, driver) = KcpListener::with_driver(config.clone(), transport)?;
-    let addr = listener.local_addr();
+    let addr = listener.local_addr()?;
     let server_driver = executor.spawn(driver);
 
     // Tasks of a LocalExecutor stay on this thread, so they may hold what is not `Send`.
@@ -63,7 +63,7 @@ async fn run(executor: &Rc<LocalExecutor<'static>>) -> io::Result<()> {
     let (connect, driver) = KcpStream::connect_with_driver(&config, transport, addr)?;
     let client_driver = executor.spawn(driver);
     let mut stream = connect.await?;
-    println!("client: {} is connected to {}", stream.local_addr(), stream.peer_addr());
+    println!("client: {} is connected to {}", stream.local_addr()?, stream.peer_addr()?);
     stream.write_all(b"all of this runs on one thread").await?;
     stream.close().await?;
     let mut answer = String::new();

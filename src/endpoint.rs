@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::task::Poll;
@@ -303,8 +304,8 @@ impl KcpEndpoint {
     }
 
     /// Returns the address of the socket.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.shared.lock().local_addr
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.shared.lock().local_addr)
     }
 
     /// Returns the counters of the endpoint.
@@ -359,6 +360,6 @@ impl Drop for KcpEndpoint {
 
 impl fmt::Debug for KcpEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KcpEndpoint").field("local_addr", &self.local_addr()).finish()
+        f.debug_struct("KcpEndpoint").field("local_addr", &self.shared.lock().local_addr).finish()
     }
 }

@@ -56,7 +56,7 @@ impl ReadHalf {
     }
 
     /// Returns the same as [`KcpStream::peer_addr`].
-    pub fn peer_addr(&self) -> SocketAddr {
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.handle.peer_addr()
     }
 
@@ -109,7 +109,7 @@ impl WriteHalf {
     }
 
     /// Returns the same as [`KcpStream::peer_addr`].
-    pub fn peer_addr(&self) -> SocketAddr {
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.handle.peer_addr()
     }
 

@@ -1,6 +1,7 @@
 //! The handle to a session: every call takes the lock, acts, and wakes the tasks concerned.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -103,10 +104,9 @@ impl Handle {
         self.shared.lock().router.conv(self.key)
     }
 
-    pub(super) fn peer_addr(&self) -> SocketAddr {
+    pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
         let state = self.shared.lock();
-        // A session lives at least as long as its handle.
-        state.router.peer(self.key).unwrap_or(state.local_addr)
+        state.router.peer(self.key).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Returns the peer's address, unless the session has failed.
@@ -116,8 +116,8 @@ impl Handle {
         state.router.peer(self.key)
     }
 
-    pub(super) fn local_addr(&self) -> SocketAddr {
-        self.shared.lock().local_addr
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.shared.lock().local_addr)
     }
 
     pub(super) fn stats(&self) -> StreamStats {
@@ -138,8 +138,8 @@ impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KcpStream")
             .field("conv", &self.conv())
-            .field("peer_addr", &self.peer_addr())
-            .field("local_addr", &self.local_addr())
+            .field("peer_addr", &self.peer_addr().ok())
+            .field("local_addr", &self.shared.lock().local_addr)
             .finish()
     }
 }

@@ -13,7 +13,7 @@
 //! smol::block_on(async {
 //!     let config = KcpConfig { stream: true, ..KcpConfig::lan() };
 //!     let listener = KcpListener::bind(config.clone(), "127.0.0.1:0").await?;
-//!     let addr = listener.local_addr();
+//!     let addr = listener.local_addr()?;
 //!     smol::spawn(async move {
 //!         let (mut stream, _peer) = listener.accept().await?;
 //!         let mut question = Vec::new();

@@ -1,6 +1,7 @@
 //! Listeners: the streams that peers open.
 
 use std::fmt;
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -138,7 +139,7 @@ impl KcpListener {
     ///
     /// let mut incoming = listener.incoming();
     /// while let Some(stream) = incoming.next().await {
-    ///     println!("{} is here", stream?.peer_addr());
+    ///     println!("{} is here", stream?.peer_addr()?);
     /// }
     /// # Ok(())
     /// # }
@@ -157,8 +158,8 @@ impl KcpListener {
     }
 
     /// Returns the address of the socket.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.shared.lock().local_addr
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.shared.lock().local_addr)
     }
 
     /// Returns the counters of the endpoint.
@@ -197,7 +198,7 @@ impl Drop for KcpListener {
 
 impl fmt::Debug for KcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KcpListener").field("local_addr", &self.local_addr()).finish()
+        f.debug_struct("KcpListener").field("local_addr", &self.shared.lock().local_addr).finish()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{poll_fn, Future};
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -71,7 +72,7 @@ impl KcpStream {
     /// use smol_kcp::{KcpConfig, KcpStream};
     ///
     /// let stream = KcpStream::connect(&KcpConfig::wan(), "server.example:4000").await?;
-    /// println!("conversation {} with {}", stream.conv(), stream.peer_addr());
+    /// println!("conversation {} with {}", stream.conv(), stream.peer_addr()?);
     /// # Ok(())
     /// # }
     /// ```
@@ -367,12 +368,12 @@ impl KcpStream {
     }
 
     /// Returns the present address of the peer, which may change.
-    pub fn peer_addr(&self) -> SocketAddr {
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.handle.peer_addr()
     }
 
     /// Returns the address of the socket.
-    pub fn local_addr(&self) -> SocketAddr {
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.handle.local_addr()
     }
 

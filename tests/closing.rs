@@ -60,7 +60,7 @@ fn closing_a_stream_whose_peer_does_not_read_ends_with_the_linger_of_its_drop() 
     run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
         let client = KcpEndpoint::bind(config.clone(), ANY).await.unwrap();
-        let mut stream = client.connect(listener.local_addr()).await.unwrap();
+        let mut stream = client.connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut stalled, _) = listener.accept().await.unwrap();
         // More than the peer has room for.
         stream.write_all(&pattern(1_000_000)).await.unwrap();
@@ -84,7 +84,7 @@ fn a_slow_reader_stalls_its_own_stream_only_and_its_memory_is_bounded() {
     };
     run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let endpoint = KcpEndpoint::bind(config.clone(), ANY).await.unwrap();
         let mut pushing = endpoint.connect(addr).await.unwrap();
         let (mut slow, _) = listener.accept().await.unwrap();

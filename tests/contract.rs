@@ -93,7 +93,7 @@ fn cancelled_accepts_and_connects_wedge_nothing() {
     let config = stream().with_linger(ms(300));
     run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         for _ in 0..20 {
             // A connect that was cancelled may have been heard: then there is a stream to accept.
             let _ = future::poll_once(listener.accept()).await;
@@ -137,7 +137,7 @@ fn cancelled_accepts_and_connects_wedge_nothing() {
 fn an_accept_that_is_woken_and_dropped_leaves_the_stream_to_the_next() {
     run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let count = Arc::new(Count::default());
         {
             let mut accepting = pin!(listener.accept());

@@ -34,7 +34,7 @@ fn pending<F: Future>(future: Pin<&mut F>) -> Arc<Count> {
 fn streams_outlive_their_listener_and_newcomers_are_refused() {
     run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let mut client = KcpStream::connect(&stream(), addr).await.unwrap();
         let (server, _) = listener.accept().await.unwrap();
         let mut waiting = KcpStream::connect(&stream(), addr).await.unwrap();
@@ -64,7 +64,7 @@ fn streams_outlive_their_listener_and_newcomers_are_refused() {
 fn of_several_listeners_the_last_one_closes_the_door() {
     run(async {
         let endpoint = KcpEndpoint::bind(stream(), ANY).await.unwrap();
-        let addr = endpoint.local_addr();
+        let addr = endpoint.local_addr().unwrap();
         let refused = KcpStream::connect(&stream(), addr).await;
         assert!(matches!(refused, Err(KcpError::Reset)), "nobody listens yet: {refused:?}");
         let (first, second) = (endpoint.listen(), endpoint.listen());
@@ -107,7 +107,7 @@ fn without_its_driver_everything_fails_and_every_waiter_learns_it() {
         let ((here, driver), (there, other)) = in_memory(&config);
         let (driving, _other) = (local.spawn(driver), local.spawn(other));
         let (door, other_door) = (here.listen(), there.listen());
-        let peer = there.local_addr();
+        let peer = there.local_addr().unwrap();
         let (stream, _accepted) = future::zip(here.connect(peer), other_door.accept()).await;
         let (mut reader, mut writer) = stream.unwrap().split();
         let (mut closing, _accepted) =
@@ -193,7 +193,7 @@ fn when_the_transport_ends_everybody_sees_the_same_cause() {
         let (door, other_door) = (here.listen(), there.listen());
         let (mut streams, mut peers) = (Vec::new(), Vec::new());
         for _ in 0..3 {
-            let connecting = here.connect(there.local_addr());
+            let connecting = here.connect(there.local_addr().unwrap());
             let (client, accepted) = future::zip(connecting, other_door.accept()).await;
             streams.push(client.unwrap());
             peers.push(accepted.unwrap());
@@ -220,7 +220,7 @@ fn when_the_transport_ends_everybody_sees_the_same_cause() {
             let error = reading.await;
             assert!(same(&error), "{error:?}");
         }
-        let later = here.connect(there.local_addr()).await.unwrap_err();
+        let later = here.connect(there.local_addr().unwrap()).await.unwrap_err();
         assert!(same(&later), "{later:?}");
     });
 }
@@ -247,7 +247,7 @@ fn what_had_arrived_can_be_read_after_the_transport_has_ended() {
 fn a_closed_endpoint_delivers_what_was_written_and_is_idle_then() {
     run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let endpoint = KcpEndpoint::bind(stream(), ANY).await.unwrap();
         let mut own = Vec::new();
         for _ in 0..2 {

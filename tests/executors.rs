@@ -84,7 +84,7 @@ where
 fn on_the_global_executor() {
     run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let answering = smol::spawn(answer(listener));
         let asking =
             smol::spawn(
@@ -180,7 +180,7 @@ impl Transport for Holding {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
+        self.inner.local_addr().unwrap()
     }
 }
 

@@ -25,7 +25,7 @@ fn ten_thousand_forged_newcomers_neither_fill_the_server_nor_disturb_who_is_ther
     let config = KcpConfig { max_unconfirmed: 64, ..stream() };
     run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let endpoint = listener.endpoint();
         common::echo(listener);
         let mut client = KcpStream::connect(&config, addr).await.unwrap();
@@ -62,7 +62,7 @@ fn a_burst_beyond_the_backlog_waits_and_nobody_is_reset() {
         let endpoint = KcpEndpoint::bind(config.clone(), ANY).await.unwrap();
         let mut clients = Vec::new();
         for word in 0..BURST {
-            let mut client = endpoint.connect(listener.local_addr()).await.unwrap();
+            let mut client = endpoint.connect(listener.local_addr().unwrap()).await.unwrap();
             client.write_all(&word.to_le_bytes()).await.unwrap();
             clients.push(client);
         }
@@ -90,7 +90,7 @@ fn the_limit_of_sessions_holds_for_both_sides() {
         KcpConfig { max_sessions: 2, max_sessions_per_prefix: share, linger: ms(200), ..stream() };
     run(async {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let endpoint = KcpEndpoint::bind(config.clone(), ANY).await.unwrap();
         let mut streams = Vec::new();
         for word in [b"a", b"b"] {
@@ -134,9 +134,9 @@ fn noise_is_counted_and_nothing_else() {
         let mut too_long = first_words(9);
         too_long[20] = 200;
         for datagram in [&b""[..], b"GET / HTTP/1.1", &[0; 23], &unknown, &too_long] {
-            noise.send_to(datagram, listener.local_addr()).unwrap();
+            noise.send_to(datagram, listener.local_addr().unwrap()).unwrap();
         }
-        noise.send_to(&[7; 9000], listener.local_addr()).unwrap();
+        noise.send_to(&[7; 9000], listener.local_addr().unwrap()).unwrap();
         within(ms(5000), until(|| listener.stats().malformed == 5)).await;
         within(ms(5000), until(|| listener.stats().receive_dropped == 1)).await;
         assert_eq!(listener.stats().accepted, 0);

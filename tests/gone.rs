@@ -51,7 +51,7 @@ fn a_restarted_server_resets_the_stream_at_its_next_datagram() {
     run(async {
         let transport = UdpTransport::bind(&stream(), ANY.parse().unwrap()).unwrap();
         let (listener, driver) = KcpListener::with_driver(stream(), transport).unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let process = smol::spawn(driver);
         let mut client = KcpStream::connect(&stream(), addr).await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
@@ -61,7 +61,7 @@ fn a_restarted_server_resets_the_stream_at_its_next_datagram() {
         // The whole process ends: nobody says good-bye.
         process.cancel().await;
         let reborn = KcpListener::bind(stream(), addr).await.unwrap();
-        assert_eq!(reborn.local_addr(), addr);
+        assert_eq!(reborn.local_addr().unwrap(), addr);
 
         let began = now();
         client.write_all(b"are you the same?").await.unwrap();
@@ -82,7 +82,7 @@ fn impatient() -> KcpConfig {
 fn a_peer_gone_in_mid_transfer_is_noticed_at_the_dead_link_by_both_sides() {
     run(async {
         let listener = KcpListener::bind(impatient(), ANY).await.unwrap();
-        let relay = Relay::to(listener.local_addr());
+        let relay = Relay::to(listener.local_addr().unwrap());
         let mut client = KcpStream::connect(&impatient(), relay.addr).await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
         let endless = pattern(1 << 16);
@@ -112,7 +112,7 @@ fn a_peer_gone_in_mid_transfer_is_noticed_at_the_dead_link_by_both_sides() {
 fn an_idle_stream_whose_peer_is_gone_expires_and_says_so_to_reader_writer_and_closer() {
     run(async {
         let listener = KcpListener::bind(impatient(), ANY).await.unwrap();
-        let relay = Relay::to(listener.local_addr());
+        let relay = Relay::to(listener.local_addr().unwrap());
         let mut client = KcpStream::connect(&impatient(), relay.addr).await.unwrap();
         let _server = listener.accept().await.unwrap();
         relay.silence();

@@ -23,8 +23,8 @@ fn what_the_socket_drops_is_counted_and_harms_nobody() {
         let listener = KcpListener::bind(config.clone(), "127.0.0.1:0").await.unwrap();
         let other = UdpSocket::bind("127.0.0.1:0").unwrap();
         // In order before the stream's datagrams.
-        other.send_to(&[0; 5000], listener.local_addr()).unwrap();
-        let mut stream = KcpStream::connect(&config, listener.local_addr()).await.unwrap();
+        other.send_to(&[0; 5000], listener.local_addr().unwrap()).unwrap();
+        let mut stream = KcpStream::connect(&config, listener.local_addr().unwrap()).await.unwrap();
         let (mut peer, _) = listener.accept().await.unwrap();
         stream.write_all(b"hello").await.unwrap();
         let mut hello = [0; 5];

@@ -53,7 +53,7 @@ impl Transport for Flaky {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
+        self.inner.local_addr().unwrap()
     }
 }
 
@@ -66,7 +66,7 @@ fn a_transport_that_fails_now_and_then_loses_no_stream() {
         let (other, other_driver) = KcpEndpoint::with_driver(stream(), flaky(there)).unwrap();
         let _driving = [smol::spawn(driver), smol::spawn(other_driver)];
         let door = other.listen();
-        let connecting = endpoint.connect(other.local_addr());
+        let connecting = endpoint.connect(other.local_addr().unwrap());
         let (client, accepted) = future::zip(connecting, door.accept()).await;
         let (mut client, (mut server, _)) = (client.unwrap(), accepted.unwrap());
         let writing = async {
@@ -110,7 +110,7 @@ fn only_a_refusal_ends_a_connect_and_it_ends_nothing_else() {
         }
 
         fn local_addr(&self) -> io::Result<SocketAddr> {
-            self.inner.local_addr()
+            self.inner.local_addr().unwrap()
         }
     }
 
@@ -121,7 +121,7 @@ fn only_a_refusal_ends_a_connect_and_it_ends_nothing_else() {
             KcpEndpoint::with_driver(stream(), Refusing { inner, refusals }).unwrap();
         let (other, other_driver) = KcpEndpoint::with_driver(stream(), there).unwrap();
         let _driving = [smol::spawn(driver), smol::spawn(other_driver)];
-        let addr = other.local_addr();
+        let addr = other.local_addr().unwrap();
         common::echo(other.listen());
         let mut client = endpoint.connect(addr).await.unwrap();
         chat(&mut client, b"before").await;

@@ -17,7 +17,7 @@ fn statistics_tell_the_truth() {
     const LEN: usize = 123_456;
     run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let endpoint = KcpEndpoint::bind(stream(), ANY).await.unwrap();
         let mut client = endpoint.connect_with_conv(4711, addr).await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
@@ -40,9 +40,10 @@ fn statistics_tell_the_truth() {
         let amiss = |stats: &StreamStats| stats.rejected.total() - stats.rejected.ack;
         assert_eq!((amiss(&here), amiss(&there)), (0, 0), "{here:?} {there:?}");
 
-        for (endpoint, conv_peer, stats) in
-            [(endpoint.clone(), addr, here), (listener.endpoint(), endpoint.local_addr(), there)]
-        {
+        for (endpoint, conv_peer, stats) in [
+            (endpoint.clone(), addr, here),
+            (listener.endpoint(), endpoint.local_addr().unwrap(), there),
+        ] {
             let sessions = endpoint.sessions();
             assert_eq!(sessions.len(), 1);
             assert_eq!((sessions[0].conv, sessions[0].peer), (4711, conv_peer));
@@ -127,7 +128,7 @@ fn a_capture_can_be_read_while_the_endpoint_lives() {
         let read = || records(&std::fs::read(&path).unwrap());
         until(|| read().len() == count()).await;
 
-        let (here, there) = (endpoint.local_addr().port(), addr.port());
+        let (here, there) = (endpoint.local_addr().unwrap().port(), addr.port());
         let records = read();
         assert!(records.iter().all(|r| [(here, there), (there, here)].contains(&(r.0, r.1))));
         let conv = client.conv().to_le_bytes();
@@ -186,7 +187,7 @@ fn dead() -> LinkConfig {
 fn each_direction_has_conditions_of_its_own() {
     run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let path = capture("lost");
         let mute = KcpConfig {
             connect_timeout: Some(ms(300)),
@@ -213,7 +214,7 @@ fn delays_of_both_directions_add_up_and_copies_are_told() {
     let slow = LinkConfig { delay: ms(40), duplicate: Probability::ALWAYS, ..perfect() };
     run(async {
         let listener = KcpListener::bind(stream(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let mut client = KcpStream::connect(&netem(slow.clone(), slow), addr).await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
         let began = common::now();

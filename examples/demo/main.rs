@@ -140,7 +140,7 @@ async fn run(options: &Options) -> io::Result<()> {
 
 async fn transfer(config: KcpConfig, network: &NetemConfig, file: &[u8]) -> io::Result<Column> {
     let listener = KcpListener::bind(config.clone(), "127.0.0.1:0").await?;
-    let addr = listener.local_addr();
+    let addr = listener.local_addr()?;
     let bad = config.clone().with_netem(Some(network.clone()));
 
     let began = Instant::now();

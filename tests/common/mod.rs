@@ -94,7 +94,7 @@ pub async fn read_pattern(stream: &mut (impl AsyncReadExt + Unpin)) -> u64 {
 /// A stream between two sockets: the accepting side first.
 pub async fn connected(config: &KcpConfig) -> (KcpStream, KcpStream) {
     let listener = KcpListener::bind(config.clone(), ANY).await.expect("binding");
-    let addr = listener.local_addr();
+    let addr = listener.local_addr().unwrap();
     let (accepted, connected) =
         future::zip(listener.accept(), KcpStream::connect(config, addr)).await;
     (accepted.expect("accepting").0, connected.expect("connecting"))
@@ -102,14 +102,14 @@ pub async fn connected(config: &KcpConfig) -> (KcpStream, KcpStream) {
 
 /// A stream from an endpoint to a listener: the connecting side first.
 pub async fn met(endpoint: &KcpEndpoint, listener: &KcpListener) -> (KcpStream, KcpStream) {
-    let connecting = endpoint.connect(listener.local_addr());
+    let connecting = endpoint.connect(listener.local_addr().unwrap());
     let (connected, accepted) = future::zip(connecting, listener.accept()).await;
     (connected.expect("connecting"), accepted.expect("accepting").0)
 }
 
 /// A server that sends back what it gets, until the listener is gone.
 pub fn echo(listener: KcpListener) -> SocketAddr {
-    let addr = listener.local_addr();
+    let addr = listener.local_addr().unwrap();
     smol::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             smol::spawn(echo_stream(stream)).detach();

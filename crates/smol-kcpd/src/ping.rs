@@ -39,7 +39,7 @@ impl Ping {
         let mut summary = Summary::default();
         let pings = async {
             let mut ping = self.open(runtime).await?;
-            self.announce(ping.peer_addr(), out)?;
+            self.announce(ping.peer_addr()?, out)?;
             self.pings(&mut ping, &mut summary, out).await
         };
         let interrupted = async {
@@ -91,7 +91,7 @@ impl Ping {
             // Late pings are not made up for.
             next = (next + self.every).max(now());
             summary.sent = summary.sent.saturating_add(1);
-            let (number, from) = (summary.sent, ping.peer_addr());
+            let (number, from) = (summary.sent, ping.peer_addr()?);
             match ping.ping(self.timeout).await {
                 Ok(rtt) => {
                     summary.add(rtt);

@@ -21,7 +21,7 @@ pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
     let budget = context.runtime.memory_budget();
     let (endpoint, driver) = KcpEndpoint::with_budget(kcp, transport, budget)?;
     let listener = endpoint.listen();
-    context.bound(endpoint.local_addr(), endpoint, driver);
+    context.bound(endpoint.local_addr()?, endpoint, driver);
     Ok(listener)
 }
 

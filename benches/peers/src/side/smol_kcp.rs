@@ -39,7 +39,7 @@ impl Peer for SmolKcp {
         let transport = UdpTransport::bind(&config(), ([127, 0, 0, 1], 0).into())?;
         let (listener, driver) = KcpListener::with_driver(config(), transport)?;
         Smol::spawn(async move { drop(driver.await) });
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         Ok((listener, addr))
     }
 

@@ -20,7 +20,7 @@ async fn connected(ours: &KcpConfig, we_open: bool, manner: Manner) -> (KcpStrea
     }
     assert!(!manner.says.is_empty(), "who opens speaks first");
     let listener = KcpListener::bind(ours.clone(), "127.0.0.1:0").await.unwrap();
-    let ikcp = Ikcp::connect(0x1234_5678, listener.local_addr(), manner);
+    let ikcp = Ikcp::connect(0x1234_5678, listener.local_addr().unwrap(), manner);
     let (stream, peer) = listener.accept().await.unwrap();
     assert_eq!((stream.conv(), peer), (0x1234_5678, ikcp.addr));
     (stream, ikcp)

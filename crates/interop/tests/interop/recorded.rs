@@ -179,7 +179,7 @@ fn a_recorded_kcptun_client_is_understood_by_our_listener() {
         for session in recorded() {
             let listener = KcpListener::bind(config(false), "127.0.0.1:0").await.unwrap();
             let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-            let mut recording = Recording::new(socket, listener.local_addr());
+            let mut recording = Recording::new(socket, listener.local_addr().unwrap());
             recording.say(&session.datagrams[0].1).await;
             let (accepted, ()) = zip(listener.accept(), recording.hear()).await;
             let (stream, _) = accepted.unwrap();
@@ -199,7 +199,7 @@ fn a_recorded_kcptun_server_is_understood_by_our_client() {
             // It cannot answer a HELLO that it never heard: data goes at once.
             let ours = KcpConfig { connect_timeout: None, ..config(false) };
             let stream = KcpStream::connect_with_conv(&ours, session.conv(), server).await.unwrap();
-            let recording = Recording::new(socket, stream.local_addr());
+            let recording = Recording::new(socket, stream.local_addr().unwrap());
             replay(&session, Side::Server, recording, stream, 0).await;
         }
     });

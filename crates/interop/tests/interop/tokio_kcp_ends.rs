@@ -43,7 +43,7 @@ async fn our_server_ends(ours: KcpConfig, end: impl AsyncFnOnce(KcpStream)) {
     let (listener, driver) = KcpListener::with_driver(ours.clone(), transport).unwrap();
     let driver = smol::spawn(driver);
     let parts = messages(4, TOTAL);
-    let addr = listener.local_addr();
+    let addr = listener.local_addr().unwrap();
     let server = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         drop(listener);
@@ -106,7 +106,8 @@ fn impatient() -> KcpConfig {
 async fn their_hello(ours: &KcpConfig) -> (KcpListener, tokio_kcp::KcpStream, KcpStream) {
     let listener = KcpListener::bind(ours.clone(), "127.0.0.1:0").await.unwrap();
     let their = theirs(ours);
-    let mut client = tokio_kcp::KcpStream::connect(&their, listener.local_addr()).await.unwrap();
+    let mut client =
+        tokio_kcp::KcpStream::connect(&their, listener.local_addr().unwrap()).await.unwrap();
     client.send(b"hello").await.unwrap();
     let (stream, _) = listener.accept().await.unwrap();
     (listener, client, stream)

@@ -47,7 +47,7 @@ pub async fn their_listener(ours: &KcpConfig) -> (tokio_kcp::KcpListener, Socket
 
 async fn their_client_opens(ours: &KcpConfig, conv: Option<u32>, total: usize) {
     let listener = KcpListener::bind(ours.clone(), LOCAL).await.unwrap();
-    let addr = listener.local_addr();
+    let addr = listener.local_addr().unwrap();
     let server = async {
         let (stream, _) = listener.accept().await.unwrap();
         assert!(stream.conv() != 0);
@@ -142,7 +142,7 @@ fn a_chosen_number_is_kept() {
         zip(client, server).await;
 
         let listener = KcpListener::bind(ours.clone(), LOCAL).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let client = async {
             let their = theirs(&ours);
             let client = tokio_kcp::KcpStream::connect_with_conv(&their, 78, addr).await.unwrap();
@@ -162,7 +162,7 @@ fn many_of_their_clients_talk_to_one_listener_of_ours() {
     run_with_each_engine(|| async {
         let ours = config(true);
         let listener = KcpListener::bind(ours.clone(), LOCAL).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let clients: Vec<_> = (0..16)
             .map(|_| {
                 let their = theirs(&ours);

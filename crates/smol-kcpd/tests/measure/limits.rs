@@ -91,7 +91,7 @@ fn the_report_follows_the_server_s_time_whatever_the_client_goes_on_to_send() {
 }
 
 async fn against(listener: KcpListener, answer: impl AsyncFn(KcpStream)) -> PerfError {
-    let addr = listener.local_addr();
+    let addr = listener.local_addr().unwrap();
     let time = ms(100);
     let config = stream();
     let client = measure(&config, addr, Direction::Upload, time, |_| {}, pending());

@@ -22,7 +22,7 @@ pub struct Server {
 impl Server {
     pub async fn start(ex: &Rc<LocalExecutor<'static>>, config: KcpConfig) -> Server {
         let listener = KcpListener::bind(config.clone(), ANY).await.unwrap();
-        let addr = listener.local_addr();
+        let addr = listener.local_addr().unwrap();
         let ended: Rc<RefCell<Vec<_>>> = Rc::default();
         let (perf_server, log, spawner) =
             (Rc::new(PerfServer::new()), ended.clone(), Rc::downgrade(ex));
