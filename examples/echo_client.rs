@@ -51,7 +51,7 @@ async fn run(addr: &str, message: &str) -> io::Result<()> {
     let config = KcpConfig { stream: true, ..KcpConfig::wan() };
     let began = Instant::now();
     let mut stream = KcpStream::connect(&config, addr).await?;
-    println!("connected to {} in {:.1?}", stream.peer_addr(), began.elapsed());
+    println!("connected to {} in {:.1?}", stream.peer_addr()?, began.elapsed());
 
     for round in 1..=ROUNDS {
         let sent = Instant::now();
