@@ -180,7 +180,7 @@ impl Transport for Holding {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr().unwrap()
+        self.inner.local_addr()
     }
 }
 
