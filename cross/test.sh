@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# test.sh [--smoke] TARGET…: smol-kcpd, built for TARGETs and run on emulated processors of theirs, carries a TCP
-# echo; then, without --smoke, the tests: those of the library, timers, other implementations, transfers.
+# test.sh [--smoke | --lib] TARGET…: smol-kcpd, built for TARGETs and run on emulated processors of theirs, carries a
+# TCP echo; then, without --smoke, the tests: those of the libraries and, without --lib, operations, timers, other
+# implementations, transfers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-smoke=
-[ "${1:-}" != --smoke ] || { smoke=yes; shift; }
+smoke= tests=(--lib --test operations --test timers --test interop --test transfer)
+case "${1:-}" in
+    --smoke) smoke=yes; shift ;;
+    --lib) tests=(--lib); shift ;;
+esac
 . cross/env.sh
 
 cross/build.sh "$@"
@@ -22,5 +26,4 @@ export PROPTEST_CASES=8
 options=(opt-level=1 debug=false debug-assertions=false overflow-checks=true)
 options+=(package.tokio.opt-level=0 package.regex-syntax.opt-level=0 package.indicatif.opt-level=0)
 cross_cargo test "${options[@]/#/--config=profile.test.}" \
-    -p smol-kcp-proto -p smol-kcp -p smol-kcp-interop --lib --test operations --test timers --test interop --test transfer \
-    -- --skip sixty_four
+    -p smol-kcp-proto -p smol-kcp -p smol-kcp-interop "${tests[@]}" -- --skip sixty_four
