@@ -4,7 +4,8 @@
 # implementations, transfers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-smoke= tests=(--lib --test operations --test timers --test interop --test transfer)
+smoke=""
+tests=(--lib --test operations --test timers --test interop --test transfer)
 case "${1:-}" in
     --smoke) smoke=yes; shift ;;
     --lib) tests=(--lib); shift ;;
