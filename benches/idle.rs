@@ -2,7 +2,7 @@
 //!
 //! A counting allocator weighs the heap of 1,000 sessions of one listener, when they are fresh and
 //! when each has echoed 100,000 bytes and fallen silent, and the listener's driver counts how often it is
-//! polled in 5 seconds of silence. The limits are those of the README; above them the bench fails.
+//! polled in 5 seconds of silence. The limits are those of docs/limits.md; above them the bench fails.
 
 #[path = "../tests/common/heap.rs"]
 mod heap;
