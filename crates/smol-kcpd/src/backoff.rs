@@ -1,9 +1,9 @@
-//! How long to wait before the next attempt.
+//! Growing waiting times between attempts.
 
 use std::time::Duration;
 
-/// Waiting times that double from a first to a longest one, each varied by a quarter to both sides
-/// so that many who failed together do not try again together.
+/// Doubles waiting times from a first to a longest one. Each varies by a quarter to both sides, so that
+/// those that failed together do not try again together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Backoff {
     first: Duration,
@@ -16,14 +16,14 @@ impl Backoff {
         Backoff { first, longest, next: first }
     }
 
-    /// The next time to wait, given a random number.
+    /// Returns the next time to wait, given a random number.
     pub(super) fn next(&mut self, random: u8) -> Duration {
         let wait = self.next;
         self.next = wait.saturating_mul(2).min(self.longest);
         wait * (384 + u32::from(random)) / 512
     }
 
-    /// It worked: begin with the first again.
+    /// Begins with the first again, after a success.
     pub(super) fn reset(&mut self) {
         self.next = self.first;
     }

@@ -1,4 +1,4 @@
-//! The end that accepts TCP connections.
+//! The client: accepts TCP connections and opens a KCP stream for each.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -18,22 +18,22 @@ use super::runtime::{now, within};
 use super::{is_perf_conv, HostPort};
 use smol_kcp::{KcpEndpoint, KcpError, KcpStream};
 
-/// How long a connection waits for a server that cannot be reached, where `connect_timeout` does
-/// not say: a browser's user waits no longer.
+/// Time that a connection waits for a server that cannot be reached, without `connect_timeout`: a
+/// browser's user waits no longer.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
-/// Waiting times before a refused connection is tried again: a server that restarts needs less.
+/// Waiting times before a refused connection is tried again: a server's restart takes less.
 const ATTEMPTS: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
-/// Waiting times before accepting again after it failed, mostly since there were no descriptors left:
-/// these come back at any moment.
+/// Waiting times before accepting again after it failed, mostly for want of descriptors: these come
+/// back at any moment.
 const ACCEPTING: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
 
-/// How long a connection waits for one of the sessions that either end may have: those that are
-/// closing still count among them.
+/// Time that a connection waits for room among the sessions of either end: those that are closing
+/// still count.
 const ROOM: Duration = Duration::from_secs(1);
 
-/// Where the client listens, and its way to the server.
+/// Listens for connections, and has the link to the server.
 pub(super) struct ClientListener {
     listener: Async<TcpListener>,
     endpoint: KcpEndpoint,
@@ -112,7 +112,7 @@ async fn serve(
     }
 }
 
-/// Has one of the two ends as many streams as it may?
+/// Returns whether one of the two ends has as many streams as it may.
 fn has_no_room(error: &KcpError) -> bool {
     matches!(error, KcpError::TooManySessions { .. } | KcpError::NoRoom)
 }
@@ -129,7 +129,7 @@ async fn connect(
         let (mut attempts, began) = (ATTEMPTS, now());
         loop {
             match endpoint.connect(SERVER).await {
-                // The server would take it for a measurement.
+                // The server would take the stream for a measurement.
                 Ok(stream) if is_perf_conv(stream.conv()) => {
                     stream.abort();
                     continue;

@@ -1,4 +1,4 @@
-//! What a tunnel and its connections share: settings, endpoint, counters, and the end of each.
+//! The context that a tunnel shares with its connections: settings, endpoint, counters, ends.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -15,7 +15,7 @@ use super::runtime::Runtime;
 use super::Settings;
 use smol_kcp::{Driver, EndpointStats, KcpEndpoint, SessionInfo};
 
-/// What a tunnel and its connections share.
+/// Holds what a tunnel shares with its connections.
 pub(super) struct TunnelContext {
     pub(super) settings: Settings,
     pub(super) runtime: Runtime,
@@ -33,17 +33,17 @@ pub(super) struct TunnelContext {
     pub(super) alive: RefCell<Option<Sender<()>>>,
 }
 
-/// What a tunnel has done.
+/// Counts the connections of a tunnel.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct TunnelStats {
-    /// Connections that are carried now.
+    /// Connections that are open.
     pub open: usize,
     /// Connections that were ever accepted.
     pub opened: u64,
-    /// Of these, the ones that failed, on either side.
+    /// Those of them that failed, on either side.
     pub failed: u64,
-    /// What its endpoint has done; all zero while it is not bound.
+    /// The counters of its endpoint; all zero while it is not bound.
     pub endpoint: EndpointStats,
 }
 
@@ -76,7 +76,7 @@ impl TunnelContext {
         self.driver.replace(None);
     }
 
-    /// A socket is bound, an endpoint made: notes them and lets the driver run.
+    /// Notes the bound address and the endpoint, and runs the driver.
     pub(super) fn bound(&self, addr: SocketAddr, endpoint: KcpEndpoint, driver: Driver) {
         let (running, ended) = async_channel::bounded(1);
         let name = self.settings.name.clone();
@@ -92,7 +92,7 @@ impl TunnelContext {
         self.driver.replace(Some(ended));
     }
 
-    /// Ends with the driver.
+    /// Waits until the driver has ended.
     pub(super) async fn driver_ended(&self) {
         let driver = self.driver.borrow().clone();
         if let Some(driver) = driver {
@@ -100,14 +100,14 @@ impl TunnelContext {
         }
     }
 
-    /// Where to listen: the address, with the number that its interface has now.
+    /// Returns the address to listen at, with the present number of its interface.
     pub(super) fn listen_addr(&self) -> io::Result<SocketAddr> {
         let none =
             || io::Error::new(io::ErrorKind::InvalidInput, "an address is needed, not a name");
         self.settings.listen.addr()?.ok_or_else(none)
     }
 
-    /// A connection from there finds no room: says so.
+    /// Logs that a connection was refused for want of room.
     pub(super) fn turned_away(&self, from: SocketAddr) {
         let (name, limit) = (&self.settings.name, self.settings.max_connections);
         let what =
@@ -115,12 +115,12 @@ impl TunnelContext {
         self.too_many_connections.reached(what);
     }
 
-    /// Is there room for one more connection?
+    /// Returns whether there is room for one more connection.
     pub(super) fn has_room(&self) -> bool {
         self.open.get() < self.settings.max_connections
     }
 
-    /// Carries a connection in the background, until it ends or is cut.
+    /// Runs a connection in the background until it ends or is cut.
     pub(super) fn serve(
         self: &Rc<TunnelContext>,
         connection: impl Future<Output = Result<(), RelayError>> + 'static,
@@ -177,7 +177,7 @@ impl TunnelContext {
     }
 }
 
-/// A connection that counts as open.
+/// Counts a connection as open for as long as it lives.
 struct OpenConnection {
     context: Rc<TunnelContext>,
     _alive: Option<Sender<()>>,

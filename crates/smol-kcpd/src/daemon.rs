@@ -1,4 +1,4 @@
-//! Several tunnels, under the control of signals.
+//! The daemon: several tunnels, controlled by signals.
 
 use std::fs::File;
 use std::io::{self, Seek};
@@ -13,15 +13,15 @@ use super::machine::Machine;
 use super::runtime::Runtime;
 use super::{ConfigError, Configuration, Process, Role, Settings, Tunnel};
 
-/// The tunnels of a process, and its signals: SIGHUP reads the file again and restarts what has
-/// changed, SIGTERM and SIGINT drain, SIGUSR1 logs statistics.
+/// Runs the tunnels of a process, controlled by signals: SIGHUP reads the file again and restarts
+/// what has changed, SIGTERM and SIGINT drain, SIGUSR1 logs statistics.
 #[derive(Debug)]
 pub struct Daemon {
     runtime: Runtime,
     file: Option<Source>,
     process: Process,
     tunnels: Vec<Tunnel>,
-    /// Tunnels that are no longer configured and carry what they have to its end.
+    /// Tunnels that are no longer configured and drain.
     leaving: Vec<Task<()>>,
     signals: Signals,
 }
@@ -60,8 +60,8 @@ impl Daemon {
         })
     }
 
-    /// Runs until SIGTERM or SIGINT, and then until everything is drained; a second one cuts that
-    /// short.
+    /// Runs until SIGTERM or SIGINT, and then until all tunnels are drained; a second signal ends it at
+    /// once.
     ///
     /// # Errors
     /// Signals cannot be listened for any more.
@@ -98,14 +98,14 @@ impl Daemon {
         signal.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
     }
 
-    /// When it returns, the tunnel's TCP socket is free.
+    /// Drains a tunnel in the background. When it returns, the tunnel's TCP socket is closed.
     async fn leave(&mut self, mut tunnel: Tunnel, limit: Duration) {
         tunnel.close_listener().await;
         self.leaving.retain(|task| !task.is_finished());
         self.leaving.push(self.runtime.spawn(tunnel.drain(limit)));
     }
 
-    /// Reads the file again. What is wrong in it is logged, and everything stays as it is.
+    /// Reads the file again. An error in it is logged, and nothing is changed.
     async fn reload(&mut self) {
         let Some(file) = &self.file else {
             log::info!("there is no file to read again");
@@ -154,11 +154,11 @@ impl Daemon {
     }
 }
 
-/// The file of the configuration.
+/// Reads the file of the configuration.
 #[derive(Debug)]
 struct Source {
     path: PathBuf,
-    /// Opened with the rights that the process was started with.
+    /// The file, opened with the rights that the process was started with.
     kept: Option<File>,
 }
 
@@ -168,8 +168,8 @@ impl Source {
         Source { path, kept }
     }
 
-    /// Reads what is at the path; where that is not allowed any more, what was there at the start, as
-    /// long as it is the same file.
+    /// Reads the file at the path; if that is not permitted any more, the one opened at the start, as long
+    /// as it is the same file.
     fn read(&self) -> Result<Configuration, ConfigError> {
         let name = self.path.display().to_string();
         let failed = |what: &str| ConfigError::of_file(&name, what);
@@ -192,7 +192,8 @@ impl Source {
     }
 }
 
-/// Is that file the one at `path`? Where the folder may not be searched: is it anywhere?
+/// Returns whether `file` is the one at `path`; if the folder may not be searched, whether it has not
+/// been deleted.
 #[cfg(unix)]
 fn is_still_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

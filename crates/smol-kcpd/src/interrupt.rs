@@ -1,4 +1,4 @@
-//! The end of a command by SIGINT or SIGTERM.
+//! The end of a command by SIGINT or SIGTERM, instead of the end of the process.
 
 use std::io;
 

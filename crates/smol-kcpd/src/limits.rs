@@ -1,4 +1,4 @@
-//! Limits that are reached: said once a minute, each with its name and value.
+//! Warnings about limits that were reached: each once a minute, with its name and value.
 
 use std::cell::Cell;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::runtime::now;
 
-/// Time between two words about one limit.
+/// Time between two warnings about one limit.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// One limit of a tunnel.
+/// Counts how often one limit of a tunnel was reached.
 #[derive(Debug, Default)]
 pub(super) struct Limit {
     said: Cell<Option<Instant>>,
@@ -17,7 +17,7 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// Somebody has met the limit: says so, unless it has been said in the last minute.
+    /// Logs that the limit was reached, unless that was logged in the last minute.
     pub(super) fn reached(&self, what: impl fmt::Display) {
         if let Some(since) = self.count(now()) {
             match since {
@@ -27,7 +27,7 @@ impl Limit {
         }
     }
 
-    /// Counts; `Some`: it is time to say so, and so many were not told of.
+    /// Counts one time. Returns `Some` if it is time to log, with the number that was not logged.
     fn count(&self, now: Instant) -> Option<u32> {
         if self.said.get().is_some_and(|said| now.duration_since(said) < EVERY) {
             self.since.set(self.since.get().saturating_add(1));
@@ -38,8 +38,8 @@ impl Limit {
     }
 }
 
-/// Is it about the descriptors or the memory of the process or the system? Those come back as soon as
-/// somebody else lets go.
+/// Returns whether an error says that descriptors or memory are used up, of the process or the system:
+/// they come back as soon as others are closed.
 pub(super) fn is_exhaustion(error: &std::io::Error) -> bool {
     // EMFILE and ENFILE have the same numbers on all systems of the Unix kind; so have ENOMEM, and
     // on Linux ENOBUFS.

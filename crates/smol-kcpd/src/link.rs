@@ -1,4 +1,4 @@
-//! The way of a client to its server, whose address may change.
+//! The link of a client to its server, whose address may change.
 //!
 //! The endpoint knows its server by one address that never changes, [`SERVER`]. [`Link`] is the
 //! transport beneath: a connected UDP socket. When the server falls silent, the endpoint's driver has
@@ -22,32 +22,31 @@ use super::HostPort;
 use smol_kcp::{happy_eyeballs, KcpError, KcpPing};
 use smol_kcp::{Datagrams, KcpConfig, KcpEndpoint, Transport, UdpTransport};
 
-/// The server, wherever it is: an address that no network uses (RFC 5737).
+/// Stands for the server, wherever it is: an address that no network uses (RFC 5737).
 pub(super) const SERVER: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 1));
 
-/// How long an address is kept to, after a socket was first replaced in vain, while streams are open
-/// that were heard from there: another address of the name may be another server, which does not know
-/// them. No longer than half of `dead_link`, so that a server which has moved finds them alive.
+/// Time for which an address is kept after a socket was first replaced without success, while streams
+/// are open that were heard from there: another address of the name may be another server, which does
+/// not know them. At most half of `dead_link`, so that a server which has moved finds them alive.
 const ADDRESS_HOLD: Duration = Duration::from_secs(12);
 
-/// How long an address has to answer when the one that answers is looked for, and how often it is
-/// asked.
+/// Time for an address to answer a probe, and the number of probes.
 const PROBE: Duration = Duration::from_secs(2);
 const PROBES: usize = 2;
 
-/// Waiting times between look-ups of a name that has no address, or none that can be reached.
+/// Waiting times between look-ups of a name without an address, or without one that can be reached.
 const LOOKUPS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
-/// Time between two look-ups, whoever asks.
+/// Least time between two look-ups.
 const LOOKUP_REST: Duration = Duration::from_secs(1);
 
-/// What the link and its keeper share.
+/// Holds what the link shares with its reconnector.
 #[derive(Debug, Default)]
 struct LinkState {
-    /// A socket for the link to take.
+    /// A new socket for the link.
     fresh: Option<UdpTransport>,
-    /// Of the link's driver.
+    /// The waker of the link's driver.
     waker: Option<Waker>,
     /// When the socket was first replaced since something was heard.
     silent: Option<Instant>,
@@ -55,12 +54,12 @@ struct LinkState {
 
 type SharedState = Arc<Mutex<LinkState>>;
 
-/// No step under the lock leaves it half changed.
+/// Locks the state, after a panic too: no step under the lock leaves it half changed.
 fn lock(state: &SharedState) -> MutexGuard<'_, LinkState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The transport of a client.
+/// Carries the datagrams of a client.
 #[derive(Debug)]
 pub(super) struct Link {
     state: SharedState,
@@ -78,11 +77,11 @@ pub(super) struct Reconnector {
     failures: Receiver<()>,
     server: HostPort,
     config: KcpConfig,
-    /// Says when there is a way to the server; nothing is ever sent through it.
+    /// Dropped when the server's address is known; nothing is ever sent through it.
     up: Option<Sender<()>>,
 }
 
-/// What connections have of the link.
+/// Lets connections wait for the link, and report failures to it.
 #[derive(Clone, Debug)]
 pub(super) struct LinkHandle {
     failed: Sender<()>,
@@ -98,7 +97,7 @@ impl LinkHandle {
         }
     }
 
-    /// A connection has failed: the address may be another now.
+    /// Reports that a connection has failed: the server may have another address now.
     pub(super) fn notify_failure(&self) {
         let _ = self.failed.try_send(()); // full: somebody has said so already
     }
@@ -120,7 +119,7 @@ pub(super) fn link(server: HostPort, config: KcpConfig) -> (Link, Reconnector, L
 }
 
 impl Link {
-    /// Takes the socket that the keeper has made.
+    /// Takes the socket that the reconnector has made.
     fn renew(&mut self, cx: &mut Context<'_>) {
         let mut state = lock(&self.state);
         let stale = match &state.waker {
@@ -172,8 +171,8 @@ impl Transport for Link {
         }
     }
 
-    /// Nobody has answered for a while: perhaps the local address works no more, perhaps the name
-    /// leads elsewhere by now.
+    /// Replaces the socket after a silence, and has the name looked up again: the local address may no
+    /// longer work, or the server may have moved.
     fn rebind(&mut self) -> io::Result<bool> {
         let Some(socket) = &mut self.socket else {
             return Err(io::ErrorKind::NotConnected.into()); // the keeper is at it
@@ -193,10 +192,10 @@ impl Transport for Link {
     }
 }
 
-/// What has come of looking for the server.
+/// Tells what a search for the server has found.
 #[derive(Debug, PartialEq, Eq)]
 enum Look {
-    /// It is where it was; to be looked for again after that time, if nobody asks before.
+    /// It is where it was; the next search is after that time, if no failure is reported before.
     Stays(Option<Duration>),
     /// The link has a socket to another address.
     Moved,
@@ -261,7 +260,7 @@ impl Reconnector {
             }
         }
         let addr = self.choose(&addrs, *present).await;
-        // It may have been heard of meanwhile.
+        // Meanwhile something may have arrived from the present address.
         let back = lock(&self.state).silent.is_none() && has_streams(endpoint);
         if Some(addr) == *present || (present.is_some() && back) {
             return Ok(Look::Stays(None));
@@ -272,7 +271,7 @@ impl Reconnector {
         Ok(Look::Moved)
     }
 
-    /// Of several addresses the one that answers first; where none does, the one after `present`.
+    /// Chooses the address that answers first; if none does, the one after `present`.
     async fn choose(&self, addrs: &[SocketAddr], present: Option<SocketAddr>) -> SocketAddr {
         let at = present.and_then(|present| addrs.iter().position(|&addr| addr == present));
         let first = at.map_or(0, |at| (at + 1) % addrs.len());
@@ -317,7 +316,7 @@ impl Reconnector {
     }
 }
 
-/// Are there streams that the server has said something to?
+/// Returns whether there are streams on which the server has sent something.
 fn has_streams(endpoint: &KcpEndpoint) -> bool {
     endpoint.sessions().iter().any(|session| session.stats.datagrams_received > 0)
 }

@@ -1,4 +1,4 @@
-//! The TCP socket of a client.
+//! The listening TCP socket of a client.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -8,10 +8,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use smol_kcp::bind_all;
 
-/// Connections that wait in the kernel to be accepted; it may grant less.
+/// Limits the connections that wait in the kernel to be accepted; it may grant less.
 const BACKLOG: i32 = 1024;
 
-/// Listens at `addr`; the unspecified IPv6 address means all there is.
+/// Listens at `addr`; the unspecified IPv6 address means all addresses, IPv4 too.
 pub(super) fn listen(addr: SocketAddr) -> io::Result<Async<TcpListener>> {
     let (socket, _) = bind_all(addr, |addr| {
         let domain = Domain::for_address(addr);

@@ -1,4 +1,4 @@
-//! Look-ups of names: one at a time for each name, shared by all who wait for it, and remembered.
+//! The cache of name look-ups: one at a time for each name, shared by all tasks that wait for it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,27 +14,27 @@ use super::resolver::Resolve;
 use super::runtime::{now, within};
 use super::HostPort;
 
-/// How long addresses are used without asking again: a burst of connections asks once.
+/// Time for which addresses are used without another look-up: a burst of connections needs one.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// How long a failure stands for the answer to the next question.
+/// Time for which a failed look-up is not repeated.
 const FAILED: Duration = Duration::from_secs(1);
 
-/// How long a connection waits for a new answer where an old one is known.
+/// Time that a connection waits for a new answer where an old one is known.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// Names that are remembered; more than a process has tunnels.
+/// Limits the names that are remembered; more than a process has tunnels.
 const NAMES: usize = 64;
 
 type Answer = Result<Rc<[SocketAddr]>, (io::ErrorKind, String)>;
 
-/// What is known of the names, and who is asking.
+/// Remembers the addresses of names, and the look-ups under way.
 pub(super) struct Lookups {
     resolver: Box<dyn Resolve>,
     names: RefCell<BTreeMap<(String, u16), Name>>,
 }
 
-/// One name.
+/// Remembers the addresses of one name.
 struct Name {
     /// The last addresses, and when they were found.
     known: Option<(Rc<[SocketAddr]>, Instant)>,
@@ -50,8 +50,8 @@ impl Lookups {
         Lookups { resolver: Box::new(resolver), names: RefCell::default() }
     }
 
-    /// The addresses of `host`, at least one: what is known, if it is fresh or an answer is slow or
-    /// does not come.
+    /// Returns the addresses of `host`, at least one: the known ones if they are fresh, or if an answer
+    /// is slow or fails.
     pub(super) async fn resolve(
         self: &Rc<Self>,
         executor: &LocalExecutor<'static>,
@@ -74,7 +74,7 @@ impl Lookups {
         }
     }
 
-    /// The addresses of `host`, at least one, as the resolver has them now.
+    /// Looks `host` up. Returns at least one address.
     pub(super) async fn look_up(
         self: &Rc<Self>,
         executor: &LocalExecutor<'static>,
@@ -99,7 +99,7 @@ impl Lookups {
         }
     }
 
-    /// Asks the resolver, whoever goes on waiting for it.
+    /// Begins a look-up that ends even if the task that asked for it does not wait.
     fn start(self: &Rc<Self>, executor: &LocalExecutor<'static>, host: &HostPort) -> Receiver<()> {
         let (asking, running) = async_channel::bounded(1);
         self.with(host, |name| name.running = Some(running.clone()));
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::{Resolving, Runtime};
 
-    /// Counts its questions, and answers each when it is told what.
+    /// Counts its look-ups, and answers each when the test says so.
     #[derive(Clone)]
     struct ManualResolver {
         asked: Rc<Cell<u32>>,

@@ -1,4 +1,4 @@
-//! How much memory the machine has, and what the daemon makes of it.
+//! The machine's memory, and the budget and the profile that follow from it.
 
 use std::fs;
 use std::path::Path;
@@ -8,25 +8,25 @@ use smol_kcp::KcpConfig;
 
 const MIB: u64 = 1024 * 1024;
 
-/// What is left to others: an eighth is what a router of 64 MB has free beside its own services.
+/// The part of the memory that tunnels take: a router of 64 MB has an eighth free beside its services.
 const PART: u64 = 8;
 
-/// Least and most budget: a few windows, and no more than a 32-bit process can spare.
+/// The least and the most budget: a few windows, and no more than a 32-bit process can spare.
 const LEAST: u64 = 4 * MIB;
 const MOST: u64 = 1024 * MIB;
 
-/// With less memory the profile is `low_memory`, unless a tunnel says otherwise.
+/// Memory below which the profile is `low_memory`, unless a tunnel names one.
 const SMALL: u64 = 128 * MIB;
 
-/// The memory that a process may use at most.
+/// Measures the memory that a process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Machine {
-    /// Bytes; `None`: the system does not tell.
+    /// Bytes; `None` if the system does not say.
     memory: Option<u64>,
 }
 
 impl Machine {
-    /// This one. It is looked at once.
+    /// Returns this machine, which is looked at once.
     pub(crate) fn here() -> Machine {
         static HERE: OnceLock<Machine> = OnceLock::new();
         *HERE.get_or_init(|| {
@@ -35,7 +35,7 @@ impl Machine {
         })
     }
 
-    /// From the text of `/proc/meminfo`, and those of the limits of the cgroups that the process is in.
+    /// Reads the text of `/proc/meminfo`, and the limits of the cgroups that the process is in.
     fn of(meminfo: &str, limits: &[String]) -> Machine {
         let total = meminfo.lines().find_map(|line| {
             let kilobytes = line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?;
@@ -46,14 +46,14 @@ impl Machine {
         Machine { memory: total.into_iter().chain(limits).filter(|&bytes| bytes > 0).min() }
     }
 
-    /// The memory budget of the process.
+    /// Returns the memory budget of the process.
     pub(crate) fn memory_budget(self) -> usize {
         let Some(memory) = self.memory else { return KcpConfig::default().memory_budget };
         let part = (memory / PART).clamp(LEAST, MOST);
         usize::try_from(part / MIB * MIB).unwrap_or(usize::MAX)
     }
 
-    /// The profile of tunnels that name none, and its name.
+    /// Returns the profile of tunnels that name none, and its name.
     pub(crate) fn profile(self) -> (&'static str, KcpConfig) {
         match self.memory {
             Some(memory) if memory < SMALL => ("low_memory", KcpConfig::low_memory()),
@@ -61,7 +61,7 @@ impl Machine {
         }
     }
 
-    /// Its size in words.
+    /// Describes the memory in words.
     pub(crate) fn describe(self) -> String {
         match self.memory {
             Some(memory) => format!("{} MiB of memory", memory / MIB),
@@ -70,7 +70,7 @@ impl Machine {
     }
 }
 
-/// The limits of the cgroup of this process, and of those around it, as far as they can be read.
+/// Reads the limits of the cgroup of this process, and of those around it, as far as possible.
 fn cgroup_limits() -> Vec<String> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let files = groups.lines().filter_map(limit_file);
@@ -85,8 +85,8 @@ fn cgroup_limits() -> Vec<String> {
     limits
 }
 
-/// Where a line of `/proc/self/cgroup` has its memory limit: the root of the hierarchy, the group,
-/// and the name of the file.
+/// Returns where the memory limit of a line of `/proc/self/cgroup` is: the root of the hierarchy, the
+/// group, and the name of the file.
 fn limit_file(line: &str) -> Option<(&'static str, &str, &'static str)> {
     let mut parts = line.splitn(3, ':');
     let (_, controllers, group) = (parts.next()?, parts.next()?, parts.next()?);
@@ -105,7 +105,7 @@ mod tests {
         Machine::of(meminfo, &limits.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
-    /// What is said at the start of a router with 64 MB, one with 128 and a server.
+    /// Checks what is logged at the start of a router with 64 MB, one with 128 MB and a server.
     #[test]
     fn an_eighth_of_the_memory_and_the_profile_that_fits() {
         let cases = [

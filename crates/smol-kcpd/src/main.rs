@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use smol_kcpd::{Command, Configuration, Daemon, Logger, Runtime};
 
-/// What is wrong is the caller's: arguments, or the configuration.
+/// The exit status for wrong arguments or a wrong configuration.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -46,7 +46,7 @@ fn check(file: &Path) -> ExitCode {
     }
 }
 
-/// Succeeds where something has come back.
+/// Exits with success if anything was answered.
 fn measure(run: impl FnOnce(&Runtime) -> io::Result<bool>) -> ExitCode {
     match smol_kcpd::check_timers() {
         Ok(()) => {}

@@ -1,4 +1,4 @@
-//! `smol-kcpd ping`: the round trip to a KCP server, in the manner of ping(8).
+//! `smol-kcpd ping`: round-trip times to a KCP server, printed as ping(8) does.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,21 +13,21 @@ use super::runtime::now;
 use super::{HostPort, Runtime};
 use smol_kcp::{happy_eyeballs, KcpConfig, KcpError, KcpPing, UdpTransport};
 
-/// What the command line asks for.
+/// Holds the options of `smol-kcpd ping`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ping {
     /// The server.
     pub server: HostPort,
-    /// Pings to send; `None`: until it is interrupted.
+    /// Pings to send; `None`: until interrupted.
     pub count: Option<u32>,
-    /// From one ping to the next; later where an answer takes longer.
+    /// Time from one ping to the next; longer where an answer takes longer.
     pub every: Duration,
-    /// The longest that an answer may take.
+    /// Time after which a ping is lost.
     pub timeout: Duration,
 }
 
 impl Ping {
-    /// Pings, and prints a line for each and a summary; says whether anything was answered.
+    /// Pings, and prints a line for each and a summary. Returns whether anything was answered.
     ///
     /// # Errors
     /// The name cannot be resolved, or no socket opened; those of writing and of signals.
@@ -51,8 +51,7 @@ impl Ping {
         Ok(summary.received > 0)
     }
 
-    /// Of several addresses behind the name the one that answers first, or else the first that the
-    /// system has a route to.
+    /// Chooses the address that answers first, or else the first that the system has a route to.
     async fn open(&self, runtime: &Runtime) -> io::Result<KcpPing> {
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.server));
@@ -111,7 +110,7 @@ impl Ping {
     }
 }
 
-/// What came of all pings.
+/// Sums up the round-trip times.
 #[derive(Clone, Debug, Default)]
 struct Summary {
     sent: u32,
@@ -133,8 +132,8 @@ impl Summary {
         self.squares = self.squares.saturating_add(micros.saturating_mul(micros));
     }
 
-    /// Mean and standard deviation; the latter is what ping(8) calls mdev. In whole numbers, since
-    /// routers have no others.
+    /// Returns mean and standard deviation, which ping(8) calls mdev. In whole numbers: routers have no
+    /// floating-point unit.
     fn mean(&self) -> (Duration, Duration) {
         let count = u128::from(self.received.max(1));
         let spread = self.squares.saturating_mul(count);
@@ -159,7 +158,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Printed in milliseconds, to the microsecond.
+/// Prints microseconds as milliseconds with three decimal places.
 struct Millis(Duration);
 
 impl fmt::Display for Millis {

@@ -1,9 +1,8 @@
-//! Giving up rights.
+//! The change of the process to the rights of another user.
 
 use std::io;
 
-/// Takes on the rights of `user`, for the whole process and for good: its groups, its group, its
-/// user.
+/// Changes the whole process, for good, to the groups, the group and the user of `user`.
 ///
 /// # Errors
 /// There is no such user; this process may not do that; or the system has no users.
@@ -20,7 +19,7 @@ pub fn drop_to(user: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// As on Linux, where it works.
+/// Fails: only Unix systems have users.
 ///
 /// # Errors
 /// Always.

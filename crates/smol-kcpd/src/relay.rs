@@ -1,4 +1,4 @@
-//! Bytes between a TCP connection and a KCP stream, both ways.
+//! The relay between a TCP connection and a KCP stream.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -17,16 +17,16 @@ use socket2::SockRef;
 use super::runtime::Runtime;
 use smol_kcp::{HeldMemory, KcpStream, MemoryBudget};
 
-/// Reads of a direction before other tasks get their turn.
+/// Limits the reads of a direction in one poll, so that other tasks run in between.
 const READS: usize = 16;
 
-/// A TCP connection that is reset when it is dropped, so that nobody takes a failure for an end.
+/// Resets a TCP connection when dropped, so that a failure is not taken for an end.
 #[derive(Debug)]
 pub(super) struct Tcp(Option<Async<TcpStream>>);
 
 impl Tcp {
-    /// Small writes leave at once, as in the KCP stream; and a host that has vanished is noticed
-    /// some day.
+    /// Wraps a connection. Small writes leave at once, as in the KCP stream, and keepalive notices a
+    /// host that has vanished.
     pub(super) fn new(stream: Async<TcpStream>) -> Tcp {
         let socket = SockRef::from(stream.get_ref());
         if let Err(error) = socket.set_tcp_nodelay(true).and(socket.set_keepalive(true)) {
@@ -44,7 +44,7 @@ impl Drop for Tcp {
     }
 }
 
-/// A KCP stream that is reset when it is dropped.
+/// Resets a KCP stream when dropped.
 #[derive(Debug)]
 pub(super) struct Kcp(Option<KcpStream>);
 
@@ -62,7 +62,7 @@ impl Drop for Kcp {
     }
 }
 
-/// Why a relay failed: which side, and its cause.
+/// Reports the side on which a relay failed, and the cause.
 #[derive(Debug)]
 pub(super) enum RelayError {
     Tcp(io::Error),
@@ -78,11 +78,11 @@ impl fmt::Display for RelayError {
     }
 }
 
-/// Carries bytes until both directions have ended. An end of one direction is passed on and leaves
-/// the other open. Dropped before, or after a failure, both sides are reset.
+/// Carries bytes until both directions have ended. The end of one direction is passed on and leaves
+/// the other open. Dropped before that, or after a failure, both sides are reset.
 ///
-/// What is not taken at once by the other side is held, and nothing more is read until it is: a
-/// direction holds at most one read, and nothing while it is idle.
+/// What the other side does not take at once is held, and nothing more is read until it is taken: a
+/// direction holds at most one read, and nothing while idle.
 pub(super) fn relay(
     runtime: &Runtime,
     mut tcp: Tcp,
@@ -107,14 +107,14 @@ pub(super) fn relay(
     })
 }
 
-/// One direction.
+/// Holds the state of one direction.
 #[derive(Debug, Default)]
 struct HalfRelay {
-    /// What was read and not yet taken; no memory when there is none.
+    /// Bytes that were read and not yet all taken; no memory without any.
     rest: Vec<u8>,
-    /// Of it, what has been taken.
+    /// The number of them that has been taken.
     taken: usize,
-    /// It counts against the memory budget.
+    /// The charge of `rest` to the memory budget.
     held: Option<HeldMemory>,
     state: HalfState,
 }
@@ -125,12 +125,12 @@ enum HalfState {
     Open,
     /// The source has ended.
     Closing,
-    /// The other side knows.
+    /// The end was passed on.
     Closed,
 }
 
 impl HalfRelay {
-    /// Hands what is there to `write`.
+    /// Passes held bytes to `write`.
     fn drain(
         &mut self,
         mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
@@ -142,7 +142,7 @@ impl HalfRelay {
         Poll::Ready(Ok(()))
     }
 
-    /// Hands what was just read to `write`, and keeps what it does not take.
+    /// Passes bytes to `write`, and holds those that it does not take.
     fn pass(
         &mut self,
         mut bytes: &[u8],
@@ -171,7 +171,7 @@ struct Relay<'a> {
 }
 
 impl Relay<'_> {
-    /// From TCP to KCP; ready when its end has been acknowledged by the peer.
+    /// Carries from TCP to KCP; ready when the peer has acknowledged the end.
     fn upward(
         &mut self,
         cx: &mut Context<'_>,
@@ -209,7 +209,7 @@ impl Relay<'_> {
         Poll::Pending
     }
 
-    /// From KCP to TCP; ready when its end has been passed on.
+    /// Carries from KCP to TCP; ready when the end was passed on.
     fn downward(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Names and their addresses.
+//! The resolver of names, and the system's.
 
 use std::future::Future;
 use std::io;
@@ -10,8 +10,8 @@ use smol::lock::Semaphore;
 
 use super::HostPort;
 
-/// Look-ups at a time, of as many names. Each occupies a thread until the system's resolver gives up,
-/// which may be half a minute: a few dead names must not hold up the others.
+/// Limits the look-ups at a time, of as many names. Each occupies a thread until the system's resolver
+/// gives up, which may be half a minute: a few dead names must not hold up the others.
 const LOOKUPS: usize = 16;
 
 /// What [`Resolve::resolve`] returns.
@@ -19,11 +19,11 @@ pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>
 
 /// Finds the addresses behind a name. A tunnel never asks for literal addresses.
 pub trait Resolve {
-    /// The addresses of `host`, the preferred one first.
+    /// Looks up the addresses of `host`, the preferred one first.
     fn resolve<'a>(&'a self, host: &'a HostPort) -> Resolving<'a>;
 }
 
-/// The system's resolver, on a thread that ends when it is not needed.
+/// Asks the system's resolver, on a thread that ends when it is not needed.
 #[derive(Debug)]
 pub(super) struct System {
     lookups: Arc<Semaphore>,

@@ -1,4 +1,4 @@
-//! What all tunnels of a process share.
+//! The runtime: executor, resolver, buffer and memory budget of all tunnels.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -17,14 +17,14 @@ use super::resolver::{Resolve, System};
 use super::HostPort;
 use smol_kcp::{KcpConfig, MemoryBudget};
 
-/// Bytes that a relay reads at a time: as few system calls as larger ones, nearly.
+/// Bytes that a relay reads at a time; larger reads save hardly any system calls.
 const SCRATCH: usize = 32 * 1024;
 
 /// Bytes that a relay reads at a time when memory is used up.
 const SCRATCH_LEAST: usize = 2 * 1024;
 
-/// An executor of one thread, a resolver, and a buffer and a memory budget that all tunnels share.
-/// Clones are the same.
+/// Has the executor of one thread, the resolver, the buffer and the memory budget that all tunnels
+/// share. Clones are handles to the same.
 #[derive(Clone)]
 pub struct Runtime {
     executor: Rc<LocalExecutor<'static>>,
@@ -34,12 +34,12 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// With the system's resolver.
+    /// Makes a runtime with the system's resolver.
     pub fn new() -> Runtime {
         Runtime::with_resolver(System::new())
     }
 
-    /// With another resolver.
+    /// Makes a runtime with another resolver.
     pub fn with_resolver(resolver: impl Resolve + 'static) -> Runtime {
         Runtime {
             executor: Rc::new(LocalExecutor::new()),
@@ -49,12 +49,12 @@ impl Runtime {
         }
     }
 
-    /// The memory budget of all its tunnels: of [`KcpConfig::default`], unless it is changed.
+    /// Returns the memory budget of all its tunnels: that of [`KcpConfig::default`], unless changed.
     pub fn memory_budget(&self) -> &MemoryBudget {
         &self.budget
     }
 
-    /// Bytes that a relay may read at a time: it may have to hold them.
+    /// Returns the bytes that a relay may read at a time: it may have to hold them.
     pub(super) fn read_size(&self) -> usize {
         self.budget.share().clamp(SCRATCH_LEAST, SCRATCH)
     }
@@ -64,7 +64,7 @@ impl Runtime {
         future::block_on(self.executor.run(future))
     }
 
-    /// Runs the tunnels of this runtime until `future` is done, on somebody else's executor.
+    /// Runs the tunnels of this runtime until `future` is done, on the caller's executor.
     pub async fn run<T>(&self, future: impl Future<Output = T>) -> T {
         self.executor.run(future).await
     }
@@ -73,8 +73,8 @@ impl Runtime {
         self.executor.spawn(future)
     }
 
-    /// The addresses of `host`, at least one: those found a few seconds ago, or the last known ones
-    /// while its name cannot be resolved.
+    /// Returns the addresses of `host`, at least one: those found a few seconds ago, or the last known
+    /// ones while its name cannot be resolved.
     pub(super) async fn resolve(&self, host: &HostPort) -> io::Result<Vec<SocketAddr>> {
         match host.addr()? {
             Some(addr) => Ok(vec![addr]),
@@ -82,7 +82,7 @@ impl Runtime {
         }
     }
 
-    /// The addresses of `host` as they are now, at least one.
+    /// Looks `host` up. Returns at least one address.
     pub(super) async fn look_up(&self, host: &HostPort) -> io::Result<Vec<SocketAddr>> {
         match host.addr()? {
             Some(addr) => Ok(vec![addr]),
@@ -107,13 +107,13 @@ impl fmt::Debug for Runtime {
     }
 }
 
-/// The one clock of the tunnels.
+/// Reads the clock of the tunnels.
 #[allow(clippy::disallowed_methods)] // the place where it is allowed
 pub(super) fn now() -> Instant {
     Instant::now()
 }
 
-/// What `future` gives, or `None` when `limit` has passed before.
+/// Returns what `future` gives, or `None` if `limit` passes before.
 pub(super) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     future::or(async { Some(future.await) }, async {
         Timer::after(limit).await;

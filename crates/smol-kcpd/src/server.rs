@@ -1,4 +1,4 @@
-//! The end that opens TCP connections to its target.
+//! The server: accepts KCP streams and opens a TCP connection to its target for each.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ use super::{is_perf_conv, HostPort, Role};
 use smol_kcp::{happy_eyeballs, KcpEndpoint, KcpError, KcpListener, KcpStream, UdpTransport};
 
 pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
-    // The library shares out the places among those who come; each stream is a connection.
+    // Each stream is a connection. The library divides them among the peers.
     let places = context.settings.max_connections;
     let kcp = context.settings.kcp.clone().with_max_accepted(Some(places));
     let transport = UdpTransport::bind(&kcp, context.listen_addr()?)?;
@@ -86,7 +86,7 @@ async fn serve(
     }
 }
 
-/// Of several addresses behind a name, the first that answers is taken.
+/// Connects to the target. Of several addresses behind a name, the first that answers is taken.
 async fn open_target(context: &TunnelContext, target: &HostPort) -> io::Result<Tcp> {
     let limit = context.settings.target_timeout;
     let open = async {

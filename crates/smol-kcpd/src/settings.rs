@@ -1,4 +1,4 @@
-//! One tunnel, as the command line, a file or UCI describes it.
+//! The settings of a tunnel, as the command line, a file or UCI describes it.
 
 use std::fmt;
 use std::io;
@@ -8,28 +8,28 @@ use std::time::Duration;
 use super::machine::Machine;
 use smol_kcp::KcpConfig;
 
-/// Everything about one tunnel. Two that are equal need no restart.
+/// Describes one tunnel. A tunnel whose settings are equal needs no restart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The section of the file, or `tunnel` where there is only one.
     pub name: String,
-    /// Which end this is.
+    /// The end of the tunnel.
     pub role: Role,
-    /// Where it listens: UDP for a server, TCP for a client. An address, never a name.
+    /// The address to listen at, never a name: UDP for a server, TCP for a client.
     pub listen: HostPort,
     /// The KCP configuration of all its streams; `stream` is always true.
     pub kcp: KcpConfig,
     /// TCP connections carried at once; more are reset.
     pub max_connections: usize,
-    /// Server: the longest that opening a connection to the target may take, its name included.
+    /// Server: limits the time to open a connection to the target, resolving its name included.
     pub target_timeout: Duration,
     /// Server: measurements by strangers are answered.
     pub perf: bool,
-    /// How often statistics are logged; `None`: only when asked.
+    /// Time between two lines of statistics in the log; `None`: only on SIGUSR1.
     pub stats_interval: Option<Duration>,
 }
 
-/// Which end of a tunnel.
+/// Names the end of a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Accepts KCP streams and opens a TCP connection to `target` for each.
@@ -44,8 +44,8 @@ pub enum Role {
     },
 }
 
-/// A name or an address, with a port: `router.example:29900`, `192.0.2.1:22`, `[2001:db8::1]:22`,
-/// `[fe80::1%br-lan]:22`.
+/// Holds a name or an address, with a port: `router.example:29900`, `192.0.2.1:22`,
+/// `[2001:db8::1]:22`, `[fe80::1%br-lan]:22`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort {
     host: String,
@@ -94,23 +94,22 @@ impl HostPort {
         })
     }
 
-    /// The name, or the address as it was written.
+    /// Returns the name, or the address as it was written.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The address, where no name has to be resolved; without the number of an interface that it
-    /// names.
+    /// Returns the address if it is not a name; without the number of an interface that it names.
     pub fn literal(&self) -> Option<SocketAddr> {
         self.literal
     }
 
-    /// The address with the number that its interface has now; `None`: it is a name.
+    /// Returns the address with the present number of its interface; `None` if it is a name.
     ///
     /// # Errors
     /// There is no such interface.
@@ -124,7 +123,7 @@ impl HostPort {
         }
     }
 
-    /// Is it the same address and port, or the same name, however it is written?
+    /// Returns whether both are the same address and port, or the same name, however they are written.
     pub fn is_same(&self, other: &HostPort) -> bool {
         match (self.literal, other.literal) {
             (Some(a), Some(b)) => a == b && self.interface == other.interface,
@@ -133,7 +132,7 @@ impl HostPort {
     }
 }
 
-/// Does an IPv6 address mean something on one link only?
+/// Returns whether an IPv6 address is valid on one link only.
 fn is_link_local(addr: SocketAddr) -> bool {
     matches!(addr, SocketAddr::V6(addr) if addr.ip().is_unicast_link_local())
 }
@@ -164,29 +163,29 @@ impl From<SocketAddr> for HostPort {
     }
 }
 
-/// What belongs to the process and not to one of its tunnels.
+/// Holds the settings of the process, not of one of its tunnels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// What is logged.
+    /// The least important level that is logged.
     pub log_level: log::LevelFilter,
-    /// Whose rights the process takes on once it has bound its sockets.
+    /// The user whose rights the process takes on once it has bound its sockets.
     pub user: Option<String>,
     /// Bytes of memory that all tunnels together may hold for their streams.
     pub memory_budget: usize,
 }
 
 impl Default for Process {
-    /// The budget is an eighth of the machine's memory, 4 MiB at least and 1 GiB at most.
+    /// Sets the budget to an eighth of the machine's memory, 4 MiB at least and 1 GiB at most.
     fn default() -> Process {
         let memory_budget = Machine::here().memory_budget();
         Process { log_level: log::LevelFilter::Info, user: None, memory_budget }
     }
 }
 
-/// A whole configuration: what a file says.
+/// Holds a whole configuration: the content of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Configuration {
-    /// What belongs to the process.
+    /// The settings of the process.
     pub process: Process,
     /// The tunnels, in the order of the file; their names differ.
     pub tunnels: Vec<Settings>,

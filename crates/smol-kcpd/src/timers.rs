@@ -1,4 +1,4 @@
-//! Do timers work on this build, and on this system?
+//! The check whether timers work in this build and on this system.
 
 use std::fmt;
 use std::io;
@@ -10,27 +10,27 @@ use polling::{Events, Poller};
 
 use super::runtime::now;
 
-/// What is waited for, and how long that may take on a busy machine.
+/// The wait that is tried, and the time it may take on a busy machine.
 const WAIT: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_millis(1500);
 
-/// Times to wait: the best one counts, since a busy machine is late now and then.
+/// Limits the tries: the best one counts, since a busy machine is late now and then.
 const TRIES: u32 = 5;
 
-/// Later than another way of waiting by so much is late: a tick of a kernel without fine timers is
-/// not, since all ways have to wait for it.
+/// The delay beside another way of waiting that counts as late: a kernel without fine timers delays
+/// both.
 const LATE: Duration = Duration::from_millis(4);
 
-/// Timers are broken on this build, or by this system.
+/// Reports that timers are broken in this build or on this system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrokenTimers {
     /// They never fire.
     Hang,
     /// They fire early.
     Early,
-    /// They fire so much later than asked, each time.
+    /// They fire later by so much, each time.
     Late(Duration),
-    /// The system refuses them.
+    /// The system refuses to set them.
     Fail(io::ErrorKind),
 }
 
@@ -107,7 +107,7 @@ pub fn check() -> Result<(), BrokenTimers> {
     result.recv_timeout(LIMIT).unwrap_or(Err(BrokenTimers::Hang))
 }
 
-/// What a timer takes, tried until it once is in time, beside what another way of waiting takes.
+/// Measures a timer, tried until it is in time once, beside another way of waiting.
 fn judge(
     mut timer: impl FnMut() -> io::Result<Duration>,
     mut other: impl FnMut() -> io::Result<Duration>,

@@ -1,4 +1,4 @@
-//! One end of a tunnel: what it listens on, what it carries, and how it stops.
+//! One end of a tunnel: binding, accepting, draining.
 
 use std::fmt;
 use std::io;
@@ -18,16 +18,16 @@ use super::runtime::{within, Runtime};
 use super::{server, Role, Settings};
 use smol_kcp::SessionInfo;
 
-/// Waiting times between attempts to bind: a socket that is about to be closed is free at the second.
+/// Waiting times between attempts to bind: a socket about to be closed is free at the second.
 const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
-/// The longest of them where the system had no descriptors left, which come back at any moment.
+/// The longest of them while the system has no descriptors left, which come back at any moment.
 const EXHAUSTED: Duration = Duration::from_secs(1);
 
-/// For the resets of what was cut to leave.
+/// Time for the resets of cut connections to leave.
 const RST_FLUSH: Duration = Duration::from_millis(500);
 
-/// One end of a tunnel, at work on its runtime.
+/// Runs one end of a tunnel on its runtime.
 ///
 /// It never gives up: what cannot be bound is tried again with growing waiting times. Dropped, it
 /// stops at once, and what it carries is reset.
@@ -35,20 +35,20 @@ pub struct Tunnel {
     context: Rc<TunnelContext>,
     accepting: Option<Task<()>>,
     _reporting: Option<Task<()>>,
-    /// Dropped, it cuts all connections.
+    /// Cuts all connections when dropped.
     cut: Option<Sender<()>>,
     /// Closed when the last connection has ended.
     ended: Receiver<()>,
 }
 
-/// Where connections come from.
+/// Accepts the connections of a client or of a server.
 pub(super) enum Listener {
     Client(ClientListener),
     Server(smol_kcp::KcpListener),
 }
 
 impl Tunnel {
-    /// Binds and begins. Should binding fail, that is logged, and tried again for ever.
+    /// Binds and begins. A failure to bind is logged, and binding is tried again for ever.
     pub fn start(runtime: &Runtime, settings: Settings) -> Tunnel {
         let (cut, cut_receiver) = async_channel::bounded(1);
         let (alive, ended) = async_channel::bounded(1);
@@ -62,27 +62,27 @@ impl Tunnel {
         Tunnel { context, accepting: Some(accepting), _reporting: reporting, cut: Some(cut), ended }
     }
 
-    /// Its settings.
+    /// Returns its settings.
     pub fn settings(&self) -> &Settings {
         &self.context.settings
     }
 
-    /// Where it listens; `None` while that cannot be bound.
+    /// Returns the address at which it listens; `None` while that cannot be bound.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.context.local_addr.get()
     }
 
-    /// What it has done.
+    /// Returns its counters.
     pub fn stats(&self) -> TunnelStats {
         self.context.stats()
     }
 
-    /// Its KCP streams.
+    /// Lists its KCP streams.
     pub fn sessions(&self) -> Vec<SessionInfo> {
         self.context.sessions()
     }
 
-    /// Logs what it has done, and the state of each stream.
+    /// Logs its counters, and those of each stream.
     pub fn log_stats(&self) {
         self.context.log_stats();
         for session in self.sessions() {
@@ -103,14 +103,14 @@ impl Tunnel {
         }
     }
 
-    /// Accepts no more connections; those it carries go on.
+    /// Accepts no more connections; open ones go on.
     pub fn stop_accepting(&mut self) {
         self.accepting = None;
         self.context.local_addr.set(None);
     }
 
-    /// As [`stop_accepting`](Self::stop_accepting); when it returns, a TCP socket is closed. That of a
-    /// server is that of its streams too.
+    /// Does as [`stop_accepting`](Self::stop_accepting), and waits until a TCP socket is closed. The UDP
+    /// socket of a server stays: its streams use it.
     pub(super) async fn close_listener(&mut self) {
         let accepting = self.accepting.take();
         self.stop_accepting();
@@ -154,7 +154,7 @@ impl fmt::Debug for Tunnel {
     }
 }
 
-/// Accepts for ever.
+/// Accepts for ever, and binds again after failures.
 async fn accept(context: Rc<TunnelContext>, mut listener: io::Result<Listener>) {
     let mut retries = RETRIES;
     loop {
@@ -192,7 +192,8 @@ fn open(context: &TunnelContext) -> io::Result<Listener> {
     }
 }
 
-/// `first`: somebody who ends may still have the address, which is nothing to speak of yet.
+/// Opens the listener, and logs the result. `first`: a process that is ending may still have the
+/// address, which is no error yet.
 fn open_or_log(context: &TunnelContext, first: bool) -> io::Result<Listener> {
     let (name, listen) = (&context.settings.name, &context.settings.listen);
     let error = match open(context) {
