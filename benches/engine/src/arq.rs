@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use smol_kcp_proto::arq::{Engine, Reader, Setup};
+use smol_kcp_proto::arq::{Engine, DirectRead, ArqParams};
 use smol_kcp_proto::time::Time;
 use smol_kcp_proto::{EngineKind, KcpConfig, KcpNoDelayConfig};
 
@@ -169,7 +169,7 @@ impl Ours {
 pub fn fresh(config: &KcpConfig) -> Engine {
     let (mtu, now) = (config.mtu, Time::ZERO);
     config.check().expect("a configuration that is accepted");
-    let setup = Setup { conv: CONV, config, mtu, now, ts_base: 0, sn_base: 0 };
+    let setup = ArqParams { conv: CONV, config, mtu, now, ts_base: 0, sn_base: 0 };
     Engine::new(setup).expect("an engine")
 }
 
@@ -189,7 +189,7 @@ impl Arq for Ours {
     fn input(&mut self, now: u64, datagram: &[u8]) {
         let room = self.room.saturating_sub(self.got.len());
         let now = Time::from_millis(now);
-        let reader = Reader { into: &mut self.got, room };
+        let reader = DirectRead { into: &mut self.got, room };
         assert!(self.engine.handle_datagram_for(now, datagram, reader).is_ok());
     }
 
