@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use smol_kcp_proto::arq::{Engine, DirectRead, ArqParams};
+use smol_kcp_proto::arq::{ArqParams, DirectRead, Engine};
 use smol_kcp_proto::time::Time;
 use smol_kcp_proto::{EngineKind, KcpConfig, KcpNoDelayConfig};
 
@@ -156,12 +156,7 @@ impl Ours {
         }
         .with_engine(engine);
         let room = if stream { config.recv_budget } else { 0 };
-        Ours {
-            engine: fresh(&config),
-            wire: Rc::clone(wire),
-            room,
-            got: Vec::new(),
-        }
+        Ours { engine: fresh(&config), wire: Rc::clone(wire), room, got: Vec::new() }
     }
 }
 
