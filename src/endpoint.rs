@@ -15,10 +15,7 @@ use super::shared::Shared;
 use super::spawn::{resolve, resolve_peer, spawn, AsyncToSocketAddrs};
 use super::stream::KcpStream;
 use super::transport::{canonical, Transport, UdpTransport};
-use crate::KcpConfig;
-use crate::KcpError;
-use crate::MemoryBudget;
-use crate::{EndpointStats, StreamStats};
+use crate::{EndpointStats, KcpConfig, KcpError, MemoryBudget, StreamStats};
 use smol_kcp_proto::layer::trunk::{Sink, Trunk};
 use smol_kcp_proto::router::Router;
 
@@ -258,9 +255,9 @@ impl KcpEndpoint {
         KcpListener::from_shared(&self.shared)
     }
 
-    /// Closes the endpoint: no stream is opened or accepted any more, and the writing side of every
-    /// stream is closed, so that what was written is delivered. Reading goes on until the peers close
-    /// too; [`wait_idle`](KcpEndpoint::wait_idle) waits for that.
+    /// Closes the endpoint: no stream is opened or accepted any more, those that wait to be accepted
+    /// are reset, and the writing side of every other is closed, so that what was written is delivered.
+    /// Reading goes on until the peers close too; [`wait_idle`](KcpEndpoint::wait_idle) waits for that.
     ///
     /// # Examples
     ///
@@ -271,16 +268,18 @@ impl KcpEndpoint {
     /// # }
     /// ```
     pub fn close(&self) {
+        // `accept` learns of the end. What nobody will accept would keep the endpoint busy for ever: it
+        // is reset before the others are closed, so that its peer sees no ordinary end.
+        self.shared.incoming.0.close();
+        self.shared.reject_incoming();
         self.shared.with(|state, now| {
             state.closed = true;
             state.router.close_all(now);
         });
-        // Those who wait in `accept` get the streams that came before, and then the end.
-        self.shared.incoming.0.close();
     }
 
-    /// Waits until no conversation is left on the wire. One ends when both sides have closed and
-    /// everything is acknowledged, or when it fails.
+    /// Waits until no conversation is left on the wire. One ends when its stream was dropped, both
+    /// sides have closed and everything is acknowledged, or when it fails.
     ///
     /// # Cancel safety
     /// Nothing depends on it.

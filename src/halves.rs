@@ -11,8 +11,7 @@ use futures_lite::{AsyncRead, AsyncWrite};
 
 use super::handle::Handle;
 use super::stream::KcpStream;
-use crate::KcpError;
-use crate::StreamStats;
+use crate::{KcpError, StreamStats};
 
 /// Reads from a [`KcpStream`]: see [`KcpStream::split`].
 #[derive(Debug)]

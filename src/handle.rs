@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::shared::{EndpointState, Shared};
-use crate::KcpError;
-use crate::StreamStats;
+use crate::{KcpError, StreamStats};
 use smol_kcp_proto::router::Key;
 
 /// Holds one session for a stream and its halves; dropped with the last of them, it releases the

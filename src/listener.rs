@@ -16,9 +16,7 @@ use super::shared::Shared;
 use super::spawn::AsyncToSocketAddrs;
 use super::stream::KcpStream;
 use super::transport::Transport;
-use crate::EndpointStats;
-use crate::KcpConfig;
-use crate::KcpError;
+use crate::{EndpointStats, KcpConfig, KcpError};
 
 /// Accepts the streams that peers open on a socket.
 ///
@@ -102,7 +100,8 @@ impl KcpListener {
             let mut state = shared.lock();
             state.handles += 1;
             state.listeners += 1;
-            state.router.set_accepting(true);
+            let open = !state.closed;
+            state.router.set_accepting(open);
         }
         KcpListener { shared: Arc::clone(shared), incoming: shared.incoming.1.clone() }
     }

@@ -12,8 +12,7 @@ use async_channel::{Receiver, Sender};
 
 use super::clock::Clock;
 use super::stream::KcpStream;
-use crate::EndpointStats;
-use crate::KcpError;
+use crate::{EndpointStats, KcpError};
 use smol_kcp_proto::router::{Key, Router};
 use smol_kcp_proto::time::Time;
 use smol_kcp_proto::{READABLE, WRITABLE};

@@ -14,9 +14,7 @@ use super::happy_eyeballs;
 use super::shared::Shared;
 use super::spawn::{resolve_peer, spawn, AsyncToSocketAddrs};
 use super::transport::{Transport, UdpTransport};
-use crate::KcpConfig;
-use crate::KcpError;
-use crate::StreamStats;
+use crate::{KcpConfig, KcpError, StreamStats};
 use smol_kcp_proto::router::Key;
 
 /// Carries a reliable conversation with one peer.

@@ -288,3 +288,28 @@ fn who_waits_for_idleness_is_woken_when_the_driver_goes() {
         idle.await;
     });
 }
+
+#[test]
+fn a_closed_endpoint_accepts_nobody_whatever_is_asked_of_it() {
+    run(async {
+        let endpoint = KcpEndpoint::bind(stream(), ANY).await.unwrap();
+        let addr = endpoint.local_addr().unwrap();
+        let listener = endpoint.listen();
+        // One has proved its address and waits to be accepted, the other may have to prove it yet.
+        let proven = KcpStream::connect(&stream(), addr).await.unwrap();
+        until(|| endpoint.stats().accepted == 1).await;
+        let fresh = KcpStream::connect(&stream(), addr).await.unwrap();
+        endpoint.close();
+        for mut waiting in [proven, fresh] {
+            let lost = waiting.recv(&mut [0; 9]).await;
+            assert!(matches!(lost, Err(KcpError::Reset)), "{lost:?}");
+        }
+        let again = endpoint.listen();
+        for listener in [&listener, &again] {
+            assert!(matches!(listener.accept().await, Err(KcpError::Closed)));
+        }
+        let newcomer = KcpStream::connect(&stream(), addr).await;
+        assert!(matches!(newcomer, Err(KcpError::Reset)), "{newcomer:?}");
+        endpoint.wait_idle().await;
+    });
+}

@@ -32,10 +32,10 @@ impl Rebinding {
         std::mem::take(&mut self.tries) > 0
     }
 
-    /// Returns whether it is time to replace the socket. `is_unheard` says whether there has been a
+    /// Returns whether it is time to replace the socket. `is_silent` says whether there has been a
     /// silence of that length.
-    pub(super) fn is_due(&self, now: Time, is_unheard: impl FnOnce(Duration) -> bool) -> bool {
-        self.possible && now.since(self.at) >= self.wait() && is_unheard(SILENCE)
+    pub(super) fn is_due(&self, now: Time, is_silent: impl FnOnce(Duration) -> bool) -> bool {
+        self.possible && now.since(self.at) >= self.wait() && is_silent(SILENCE)
     }
 
     /// Returns the time from the last attempt to the next.

@@ -2,8 +2,7 @@ use std::io;
 
 use super::*;
 use crate::transport::MemoryTransport;
-use crate::KcpConfig;
-use crate::KcpEndpoint;
+use crate::{KcpConfig, KcpEndpoint};
 
 #[test]
 fn memory_for_datagrams_stays_while_there_is_traffic_and_goes_a_second_later() {

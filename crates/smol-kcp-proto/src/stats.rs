@@ -141,7 +141,7 @@ pub struct EndpointStats {
     /// Bytes of the socket's send and receive buffers, as the system grants them; zero where the
     /// transport is no socket.
     pub socket_buffers: (usize, usize),
-    /// Errors of the transport that were taken as weather.
+    /// Errors of the transport that ended nothing: routes that come and go, refusals by ICMP.
     pub transport_errors: u64,
     /// Turns of the driver.
     pub driver_polls: u64,

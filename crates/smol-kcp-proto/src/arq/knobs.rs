@@ -38,6 +38,20 @@ pub(super) const PAST: i32 = 1 << 16;
 pub(super) const PROBE_FIRST: Duration = Duration::from_millis(500);
 pub(super) const PROBE_LONGEST: Duration = Duration::from_secs(10);
 
+/// Segments that one datagram makes count as lost at most. Ten in a row (RFC 6928) are an ordinary
+/// burst; ACKs of a whole batch come in one datagram, and six of those must be enough.
+pub(super) const BURST: u32 = 64;
+
+/// Segments that leave at once when a path is heard of again: TCP's initial window (RFC 6928).
+pub(super) const FIRST_FLIGHT: u32 = 10;
+
+/// Returns the least age in milliseconds at which an ACK of something else can tell that a transmission
+/// is lost: one that is here sooner than the shortest round trip says nothing of what was sent after the
+/// segment it answers. Less what a path varies by.
+pub(super) fn youngest(min_rtt: u32) -> u32 {
+    min_rtt - min_rtt / 8
+}
+
 /// The settings as an engine takes them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Knobs {

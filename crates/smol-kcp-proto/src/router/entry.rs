@@ -116,10 +116,10 @@ impl Router {
         }
     }
 
-    pub(super) fn schedule_flush(poked: &mut VecDeque<Key>, key: Key, session: &mut Session) {
+    pub(super) fn schedule_flush(queue: &mut VecDeque<Key>, key: Key, session: &mut Session) {
         if !session.entry.pending_flush {
             session.entry.pending_flush = true;
-            poked.push_back(key);
+            queue.push_back(key);
         }
     }
 }

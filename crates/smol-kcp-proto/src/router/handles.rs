@@ -95,11 +95,19 @@ impl Router {
         }
     }
 
-    /// Refuses new sessions from here on and takes no more writes for those there are.
+    /// Refuses new sessions from here on, and those that nobody has accepted; takes no more writes for
+    /// the others.
     pub fn close_all(&mut self, now: Time) {
         self.set_accepting(false);
+        self.refuse_incoming(now);
         let keys: Vec<Key> = self.routes.values().copied().collect();
-        keys.into_iter().for_each(|key| self.close(now, key));
+        for key in keys {
+            // A peer that has yet to prove its address would come into the backlog later.
+            match self.sessions.get(key).is_some_and(|session| session.entry.incoming.is_some()) {
+                true => self.abort(now, key),
+                false => self.close(now, key),
+            }
+        }
     }
 
     /// Has the peer acknowledged all that was written, and the FIN?

@@ -176,13 +176,13 @@ impl Router {
         }
         let (peer, before) = (session.peer(), Before::of(session));
         session.handle_datagram(now, datagram);
-        if let Some(lasted) = session.take_stall() {
-            self.report_stall(now, key, lasted);
-        }
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        let stall = session.take_stall();
         if std::mem::take(&mut session.entry.assigned_conv) {
             // It used the number it was given.
             self.unnumbered.remove(&peer);
+        }
+        if let Some(lasted) = stall {
+            self.report_stall(now, key, lasted);
         }
         self.heed_restart(now, peer, key, before);
         self.reschedule(now, key);

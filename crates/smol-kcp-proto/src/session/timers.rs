@@ -66,7 +66,9 @@ impl Session {
         self.deadlines(now).into_iter().map(|(_, at)| at).fold(None, earliest)
     }
 
-    /// Lists every deadline of a session whose peer has proved its address, with its name.
+    /// Lists every deadline of a session whose peer has proved its address, with its name. Inlined, so
+    /// that the names cost nothing where only the earliest is asked for, at every turn.
+    #[inline(always)]
     fn deadlines(&self, now: Time) -> [(&'static str, Option<Time>); 12] {
         let engine = if self.conv != 0 { self.engine.poll_timeout(now) } else { None };
         let fin = match self.fin {
@@ -89,6 +91,13 @@ impl Session {
         ]
     }
 
+    #[cold]
+    fn trace_due(&self, now: Time) {
+        let due = self.deadlines(now).into_iter().filter(|&(_, at)| at.is_some_and(|at| at <= now));
+        let names: Vec<&str> = due.map(|(name, _)| name).collect();
+        log::trace!("conversation {}: due are [{}]", self.conv, names.join(", "));
+    }
+
     fn expire_at(&self) -> Option<Time> {
         self.config.session_expire.map(|expire| self.last_heard_at + expire)
     }
@@ -105,9 +114,7 @@ impl Session {
             return;
         }
         if log::log_enabled!(log::Level::Trace) {
-            let due = self.deadlines(now).into_iter().filter(|&(_, at)| is_due(at));
-            let names: Vec<&str> = due.map(|(name, _)| name).collect();
-            log::trace!("conversation {}: due are [{}]", self.conv, names.join(", "));
+            self.trace_due(now);
         }
         if is_due(self.connect_deadline()) || is_due(self.expire_at()) || is_due(self.dead_at()) {
             return self.fail(KcpError::TimedOut);

@@ -40,7 +40,7 @@ const LAST: u8 = 0;
 /// The byte that asks for the report of a download.
 const ASK: u8 = b'?';
 
-/// Which way the data goes.
+/// The direction of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the client to the server.
@@ -84,14 +84,14 @@ pub struct Sent {
     pub srtt: Duration,
     /// The smallest of these samples.
     pub srtt_min: Duration,
-    /// The largest.
+    /// The largest of these samples.
     pub srtt_max: Duration,
 }
 
 /// One direction, measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Which.
+    /// The direction.
     pub direction: Direction,
     /// What the receiver saw.
     pub received: Received,

@@ -7,11 +7,11 @@ use super::{Direction, Received, Sent, MAX_TIME, MIN_TIME};
 /// Of the request and of its answer, whatever the version.
 pub(super) const LEN: usize = 8;
 
-/// Of this language.
+/// The version of these messages.
 pub(super) const VERSION: u8 = 1;
 
 const REQUEST: [u8; 4] = *b"PERF";
-/// Another one: an echo of the request is no answer.
+/// Differs from [`REQUEST`], so that an echo of that is no answer.
 const ANSWER: [u8; 4] = *b"perf";
 
 /// Bytes of the report about an upload, and about a download.

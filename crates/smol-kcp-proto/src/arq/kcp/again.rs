@@ -20,15 +20,9 @@ use super::flight::{Flight, Sent, Slot};
 use super::mirror::Rtt;
 use super::renew::LIMIT;
 use super::KcpEngine;
-use crate::arq::knobs::RTO_MAX;
+use crate::arq::knobs::{BURST, FIRST_FLIGHT, RTO_MAX};
 use crate::time::Time;
 use crate::wire::{Header, CMD_PUSH, HEADER_LEN};
-
-/// Segments that leave at once when a path is heard of again: TCP's initial window (RFC 6928).
-const FIRST_FLIGHT: u32 = 10;
-
-/// Overtaken segments that one datagram lets leave at most, as in our own engine.
-const BURST: u32 = 64;
 
 /// A time: the milliseconds of [`Time`], and what the wire's clock shows then.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +37,7 @@ pub(super) struct Again {
     /// When their timeouts pass, and their numbers. Outdated entries are dropped when they come up.
     timeouts: BinaryHeap<Reverse<(u64, u32)>>,
     /// Those that were overtaken; how many of them may leave in the next flush.
-    overtaken: VecDeque<u32>,
+    suspected: VecDeque<u32>,
     credit: u32,
     /// Is a copy kept of whatever times out?
     keeps_all: bool,
@@ -97,16 +91,16 @@ impl Again {
                         self.timeouts.push(Reverse((slot.at, sn)));
                     }
                 }
-                self.overtake(flight, sn);
+                self.suspect(flight, sn);
             }
         }
         false
     }
 
-    fn overtake(&mut self, flight: &mut Flight, sn: u32) {
-        if let Some(slot) = flight.copy_of(sn).filter(|slot| !slot.overtaken) {
-            slot.overtaken = true;
-            self.overtaken.push_back(sn);
+    fn suspect(&mut self, flight: &mut Flight, sn: u32) {
+        if let Some(slot) = flight.copy_of(sn).filter(|slot| !slot.suspected) {
+            slot.suspected = true;
+            self.suspected.push_back(sn);
         }
     }
 
@@ -135,8 +129,8 @@ impl Again {
     /// The next copy that is to leave now, and why.
     fn next(&mut self, flight: &mut Flight, now: Moment) -> Option<(u32, Sent)> {
         while self.credit > 0 {
-            let Some(sn) = self.overtaken.pop_front() else { break };
-            if flight.copy_of(sn).is_some_and(|slot| mem::take(&mut slot.overtaken)) {
+            let Some(sn) = self.suspected.pop_front() else { break };
+            if flight.copy_of(sn).is_some_and(|slot| mem::take(&mut slot.suspected)) {
                 self.credit -= 1;
                 return Some((sn, Sent::Fast));
             }
@@ -182,7 +176,7 @@ impl Again {
                 self.timeouts.iter().any(|entry| entry.0 == (slot.at, sn)),
                 "{sn} never leaves"
             );
-            assert!(!slot.overtaken || self.overtaken.contains(&sn));
+            assert!(!slot.suspected || self.suspected.contains(&sn));
             bytes += slot.copy.len();
         }
         assert_eq!(bytes, flight.copied());
@@ -211,7 +205,7 @@ impl KcpEngine {
         let step = if self.rtt.srtt > 0 { self.rtt.srtt } else { self.rtt.rto };
         let moment = self.moment(now);
         self.again.begin_anew(&mut self.flight, moment, self.rtt.rto, step);
-        self.overtaken = true; // a reason to flush
+        self.suspected = true; // a reason to flush
     }
 
     /// Takes a copy of everything in flight. Only the inner engine has it, and it emits what times out;

@@ -25,14 +25,14 @@ pub(super) struct Slot {
     pub wait: u32,
     pub at: u64,
     /// Does the copy wait to be sent because it was overtaken?
-    pub overtaken: bool,
+    pub suspected: bool,
 }
 
 impl Slot {
     /// Notes that it leaves again at clock `ts`.
     pub(super) fn leave(&mut self, ts: u32) {
         self.last = ts;
-        self.overtaken = false;
+        self.suspected = false;
         self.transmits = self.transmits.saturating_add(1);
     }
 }

@@ -59,7 +59,7 @@ impl KcpEngine {
         }
         self.stirred = true;
         handled.progress = self.flight.unacked() < unacked;
-        self.overtaken |= handled.proven && self.knobs.resend > 0 && !self.flight.is_empty();
+        self.suspected |= handled.proven && self.knobs.resend > 0 && !self.flight.is_empty();
         self.again.tidy(&mut self.flight);
         if !was_measured && self.rtt.is_measured() && self.again.waits() {
             self.restart(now);

@@ -1,7 +1,7 @@
 //! What the inner engine computes and does not tell: its round-trip and congestion arithmetic, kept
 //! in step with it. Tests compare every number with the engine's own.
 
-use crate::arq::knobs::{RTO_DEFAULT, RTO_MAX};
+use crate::arq::knobs::{youngest, RTO_DEFAULT, RTO_MAX};
 
 /// `IKCP_THRESH_INIT` and `IKCP_THRESH_MIN` of ikcp.c, in segments.
 const THRESH: u16 = 2;
@@ -39,12 +39,10 @@ impl Rtt {
         self.min != u32::MAX
     }
 
-    /// The least age in milliseconds at which a transmission can be overtaken: an ACK that is here sooner
-    /// than the shortest round trip says nothing of what was sent after the segment it answers. Less
-    /// what a path varies by.
+    /// Returns the [`youngest`] age, 0 before anything is measured.
     pub(super) fn youngest(&self) -> u32 {
         if self.is_measured() {
-            self.min - self.min / 8
+            youngest(self.min)
         } else {
             0
         }

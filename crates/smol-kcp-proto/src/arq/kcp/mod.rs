@@ -100,7 +100,7 @@ pub(crate) struct KcpEngine {
     /// was written or heard since the last time, so that more may be sent.
     acks_due: u32,
     reopened: bool,
-    overtaken: bool,
+    suspected: bool,
     stirred: bool,
     /// Where incoming datagrams are rewritten.
     scratch: Vec<u8>,
@@ -133,7 +133,7 @@ impl KcpEngine {
             again: Again::default(),
             acks_due: 0,
             reopened: false,
-            overtaken: false,
+            suspected: false,
             stirred: false,
             scratch: Vec::new(),
             renew_at: RENEW_AT,
@@ -265,7 +265,7 @@ impl KcpEngine {
 
     pub(super) fn needs_flush(&self) -> bool {
         let more = self.stirred && self.is_admitted();
-        self.acks_due > 0 || self.reopened || self.overtaken || more
+        self.acks_due > 0 || self.reopened || self.suspected || more
     }
 
     /// Would the windows let something go that was never sent?

@@ -33,7 +33,7 @@ impl KcpEngine {
         self.collect();
         self.acks_due = 0;
         self.reopened = false;
-        self.overtaken = false;
+        self.suspected = false;
         self.stirred = false;
     }
 

@@ -35,9 +35,9 @@ impl RingEngine {
         self.recv_window.acks_sent();
     }
 
-    /// What timed out or was overtaken.
+    /// What timed out or counts as lost.
     fn send_again(&mut self) {
-        let (mut timeouts, mut overtaken) = (0, 0);
+        let (mut timeouts, mut lost) = (0, 0);
         let base = self.header(self.now, CMD_PUSH, 0);
         while let Some(mut sn) = self.send_window.overdue(self.clock) {
             if !self.rtt.is_measured() {
@@ -52,18 +52,18 @@ impl RingEngine {
         while let Some(sn) = self.send_window.lost(self.clock) {
             self.send_window.tidy_resent();
             self.resend(sn, Cause::Fast, &base);
-            overtaken += 1;
+            lost += 1;
         }
         self.send_window.tidy();
-        if overtaken > 0 {
+        if lost > 0 {
             self.congestion.on_loss(self.path());
         }
         if timeouts > 0 {
             self.congestion.on_timeout(self.path());
         }
         self.counters.timeout_retransmits += timeouts;
-        self.counters.fast_retransmits += overtaken;
-        self.counters.segments_sent += timeouts + overtaken;
+        self.counters.fast_retransmits += lost;
+        self.counters.segments_sent += timeouts + lost;
     }
 
     /// Sends a segment in flight again.

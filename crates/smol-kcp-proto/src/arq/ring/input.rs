@@ -4,7 +4,7 @@ use super::congestion::Acked;
 use super::loss::HighestAcked;
 use super::recv::Position;
 use super::RingEngine;
-use crate::arq::knobs::{FRG_MAX, PAST};
+use crate::arq::knobs::{youngest, FRG_MAX, PAST};
 use crate::arq::{DirectRead, Received, Rejection};
 use crate::time::Time;
 use crate::wire::{diff, Header, CMD_ACK, CMD_PUSH, CMD_WINS, HEADER_LEN};
@@ -52,7 +52,7 @@ impl RingEngine {
             let (now, min_rtt) = (self.moment(), self.rtt.min);
             self.counters.spurious_retransmits +=
                 self.send_window.advance_una(una, now.ts, min_rtt, &mut self.buffers);
-            self.send_window.detect_losses(&highest_acked, now, youngest(known, min_rtt));
+            self.send_window.detect_losses(&highest_acked, now, youngest_before(known, min_rtt));
             match was_unknown && self.rtt.is_measured() {
                 false => self.send_window.tidy(),
                 // What waited for the first measurement needs to wait no longer.
@@ -190,13 +190,11 @@ impl RingEngine {
     }
 }
 
-/// Returns the least age in milliseconds at which a transmission can be overtaken: an ACK that is here
-/// sooner than the shortest round trip says nothing of what was sent after the segment it answers. That
-/// round trip is the one known before this ACK, as an ACK may be forged, less what a path varies by.
-fn youngest(known: u32, with_this: u32) -> u32 {
+/// Returns the [`youngest`] age by the round trip that was known before this ACK, as an ACK may be forged.
+fn youngest_before(known: u32, with_this: u32) -> u32 {
     match known {
         u32::MAX => with_this,
-        known => known - known / 8,
+        known => youngest(known),
     }
 }
 

@@ -27,11 +27,8 @@
 
 use super::send::SendWindow;
 use super::slot::{Moment, State};
+use crate::arq::knobs::BURST;
 use crate::wire::diff;
-
-/// Segments that one datagram makes count as lost at most. Ten in a row (RFC 6928) are an ordinary
-/// burst; ACKs of a whole batch come in one datagram, and six of those must be enough.
-pub(super) const BURST: u32 = 64;
 
 /// Where a segment stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::loss::BURST;
+use crate::arq::knobs::BURST;
 use crate::arq::tests::{messages, ms, pattern, ring, setup, CONV, MSS, SN_BASE, TS_BASE};
 use crate::arq::Engine;
 use crate::config::KcpConfig;

@@ -13,10 +13,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::send::SendWindow;
 use super::slot::{Cause, Moment, Slot, State};
 use super::window::Window;
+use crate::arq::knobs::FIRST_FLIGHT;
 use crate::wire::diff;
-
-/// Segments that leave at once when a path is heard of again: TCP's initial window (RFC 6928).
-pub(super) const FIRST_FLIGHT: u32 = 10;
 
 /// A deadline and the number of its segment.
 type Entry = (u64, u32);

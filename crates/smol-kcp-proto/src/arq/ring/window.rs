@@ -69,7 +69,7 @@ impl<T: Default> Window<T> {
         self.slots.get(self.index(sn))
     }
 
-    /// The same.
+    /// Does as [`known`](Window::known), for changing it.
     #[inline]
     pub(super) fn known_mut(&mut self, sn: u32) -> Option<&mut T> {
         let at = self.index(sn);

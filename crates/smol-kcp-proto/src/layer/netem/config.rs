@@ -70,8 +70,7 @@ impl fmt::Display for Probability {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetemConfig {
-    /// What the fate of every datagram is drawn from. Endpoints with equal seeds have equal
-    /// weather.
+    /// What the fate of every datagram is drawn from: under equal seeds equal datagrams have equal fates.
     pub seed: u64,
     /// The way of datagrams that this endpoint sends.
     pub send: LinkConfig,

@@ -77,7 +77,7 @@ impl Netem {
         }
     }
 
-    /// Both directions of an endpoint, sending first, with weather of their own: endpoints with
+    /// Both directions of an endpoint, sending first, with a fate of their own: endpoints with
     /// neighbouring seeds share none of it.
     pub(crate) fn pair(config: &NetemConfig) -> (Netem, Netem) {
         let mut seeds = Random::new(config.seed);

@@ -1,7 +1,7 @@
 //! Random numbers that repeat: the same seed gives the same row, on every target.
 
 /// splitmix64 (Steele, Lea and Flood 2014): a counter in odd steps, and a mixer whose output bits
-/// all depend on all bits of the counter. Good enough for weather, not for secrets; any seed will
+/// all depend on all bits of the counter. Good enough for a bad network, not for secrets; any seed will
 /// do, 0 included.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);

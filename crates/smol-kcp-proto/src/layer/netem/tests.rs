@@ -336,7 +336,11 @@ fn the_same_seed_is_the_same_fate_and_another_is_not() {
     let config = NetemConfig { seed: 15, send: storm(), receive: storm() };
     let (mut there, mut back) = Netem::pair(&config);
     let there = send(&mut there, 5000, 500, millis(2));
-    assert_ne!(there, send(&mut back, 5000, 500, millis(2)), "each direction has its weather");
+    assert_ne!(
+        there,
+        send(&mut back, 5000, 500, millis(2)),
+        "each direction has a fate of its own"
+    );
     let (mut again, _) = Netem::pair(&config);
     assert_eq!(there, send(&mut again, 5000, 500, millis(2)));
 }

@@ -102,7 +102,7 @@ fn a_stock_peer_that_is_there_is_never_given_up() {
 }
 
 #[test]
-fn an_outage_shorter_than_dead_link_is_weather() {
+fn an_outage_shorter_than_dead_link_ends_nothing() {
     let (mut world, app) = pair(&config(), 7);
     let bytes = data(300_000);
     world.app(CLIENT, app).to_write = bytes.clone();
