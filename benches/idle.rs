@@ -34,7 +34,8 @@ async fn measure(engine: EngineKind, limit: usize) {
         keep_alive: None,
         max_unconfirmed: SESSIONS,
         backlog: SESSIONS,
-        socket_buffers: (Some(4 << 20), Some(4 << 20)),
+        send_buffer: Some(4 << 20),
+        recv_buffer: Some(4 << 20),
         session_expire: None,
         ..KcpConfig::lan()
     };

@@ -70,7 +70,7 @@ pub struct KcpPing {
 
 impl KcpPing {
     /// Pings `addr` from a UDP socket on a port of the system's choice. Of `config` only
-    /// [`dscp`](KcpConfig::dscp) and [`socket_buffers`](KcpConfig::socket_buffers) matter. Of
+    /// [`dscp`](KcpConfig::dscp) and the socket's buffers matter. Of
     /// several addresses behind a name, the first that the system has a route to is taken.
     ///
     /// # Errors

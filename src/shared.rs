@@ -158,7 +158,7 @@ impl Shared {
         stats.receive_dropped = counters.receive_dropped;
         stats.transport_errors = counters.transport_errors;
         stats.driver_polls = counters.polls;
-        stats.socket_buffers = counters.buffers;
+        (stats.send_buffer, stats.recv_buffer) = counters.buffers;
         #[cfg(feature = "netem")]
         {
             stats.netem = counters.netem;

@@ -20,7 +20,7 @@ fn endpoint(config: KcpConfig, budget: &MemoryBudget) -> KcpEndpoint {
 }
 
 fn config(engine: EngineKind) -> KcpConfig {
-    KcpConfig { engine, max_sessions: 256, dead_link: common::ms(100_000), ..stream() }
+    KcpConfig { engine, max_sessions: 256, stall_timeout: common::ms(100_000), ..stream() }
 }
 
 /// What may be held beyond the limit: for each stream four segments or 16 KiB in each direction and its

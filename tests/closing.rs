@@ -132,7 +132,7 @@ fn a_slow_reader_stalls_its_own_stream_only_and_its_memory_is_bounded() {
 
 #[test]
 fn a_slow_reader_is_not_taken_for_a_dead_one() {
-    let config = KcpConfig { recv_budget: 4000, dead_link: ms(1500), ..stream() };
+    let config = KcpConfig { recv_budget: 4000, stall_timeout: ms(1500), ..stream() };
     let data = pattern(2_000_000);
     run(async {
         let (mut server, mut client) = connected(&config).await;

@@ -75,7 +75,12 @@ fn a_restarted_server_resets_the_stream_at_its_next_datagram() {
 }
 
 fn impatient() -> KcpConfig {
-    KcpConfig { dead_link: ms(700), session_expire: Some(ms(900)), keep_alive: None, ..stream() }
+    KcpConfig {
+        stall_timeout: ms(700),
+        session_expire: Some(ms(900)),
+        keep_alive: None,
+        ..stream()
+    }
 }
 
 #[test]

@@ -7,12 +7,15 @@ use smol_kcp::{KcpConfig, KcpEndpoint, KcpListener, KcpStream, UdpTransport};
 
 #[test]
 fn the_buffers_that_the_system_granted_are_told() {
-    let config =
-        KcpConfig { socket_buffers: (Some(64 * 1024), Some(96 * 1024)), ..Default::default() };
+    let config = KcpConfig {
+        send_buffer: Some(64 * 1024),
+        recv_buffer: Some(96 * 1024),
+        ..Default::default()
+    };
     let transport = UdpTransport::bind(&config, ([127, 0, 0, 1], 0).into()).unwrap();
     let granted = transport.granted_buffers();
     let (endpoint, _driver) = KcpEndpoint::with_driver(config, transport).unwrap();
-    assert_eq!(endpoint.stats().socket_buffers, granted);
+    assert_eq!((endpoint.stats().send_buffer, endpoint.stats().recv_buffer), granted);
     assert!(granted.0 >= 64 * 1024 && granted.1 >= 96 * 1024, "{granted:?}");
 }
 

@@ -113,7 +113,7 @@ impl UdpTransport {
     }
 
     /// Returns the bytes of the send and the receive buffer, as granted when asked for
-    /// [`socket_buffers`](KcpConfig::socket_buffers). Linux grants at most `net.core.wmem_max` and
+    /// [`send_buffer`](KcpConfig::send_buffer) and [`recv_buffer`](KcpConfig::recv_buffer). Linux grants at most `net.core.wmem_max` and
     /// `net.core.rmem_max` and reports the double, for its own book-keeping.
     pub fn granted_buffers(&self) -> (usize, usize) {
         self.granted

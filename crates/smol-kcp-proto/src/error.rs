@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub enum KcpError {
     /// The peer was silent for too long: no answer within
     /// [`connect_timeout`](crate::KcpConfig::connect_timeout), nothing acknowledged within
-    /// [`dead_link`](crate::KcpConfig::dead_link), nothing heard within
+    /// [`stall_timeout`](crate::KcpConfig::stall_timeout), nothing heard within
     /// [`session_expire`](crate::KcpConfig::session_expire), or not all of it delivered within
     /// [`linger`](crate::KcpConfig::linger) of closing.
     TimedOut,

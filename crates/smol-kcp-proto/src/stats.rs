@@ -138,9 +138,12 @@ pub struct EndpointStats {
     pub transmit_dropped: u64,
     /// Datagrams the transport dropped by itself: too long, or from an impossible sender.
     pub receive_dropped: u64,
-    /// Bytes of the socket's send and receive buffers, as the system grants them; zero where the
-    /// transport is no socket.
-    pub socket_buffers: (usize, usize),
+    /// Bytes of the socket's send buffer, as the system grants them; zero where the transport is no
+    /// socket.
+    pub send_buffer: usize,
+    /// Bytes of the socket's receive buffer, as the system grants them; zero where the transport is no
+    /// socket.
+    pub recv_buffer: usize,
     /// Errors of the transport that ended nothing: routes that come and go, refusals by ICMP.
     pub transport_errors: u64,
     /// Turns of the driver.

@@ -49,7 +49,7 @@ mod tunnel;
 pub use context::TunnelStats;
 pub use daemon::Daemon;
 pub use logging::Logger;
-pub use options::{help, Command, ConfigError, Group, Opt, OPTIONS};
+pub use options::{help, Command, ConfigError, Group, Opt, ALIASES, OPTIONS};
 pub use ping::Ping;
 pub use privileges::drop_to;
 pub use resolver::{Resolve, Resolving};

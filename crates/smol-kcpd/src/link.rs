@@ -28,7 +28,7 @@ pub(super) const SERVER: SocketAddr =
 
 /// Time for which an address is kept after a socket was first replaced without success, while streams
 /// are open that were heard from there: another address of the name may be another server, which does
-/// not know them. At most half of `dead_link`, so that a server which has moved finds them alive.
+/// not know them. At most half of `stall_timeout`, so that a server which has moved finds them alive.
 const ADDRESS_HOLD: Duration = Duration::from_secs(12);
 
 /// Time for an address to answer a probe, and the number of probes.
@@ -253,7 +253,7 @@ impl Reconnector {
         }
         if present.is_some() && has_streams(endpoint) {
             let silent = lock(&self.state).silent.map(|since| now().duration_since(since));
-            let hold = ADDRESS_HOLD.min(self.config.dead_link / 2);
+            let hold = ADDRESS_HOLD.min(self.config.stall_timeout / 2);
             let left = silent.map(|silent| hold.saturating_sub(silent));
             if left != Some(Duration::ZERO) {
                 return Ok(Look::Stays(left));

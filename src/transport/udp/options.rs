@@ -23,7 +23,7 @@ impl Options {
         config.check()?;
         Ok(Options {
             longest: receive_limit(config.mtu),
-            buffers: config.socket_buffers,
+            buffers: (config.send_buffer, config.recv_buffer),
             window: usize::from(config.wnd_size.1.max(128)).saturating_mul(config.mtu),
             dscp: config.dscp,
         })

@@ -281,7 +281,7 @@ fn an_unsendable_datagram_is_removed_and_the_next_one_goes() {
 #[test]
 fn buffers_are_asked_for_and_what_was_granted_is_told() {
     let with = |send, recv| {
-        let config = KcpConfig { socket_buffers: (Some(send), Some(recv)), ..config() };
+        let config = KcpConfig { send_buffer: Some(send), recv_buffer: Some(recv), ..config() };
         UdpTransport::bind(&config, (V4, 0).into()).unwrap().granted_buffers()
     };
     let (send, recv) = with(16 * 1024, 64 * 1024);

@@ -92,7 +92,7 @@ fn we_open_and_send_messages_to_ikcp() {
 fn ikcp_may_stop_reading_for_longer_than_a_dead_link_and_then_go_on() {
     run_with_each_engine(|| async {
         for stream in [true, false] {
-            let ours = KcpConfig { dead_link: Duration::from_millis(600), ..config(stream) };
+            let ours = KcpConfig { stall_timeout: Duration::from_millis(600), ..config(stream) };
             let manner = Manner { stream, paused: true, ..Manner::default() };
             let (stream, ikcp) = connected(&ours, true, manner).await;
             let (_reader, mut writer) = stream.split();

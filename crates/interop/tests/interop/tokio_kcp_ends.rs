@@ -97,7 +97,7 @@ fn impatient() -> KcpConfig {
     KcpConfig {
         keep_alive: Some(Duration::from_millis(300)),
         session_expire: Some(Duration::from_millis(1500)),
-        dead_link: Duration::from_millis(1000),
+        stall_timeout: Duration::from_millis(1000),
         ..config(true)
     }
 }

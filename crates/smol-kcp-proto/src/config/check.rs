@@ -45,7 +45,7 @@ const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
 /// ikcp.c's first retransmission timeout (`IKCP_RTO_DEF`): who gives up earlier never retransmits.
-const SHORTEST_DEAD_LINK: Duration = Duration::from_millis(200);
+const SHORTEST_STALL: Duration = Duration::from_millis(200);
 
 /// `IKCP_RTO_MAX` of ikcp.c.
 const MAX_RTO: Duration = Duration::from_secs(60);
@@ -90,8 +90,8 @@ impl KcpConfig {
         within_or_none("keep_alive", self.keep_alive, SHORTEST..=LONGEST)?;
         within_or_none("connect_timeout", self.connect_timeout, SHORTEST..=LONGEST)?;
         within("linger", self.linger, Duration::ZERO..=LONGEST)?;
-        within("max_retransmits", self.max_retransmits, TRANSMISSIONS)?;
-        within("dead_link", self.dead_link, SHORTEST_DEAD_LINK..=LONGEST)?;
+        within("dead_link", self.dead_link, TRANSMISSIONS)?;
+        within("stall_timeout", self.stall_timeout, SHORTEST_STALL..=LONGEST)?;
         within_or_none("min_rto", self.min_rto, SHORTEST..=MAX_RTO)?;
 
         // A keepalive that comes too late keeps nothing alive.
@@ -102,8 +102,8 @@ impl KcpConfig {
             }
         }
         // Nor does a retransmission that comes after giving up.
-        if let Some(min_rto) = self.min_rto.filter(|&min_rto| min_rto >= self.dead_link) {
-            let accepted = format!("less than dead_link = {:?}", self.dead_link);
+        if let Some(min_rto) = self.min_rto.filter(|&min_rto| min_rto >= self.stall_timeout) {
+            let accepted = format!("less than stall_timeout = {:?}", self.stall_timeout);
             return Err(refused("min_rto", format_args!("{min_rto:?}"), accepted));
         }
         Ok(())
@@ -120,8 +120,8 @@ impl KcpConfig {
         within_or_none("max_sessions_per_prefix", self.max_sessions_per_prefix, SESSIONS)?;
         within("max_unconfirmed", self.max_unconfirmed, SESSIONS)?;
         within("backlog", self.backlog, BACKLOG)?;
-        within_or_none("socket_buffers.0", self.socket_buffers.0, budget.clone())?;
-        within_or_none("socket_buffers.1", self.socket_buffers.1, budget)
+        within_or_none("send_buffer", self.send_buffer, budget.clone())?;
+        within_or_none("recv_buffer", self.recv_buffer, budget)
     }
 }
 

@@ -128,13 +128,13 @@ pub struct KcpConfig {
     /// Default 10 s: what the default [`send_budget`](KcpConfig::send_budget) holds, at 420 kbit/s.
     pub linger: Duration,
     /// Transmissions of one segment after which the peer may count as gone sooner than after
-    /// [`dead_link`](KcpConfig::dead_link), 2 to 1000: when besides, for half of that time, nothing has
+    /// [`stall_timeout`](KcpConfig::stall_timeout), 2 to 1000: when besides, for half of that time, nothing has
     /// been acknowledged and the peer has not come back from a silence. A number alone ends nothing: on a
     /// congested line segments are sent many times while others arrive.
     ///
     /// Default 1000, so that time alone decides: ikcp.c's 20 are reached within 40 s where the round trip
     /// is 50 ms, which is an outage that a stream should survive.
-    pub max_retransmits: u32,
+    pub dead_link: u32,
     /// Time without any progress of unacknowledged data before the peer counts as gone, 200 ms
     /// (ikcp.c's first retransmission timeout) to 24 days, and more than
     /// [`min_rto`](KcpConfig::min_rto).
@@ -147,7 +147,7 @@ pub struct KcpConfig {
     ///
     /// Default 30 s: longer than an outage of Wi-Fi, much shorter than ikcp.c would take. An outage of
     /// 25 s is survived.
-    pub dead_link: Duration,
+    pub stall_timeout: Duration,
     /// Smallest retransmission timeout, 10 ms to 60 s (`IKCP_RTO_MAX` of ikcp.c).
     ///
     /// Default `None`: ikcp.c's, 30 ms with `nodelay`, else 100 ms.
@@ -216,16 +216,20 @@ pub struct KcpConfig {
     /// Streams that wait ready-made for `accept`, 1 to 65535. Sessions beyond wait for their turn, and
     /// count among [`max_sessions`](KcpConfig::max_sessions) only. Default 128, as in kcp-go.
     pub backlog: usize,
-    /// Bytes of the socket's send and receive buffer to ask the system for, each one `mtu` to
-    /// 256 MiB. The system may grant less;
-    /// [`EndpointStats::socket_buffers`](crate::EndpointStats::socket_buffers) tells what it granted.
-    /// `None`: for sending the system's default; for receiving that or, where it is more, a whole
-    /// receive window: segments × [`mtu`](KcpConfig::mtu).
+    /// Bytes of the socket's send buffer to ask the system for, one `mtu` to 256 MiB; `None`: the
+    /// system's default. The system may grant less;
+    /// [`EndpointStats::send_buffer`](crate::EndpointStats::send_buffer) tells what it granted.
+    /// Default `None`.
+    pub send_buffer: Option<usize>,
+    /// Bytes of the socket's receive buffer to ask the system for, one `mtu` to 256 MiB; `None`: the
+    /// system's default or, where it is more, a whole receive window: segments ×
+    /// [`mtu`](KcpConfig::mtu). The system may grant less;
+    /// [`EndpointStats::recv_buffer`](crate::EndpointStats::recv_buffer) tells what it granted.
     ///
-    /// Default `(None, None)`: 350 KiB. Linux charges a full datagram at about 2,300 bytes, so its
-    /// own 208 KiB overflow when 93 of them arrive at once. Asked for more, it grants the double of
-    /// what `net.core.rmem_max` allows: 184 datagrams unless raised, a whole window if so.
-    pub socket_buffers: (Option<usize>, Option<usize>),
+    /// Default `None`: 350 KiB. Linux charges a full datagram at about 2,300 bytes, so its own 208 KiB
+    /// overflow when 93 of them arrive at once. Asked for more, it grants the double of what
+    /// `net.core.rmem_max` allows: 184 datagrams unless raised, a whole window if so.
+    pub recv_buffer: Option<usize>,
     /// Differentiated services code point of what is sent, 0 to 63 (RFC 2474); `None`: the
     /// system's. Default `None`: only who runs the network knows which ones it honours.
     pub dscp: Option<u8>,
@@ -252,8 +256,8 @@ impl Default for KcpConfig {
             keep_alive: Some(Duration::from_secs(25)),
             connect_timeout: Some(Duration::from_secs(5)),
             linger: Duration::from_secs(10),
-            max_retransmits: 1000,
-            dead_link: Duration::from_secs(30),
+            dead_link: 1000,
+            stall_timeout: Duration::from_secs(30),
             min_rto: None,
             send_budget: 512 * 1024,
             recv_budget: 512 * 1024,
@@ -265,7 +269,8 @@ impl Default for KcpConfig {
             max_unconfirmed: 256,
             accept_unconfirmed: false,
             backlog: 128,
-            socket_buffers: (None, None),
+            send_buffer: None,
+            recv_buffer: None,
             dscp: None,
             engine: EngineKind::default(),
             #[cfg(feature = "netem")]

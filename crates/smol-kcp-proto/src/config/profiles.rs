@@ -30,7 +30,7 @@ impl KcpConfig {
     /// | `nodelay` | true, 10, 2, true ([`fastest`](KcpNoDelayConfig::fastest)) |
     /// | `wnd_size` | 512, 512 |
     /// | `keep_alive`, `session_expire` | 10 s, 35 s |
-    /// | `connect_timeout`, `dead_link`, `linger` | 2 s, 20 s, 5 s |
+    /// | `connect_timeout`, `stall_timeout`, `linger` | 2 s, 20 s, 5 s |
     /// | `send_budget`, `recv_budget` | 1024 KiB, 1024 KiB |
     /// | memory per session | 3,773,548 bytes |
     pub fn lan() -> KcpConfig {
@@ -41,11 +41,12 @@ impl KcpConfig {
             keep_alive: Some(secs(10)),
             session_expire: Some(secs(35)),
             connect_timeout: Some(secs(2)),
-            dead_link: secs(20),
+            stall_timeout: secs(20),
             linger: secs(5),
             send_budget: MIB,
             recv_budget: MIB,
-            socket_buffers: (None, Some(2 * MIB)),
+            send_buffer: None,
+            recv_buffer: Some(2 * MIB),
             ..KcpConfig::default()
         }
     }
@@ -62,7 +63,7 @@ impl KcpConfig {
     /// | `nodelay` | true, 20, 2, true ([`fast2`](KcpNoDelayConfig::fast2)) |
     /// | `wnd_size` | 512, 512 |
     /// | `keep_alive`, `session_expire` | 25 s, 180 s |
-    /// | `connect_timeout`, `dead_link`, `linger` | 10 s, 60 s, 30 s |
+    /// | `connect_timeout`, `stall_timeout`, `linger` | 10 s, 60 s, 30 s |
     /// | `send_budget`, `recv_budget` | 1024 KiB, 1024 KiB |
     /// | memory per session | 3,656,146 bytes |
     pub fn wan() -> KcpConfig {
@@ -71,11 +72,12 @@ impl KcpConfig {
             wnd_size: (512, 512),
             session_expire: Some(secs(180)),
             connect_timeout: Some(secs(10)),
-            dead_link: secs(60),
+            stall_timeout: secs(60),
             linger: secs(30),
             send_budget: MIB,
             recv_budget: MIB,
-            socket_buffers: (None, Some(2 * MIB)),
+            send_buffer: None,
+            recv_buffer: Some(2 * MIB),
             ..KcpConfig::default()
         }
     }
@@ -94,7 +96,7 @@ impl KcpConfig {
     /// | `nodelay` | true, 20, 2, true ([`fast2`](KcpNoDelayConfig::fast2)) |
     /// | `wnd_size` | 2048, 2048 |
     /// | `keep_alive`, `session_expire` | 25 s, 300 s |
-    /// | `connect_timeout`, `dead_link`, `linger` | 15 s, 120 s, 60 s |
+    /// | `connect_timeout`, `stall_timeout`, `linger` | 15 s, 120 s, 60 s |
     /// | `min_rto` | 1 s |
     /// | `send_budget`, `recv_budget` | 4096 KiB, 2048 KiB |
     /// | memory per session | 11,997,650 bytes |
@@ -105,12 +107,13 @@ impl KcpConfig {
             wnd_size: (2048, 2048),
             session_expire: Some(secs(300)),
             connect_timeout: Some(secs(15)),
-            dead_link: secs(120),
+            stall_timeout: secs(120),
             linger: secs(60),
             min_rto: Some(secs(1)),
             send_budget: 4 * MIB,
             recv_budget: 2 * MIB,
-            socket_buffers: (None, Some(4 * MIB)),
+            send_buffer: None,
+            recv_buffer: Some(4 * MIB),
             ..KcpConfig::default()
         }
     }
@@ -130,7 +133,7 @@ impl KcpConfig {
     /// | `wnd_size` | 32, 128 |
     /// | `flush_write` | false |
     /// | `keep_alive`, `session_expire` | 25 s, 180 s |
-    /// | `connect_timeout`, `dead_link`, `linger` | 15 s, 60 s, 30 s |
+    /// | `connect_timeout`, `stall_timeout`, `linger` | 15 s, 60 s, 30 s |
     /// | `min_rto` | 200 ms |
     /// | `send_budget`, `recv_budget` | 64 KiB, 128 KiB |
     /// | `max_message` | 32 KiB |
@@ -143,13 +146,14 @@ impl KcpConfig {
             flush_write: false,
             session_expire: Some(secs(180)),
             connect_timeout: Some(secs(15)),
-            dead_link: secs(60),
+            stall_timeout: secs(60),
             linger: secs(30),
             min_rto: Some(Duration::from_millis(200)),
             send_budget: 64 * KIB,
             recv_budget: 128 * KIB,
             max_message: Some(32 * KIB),
-            socket_buffers: (None, None),
+            send_buffer: None,
+            recv_buffer: None,
             ..KcpConfig::default()
         }
     }
@@ -167,7 +171,7 @@ impl KcpConfig {
     /// | `nodelay` | false, 30, 2, true |
     /// | `wnd_size` | 96, 128 |
     /// | `keep_alive`, `session_expire` | 25 s, 180 s |
-    /// | `connect_timeout`, `dead_link`, `linger` | 10 s, 60 s, 10 s |
+    /// | `connect_timeout`, `stall_timeout`, `linger` | 10 s, 60 s, 10 s |
     /// | `send_budget`, `recv_budget` | 128 KiB, 64 KiB |
     /// | `max_message` | 64 KiB |
     /// | `memory_budget` | 8192 KiB |
@@ -180,7 +184,7 @@ impl KcpConfig {
             wnd_size: (96, 128),
             session_expire: Some(secs(180)),
             connect_timeout: Some(secs(10)),
-            dead_link: secs(60),
+            stall_timeout: secs(60),
             linger: secs(10),
             send_budget: 128 * KIB,
             recv_budget: 64 * KIB,
@@ -189,7 +193,8 @@ impl KcpConfig {
             max_sessions: 512,
             max_unconfirmed: 64,
             backlog: 64,
-            socket_buffers: (None, None),
+            send_buffer: None,
+            recv_buffer: None,
             ..KcpConfig::default()
         }
     }
@@ -206,7 +211,7 @@ impl KcpConfig {
     /// | `nodelay` | true, 10, 2, true ([`fastest`](KcpNoDelayConfig::fastest)) |
     /// | `wnd_size` | 64, 128 |
     /// | `keep_alive`, `session_expire` | 4 s, 25 s |
-    /// | `connect_timeout`, `dead_link`, `linger` | 5 s, 20 s, 2 s |
+    /// | `connect_timeout`, `stall_timeout`, `linger` | 5 s, 20 s, 2 s |
     /// | `send_budget`, `recv_budget` | 128 KiB, 64 KiB |
     /// | `max_message` | 16 KiB |
     /// | memory per session | 451,584 bytes |
@@ -218,7 +223,7 @@ impl KcpConfig {
             keep_alive: Some(secs(4)),
             session_expire: Some(secs(25)),
             connect_timeout: Some(secs(5)),
-            dead_link: secs(20),
+            stall_timeout: secs(20),
             linger: secs(2),
             send_budget: 128 * KIB,
             recv_budget: 64 * KIB,
@@ -240,7 +245,7 @@ impl KcpConfig {
     /// | `nodelay` | true, 10, 2, true ([`fastest`](KcpNoDelayConfig::fastest)) |
     /// | `wnd_size` | 256, 256 |
     /// | `keep_alive`, `session_expire` | 10 s, 35 s |
-    /// | `connect_timeout`, `dead_link`, `linger` | 5 s, 15 s, 2 s |
+    /// | `connect_timeout`, `stall_timeout`, `linger` | 5 s, 15 s, 2 s |
     /// | `send_budget`, `recv_budget` | 384 KiB, 256 KiB |
     /// | memory per session | 1,427,304 bytes |
     pub fn realtime() -> KcpConfig {
@@ -251,7 +256,7 @@ impl KcpConfig {
             keep_alive: Some(secs(10)),
             session_expire: Some(secs(35)),
             connect_timeout: Some(secs(5)),
-            dead_link: secs(15),
+            stall_timeout: secs(15),
             linger: secs(2),
             send_budget: 384 * KIB,
             recv_budget: 256 * KIB,
@@ -274,7 +279,7 @@ impl KcpConfig {
     /// | `flush_write` | false |
     /// | `stream` | true |
     /// | `keep_alive`, `session_expire` | 25 s, 180 s |
-    /// | `connect_timeout`, `dead_link`, `linger` | 10 s, 60 s, 60 s |
+    /// | `connect_timeout`, `stall_timeout`, `linger` | 10 s, 60 s, 60 s |
     /// | `send_budget`, `recv_budget` | 4096 KiB, 4096 KiB |
     /// | memory per session | 14,131,200 bytes |
     pub fn file_transfer() -> KcpConfig {
@@ -286,11 +291,12 @@ impl KcpConfig {
             stream: true,
             session_expire: Some(secs(180)),
             connect_timeout: Some(secs(10)),
-            dead_link: secs(60),
+            stall_timeout: secs(60),
             linger: secs(60),
             send_budget: 4 * MIB,
             recv_budget: 4 * MIB,
-            socket_buffers: (Some(MIB), Some(4 * MIB)),
+            send_buffer: Some(MIB),
+            recv_buffer: Some(4 * MIB),
             ..KcpConfig::default()
         }
     }

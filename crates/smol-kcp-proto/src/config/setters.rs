@@ -32,8 +32,8 @@ setters! {
     with_keep_alive, keep_alive: Option<Duration>;
     with_connect_timeout, connect_timeout: Option<Duration>;
     with_linger, linger: Duration;
-    with_max_retransmits, max_retransmits: u32;
-    with_dead_link, dead_link: Duration;
+    with_dead_link, dead_link: u32;
+    with_stall_timeout, stall_timeout: Duration;
     with_min_rto, min_rto: Option<Duration>;
     with_send_budget, send_budget: usize;
     with_recv_budget, recv_budget: usize;
@@ -45,7 +45,8 @@ setters! {
     with_max_unconfirmed, max_unconfirmed: usize;
     with_accept_unconfirmed, accept_unconfirmed: bool;
     with_backlog, backlog: usize;
-    with_socket_buffers, socket_buffers: (Option<usize>, Option<usize>);
+    with_send_buffer, send_buffer: Option<usize>;
+    with_recv_buffer, recv_buffer: Option<usize>;
     with_dscp, dscp: Option<u8>;
     with_engine, engine: EngineKind;
     #[cfg(feature = "netem")]
@@ -71,8 +72,8 @@ mod tests {
             keep_alive: Some(seconds(5)),
             connect_timeout: Some(seconds(6)),
             linger: seconds(7),
-            max_retransmits: 8,
-            dead_link: seconds(9),
+            dead_link: 8,
+            stall_timeout: seconds(9),
             min_rto: Some(seconds(10)),
             send_budget: 11,
             recv_budget: 12,
@@ -84,7 +85,8 @@ mod tests {
             max_unconfirmed: 15,
             accept_unconfirmed: true,
             backlog: 16,
-            socket_buffers: (Some(17), Some(18)),
+            send_buffer: Some(17),
+            recv_buffer: Some(18),
             dscp: Some(19),
             engine: EngineKind::Ring,
             #[cfg(feature = "netem")]
@@ -102,8 +104,8 @@ mod tests {
             .with_keep_alive(Some(seconds(5)))
             .with_connect_timeout(Some(seconds(6)))
             .with_linger(seconds(7))
-            .with_max_retransmits(8)
-            .with_dead_link(seconds(9))
+            .with_dead_link(8)
+            .with_stall_timeout(seconds(9))
             .with_min_rto(Some(seconds(10)))
             .with_send_budget(11)
             .with_recv_budget(12)
@@ -115,7 +117,8 @@ mod tests {
             .with_max_unconfirmed(15)
             .with_accept_unconfirmed(true)
             .with_backlog(16)
-            .with_socket_buffers((Some(17), Some(18)))
+            .with_send_buffer(Some(17))
+            .with_recv_buffer(Some(18))
             .with_dscp(Some(19))
             .with_engine(EngineKind::Ring);
         assert_eq!(chained, literal);

@@ -104,7 +104,7 @@ impl Router {
         seed: [u64; 2],
         budget: MemoryBudget,
     ) -> Router {
-        let time_wait = TimeWait::new(config.linger + config.dead_link, config.max_sessions);
+        let time_wait = TimeWait::new(config.linger + config.stall_timeout, config.max_sessions);
         Router {
             mtu: config.mtu.saturating_sub(overhead),
             account: Account::new(&config, budget),

@@ -25,13 +25,13 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Retransmission timeouts without a sign of life that are a silence on any path.
 const SILENT_RTOS: u32 = 3;
 
-/// Of [`dead_link`](crate::KcpConfig::dead_link), the part without progress after which a segment that
+/// Of [`stall_timeout`](crate::KcpConfig::stall_timeout), the part without progress after which a segment that
 /// was sent too often ends the session.
 const TOO_OFTEN_AFTER: u32 = 2;
 
-/// How often [`dead_link`](crate::KcpConfig::dead_link) may pass without progress, in all, if the peer is
+/// How often [`stall_timeout`](crate::KcpConfig::stall_timeout) may pass without progress, in all, if the peer is
 /// heard again after silences.
-const DEAD_LINKS: u32 = 4;
+const STALLS: u32 = 4;
 
 /// So many unanswered questions' time without progress, and twice as long each time, makes the back-off
 /// begin anew although the peer is heard.
@@ -85,7 +85,7 @@ impl Session {
             ("connect_timeout", self.connect_deadline()),
             ("keep_alive", self.keep_alive_at()),
             ("session_expire", self.expire_at()),
-            ("dead_link", self.dead_at()),
+            ("stall_timeout", self.dead_at()),
             ("linger", self.linger_at()),
             ("memory", self.shrink_at()),
         ]
@@ -121,8 +121,8 @@ impl Session {
         }
         if self.engine.unacked() > 0
             && !self.peer_is_full()
-            && now.since(self.progress_or_return()) >= self.config.dead_link / TOO_OFTEN_AFTER
-            && self.engine.worst_transmits() > self.config.max_retransmits
+            && now.since(self.progress_or_return()) >= self.config.stall_timeout / TOO_OFTEN_AFTER
+            && self.engine.worst_transmits() > self.config.dead_link
         {
             return self.fail(KcpError::TimedOut);
         }
@@ -215,7 +215,7 @@ impl Session {
         };
         if self.peer_is_full() {
             // Only a sign of life tells a slow reader from a dead peer.
-            let often = self.config.dead_link / 3;
+            let often = self.config.stall_timeout / 3;
             every = Some(every.map_or(often, |every| every.min(often)));
         }
         if self.last_ping_at > self.last_heard_at {
@@ -257,9 +257,9 @@ impl Session {
 
     /// Unacknowledged data and no progress.
     fn dead_at(&self) -> Option<Time> {
-        let dead_link = self.config.dead_link;
-        let longest = self.last_progress_at + dead_link * DEAD_LINKS;
-        (self.engine.unacked() > 0).then(|| longest.min(self.progress_or_return() + dead_link))
+        let stall_timeout = self.config.stall_timeout;
+        let longest = self.last_progress_at + stall_timeout * STALLS;
+        (self.engine.unacked() > 0).then(|| longest.min(self.progress_or_return() + stall_timeout))
     }
 
     /// When something was acknowledged last, or the peer was heard again after a silence.

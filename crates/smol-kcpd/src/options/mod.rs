@@ -12,6 +12,6 @@ mod values;
 
 pub use command_line::{help, Command};
 pub use error::ConfigError;
-pub use table::{Group, Opt, OPTIONS};
+pub use table::{Group, Opt, ALIASES, OPTIONS};
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,9 @@ pub enum Group {
     Process,
 }
 
+/// Names that options had, with those that they have.
+pub static ALIASES: &[(&str, &str)] = &[("dead_link", "stall_timeout")];
+
 /// One option.
 #[derive(Debug)]
 pub struct Opt {
@@ -49,8 +52,10 @@ impl Opt {
         self.unit == "BOOL"
     }
 
-    /// The option of that name.
+    /// The option of that name, or that had it.
     pub fn find(name: &str) -> Option<&'static Opt> {
+        let renamed = ALIASES.iter().find(|(alias, _)| *alias == name);
+        let name = renamed.map_or(name, |(_, name)| name);
         OPTIONS.iter().find(|option| option.name == name)
     }
 
@@ -159,9 +164,9 @@ options! {
         set |d, t| d.kcp.connect_timeout = or_none(t, duration)?, get |d| Some(print_or_none(d.kcp.connect_timeout, print_duration));
     Times linger "TIME" "linger" "0s to 24d" "how long what was sent before a close, or before the end of the daemon, may take to arrive"
         set |d, t| d.kcp.linger = duration(t)?, get |d| Some(print_duration(d.kcp.linger));
-    Times dead_link "TIME" "dead_link" "200ms to 24d" "time without progress after which a stream has failed"
-        set |d, t| d.kcp.dead_link = duration(t)?, get |d| Some(print_duration(d.kcp.dead_link));
-    Times min_rto "TIME" "min_rto" "10ms to 60s and less than dead_link, or none" "smallest retransmission timeout"
+    Times stall_timeout "TIME" "stall_timeout" "200ms to 24d" "time without progress after which a stream has failed"
+        set |d, t| d.kcp.stall_timeout = duration(t)?, get |d| Some(print_duration(d.kcp.stall_timeout));
+    Times min_rto "TIME" "min_rto" "10ms to 60s and less than stall_timeout, or none" "smallest retransmission timeout"
         set |d, t| d.kcp.min_rto = or_none(t, duration)?, get |d| Some(print_or_none(d.kcp.min_rto, print_duration));
     Times target_timeout "TIME" "" "10ms to 10m" "server: the longest that opening a connection to the target may take"
         set |d, t| d.target_timeout = duration(t).filter(|time| (10..=600_000).contains(&time.as_millis()))?,
@@ -170,16 +175,16 @@ options! {
         set |d, t| d.stats_interval = or_none(t, |t| duration(t).filter(|time| (1_000..=24 * 86_400_000).contains(&time.as_millis())))?,
         get |d| Some(print_or_none(d.stats_interval, print_duration));
 
-    Limits max_retransmits "N" "max_retransmits" "2 to 1000" "transmissions of one segment that, with half of dead_link without progress, mean the peer is gone"
-        set |d, t| d.kcp.max_retransmits = count(t)?, get |d| Some(d.kcp.max_retransmits.to_string());
+    Limits max_retransmits "N" "dead_link" "2 to 1000" "transmissions of one segment that, with half of stall_timeout without progress, mean the peer is gone"
+        set |d, t| d.kcp.dead_link = count(t)?, get |d| Some(d.kcp.dead_link.to_string());
     Limits send_budget "SIZE" "send_budget" "mtu to 256m" "bytes that a stream holds until they are acknowledged"
         set |d, t| d.kcp.send_budget = size(t)?, get |d| Some(print_size(d.kcp.send_budget));
     Limits recv_budget "SIZE" "recv_budget" "mtu to 256m" "bytes that a stream holds for a slow reader"
         set |d, t| d.kcp.recv_budget = size(t)?, get |d| Some(print_size(d.kcp.recv_budget));
-    Limits socket_send_buffer "SIZE" "socket_buffers.0" "mtu to 256m, or none" "the system's buffer for sending; none: its default"
-        set |d, t| d.kcp.socket_buffers.0 = or_none(t, size)?, get |d| Some(print_or_none(d.kcp.socket_buffers.0, print_size));
-    Limits socket_recv_buffer "SIZE" "socket_buffers.1" "mtu to 256m, or none" "the system's buffer for receiving; none: its default"
-        set |d, t| d.kcp.socket_buffers.1 = or_none(t, size)?, get |d| Some(print_or_none(d.kcp.socket_buffers.1, print_size));
+    Limits socket_send_buffer "SIZE" "send_buffer" "mtu to 256m, or none" "the system's buffer for sending; none: its default"
+        set |d, t| d.kcp.send_buffer = or_none(t, size)?, get |d| Some(print_or_none(d.kcp.send_buffer, print_size));
+    Limits socket_recv_buffer "SIZE" "recv_buffer" "mtu to 256m, or none" "the system's buffer for receiving; none: its default"
+        set |d, t| d.kcp.recv_buffer = or_none(t, size)?, get |d| Some(print_or_none(d.kcp.recv_buffer, print_size));
     Limits max_sessions "N" "max_sessions" "1 to 1048576" "streams of all peers together"
         set |d, t| d.kcp.max_sessions = count(t)?, get |d| Some(d.kcp.max_sessions.to_string());
     Limits max_sessions_per_prefix "N" "max_sessions_per_prefix" "1 to 1048576, or none"

@@ -44,9 +44,22 @@ fn what_stands_before_the_sections_is_for_the_process_and_for_all_of_them() {
     let all = parse(&text);
     assert_eq!(all.process.log_level, log::LevelFilter::Debug);
     assert_eq!(all.process.user.as_deref(), Some("nobody"));
-    let figures: Vec<_> =
-        all.tunnels.iter().map(|tunnel| (tunnel.kcp.mtu, tunnel.kcp.dead_link.as_secs())).collect();
+    let figures: Vec<_> = all
+        .tunnels
+        .iter()
+        .map(|tunnel| (tunnel.kcp.mtu, tunnel.kcp.stall_timeout.as_secs()))
+        .collect();
     assert_eq!(figures, [(1200, 20), (1300, 20)]);
+}
+
+#[test]
+fn the_old_name_of_an_option_means_the_new_one() {
+    for &(old, new) in ALIASES {
+        assert!(OPTIONS.iter().all(|option| option.name != old), "{old}");
+        let named = |name: &str| parse(&format!("{CLIENT}{name} = 45s\n"));
+        assert_eq!(named(old), named(new), "{old}");
+        assert_ne!(named(old), parse(CLIENT), "{old}");
+    }
 }
 
 #[test]
@@ -176,7 +189,7 @@ fn the_bounds_that_the_table_tells_are_those_that_are_checked() {
             .next()
             .unwrap()
             .replace(" and less than session_expire", "")
-            .replace(" and less than dead_link", "");
+            .replace(" and less than stall_timeout", "");
         let Some((low, high)) = range.split_once(" to ") else { continue };
         if low.contains(' ') || high.contains(' ') {
             continue;
@@ -190,7 +203,7 @@ fn the_bounds_that_the_table_tells_are_those_that_are_checked() {
         let others: String = [
             ("session_expire", "none"),
             ("keep_alive", "none"),
-            ("dead_link", "24d"),
+            ("stall_timeout", "24d"),
             ("min_rto", "none"),
             ("mtu", "50"),
             ("bandwidth", "1mbit"),

@@ -13,7 +13,7 @@ use crate::support::*;
 fn patient() -> KcpConfig {
     KcpConfig {
         connect_timeout: Some(ms(60_000)),
-        dead_link: ms(60_000),
+        stall_timeout: ms(60_000),
         session_expire: Some(ms(90_000)),
         ..stream()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use smol_kcpd::OPTIONS;
+use smol_kcpd::{ALIASES, OPTIONS};
 
 use super::init::{Router, CLIENT, SERVER};
 
@@ -23,7 +23,7 @@ fn example(option: &str) -> &'static str {
         "session_expire" => "5m",
         "keep_alive" => "none",
         "connect_timeout" | "linger" | "target_timeout" => "7s",
-        "dead_link" => "1m",
+        "stall_timeout" => "1m",
         "min_rto" => "50ms",
         "stats_interval" => "1h",
         "max_retransmits" => "30",
@@ -81,8 +81,14 @@ fn the_types_of_the_script_are_those_of_the_table() {
     let described = asked.calls("uci_load_validate");
     let [described] = described[..] else { panic!("one description for rpcd: {}", asked.0) };
     let own = ["enabled:bool:0", "interface:uciname", "jail:bool:0"];
-    let said: BTreeSet<&str> =
-        described.split('|').skip(4).filter(|specification| !own.contains(specification)).collect();
+    let renamed =
+        |described: &&str| ALIASES.iter().any(|(old, _)| described.split(':').next() == Some(old));
+    let said: BTreeSet<&str> = described
+        .split('|')
+        .skip(4)
+        .filter(|specification| !own.contains(specification))
+        .filter(|s| !renamed(s))
+        .collect();
     let wanted: Vec<String> = OPTIONS
         .iter()
         .map(|option| match (option.unit, option.accepted.contains("none")) {

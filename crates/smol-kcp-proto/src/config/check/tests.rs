@@ -12,7 +12,12 @@ const NS: Duration = Duration::from_nanos(1);
 
 /// A configuration with room on all sides, so that a case moves one field and no relation.
 fn roomy() -> KcpConfig {
-    KcpConfig { session_expire: None, keep_alive: None, dead_link: LONGEST, ..KcpConfig::default() }
+    KcpConfig {
+        session_expire: None,
+        keep_alive: None,
+        stall_timeout: LONGEST,
+        ..KcpConfig::default()
+    }
 }
 
 /// Changes one field of a configuration to a value.
@@ -94,8 +99,8 @@ fn times_have_edges() {
         &[("2073600.000000001s", "0ns to 2073600s")],
     );
     edges(
-        "dead_link",
-        |c, v| c.dead_link = v,
+        "stall_timeout",
+        |c, v| c.stall_timeout = v,
         [200 * MS, LONGEST],
         &[200 * MS - NS, beyond],
         &[("199.999999ms", "200ms to 2073600s"), ("2073600.000000001s", "200ms to 2073600s")],
@@ -109,8 +114,8 @@ fn times_have_edges() {
     );
     let range = "2 to 1000";
     edges(
-        "max_retransmits",
-        |c, v| c.max_retransmits = v,
+        "dead_link",
+        |c, v| c.dead_link = v,
         [2, 1000],
         &[1, 1001],
         &[("1", range), ("1001", range)],
@@ -130,8 +135,8 @@ fn budgets_have_edges() {
     let expected = [("1399", range), ("268435457", range)];
     let inside = [Some(1400), Some(most)];
     let outside = [Some(1399), Some(most + 1)];
-    edges("socket_buffers.0", |c, v| c.socket_buffers.0 = v, inside, &outside, &expected);
-    edges("socket_buffers.1", |c, v| c.socket_buffers.1 = v, inside, &outside, &expected);
+    edges("send_buffer", |c, v| c.send_buffer = v, inside, &outside, &expected);
+    edges("recv_buffer", |c, v| c.recv_buffer = v, inside, &outside, &expected);
 
     let (least, most) = (262_144, 2_146_435_072);
     let range = "262144 to 2146435072";
@@ -170,7 +175,8 @@ fn what_is_optional_may_be_absent() {
         connect_timeout: None,
         min_rto: None,
         max_message: None,
-        socket_buffers: (None, None),
+        send_buffer: None,
+        recv_buffer: None,
         dscp: None,
         ..KcpConfig::default()
     };
@@ -188,10 +194,10 @@ fn a_keepalive_comes_before_the_session_expires() {
 
 #[test]
 fn a_retransmission_comes_before_the_link_counts_as_dead() {
-    let config = KcpConfig { dead_link: 500 * MS, ..roomy() };
+    let config = KcpConfig { stall_timeout: 500 * MS, ..roomy() };
     config.clone().with_min_rto(Some(499 * MS)).check().unwrap();
     let late = config.with_min_rto(Some(500 * MS));
-    assert_refused(&late, "min_rto", "500ms", "less than dead_link = 500ms");
+    assert_refused(&late, "min_rto", "500ms", "less than stall_timeout = 500ms");
 }
 
 #[test]
@@ -251,8 +257,8 @@ prop_compose! {
             keep_alive: times.1,
             connect_timeout: times.2,
             linger: ends.0,
-            max_retransmits: counts.3,
-            dead_link: ends.1,
+            dead_link: counts.3,
+            stall_timeout: ends.1,
             min_rto: times.3,
             send_budget: sizes.1,
             recv_budget: sizes.2,
@@ -260,7 +266,8 @@ prop_compose! {
             max_sessions: counts.0,
             max_unconfirmed: counts.1,
             backlog: counts.2,
-            socket_buffers: socket.0,
+            send_buffer: socket.0 .0,
+            recv_buffer: socket.0 .1,
             dscp: socket.1,
             ..KcpConfig::default()
         }
@@ -291,7 +298,8 @@ proptest! {
             send_budget: send_budget.max(mtu),
             recv_budget: recv_budget.max(mtu),
             stream,
-            socket_buffers: (None, None),
+            send_buffer: None,
+            recv_buffer: None,
             ..KcpConfig::default()
         };
         prop_assert!(config.check().is_ok());

@@ -83,11 +83,11 @@ fn table(config: &KcpConfig) -> String {
         format!("{}, {}", shown(config.keep_alive.unwrap()), shown(config.session_expire.unwrap())),
     );
     row(
-        "`connect_timeout`, `dead_link`, `linger`",
+        "`connect_timeout`, `stall_timeout`, `linger`",
         format!(
             "{}, {}, {}",
             shown(config.connect_timeout.unwrap()),
-            shown(config.dead_link),
+            shown(config.stall_timeout),
             shown(config.linger)
         ),
     );

@@ -5,7 +5,7 @@ use super::*;
 /// `streams` at once over `kbit` and a queue of so many datagrams, three seconds of the line in all; the
 /// most transmissions of one segment are of no account.
 fn crowd(engine: EngineKind, streams: usize, kbit: u64, queue: usize) {
-    let config = KcpConfig { stream: true, max_retransmits: 20, engine, ..KcpConfig::wan() };
+    let config = KcpConfig { stream: true, dead_link: 20, engine, ..KcpConfig::wan() };
     let narrow = LinkConfig {
         rate: Some(kbit * 1000),
         queue_datagrams: Some(queue),

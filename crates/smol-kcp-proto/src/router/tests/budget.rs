@@ -85,7 +85,7 @@ fn sessions_that_nobody_reads_stay_within_the_budget() {
 #[test]
 fn peers_that_never_acknowledge_are_told_no_more_than_the_budget() {
     for &engine in ENGINES {
-        let config = KcpConfig { dead_link: secs(300), ..tight(engine, 2 * MIB) };
+        let config = KcpConfig { stall_timeout: secs(300), ..tight(engine, 2 * MIB) };
         let mut world = World::new(link(20, 0), 2);
         world.add_server(&config);
         world.hosts[SERVER].accept = Some(|key| App { to_write: data(2 * MIB), ..App::new(key) });

@@ -12,7 +12,7 @@ fn pair(config: &KcpConfig, seed: u64) -> (World, usize) {
 
 #[test]
 fn a_line_that_dies_in_mid_transfer_is_given_up_after_dead_link() {
-    let config = KcpConfig { dead_link: secs(30), ..config() };
+    let config = KcpConfig { stall_timeout: secs(30), ..config() };
     let (mut world, app) = pair(&config, 1);
     world.app(CLIENT, app).to_write = data(10_000_000);
     world.run(secs(1));
@@ -31,7 +31,7 @@ fn a_line_that_dies_in_mid_transfer_is_given_up_after_dead_link() {
 #[test]
 fn a_segment_sent_too_often_ends_the_session_after_half_of_dead_link() {
     for (most, from, to) in [(5, 10, 14), (1000, 20, 21)] {
-        let config = KcpConfig { dead_link: secs(20), max_retransmits: most, ..config() };
+        let config = KcpConfig { stall_timeout: secs(20), dead_link: most, ..config() };
         let (mut world, app) = pair(&config, 2);
         world.filter = Box::new(|_| false);
         world.app(CLIENT, app).to_write = data(10);

@@ -211,7 +211,7 @@ proptest! {
             max_unconfirmed: 2,
             keep_alive: Some(secs(5)),
             session_expire: Some(secs(15)),
-            dead_link: secs(10),
+            stall_timeout: secs(10),
             linger: secs(3),
             ..config()
         };

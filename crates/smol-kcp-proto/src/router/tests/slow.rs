@@ -41,7 +41,7 @@ fn a_slow_reader_stalls_its_own_stream_only_and_within_its_budget() {
 fn a_stall_longer_than_dead_link_is_no_death_while_the_peer_answers() {
     for keep_alive in [None, Some(secs(25))] {
         for loss in [0, 5] {
-            let config = KcpConfig { dead_link: secs(10), keep_alive, ..config() };
+            let config = KcpConfig { stall_timeout: secs(10), keep_alive, ..config() };
             let mut world = World::pair(&config, link(40, loss), 2);
             let app = world.connect(CLIENT, SERVER, None);
             world.run(secs(2));
@@ -60,7 +60,7 @@ fn a_stall_longer_than_dead_link_is_no_death_while_the_peer_answers() {
 
 #[test]
 fn a_peer_that_dies_while_its_window_is_closed_is_given_up() {
-    let config = KcpConfig { dead_link: secs(10), ..config() };
+    let config = KcpConfig { stall_timeout: secs(10), ..config() };
     let mut world = World::pair(&config, link(40, 0), 3);
     let app = world.connect(CLIENT, SERVER, None);
     world.run(secs(2));
