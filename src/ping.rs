@@ -15,7 +15,7 @@ use super::spawn::{resolve, AsyncToSocketAddrs};
 use super::transport::{canonical, Datagrams, Transport, UdpTransport};
 use crate::{KcpConfig, KcpError};
 use smol_kcp_proto::time::Time;
-use smol_kcp_proto::wire::{self, Header, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_RST};
+use smol_kcp_proto::wire::{Header, View, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_RST};
 use smol_kcp_proto::Random;
 
 /// Datagrams received at a time: one is expected.
@@ -219,12 +219,13 @@ fn is_refused(error: &std::io::Error) -> bool {
 
 /// Returns whether `datagram` has a reset or an acknowledgement that repeats clock and number.
 fn answers(question: &Header, datagram: &[u8]) -> bool {
-    wire::check(datagram).is_ok_and(|first| first.conv == question.conv)
-        && wire::segments(datagram).flatten().any(|segment| {
-            let Header { cmd, frg, sn, ts, .. } = segment.header;
-            (cmd == CMD_ACK || (cmd, frg) == (CMD_WINS, CODE_RST))
-                && (sn, ts) == (question.sn, question.ts)
-        })
+    let is_answer = |header: Header| {
+        let Header { cmd, frg, sn, ts, .. } = header;
+        (cmd == CMD_ACK || (cmd, frg) == (CMD_WINS, CODE_RST))
+            && (sn, ts) == (question.sn, question.ts)
+    };
+    View::new(datagram)
+        .is_ok_and(|view| view.conv() == question.conv && view.headers().any(is_answer))
 }
 
 impl fmt::Debug for KcpPing {

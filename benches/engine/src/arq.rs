@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use smol_kcp_proto::arq::{ArqParams, DirectRead, Engine};
 use smol_kcp_proto::time::Time;
+use smol_kcp_proto::wire::View;
 use smol_kcp_proto::{EngineKind, KcpConfig, KcpNoDelayConfig};
 
 pub const MTU: usize = 1400;
@@ -185,7 +186,8 @@ impl Arq for Ours {
         let room = self.room.saturating_sub(self.got.len());
         let now = Time::from_millis(now);
         let reader = DirectRead { into: &mut self.got, room };
-        assert!(self.engine.handle_datagram_for(now, datagram, reader).is_ok());
+        let view = View::new(datagram).expect("our own");
+        assert!(self.engine.handle_datagram_for(now, &view, reader).is_ok());
     }
 
     fn flush(&mut self, now: u64) {

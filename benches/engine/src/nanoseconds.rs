@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use criterion::{Bencher, Criterion};
 use smol_kcp_proto::arq::Engine;
 use smol_kcp_proto::time::Time;
-use smol_kcp_proto::wire::{Header, CMD_PUSH, CMD_WINS};
+use smol_kcp_proto::wire::{Header, View, CMD_PUSH, CMD_WINS};
 use smol_kcp_proto::{EngineKind, KcpConfig, KcpNoDelayConfig};
 
 use crate::arq::{fresh, Arq, Kind, Wire, CONV, MSS};
@@ -115,7 +115,9 @@ fn engine(kind: EngineKind, stream: bool) -> Engine {
 /// The peer has everything below `una`.
 fn hear(engine: &mut Engine, una: u32) {
     let header = Header { conv: CONV, cmd: CMD_WINS, wnd: WINDOW, una, ..Header::default() };
-    assert!(engine.handle_datagram(NOW, &header.encode()).is_ok());
+    let datagram = header.encode();
+    let view = View::new(&datagram).expect("our own");
+    assert!(engine.handle_datagram(NOW, &view).is_ok());
 }
 
 /// An engine with so many segments in flight.

@@ -1,6 +1,6 @@
 //! Control segments: those of a session, and those that answer a datagram where there is no session.
 
-use crate::wire::{self, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, CODE_RST, HEADER_LEN};
+use crate::wire::{self, Header, View, CMD_WASK, CMD_WINS, CODE_HELLO, CODE_RST, HEADER_LEN};
 
 /// A control segment that waits to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,20 +16,14 @@ pub(crate) struct Control {
 /// small.
 pub(crate) const QUIET_WINDOW: u16 = 32;
 
-/// The first segment of a datagram with a clock or nonce of its sender's own, which nobody guesses.
-/// ACKs, and the answers to probes, repeat what they were sent: an echo of them proves nothing.
+/// The first segment of an own datagram that an RST may echo.
 pub(crate) fn reset_echo(datagram: &[u8]) -> Option<Header> {
-    wire::segments(datagram).flatten().map(|segment| segment.header).find(can_be_reset)
-}
-
-/// Is it such a segment?
-pub(crate) fn can_be_reset(header: &Header) -> bool {
-    matches!(header.cmd, CMD_PUSH | CMD_WASK) || (header.cmd, header.frg) == (CMD_WINS, CODE_HELLO)
+    wire::segments(datagram).flatten().map(|segment| segment.header).find(Header::can_be_reset)
 }
 
 /// The RST that answers `datagram`; `None` if that only answers something itself.
-pub(crate) fn rst_for(datagram: &[u8]) -> Option<[u8; HEADER_LEN]> {
-    let Header { conv, sn, ts, .. } = reset_echo(datagram)?;
+pub(crate) fn rst_for(datagram: &View<'_>) -> Option<[u8; HEADER_LEN]> {
+    let Header { conv, sn, ts, .. } = datagram.reset_echo()?;
     let reset =
         Header { conv, cmd: CMD_WINS, frg: CODE_RST, wnd: QUIET_WINDOW, ts, sn, una: 0, len: 0 };
     Some(reset.encode())
@@ -43,9 +37,7 @@ pub(crate) fn no_room(conv: u32, (client, server): (u32, u32)) -> [u8; HEADER_LE
 }
 
 /// The nonce of the HELLO in a datagram.
-pub(crate) fn hello_nonce(datagram: &[u8]) -> Option<u32> {
-    wire::segments(datagram)
-        .flatten()
-        .find(|s| (s.header.cmd, s.header.frg) == (CMD_WASK, CODE_HELLO))
-        .map(|s| s.header.sn)
+pub(crate) fn hello_nonce(datagram: &View<'_>) -> Option<u32> {
+    let is_hello = |header: &Header| (header.cmd, header.frg) == (CMD_WASK, CODE_HELLO);
+    datagram.headers().find(is_hello).map(|hello| hello.sn)
 }

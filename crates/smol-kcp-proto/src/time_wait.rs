@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::control::{hello_nonce, rst_for, QUIET_WINDOW};
 use crate::time::Time;
-use crate::wire::{self, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, HEADER_LEN};
+use crate::wire::{Header, View, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, HEADER_LEN};
 
 /// What is remembered of an ended session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,24 +86,21 @@ impl TimeWaitEntry {
     }
 
     /// The answer to a late datagram, never longer than it.
-    pub(crate) fn answer(&self, datagram: &[u8]) -> Option<[u8; HEADER_LEN]> {
-        let first = Header::decode(datagram)?;
+    pub(crate) fn answer(&self, datagram: &View<'_>) -> Option<[u8; HEADER_LEN]> {
         // Should it be a new conversation after all, its client is to learn that it has to wait.
         if self.reset || (self.nonce.is_none() && hello_nonce(datagram).is_some()) {
             return rst_for(datagram);
         }
         // `una` acknowledges retransmissions, the code a repeated FIN.
         let sn = self.peer_fin.unwrap_or(self.una);
-        let due = wire::segments(datagram)
-            .flatten()
-            .any(|segment| matches!(segment.header.cmd, CMD_PUSH | CMD_WASK));
+        let due = datagram.has(CMD_PUSH) || datagram.has(CMD_WASK);
         due.then(|| {
             Header {
-                conv: first.conv,
+                conv: datagram.conv(),
                 cmd: CMD_WINS,
                 frg: CODE_FIN,
                 wnd: QUIET_WINDOW,
-                ts: first.ts,
+                ts: datagram.first().ts,
                 sn,
                 una: self.una,
                 len: 0,
@@ -141,12 +138,13 @@ mod tests {
     #[test]
     fn a_late_retransmission_is_acknowledged_and_an_answer_is_not_answered() {
         let push = Header { conv: 9, cmd: CMD_PUSH, sn: 6, ts: 5, ..Header::default() };
-        let answer = Header::decode(&REST.answer(&push.encode()).unwrap()).unwrap();
+        let answer =
+            Header::decode(&REST.answer(&View::new(&push.encode()).unwrap()).unwrap()).unwrap();
         assert_eq!((answer.frg, answer.una, answer.sn), (CODE_FIN, 7, 7));
         let wins = Header { cmd: CMD_WINS, ..push };
-        assert_eq!(REST.answer(&wins.encode()), None);
-        assert_eq!(rst_for(&wins.encode()), None);
-        let reset = Header::decode(&rst_for(&push.encode()).unwrap()).unwrap();
+        assert_eq!(REST.answer(&View::new(&wins.encode()).unwrap()), None);
+        assert_eq!(rst_for(&View::new(&wins.encode()).unwrap()), None);
+        let reset = Header::decode(&rst_for(&View::new(&push.encode()).unwrap()).unwrap()).unwrap();
         assert_eq!((reset.frg, reset.sn, reset.ts), (CODE_RST, 6, 5));
     }
 }

@@ -71,6 +71,14 @@ impl Header {
         })
     }
 
+    /// Returns whether an RST may echo this segment: it has a clock or a nonce of its sender's own, which
+    /// nobody guesses. ACKs, and the answers to probes, repeat what they were sent: an echo of them proves
+    /// nothing.
+    #[inline]
+    pub(crate) fn can_be_reset(&self) -> bool {
+        matches!(self.cmd, CMD_PUSH | CMD_WASK) || (self.cmd, self.frg) == (CMD_WINS, CODE_HELLO)
+    }
+
     /// The header as it travels.
     #[inline]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
@@ -112,14 +120,105 @@ pub enum Malformed {
     Conv,
 }
 
+/// A datagram that has been checked: a row of whole segments of one conversation. What all who look at it
+/// want to know is gathered in the same walk.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    bytes: &'a [u8],
+    conv: u32,
+    una: u32,
+    wnd: u16,
+    /// A bit for each `cmd` that occurs.
+    commands: u8,
+    /// Where the first segment begins that an RST may echo, or [`NOWHERE`].
+    echo_at: usize,
+}
+
+/// Beyond every datagram.
+const NOWHERE: usize = usize::MAX;
+
+impl<'a> View<'a> {
+    /// Checks that all of `datagram` is well formed.
+    ///
+    /// # Errors
+    /// The first fault found. `ikcp_input` would already have applied the segments before it.
+    #[inline]
+    pub fn new(datagram: &'a [u8]) -> Result<View<'a>, Malformed> {
+        let Header { conv, una, wnd, .. } = Header::decode(datagram).ok_or(Malformed::Short)?;
+        let mut view = View { bytes: datagram, conv, una, wnd, commands: 0, echo_at: NOWHERE };
+        let mut rest = datagram;
+        while let Some(header) = Header::decode(rest) {
+            if !(CMD_PUSH..=CMD_WINS).contains(&header.cmd) {
+                return Err(Malformed::Command);
+            }
+            let body = &rest[HEADER_LEN..];
+            if header.len as usize > body.len() {
+                return Err(Malformed::Length);
+            }
+            if header.conv != conv {
+                return Err(Malformed::Conv);
+            }
+            view.commands |= 1 << (header.cmd - CMD_PUSH);
+            if view.echo_at == NOWHERE && header.can_be_reset() {
+                view.echo_at = datagram.len() - rest.len();
+            }
+            if diff(header.una, view.una) >= 0 {
+                (view.una, view.wnd) = (header.una, header.wnd);
+            }
+            rest = &body[header.len as usize..];
+        }
+        Ok(view)
+    }
+
+    /// Returns the whole datagram, padding included.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Returns the conversation.
+    pub fn conv(&self) -> u32 {
+        self.conv
+    }
+
+    /// Returns the first header.
+    pub fn first(&self) -> Header {
+        Header::decode(self.bytes).unwrap_or_default()
+    }
+
+    /// Returns the newest `una`, and the window that came with it.
+    pub fn newest(&self) -> (u32, u16) {
+        (self.una, self.wnd)
+    }
+
+    /// Returns whether there is a segment with this `cmd`.
+    pub fn has(&self, cmd: u8) -> bool {
+        self.commands & 1u8.checked_shl(u32::from(cmd.wrapping_sub(CMD_PUSH))).unwrap_or(0) != 0
+    }
+
+    /// Returns the first segment that an RST may echo.
+    pub(crate) fn reset_echo(&self) -> Option<Header> {
+        Header::decode(self.bytes.get(self.echo_at..)?)
+    }
+
+    /// Iterates over the segments, in order.
+    pub fn segments(&self) -> impl Iterator<Item = Segment<'a>> {
+        segments(self.bytes).flatten()
+    }
+
+    /// Iterates over their headers.
+    pub fn headers(&self) -> impl Iterator<Item = Header> + 'a {
+        self.segments().map(|segment| segment.header)
+    }
+}
+
 /// Iterates over the segments of a datagram and ends at the first fault.
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
     rest: &'a [u8],
 }
 
-/// The segments of `datagram`, in order. A caller that must not act on half a datagram runs
-/// [`check`] first.
+/// The segments of `datagram`, in order. A caller that must not act on half a datagram makes a [`View`]
+/// of it.
 pub fn segments(datagram: &[u8]) -> Segments<'_> {
     Segments { rest: datagram }
 }
@@ -143,21 +242,6 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// Checks that all of `datagram` is well formed and returns its first header.
-///
-/// # Errors
-/// The first fault found. `ikcp_input` would already have applied the segments before it.
-pub fn check(datagram: &[u8]) -> Result<Header, Malformed> {
-    let mut first = None;
-    for segment in segments(datagram) {
-        let header = segment?.header;
-        if first.get_or_insert(header).conv != header.conv {
-            return Err(Malformed::Conv);
-        }
-    }
-    first.ok_or(Malformed::Short)
-}
-
 /// How far sequence number or clock `a` is ahead of `b`; negative if it is behind. Safe around the
 /// wrap of 32 bits, as `_itimediff` of `ikcp.c` is.
 pub const fn diff(a: u32, b: u32) -> i32 {
@@ -177,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_recorded_packet_reads_and_writes_back() {
-        let header = check(&RECORDED).unwrap();
+        let header = View::new(&RECORDED).unwrap().first();
         assert_eq!(
             header,
             Header { conv: 0xcff47f37, cmd: CMD_PUSH, wnd: 512, ts: 2199, len: 8, ..header }
@@ -197,10 +281,30 @@ mod tests {
         two[20] = 0;
         two.extend_from_slice(&two.clone());
         two[24] ^= 1;
+        let check = |datagram: &[u8]| View::new(datagram).map(|_| ());
         assert_eq!(check(&RECORDED[..23]), Err(Malformed::Short));
         assert_eq!(check(&long), Err(Malformed::Length));
         assert_eq!(check(&command), Err(Malformed::Command));
         assert_eq!(check(&two), Err(Malformed::Conv));
+    }
+
+    #[test]
+    fn a_view_gathers_what_counts() {
+        let plain = |cmd, una, wnd| Header { conv: 7, cmd, una, wnd, ..Header::default() };
+        let datagram = [
+            plain(CMD_ACK, 5, 10).encode(),
+            plain(CMD_ACK, u32::MAX, 11).encode(),
+            Header { sn: 3, ts: 4, ..plain(CMD_WASK, 6, 12) }.encode(),
+            plain(CMD_WASK, 6, 13).encode(),
+        ];
+        let datagram = datagram.as_flattened();
+        let view = View::new(datagram).unwrap();
+        assert_eq!((view.conv(), view.newest(), view.bytes()), (7, (6, 13), datagram));
+        let has = [80, CMD_PUSH, CMD_ACK, CMD_WASK, CMD_WINS, 85, 0].map(|cmd| view.has(cmd));
+        assert_eq!(has, [false, false, true, true, false, false, false]);
+        assert_eq!(view.reset_echo().map(|echo| (echo.sn, echo.ts)), Some((3, 4)));
+        assert_eq!(view.headers().count(), 4);
+        assert_eq!(View::new(&datagram[..2 * HEADER_LEN]).unwrap().reset_echo(), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) use self::ring::BufferPool;
 use crate::config::{EngineKind, KcpConfig};
 use crate::error::KcpError;
 use crate::time::Time;
-use crate::wire::Header;
+use crate::wire::{Header, View};
 
 /// What an engine is born with.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,7 @@ pub struct DirectRead<'a> {
 /// Why a whole datagram was refused; nothing of it has been applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// Not well formed, or of another conversation.
+    /// Of another conversation.
     Malformed,
     /// Its `una` acknowledges what was never sent.
     Una,
@@ -216,7 +216,11 @@ impl Engine {
     }
 
     /// Applies a datagram: ACKs, `una`, the peer's window, data.
-    pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) -> Result<Received, Rejection> {
+    pub fn handle_datagram(
+        &mut self,
+        now: Time,
+        datagram: &View<'_>,
+    ) -> Result<Received, Rejection> {
         each!(self, engine => engine.handle_datagram(now, datagram))
     }
 
@@ -226,7 +230,7 @@ impl Engine {
     pub fn handle_datagram_for(
         &mut self,
         now: Time,
-        datagram: &[u8],
+        datagram: &View<'_>,
         reader: DirectRead<'_>,
     ) -> Result<Received, Rejection> {
         match self {

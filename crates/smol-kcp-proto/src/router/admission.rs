@@ -9,7 +9,7 @@ use crate::error::KcpError;
 use crate::secret::COOKIE_LASTS;
 use crate::session::{question, Proof, Role, Session, SessionParams};
 use crate::time::Time;
-use crate::wire::{self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, HEADER_LEN};
+use crate::wire::{diff, Header, View, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, HEADER_LEN};
 
 /// The smallest receive window (`IKCP_WND_RCV`).
 const MIN_WINDOW: u16 = 128;
@@ -19,17 +19,12 @@ const MIN_WINDOW: u16 = 128;
 const EARLY: i32 = 128;
 
 impl Router {
-    pub(super) fn handle_unrouted(
-        &mut self,
-        now: Time,
-        from: SocketAddr,
-        conv: u32,
-        datagram: &[u8],
-    ) {
+    pub(super) fn handle_unrouted(&mut self, now: Time, from: SocketAddr, datagram: &View<'_>) {
+        let conv = datagram.conv();
         if conv == 0 {
             return self.handle_asker(now, from, datagram);
         }
-        if self.adopt(now, from, conv, datagram) {
+        if self.adopt(now, from, datagram) {
             return;
         }
         let find = || Proof::find(&self.secret, now, from, self.sn_base, datagram);
@@ -51,13 +46,13 @@ impl Router {
             }
         }
         if let Some(proof) = proof {
-            return self.admit_proven(now, from, conv, proof, datagram);
+            return self.admit_proven(now, from, proof, datagram);
         }
-        if self.handle_new_path(now, from, conv, datagram) {
+        if self.handle_new_path(now, from, datagram) {
             return;
         }
         if self.accepting && (nonce.is_some() || self.is_opening(datagram)) {
-            return self.admit(now, from, conv, nonce, datagram, false);
+            return self.admit(now, from, nonce, datagram, false);
         }
         self.stats.unknown = self.stats.unknown.wrapping_add(1);
         if self.may_be_early(now, datagram) {
@@ -71,18 +66,17 @@ impl Router {
 
     /// A client that was answered without a record sends data, and its proof is late or lost: it will
     /// be repeated, and a reset would end its stream. Such a client marks its `una`.
-    fn may_be_early(&self, now: Time, datagram: &[u8]) -> bool {
+    fn may_be_early(&self, now: Time, datagram: &View<'_>) -> bool {
         let pressed = self.stateless_at.is_some_and(|at| now.since(at) < COOKIE_LASTS);
         let una = self.sn_base.wrapping_sub(1);
-        pressed && Header::decode(datagram).is_some_and(|header| header.una == una)
+        pressed && datagram.first().una == una
     }
 
     /// A stock peer's first words: data from the beginning of a conversation, nothing of which
     /// claims to be part of an established one.
-    fn is_opening(&self, datagram: &[u8]) -> bool {
+    fn is_opening(&self, datagram: &View<'_>) -> bool {
         let mut pushes = 0;
-        for segment in wire::segments(datagram).flatten() {
-            let header = segment.header;
+        for header in datagram.headers() {
             let early = (0..EARLY).contains(&diff(header.sn, self.sn_base));
             match header.cmd {
                 CMD_PUSH if header.una == self.sn_base && early => pushes += 1,
@@ -95,7 +89,7 @@ impl Router {
 
     /// tokio_kcp's habit: conversation 0 asks the listener for a number. Until the peer uses it,
     /// what it sends under 0 belongs to the same session.
-    fn handle_asker(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
+    fn handle_asker(&mut self, now: Time, from: SocketAddr, datagram: &View<'_>) {
         let known = self.unnumbered.get(&from).copied();
         if known.is_none()
             && !(self.accepting && (hello_nonce(datagram).is_some() || self.is_opening(datagram)))
@@ -107,12 +101,13 @@ impl Router {
             Some(session) => session.conv(),
             None => self.free_conv(from),
         };
-        let mut renamed = datagram.to_vec();
+        let mut renamed = datagram.bytes().to_vec();
         let mut at = 0;
-        for segment in wire::segments(datagram).flatten() {
+        for segment in datagram.segments() {
             renamed[at..at + 4].copy_from_slice(&conv.to_le_bytes());
             at += HEADER_LEN + segment.payload.len();
         }
+        let Ok(renamed) = View::new(&renamed) else { return };
         match known {
             Some(key) => {
                 if let Some(session) = self.sessions.get_mut(key) {
@@ -120,12 +115,13 @@ impl Router {
                     self.reschedule(now, key);
                 }
             }
-            None => self.admit(now, from, conv, hello_nonce(datagram), &renamed, true),
+            None => self.admit(now, from, hello_nonce(datagram), &renamed, true),
         }
     }
 
     /// Our own client that asked for a number learns it from the first answer.
-    fn adopt(&mut self, now: Time, from: SocketAddr, conv: u32, datagram: &[u8]) -> bool {
+    fn adopt(&mut self, now: Time, from: SocketAddr, datagram: &View<'_>) -> bool {
+        let conv = datagram.conv();
         let Some(&key) = self.routes.get(&(0, from)) else { return false };
         let Some(session) = self.sessions.get_mut(key) else { return false };
         if session.role() != Role::Client {
@@ -147,11 +143,11 @@ impl Router {
         &mut self,
         now: Time,
         from: SocketAddr,
-        conv: u32,
         nonce: Option<u32>,
-        datagram: &[u8],
+        datagram: &View<'_>,
         asked: bool,
     ) {
+        let conv = datagram.conv();
         let limit = self.config.max_unconfirmed.min(self.config.max_sessions);
         let pressed = 2 * self.unconfirmed.len() >= limit;
         if pressed || self.routes.len() >= self.config.max_sessions {
@@ -180,14 +176,8 @@ impl Router {
     }
 
     /// Opens a session for a newcomer that has proved its address with nothing kept of it.
-    fn admit_proven(
-        &mut self,
-        now: Time,
-        from: SocketAddr,
-        conv: u32,
-        proof: Proof,
-        datagram: &[u8],
-    ) {
+    fn admit_proven(&mut self, now: Time, from: SocketAddr, proof: Proof, datagram: &View<'_>) {
+        let conv = datagram.conv();
         if !self.make_room(now, from, None) {
             if let Proof::Third { nonces } = proof {
                 self.answer(now, from, Some(no_room(conv, nonces)));

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{Key, Router};
 use crate::session::NewPath;
 use crate::time::Time;
+use crate::wire::View;
 
 /// Sessions of one conversation number that are asked whether a datagram from elsewhere is theirs.
 const MAX_CANDIDATES: usize = 8;
@@ -19,9 +20,9 @@ impl Router {
         &mut self,
         now: Time,
         from: SocketAddr,
-        conv: u32,
-        datagram: &[u8],
+        datagram: &View<'_>,
     ) -> bool {
+        let conv = datagram.conv();
         let lowest = SocketAddr::from(([0, 0, 0, 0], 0));
         let candidates: Vec<Key> = self
             .routes

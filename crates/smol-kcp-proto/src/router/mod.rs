@@ -33,7 +33,7 @@ use crate::config::KcpConfig;
 use crate::error::KcpError;
 use crate::stats::EndpointStats;
 use crate::time::Time;
-use crate::wire::{self, Header, CMD_WASK, CODE_HELLO};
+use crate::wire::{View, CMD_WASK, CODE_HELLO};
 
 /// A session's place. It stays taken as long as a handle to the session lives.
 pub type Key = usize;
@@ -144,17 +144,18 @@ impl Router {
     pub fn handle_datagram(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
         self.stats.datagrams_received = self.stats.datagrams_received.wrapping_add(1);
         self.stats.bytes_received = self.stats.bytes_received.wrapping_add(datagram.len() as u64);
-        let Ok(first) = wire::check(datagram) else {
+        let Ok(datagram) = View::new(datagram) else {
             self.stats.malformed = self.stats.malformed.wrapping_add(1);
             return;
         };
-        match self.routes.get(&(first.conv, from)) {
-            Some(&key) => self.deliver(now, key, &first, datagram),
-            None => self.handle_unrouted(now, from, first.conv, datagram),
+        match self.routes.get(&(datagram.conv(), from)) {
+            Some(&key) => self.deliver(now, key, &datagram),
+            None => self.handle_unrouted(now, from, &datagram),
         }
     }
 
-    fn deliver(&mut self, now: Time, key: Key, first: &Header, datagram: &[u8]) {
+    fn deliver(&mut self, now: Time, key: Key, datagram: &View<'_>) {
+        let first = datagram.first();
         let Some(session) = self.sessions.get_mut(key) else { return };
         // The codes of the handshake come first in a datagram.
         if first.cmd >= CMD_WASK && first.frg == CODE_HELLO {
@@ -168,7 +169,7 @@ impl Router {
                     self.heed_restart(now, peer, key, Before::Waiting);
                     self.reschedule(now, key);
                     self.time_wait.wake(conv, peer);
-                    return self.handle_unrouted(now, peer, conv, datagram);
+                    return self.handle_unrouted(now, peer, datagram);
                 }
                 Some(_) => return,
                 None => {}

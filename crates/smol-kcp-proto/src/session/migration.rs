@@ -15,7 +15,7 @@ use super::{question, Control, PeerKind, Session};
 use crate::secret::path_proof;
 use crate::time::{earliest, Time};
 use crate::wire::{
-    self, diff, Header, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, CODE_PATH, CODE_PLAIN,
+    diff, Header, View, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, CODE_PATH, CODE_PLAIN,
     HEADER_LEN,
 };
 
@@ -60,7 +60,7 @@ impl Session {
         &mut self,
         now: Time,
         from: SocketAddr,
-        datagram: &[u8],
+        datagram: &View<'_>,
     ) -> NewPath {
         if self.error.is_some() || !self.confirmed {
             return NewPath::Implausible;
@@ -93,10 +93,10 @@ impl Session {
 
     /// Is every segment possible as the peer's next, and does one of them show what only the peer
     /// knows?
-    fn continues(&self, now: Time, datagram: &[u8]) -> bool {
+    fn continues(&self, now: Time, datagram: &View<'_>) -> bool {
         let mut shows = false;
-        for segment in wire::segments(datagram).flatten() {
-            let header = &segment.header;
+        for header in &mut datagram.headers() {
+            let header = &header;
             let opening = header.cmd == CMD_WASK && header.frg == CODE_HELLO
                 || header.cmd == CMD_PUSH
                     && header.una == self.sn_base
@@ -146,11 +146,11 @@ impl Session {
         self.peer_kind == PeerKind::Native && self.hello_nonces.is_some()
     }
 
-    fn is_proof(&self, challenge: &Challenge, datagram: &[u8]) -> bool {
+    fn is_proof(&self, challenge: &Challenge, datagram: &View<'_>) -> bool {
         let token = challenge.token;
         let native = self.hello_nonces.filter(|_| self.peer_kind == PeerKind::Native);
-        wire::segments(datagram).flatten().any(|segment| {
-            let Header { cmd, frg, sn, ts, .. } = segment.header;
+        datagram.headers().any(|header| {
+            let Header { cmd, frg, sn, ts, .. } = header;
             match native {
                 Some(nonces) => {
                     (cmd, frg) == (CMD_WINS, CODE_PATH)

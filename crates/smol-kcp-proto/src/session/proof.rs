@@ -13,7 +13,7 @@ use crate::error::KcpError;
 use crate::secret::Secret;
 use crate::time::Time;
 use crate::wire::{
-    self, Header, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, CODE_PLAIN, HEADER_LEN,
+    Header, View, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, CODE_PLAIN, HEADER_LEN,
 };
 
 /// A session whose peer has proved nothing ends after so long. A slower peer is let in by its
@@ -58,10 +58,10 @@ impl Proof {
         now: Time,
         addr: SocketAddr,
         sn_base: u32,
-        datagram: &[u8],
+        datagram: &View<'_>,
     ) -> Option<Proof> {
-        wire::segments(datagram).flatten().find_map(|segment| {
-            let Header { conv, cmd, frg, sn, ts, .. } = segment.header;
+        datagram.headers().find_map(|header| {
+            let Header { conv, cmd, frg, sn, ts, .. } = header;
             match (cmd, frg) {
                 (CMD_WINS, CODE_HELLO) if secret.is_cookie(now, (addr, conv, ts), sn) => {
                     Some(Proof::Third { nonces: (ts, sn) })
@@ -104,7 +104,7 @@ impl Session {
 
     /// Looks for a proof in what an unproven peer sends. `false`: there is none, and enough has come
     /// already.
-    pub(super) fn hear_unproven(&mut self, now: Time, datagram: &[u8]) -> bool {
+    pub(super) fn hear_unproven(&mut self, now: Time, datagram: &View<'_>) -> bool {
         match Proof::find(&self.secret, now, self.peer, self.sn_base, datagram) {
             Some(proof) => {
                 // The answer took the path's round trip; if it answers an earlier question, longer.
@@ -226,10 +226,10 @@ impl Session {
     }
 
     /// What a HELLO or a third leg at the address of this session says of another life of its peer.
-    pub(crate) fn another_life(&self, now: Time, datagram: &[u8]) -> Option<AnotherLife> {
+    pub(crate) fn another_life(&self, now: Time, datagram: &View<'_>) -> Option<AnotherLife> {
         let (client, _) = self.hello_nonces.filter(|_| self.role == Role::Server)?;
-        wire::segments(datagram).flatten().find_map(|segment| {
-            let Header { conv, cmd, frg, sn, ts, .. } = segment.header;
+        datagram.headers().find_map(|header| {
+            let Header { conv, cmd, frg, sn, ts, .. } = header;
             match (cmd, frg) {
                 (CMD_WASK, CODE_HELLO) if sn != client => Some(AnotherLife::Asks { nonce: sn }),
                 (CMD_WINS, CODE_HELLO)

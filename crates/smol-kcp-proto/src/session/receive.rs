@@ -5,11 +5,10 @@ use std::time::Duration;
 use super::proof::before;
 use super::{Control, Fin, PeerKind, Role, Session, READABLE, WRITABLE};
 use crate::arq::{DirectRead, Rejection};
-use crate::control::can_be_reset;
 use crate::error::KcpError;
 use crate::time::Time;
 use crate::wire::{
-    self, diff, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PATH, CODE_PLAIN,
+    diff, Header, View, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PATH, CODE_PLAIN,
     CODE_RST,
 };
 
@@ -21,9 +20,10 @@ const SEED_MAX: Duration = Duration::from_secs(10);
 
 impl Session {
     /// Acts on a well-formed datagram of this conversation that came from the peer's address.
-    pub(crate) fn handle_datagram(&mut self, now: Time, datagram: &[u8]) {
+    pub(crate) fn handle_datagram(&mut self, now: Time, datagram: &View<'_>) {
         self.stats.datagrams_received = self.stats.datagrams_received.wrapping_add(1);
-        self.stats.wire_received = self.stats.wire_received.wrapping_add(datagram.len() as u64);
+        self.stats.wire_received =
+            self.stats.wire_received.wrapping_add(datagram.bytes().len() as u64);
         if self.error.is_some() || !(self.confirmed || self.hear_unproven(now, datagram)) {
             return;
         }
@@ -57,35 +57,29 @@ impl Session {
         let acked = unacked.saturating_sub(self.engine.unacked());
         self.drained = self.drained.wrapping_add(acked * self.config.mss());
         self.confirmed |= handled.proven;
-        let mut genuine = handled.proven || handled.progress || handled.pushed;
         // Does the peer take back what it has acknowledged? A restarted stock peer that knows
         // nothing of the conversation does, in all that it says: it may acknowledge what is out of
         // order for it, and answer probes, but it is not the one that was there. A datagram overtaken
         // on its way looks the same, and is followed by others. Our own code says RST instead, and
         // may say "one before the beginning".
-        let mut forgetful = self.peer_kind != PeerKind::Native;
-        let mut echo = None;
-        for segment in wire::segments(datagram).flatten() {
-            let header = &segment.header;
-            if diff(header.una, self.peer_una) >= 0 {
-                self.peer_una = header.una;
-                forgetful = false;
-            }
-            if echo.is_none() && can_be_reset(header) {
-                echo = Some((header.sn, header.ts));
-                self.hear_clock(now, header);
-            }
-            genuine |= self.handle_control(now, header);
-            let asks = header.cmd == CMD_PUSH && header.sn == before(self.sn_base);
-            if self.third.is_some() && header.frg != CODE_HELLO && !asks {
-                // A server says more only once it has the proof.
-                self.third = None;
-            }
+        let (una, _) = datagram.newest();
+        let went_back = diff(una, self.peer_una) < 0;
+        if !went_back {
+            self.peer_una = una;
+        }
+        let forgetful = went_back && self.peer_kind != PeerKind::Native;
+        if let Some(echo) = datagram.reset_echo() {
+            self.last = Some((echo.sn, echo.ts));
+            self.hear_clock(now, &echo);
+        }
+        let mut genuine =
+            handled.proven || handled.progress || handled.pushed || datagram.has(CMD_PUSH);
+        if datagram.has(CMD_WASK) || datagram.has(CMD_WINS) || self.third.is_some() {
+            genuine |= self.handle_controls(now, datagram);
             if self.error.is_some() {
                 return;
             }
         }
-        self.last = echo.or(self.last);
         if handled.progress && !forgetful {
             self.last_progress_at = now;
         }
@@ -122,6 +116,23 @@ impl Session {
         }
     }
 
+    /// Acts on the control segments; `false` where they prove nothing about the peer.
+    fn handle_controls(&mut self, now: Time, datagram: &View<'_>) -> bool {
+        let mut genuine = false;
+        for header in &mut datagram.headers() {
+            genuine |= self.handle_control(now, &header);
+            let asks = header.cmd == CMD_PUSH && header.sn == before(self.sn_base);
+            if self.third.is_some() && header.frg != CODE_HELLO && !asks {
+                // A server says more only once it has the proof.
+                self.third = None;
+            }
+            if self.error.is_some() {
+                break;
+            }
+        }
+        genuine
+    }
+
     /// Acts on a probe, an answer or one of our codes; `false` where it proves nothing about the
     /// peer.
     fn handle_control(&mut self, now: Time, header: &Header) -> bool {
@@ -136,7 +147,7 @@ impl Session {
             (CMD_WINS, CODE_RST) => return self.handle_reset(header),
             (CMD_WINS, _) => self.handle_wins(),
             // ACKs and data are the engine's.
-            (_, _) => return header.cmd == CMD_PUSH,
+            (_, _) => return false,
         }
         true
     }

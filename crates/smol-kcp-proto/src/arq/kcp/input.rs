@@ -9,20 +9,18 @@ use super::{KcpEngine, ALIAS};
 use crate::arq::knobs::{FRG_MAX, PAST, RTT_MAX};
 use crate::arq::{Received, Rejection};
 use crate::time::Time;
-use crate::wire::{self, diff, Header, Segment, CMD_ACK, CMD_PUSH, CMD_WINS};
+use crate::wire::{diff, Header, Segment, View, CMD_ACK, CMD_PUSH, CMD_WINS};
 
 impl KcpEngine {
     pub(crate) fn handle_datagram(
         &mut self,
         now: Time,
-        datagram: &[u8],
+        datagram: &View<'_>,
     ) -> Result<Received, Rejection> {
-        let first = wire::check(datagram).map_err(|_| Rejection::Malformed)?;
-        if first.conv != self.conv {
+        if datagram.conv() != self.conv {
             return Err(Rejection::Malformed);
         }
-        let snd_nxt = self.flight.next();
-        if wire::segments(datagram).flatten().any(|s| diff(s.header.una, snd_nxt) > 0) {
+        if diff(datagram.newest().0, self.flight.next()) > 0 {
             return Err(Rejection::Una);
         }
 
@@ -35,7 +33,7 @@ impl KcpEngine {
         let mut handled = Received::default();
         let mut scratch = mem::take(&mut self.scratch);
         scratch.clear();
-        for segment in wire::segments(datagram).flatten() {
+        for segment in datagram.segments() {
             // ACKs are judged by what was in flight before the datagram: the `una` beside them
             // often covers their segment already, and they measure the round trip all the same.
             let (header, payload) = self.admit(&segment, &mut handled, &mut soonest);

@@ -7,13 +7,13 @@ use super::RingEngine;
 use crate::arq::knobs::{youngest, FRG_MAX, PAST};
 use crate::arq::{DirectRead, Received, Rejection};
 use crate::time::Time;
-use crate::wire::{diff, Header, CMD_ACK, CMD_PUSH, CMD_WINS, HEADER_LEN};
+use crate::wire::{diff, Header, View, CMD_ACK, CMD_PUSH, HEADER_LEN};
 
 impl RingEngine {
     pub(crate) fn handle_datagram(
         &mut self,
         now: Time,
-        datagram: &[u8],
+        datagram: &View<'_>,
     ) -> Result<Received, Rejection> {
         self.handle_datagram_for(now, datagram, None)
     }
@@ -21,7 +21,7 @@ impl RingEngine {
     pub(crate) fn handle_datagram_for(
         &mut self,
         now: Time,
-        datagram: &[u8],
+        datagram: &View<'_>,
         mut reader: Option<DirectRead<'_>>,
     ) -> Result<Received, Rejection> {
         let edge = self.peer_edge();
@@ -32,7 +32,7 @@ impl RingEngine {
         let mut handled = Received::default();
         let mut highest_acked = self.send_window.highest_acked();
         let (known, was_unknown) = (self.rtt.min, self.rtt.is_unknown());
-        let mut rest = datagram;
+        let mut rest = datagram.bytes();
         let mut after = rest;
         while let Some((header, payload)) = next_segment(&mut after) {
             match header.cmd {
@@ -90,32 +90,18 @@ impl RingEngine {
         heard && expected
     }
 
-    /// Checks all of a datagram before anything of it counts, and returns its newest `una` and the
-    /// window beside it, or what was known before: a datagram that was overtaken by a newer one on
-    /// the way is out of date.
-    fn check(&self, datagram: &[u8]) -> Result<(u32, u16), Rejection> {
-        let nxt = self.send_window.next();
-        let (mut una, mut window) = (self.peer_una, self.peer_window);
-        let mut is_known = true;
-        let mut rest = datagram;
-        while let Some((header, _)) = next_segment(&mut rest) {
-            if header.conv != self.conv || !(CMD_PUSH..=CMD_WINS).contains(&header.cmd) {
-                return Err(Rejection::Malformed);
-            }
-            if header.una == una {
-                window = header.wnd;
-                continue;
-            }
-            is_known &= diff(header.una, nxt) <= 0;
-            if diff(header.una, una) > 0 {
-                (una, window) = (header.una, header.wnd);
-            }
-        }
-        // What is left is padding, unless it is all there was or claims more payload than it has.
-        if rest.len() >= HEADER_LEN || datagram.len() < HEADER_LEN {
+    /// Checks what a datagram says of our segments before anything of it counts, and returns its newest
+    /// `una` and the window beside it, or what was known before: a datagram that was overtaken by a
+    /// newer one on the way is out of date.
+    fn check(&self, datagram: &View<'_>) -> Result<(u32, u16), Rejection> {
+        if datagram.conv() != self.conv {
             return Err(Rejection::Malformed);
         }
-        match is_known {
+        let (una, window) = datagram.newest();
+        if diff(una, self.peer_una) < 0 {
+            return Ok((self.peer_una, self.peer_window));
+        }
+        match diff(una, self.send_window.next()) <= 0 {
             true => Ok((una, window)),
             false => Err(Rejection::Una),
         }
@@ -198,8 +184,7 @@ fn youngest_before(known: u32, with_this: u32) -> u32 {
     }
 }
 
-/// Takes the next segment off the front of `rest`; `None` at the end of what is well formed. Says no
-/// more than that: [`RingEngine::check`] has told faults apart before anything is applied.
+/// Takes the next segment off the front of `rest`; `None` at the end, as all of it has been checked.
 #[inline(always)]
 fn next_segment<'a>(rest: &mut &'a [u8]) -> Option<(Header, &'a [u8])> {
     let header = Header::decode(rest)?;

@@ -250,7 +250,7 @@ fn hear_acks(
             }
         }
     }
-    let handled = engine.handle_datagram(ms(model.now), &datagram).unwrap();
+    let handled = engine.hear(ms(model.now), &datagram).unwrap();
     assert!(handled.proven && handled.progress && !handled.pushed);
     model.told_time = model.now;
     move_edge(engine, model, una);
@@ -275,7 +275,7 @@ fn hear_pushes(engine: &mut Engine, model: &mut Model, offsets: &[i64]) {
             }
         }
     }
-    engine.handle_datagram(ms(model.now), &datagram).unwrap();
+    engine.hear(ms(model.now), &datagram).unwrap();
     model.told_time = model.now;
     move_edge(engine, model, model.una);
 }
@@ -406,7 +406,7 @@ fn run(ops: &[Op]) {
             Op::PeerWindow(window) => {
                 model.peer_window = u64::from(*window);
                 let news = heard(&model, CMD_WINS).encode();
-                engine.handle_datagram(ms(model.now), &news).unwrap();
+                engine.hear(ms(model.now), &news).unwrap();
                 model.told_time = model.now;
                 let una = model.una;
                 move_edge(&mut engine, &mut model, una);

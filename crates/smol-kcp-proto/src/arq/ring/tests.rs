@@ -49,7 +49,7 @@ fn data_written_against_a_window_that_closed_long_ago_is_announced_by_a_probe() 
     let mut engine = ring(setup(&config)).unwrap();
     let una = SN_BASE;
     let closed = Header { conv: CONV, cmd: CMD_WINS, una, ..Header::default() };
-    engine.handle_datagram(ms(5), &closed.encode()).unwrap();
+    engine.hear(ms(5), &closed.encode()).unwrap();
     engine.flush(ms(5));
     assert_eq!(engine.poll_timeout(ms(5)), None);
     engine.write(&pattern(MSS)).unwrap();
@@ -96,9 +96,9 @@ fn an_echo_of_an_earlier_transmission_tells_that_the_later_one_was_in_vain() {
         let (sn, ts) = (SN_BASE.wrapping_add(sn), TS_BASE.wrapping_add(clock));
         Header { conv: CONV, cmd: CMD_ACK, wnd: 128, sn, ts, una: SN_BASE, ..Header::default() }
     };
-    engine.handle_datagram(ms(230), &ack(0, 0).encode()).unwrap();
+    engine.hear(ms(230), &ack(0, 0).encode()).unwrap();
     assert_eq!((engine.stats().spurious_retransmits, engine.stats().srtt_ms), (1, 230));
-    engine.handle_datagram(ms(240), &ack(1, 200).encode()).unwrap();
+    engine.hear(ms(240), &ack(1, 200).encode()).unwrap();
     assert_eq!((engine.stats().spurious_retransmits, engine.stats().min_rtt_ms), (1, 40));
 }
 
@@ -115,16 +115,16 @@ fn a_forged_ack_makes_little_be_sent_again() {
         engine.write(&pattern(10)).unwrap();
         emitted(&mut engine, ms(0));
         let first = Header { una: SN_BASE.wrapping_add(1), ..ack(0, 0, 1024) };
-        engine.handle_datagram(ms(100), &first.encode()).unwrap();
+        engine.hear(ms(100), &first.encode()).unwrap();
         engine.write(&pattern(1000 * MSS)).unwrap();
         assert_eq!(emitted(&mut engine, ms(100)).len(), 1000);
         let now = ms(100 + waited);
-        engine.handle_datagram(now, &ack(1000, 100, 1024).encode()).unwrap();
+        engine.hear(now, &ack(1000, 100, 1024).encode()).unwrap();
         engine.flush(now);
         let again = engine.stats().fast_retransmits;
         assert!(again <= most, "{again} after {waited} ms");
         // A true ACK a round trip later goes on from there.
-        engine.handle_datagram(ms(205), &ack(999, 100, 1024).encode()).unwrap();
+        engine.hear(ms(205), &ack(999, 100, 1024).encode()).unwrap();
         engine.flush(ms(205));
         let more = engine.stats().fast_retransmits - again;
         assert!((1..=64).contains(&more), "{more} by the second");
@@ -183,10 +183,10 @@ fn a_loss_does_not_stop_the_stream_as_long_as_the_budget_has_room() {
         let window = emitted(&mut one, ms(0));
         assert_eq!(window.len(), 128);
         for datagram in &window[1..] {
-            two.handle_datagram(ms(25), datagram).unwrap();
+            two.hear(ms(25), datagram).unwrap();
         }
         for datagram in emitted(&mut two, ms(25)) {
-            one.handle_datagram(ms(50), &datagram).unwrap();
+            one.hear(ms(50), &datagram).unwrap();
         }
         // The lost one, and what the window and the budget have room for.
         assert_eq!(emitted(&mut one, ms(50)).len(), sent);
@@ -206,20 +206,20 @@ fn an_overtaken_segment_that_comes_late_teaches_to_wait() {
     // The first of three is overtaken, sent again at once, and acknowledged after all 7 ms later.
     engine.write(&pattern(3 * MSS)).unwrap();
     assert_eq!(emitted(&mut engine, ms(0)).len(), 3);
-    engine.handle_datagram(ms(50), &ack(1, 0, 0)).unwrap();
-    engine.handle_datagram(ms(50), &ack(2, 0, 0)).unwrap();
+    engine.hear(ms(50), &ack(1, 0, 0)).unwrap();
+    engine.hear(ms(50), &ack(2, 0, 0)).unwrap();
     assert_eq!(emitted(&mut engine, ms(50)).len(), 1);
-    engine.handle_datagram(ms(57), &ack(0, 0, 3)).unwrap();
+    engine.hear(ms(57), &ack(0, 0, 3)).unwrap();
     assert_eq!(engine.stats().spurious_retransmits, 1);
     // The next one is waited for that long, and is not sent again.
     engine.write(&pattern(3 * MSS)).unwrap();
     assert_eq!(emitted(&mut engine, ms(100)).len(), 3);
-    engine.handle_datagram(ms(150), &ack(4, 100, 3)).unwrap();
-    engine.handle_datagram(ms(150), &ack(5, 100, 3)).unwrap();
+    engine.hear(ms(150), &ack(4, 100, 3)).unwrap();
+    engine.hear(ms(150), &ack(5, 100, 3)).unwrap();
     assert!(!engine.needs_flush());
     assert_eq!(engine.poll_timeout(ms(150)), Some(ms(158)));
     assert_eq!(emitted(&mut engine, ms(157)).len(), 0);
-    engine.handle_datagram(ms(157), &ack(3, 100, 6)).unwrap();
+    engine.hear(ms(157), &ack(3, 100, 6)).unwrap();
     assert_eq!((engine.poll_timeout(ms(157)), engine.stats().fast_retransmits), (None, 1));
 }
 
@@ -247,7 +247,7 @@ fn acks_that_una_covers_are_left_out_and_others_repeated_once_if_acks_get_lost()
     };
     let mut acks = |numbers: &[u32]| {
         for &number in numbers {
-            engine.handle_datagram(ms(1), &push(number)).unwrap();
+            engine.hear(ms(1), &push(number)).unwrap();
         }
         let datagrams = emitted(&mut engine, ms(1));
         let segments = datagrams.iter().flat_map(|datagram| wire::segments(datagram));
@@ -291,11 +291,11 @@ fn the_first_loss_of_a_thin_stream_is_repaired_after_one_and_a_half_round_trips(
         engine.write(&pattern(64)).unwrap();
         engine.flush(ms(0));
         engine.take_output(&mut |datagram| {
-            peer.handle_datagram(ms(20), datagram).unwrap();
+            peer.hear(ms(20), datagram).unwrap();
         });
         peer.flush(ms(20));
         peer.take_output(&mut |datagram| {
-            engine.handle_datagram(ms(40), datagram).unwrap();
+            engine.hear(ms(40), datagram).unwrap();
         });
         engine.write(&pattern(segments * MSS)).unwrap();
         engine.flush(ms(50));

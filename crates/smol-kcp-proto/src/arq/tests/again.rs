@@ -29,7 +29,7 @@ fn window(make: Make, resend: u32, count: usize) -> Engine {
     let mut engine = make(setup(&config)).unwrap();
     engine.write(b"first").unwrap();
     assert_eq!(pushed(&mut engine, ms(0)), [0]);
-    engine.handle_datagram(ms(100), &ack(0, 0, 1)).unwrap();
+    engine.hear(ms(100), &ack(0, 0, 1)).unwrap();
     engine.write(&pattern(count * MSS)).unwrap();
     assert_eq!(pushed(&mut engine, ms(100)).len(), count);
     engine
@@ -67,7 +67,7 @@ fn an_ack_sooner_than_a_round_trip_overtakes_nothing() {
                 for _ in 0..2 {
                     // A second time they acknowledge nothing.
                     let both = [ack(999, 100, 1), ack(1000, 100, 1)].concat();
-                    engine.handle_datagram(now, &both).unwrap();
+                    engine.hear(now, &both).unwrap();
                 }
                 assert_eq!(engine.stats().in_flight, 998);
                 // An eighth sooner than ever may be true.
@@ -84,10 +84,10 @@ fn an_ack_sooner_than_a_round_trip_overtakes_nothing() {
 fn what_an_early_ack_has_not_overtaken_a_true_one_does() {
     for &make in ENGINES {
         let mut engine = window(make, 2, 10);
-        engine.handle_datagram(ms(101), &ack(10, 100, 1)).unwrap();
+        engine.hear(ms(101), &ack(10, 100, 1)).unwrap();
         assert_eq!(pushed(&mut engine, ms(101)), []);
         for sn in [7, 8, 9] {
-            engine.handle_datagram(ms(200), &ack(sn, 100, 1)).unwrap();
+            engine.hear(ms(200), &ack(sn, 100, 1)).unwrap();
         }
         assert_eq!(pushed(&mut engine, ms(200)), [1, 2, 3, 4, 5, 6]);
     }
@@ -100,7 +100,7 @@ fn a_datagram_of_acks_lets_a_burst_leave_and_the_next_one_goes_on() {
             let mut engine = window(make, resend, 1000);
             let mut again = Vec::new();
             for sn in 901..=1000 {
-                engine.handle_datagram(ms(200), &ack(sn, 100, 1)).unwrap();
+                engine.hear(ms(200), &ack(sn, 100, 1)).unwrap();
                 let left = pushed(&mut engine, ms(200));
                 assert!(left.len() <= 64, "{} by {sn}", left.len());
                 again.extend(left);
@@ -120,7 +120,7 @@ fn what_no_further_ack_lets_go_leaves_by_its_timeout() {
     for &make in ENGINES {
         let mut engine = window(make, 2, 500);
         for sn in [498, 499, 500] {
-            engine.handle_datagram(ms(200), &ack(sn, 100, 1)).unwrap();
+            engine.hear(ms(200), &ack(sn, 100, 1)).unwrap();
             pushed(&mut engine, ms(200));
         }
         assert!(engine.stats().fast_retransmits <= 3 * 64);
@@ -176,7 +176,7 @@ fn without_a_measurement_only_the_oldest_segment_asks_again() {
         // What is acknowledged now is the first transmission.
         let acks: Vec<u8> = (0..100).flat_map(|sn| ack(sn, 0, 0)).collect();
         for datagram in acks.chunks(50 * HEADER_LEN) {
-            engine.handle_datagram(ms(5000), datagram).unwrap();
+            engine.hear(ms(5000), datagram).unwrap();
         }
         assert_eq!((pushed(&mut engine, ms(5000)), engine.unacked()), (vec![], 0));
         assert_eq!(engine.stats().srtt_ms, 5000);
@@ -190,7 +190,7 @@ fn the_first_measurement_lets_go_what_has_waited_for_it() {
         // Everything but the last one is lost, then only the oldest one's repetition arrives.
         let mut engine = unknown(make, 30);
         assert_eq!(deadlines(&mut engine, ms(0), ms(201)), [(200, vec![0])]);
-        engine.handle_datagram(ms(250), &ack(0, 200, 1)).unwrap();
+        engine.hear(ms(250), &ack(0, 200, 1)).unwrap();
         assert_eq!(pushed(&mut engine, ms(250)), Vec::from_iter(1..=10), "a first flight");
         let rest = deadlines(&mut engine, ms(250), ms(301));
         assert_eq!(rest, [(300, Vec::from_iter(11..30))], "a round trip later");

@@ -12,7 +12,7 @@ fn engine(make: Make, config: &KcpConfig) -> Engine {
     engine.write(b"first").unwrap();
     engine.flush(ms(900));
     let ack = ack(SN_BASE, ts(900), SN_BASE.wrapping_add(1));
-    let handled = engine.handle_datagram(ms(950), &ack).unwrap();
+    let handled = engine.hear(ms(950), &ack).unwrap();
     assert_eq!(handled, Received { proven: true, progress: true, pushed: false });
     assert_eq!(engine.stats().srtt_ms, 50);
     engine.write(&pattern(3 * MSS)).unwrap();
@@ -55,7 +55,7 @@ fn a_forged_ack_moves_nothing_but_its_window_still_counts() {
             ack(UNA ^ (1 << 31), ts(1000), UNA),
         ];
         for (n, datagram) in forged.iter().enumerate() {
-            let handled = engine.handle_datagram(ms(60_000), datagram).unwrap();
+            let handled = engine.hear(ms(60_000), datagram).unwrap();
             assert_eq!(handled, Received::default(), "{n}");
         }
         let after = engine.stats();
@@ -74,7 +74,7 @@ fn an_ack_is_judged_before_the_una_that_covers_it() {
         let mut engine = engine(make, &config);
         let una = UNA.wrapping_add(3);
         let both = [ack(UNA, ts(1000), una), ack(UNA.wrapping_add(2), ts(1000), una)].concat();
-        let handled = engine.handle_datagram(ms(1050), &both).unwrap();
+        let handled = engine.hear(ms(1050), &both).unwrap();
         assert_eq!(handled, Received { proven: true, progress: true, pushed: false });
         let stats = engine.stats();
         assert_eq!((stats.rejected_acks, stats.in_flight, stats.srtt_ms), (0, 0, 50));
@@ -90,11 +90,11 @@ fn an_una_of_what_was_never_sent_refuses_the_whole_datagram() {
         for ahead in [4, 1000, i32::MAX as u32 - 3] {
             let una = UNA.wrapping_add(ahead);
             let datagram = [&ack(UNA, ts(1000), UNA)[..], &ack(UNA, ts(1000), una)].concat();
-            assert_eq!(engine.handle_datagram(ms(1050), &datagram), Err(Rejection::Una));
+            assert_eq!(engine.hear(ms(1050), &datagram), Err(Rejection::Una));
         }
         assert_eq!(engine.stats(), before);
         let ancient = ack(UNA, ts(1000), UNA.wrapping_sub(1 << 31).wrapping_add(3));
-        assert!(engine.handle_datagram(ms(1050), &ancient).unwrap().proven);
+        assert!(engine.hear(ms(1050), &ancient).unwrap().proven);
     }
 }
 
@@ -110,7 +110,7 @@ fn malformed_and_foreign_datagrams_are_refused() {
         other[0] ^= 1;
         let half = [&ack(UNA, ts(1000), UNA)[..], &other].concat();
         for datagram in [&[][..], &[0; 23], &long, &other, &half] {
-            assert_eq!(engine.handle_datagram(ms(1050), datagram), Err(Rejection::Malformed));
+            assert_eq!(engine.hear(ms(1050), datagram), Err(Rejection::Malformed));
         }
         assert_eq!(engine.stats(), before);
     }
@@ -132,12 +132,12 @@ fn impossible_fragments_and_far_numbers_get_no_ack() {
             far(-(1 << 31) + 1),
         ];
         for datagram in &wrong {
-            assert!(!engine.handle_datagram(ms(1001), datagram).unwrap().pushed);
+            assert!(!engine.hear(ms(1001), datagram).unwrap().pushed);
         }
         assert_eq!(engine.stats().rejected_window, wrong.len() as u64);
         assert!(!engine.needs_flush());
         for right in [push(SN_BASE, 127, b"x"), far(255), far(-65_535), far(-1)] {
-            assert!(engine.handle_datagram(ms(1001), &right).unwrap().pushed);
+            assert!(engine.hear(ms(1001), &right).unwrap().pushed);
         }
         let mut acked = Vec::new();
         engine.flush(ms(1001));
@@ -158,7 +158,7 @@ fn a_duplicate_is_acknowledged_again_and_read_once() {
         let second = SN_BASE.wrapping_add(1);
         for _ in 0..3 {
             for sn in [second, SN_BASE] {
-                assert!(engine.handle_datagram(ms(1001), &push(sn, 0, b"once")).unwrap().pushed);
+                assert!(engine.hear(ms(1001), &push(sn, 0, b"once")).unwrap().pushed);
             }
             engine.flush(ms(1001));
         }
@@ -181,7 +181,7 @@ fn a_peer_that_repeats_itself_without_end_fills_no_list() {
         let mut engine = engine(make, &config);
         for _ in 0..100 {
             let datagram = push(SN_BASE, 0, b"").repeat(1000);
-            engine.handle_datagram(ms(1001), &datagram).unwrap();
+            engine.hear(ms(1001), &datagram).unwrap();
         }
         engine.flush(ms(1001));
         assert!((1..=2 * 256).contains(&acked(&mut engine).len()), "two windows at most");
@@ -195,7 +195,7 @@ fn a_segment_that_two_later_ones_overtook_is_sent_again_at_once() {
         let mut engine = engine(make, &config);
         for later in [1, 2] {
             let ack = ack(UNA.wrapping_add(later), ts(1000), UNA);
-            engine.handle_datagram(ms(1050), &ack).unwrap();
+            engine.hear(ms(1050), &ack).unwrap();
         }
         assert!(engine.needs_flush());
         engine.flush(ms(1050));
@@ -225,10 +225,7 @@ fn control_codes_and_probes_are_windows_to_the_engine() {
             for frg in [0, 1, 2, 3, 4, 255] {
                 let header =
                     Header { conv: CONV, cmd, frg, wnd: 77, ts: 5, sn: 6, una: UNA, len: 0 };
-                assert_eq!(
-                    engine.handle_datagram(ms(1001), &header.encode()),
-                    Ok(Received::default())
-                );
+                assert_eq!(engine.hear(ms(1001), &header.encode()), Ok(Received::default()));
                 assert!(!engine.needs_flush(), "the session answers");
             }
         }
@@ -280,7 +277,7 @@ proptest! {
             let mut engine = engine(make, &config);
             let honest = engine.stats().rto_ms;
             for (n, datagram) in datagrams.iter().enumerate() {
-                let _ = engine.handle_datagram(ms(1001 + n as u64), datagram);
+                let _ = engine.hear(ms(1001 + n as u64), datagram);
                 survives(&mut engine, ms(1001 + n as u64), honest);
             }
         }
@@ -303,7 +300,7 @@ proptest! {
                     let (ts, sn, una, len) = (*ts, *sn, *una, *len as u32);
                     let header = Header { conv: CONV, cmd: *cmd, frg: *frg, wnd: *wnd, ts, sn, una, len };
                     let datagram = [&header.encode()[..], &pattern(len as usize)].concat();
-                    let _ = engine.handle_datagram(now, &datagram);
+                    let _ = engine.hear(now, &datagram);
                     // Whoever guesses clock and number has seen the segment; its time is a true one.
                     survives(&mut engine, now, 60_000);
                 }
@@ -338,7 +335,7 @@ proptest! {
                         let range = datagram.len().min(3 * HEADER_LEN);
                         datagram[index.index(range)] ^= value;
                     }
-                    let _ = ends[to].handle_datagram(now, &datagram);
+                    let _ = ends[to].hear(now, &datagram);
                     verify(&mut ends[to]);
                 }
             }

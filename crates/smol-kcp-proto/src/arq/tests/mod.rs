@@ -11,15 +11,23 @@ mod windows;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::{ArqParams, DirectRead, Engine, Kind};
+use super::{ArqParams, DirectRead, Engine, Kind, Received, Rejection};
 use crate::config::{EngineKind, KcpConfig, KcpNoDelayConfig};
 use crate::error::KcpError;
 use crate::time::Time;
-use crate::wire::{self, Header, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_PLAIN};
+use crate::wire::{self, Header, View, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_PLAIN};
 
 pub(super) const CONV: u32 = 0x1122_3344;
 pub(super) const MTU: usize = 1400;
 pub(super) const MSS: usize = MTU - wire::HEADER_LEN;
+
+impl Engine {
+    /// Acts on a datagram as it comes from the wire.
+    pub(crate) fn hear(&mut self, now: Time, datagram: &[u8]) -> Result<Received, Rejection> {
+        let view = View::new(datagram).map_err(|_| Rejection::Malformed)?;
+        self.handle_datagram(now, &view)
+    }
+}
 
 /// How an engine is made.
 pub(super) type Make = fn(ArqParams<'_>) -> Result<Engine, KcpError>;
@@ -151,7 +159,8 @@ impl Station for Ours {
     fn input(&mut self, now: Time, datagram: &[u8]) {
         let room = usize::from(std::mem::take(&mut self.waits));
         let reader = DirectRead { into: &mut self.direct, room };
-        self.engine.handle_datagram_for(now, datagram, reader).unwrap();
+        let view = View::new(datagram).unwrap();
+        self.engine.handle_datagram_for(now, &view, reader).unwrap();
         let probed = wire::segments(datagram).flatten().any(|s| s.header.cmd == CMD_WASK);
         if probed {
             self.out.push(self.engine.header(now, CMD_WINS, CODE_PLAIN).encode().to_vec());

@@ -225,11 +225,11 @@ fn an_adopted_conversation_number_is_in_what_is_sent_again_too() {
         engine.set_conv(77);
         let due = engine.poll_timeout(Time::ZERO).unwrap();
         engine.flush(due);
-        engine.take_output(&mut |datagram| convs.push(wire::check(datagram).unwrap().conv));
+        engine.take_output(&mut |datagram| convs.push(View::new(datagram).unwrap().conv()));
         assert_eq!(convs, [CONV, 77]);
         let stranger = Header { conv: CONV, cmd: CMD_WINS, una: SN_BASE, ..Header::default() };
-        assert!(engine.handle_datagram(due, &stranger.encode()).is_err());
-        assert!(engine.handle_datagram(due, &Header { conv: 77, ..stranger }.encode()).is_ok());
+        assert!(engine.hear(due, &stranger.encode()).is_err());
+        assert!(engine.hear(due, &Header { conv: 77, ..stranger }.encode()).is_ok());
     }
 }
 

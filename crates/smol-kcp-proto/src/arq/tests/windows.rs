@@ -130,7 +130,7 @@ fn what_a_peer_sends_against_the_window_is_bounded_in_number_and_bytes() {
         };
         // Ten times as large as our own segments, first with a gap before them.
         for offset in 1..1000 {
-            engine.handle_datagram(ms(1), &push(offset, 10 * MSS)).unwrap();
+            engine.hear(ms(1), &push(offset, 10 * MSS)).unwrap();
         }
         let bound = 10_000 + WINDOW * MSS;
         let ahead = bound / (10 * MSS);
@@ -141,13 +141,13 @@ fn what_a_peer_sends_against_the_window_is_bounded_in_number_and_bytes() {
         assert_eq!(stats.rejected_budget, (within - ahead) as u64);
         assert_eq!(stats.rejected_window, (999 - within) as u64);
         // The gap is filled all the same, or nothing could ever be read.
-        assert!(engine.handle_datagram(ms(2), &push(0, 10 * MSS)).unwrap().pushed);
-        assert!(!engine.handle_datagram(ms(2), &push(ahead as u32 + 1, MSS * 10)).unwrap().pushed);
+        assert!(engine.hear(ms(2), &push(0, 10 * MSS)).unwrap().pushed);
+        assert!(!engine.hear(ms(2), &push(ahead as u32 + 1, MSS * 10)).unwrap().pushed);
 
         let mut got = Vec::new();
         while engine.read(&mut got).is_some() {}
         assert_eq!(got.len(), (ahead + 1) * 10 * MSS);
-        assert!(engine.handle_datagram(ms(3), &push(ahead as u32 + 1, MSS * 10)).unwrap().pushed);
+        assert!(engine.hear(ms(3), &push(ahead as u32 + 1, MSS * 10)).unwrap().pushed);
     }
 }
 
@@ -162,11 +162,11 @@ fn an_overtaken_window_announcement_is_out_of_date() {
             let una = SN_BASE.wrapping_add(una);
             Header { conv: CONV, cmd: CMD_WINS, una, wnd, ..Header::default() }.encode()
         };
-        engine.handle_datagram(ms(50), &news(1, 0)).unwrap();
-        engine.handle_datagram(ms(60), &news(2, 200)).unwrap();
-        engine.handle_datagram(ms(61), &news(1, 0)).unwrap();
+        engine.hear(ms(50), &news(1, 0)).unwrap();
+        engine.hear(ms(60), &news(2, 200)).unwrap();
+        engine.hear(ms(61), &news(1, 0)).unwrap();
         assert_eq!(engine.stats().peer_window, 200);
-        engine.handle_datagram(ms(62), &news(2, 0)).unwrap();
+        engine.hear(ms(62), &news(2, 0)).unwrap();
         assert_eq!(engine.stats().peer_window, 0);
     }
 }
