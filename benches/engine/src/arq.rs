@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use smol_kcp_proto::arq::{ArqParams, DirectRead, Engine};
+use smol_kcp_proto::arq::{ArqParams, Engine};
 use smol_kcp_proto::time::Time;
 use smol_kcp_proto::wire::View;
 use smol_kcp_proto::{EngineKind, KcpConfig, KcpNoDelayConfig};
@@ -135,8 +135,6 @@ impl Kind {
 struct Ours {
     engine: Engine,
     wire: Wire,
-    /// Bytes of a stream that the application still wants; 0 for messages.
-    room: usize,
     got: Vec<u8>,
 }
 
@@ -156,8 +154,7 @@ impl Ours {
             ..KcpConfig::default()
         }
         .with_engine(engine);
-        let room = if stream { config.recv_budget } else { 0 };
-        Ours { engine: fresh(&config), wire: Rc::clone(wire), room, got: Vec::new() }
+        Ours { engine: fresh(&config), wire: Rc::clone(wire), got: vec![0; MSS] }
     }
 }
 
@@ -175,19 +172,13 @@ impl Arq for Ours {
     }
 
     fn read(&mut self) -> Option<usize> {
-        // What was next is there already.
-        while self.engine.read(&mut self.got).is_some() {}
-        let len = self.got.len();
-        self.got.clear();
-        (len > 0).then_some(len)
+        self.engine.read(&mut self.got, true).ok()?
     }
 
     fn input(&mut self, now: u64, datagram: &[u8]) {
-        let room = self.room.saturating_sub(self.got.len());
         let now = Time::from_millis(now);
-        let reader = DirectRead { into: &mut self.got, room };
         let view = View::new(datagram).expect("our own");
-        assert!(self.engine.handle_datagram_for(now, &view, reader).is_ok());
+        assert!(self.engine.handle_datagram(now, &view).is_ok());
     }
 
     fn flush(&mut self, now: u64) {

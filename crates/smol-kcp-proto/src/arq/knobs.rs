@@ -67,6 +67,8 @@ pub(super) struct Knobs {
     pub stream: bool,
     /// Segments that may be unacknowledged, sent or not.
     pub send_segments: usize,
+    /// Bytes in order that wait for the application beside the receive window.
+    pub read_budget: usize,
     /// Bytes that may be received and not read; the receive budget and one receive window.
     pub recv_bytes: usize,
     /// Numbers from the expected one on that may be received: the receive window, and what the
@@ -75,8 +77,9 @@ pub(super) struct Knobs {
     pub reach: u32,
     /// Bytes of the longest message.
     pub max_message: usize,
-    /// The three bounds above as they are configured; [`narrow`](Knobs::narrow) lowers them.
+    /// The bounds above as they are configured; [`narrow`](Knobs::narrow) lowers them.
     send_most: usize,
+    read_most: usize,
     recv_most: usize,
     reach_most: u32,
 }
@@ -113,10 +116,12 @@ impl Knobs {
             rcv_wnd,
             stream: config.stream,
             send_segments,
+            read_budget: config.recv_budget,
             recv_bytes,
             reach,
             max_message: config.max_message.map_or(longest, |max| max.min(longest)),
             send_most: send_segments,
+            read_most: config.recv_budget,
             recv_most: recv_bytes,
             reach_most: reach,
         })
@@ -131,6 +136,7 @@ impl Knobs {
     /// Lowers the budgets of both directions to `bytes`, as far as they are above.
     pub(super) fn narrow(&mut self, bytes: usize) {
         self.send_segments = (bytes / self.mss).clamp(1, self.send_most);
+        self.read_budget = bytes.min(self.read_most);
         // A message has to be received as a whole before it can be read, and as much as twice the
         // bound is taken of one.
         let message = if self.stream { 0 } else { FRAGMENTS_MAX.div_ceil(2) * self.mss };

@@ -13,6 +13,7 @@
 #[cfg(feature = "kcp")]
 mod kcp;
 mod knobs;
+mod read_buffer;
 mod ring;
 
 use std::time::Duration;
@@ -48,17 +49,10 @@ pub struct Received {
     pub proven: bool,
     /// Something was acknowledged for the first time.
     pub progress: bool,
-    /// It held a PUSH, new or not: an ACK is due, and there may be something to read.
+    /// It held a PUSH, new or not: an ACK is due.
     pub pushed: bool,
-}
-
-/// Where the bytes of a stream may go at once that are next in order.
-#[derive(Debug)]
-pub struct DirectRead<'a> {
-    /// They are appended here.
-    pub into: &'a mut Vec<u8>,
-    /// How many it waits for; the last segment may be longer.
-    pub room: usize,
+    /// There is more to [read](Engine::read) than before.
+    pub readable: bool,
 }
 
 /// Why a whole datagram was refused; nothing of it has been applied.
@@ -192,52 +186,36 @@ impl Engine {
 
     /// Gives back the memory that waits to be used again.
     pub fn trim(&mut self) {
-        match self {
-            Engine(Kind::Ring(engine)) => engine.trim(),
-            #[cfg(feature = "kcp")]
-            Engine(Kind::Kcp(_)) => {}
-        }
+        each!(self, engine => engine.trim())
     }
 
-    /// Tells how many bytes that were [read](Engine::read) still wait for the application: they
-    /// count against the receive budget. The `kcp` crate's windows do not depend on it.
-    pub fn set_backlog(&mut self, bytes: usize) {
-        match self {
-            Engine(Kind::Ring(engine)) => engine.set_backlog(bytes),
-            #[cfg(feature = "kcp")]
-            Engine(Kind::Kcp(_)) => {}
-        }
+    /// Reads what comes next: bytes without regard to messages, or if `whole` a message (in stream mode,
+    /// what is there). `None`: nothing now. It makes room in the receive budget, which may open a closed
+    /// window.
+    ///
+    /// # Errors
+    /// [`KcpError::BufferTooSmall`] if `buf` is shorter than the message, which stays.
+    pub fn read(&mut self, buf: &mut [u8], whole: bool) -> Result<Option<usize>, KcpError> {
+        each!(self, engine => engine.read(buf, whole))
     }
 
-    /// Appends the next complete message (in stream mode: segment) to `into` and returns its length;
-    /// `None` when there is none. Empty messages are skipped.
-    pub fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
-        each!(self, engine => engine.read(into))
+    /// Bytes that can be [read](Engine::read) now.
+    pub fn unread(&self) -> usize {
+        each!(self, engine => engine.unread())
     }
 
-    /// Applies a datagram: ACKs, `una`, the peer's window, data.
+    /// Nobody reads from here on: what has come and what comes is acknowledged and let go.
+    pub fn discard(&mut self) {
+        each!(self, engine => engine.discard())
+    }
+
+    /// Applies a datagram: ACKs, `una`, the peer's window, data. What is next in order can be read at once.
     pub fn handle_datagram(
         &mut self,
         now: Time,
         datagram: &View<'_>,
     ) -> Result<Received, Rejection> {
         each!(self, engine => engine.handle_datagram(now, datagram))
-    }
-
-    /// The same, and hands bytes that are next in order to a reader that has read everything before
-    /// them, which saves a copy. Whatever does not get there is [read](Engine::read) as ever; the
-    /// `kcp` crate can hand over nothing in this way.
-    pub fn handle_datagram_for(
-        &mut self,
-        now: Time,
-        datagram: &View<'_>,
-        reader: DirectRead<'_>,
-    ) -> Result<Received, Rejection> {
-        match self {
-            Engine(Kind::Ring(engine)) => engine.handle_datagram_for(now, datagram, Some(reader)),
-            #[cfg(feature = "kcp")]
-            Engine(Kind::Kcp(engine)) => engine.handle_datagram(now, datagram),
-        }
     }
 
     /// Has something been written, heard or read since the last [`flush`](Engine::flush) that makes
@@ -285,7 +263,7 @@ impl Engine {
         each!(self, engine => engine.rto_ms())
     }
 
-    /// Is there memory to [`shrink`](Engine::shrink)? Only in a quiescent engine that has carried
+    /// Is there memory to [`shrink`](Engine::shrink)? Only where it is empty and quiescent, and has carried
     /// a good deal since it last did.
     pub fn can_shrink(&self) -> bool {
         each!(self, engine => engine.can_shrink())

@@ -5,7 +5,7 @@ use super::Session;
 impl Session {
     /// Bytes of memory held, nearly.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Session>() + self.engine.memory() + self.read_buffer.capacity()
+        size_of::<Session>() + self.engine.memory()
     }
 
     /// Bytes that were read, or acknowledged by the peer, so far; it wraps.
@@ -22,7 +22,6 @@ impl Session {
         }
         if share < self.widest && self.memory() > share {
             self.engine.trim();
-            self.read_buffer.shrink();
         }
     }
 }

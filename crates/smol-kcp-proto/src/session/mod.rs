@@ -7,7 +7,6 @@
 mod memory;
 mod migration;
 mod proof;
-mod read_buffer;
 mod receive;
 mod stats;
 mod timers;
@@ -21,7 +20,6 @@ use self::migration::Challenge;
 pub(crate) use self::migration::NewPath;
 use self::proof::Third;
 pub(crate) use self::proof::{question, AnotherLife, Proof};
-use self::read_buffer::ReadBuffer;
 use self::stats::Counters;
 use self::timers::Stall;
 use super::arq::{ArqParams, BufferPool, Engine};
@@ -94,7 +92,6 @@ pub(crate) struct Session {
     /// Where the numbers of both directions begin.
     sn_base: u32,
     engine: Engine,
-    read_buffer: ReadBuffer,
     peer_kind: PeerKind,
     hello: Option<Hello>,
     /// The most that the peer has acknowledged without a gap.
@@ -119,8 +116,6 @@ pub(crate) struct Session {
     blocked: bool,
     /// The peer announces that it has no room.
     peer_window_closed: bool,
-    /// The receive budget holds back what is readable.
-    over_budget: bool,
     fin: Fin,
     /// The peer's last sequence number, once it said so.
     peer_fin: Option<u32>,
@@ -201,7 +196,6 @@ impl Session {
             mtu,
             sn_base,
             engine,
-            read_buffer: ReadBuffer::default(),
             peer_kind: PeerKind::Unknown,
             hello,
             peer_una: sn_base,
@@ -216,7 +210,6 @@ impl Session {
             peer_clock: None,
             blocked: false,
             peer_window_closed: false,
-            over_budget: false,
             fin: Fin::Open,
             peer_fin: None,
             released_at: None,
@@ -329,15 +322,9 @@ impl Session {
 
     /// Reads bytes (`whole` false) or a message; `None`: nothing now; `Some(0)`: the end.
     pub(crate) fn read(&mut self, buf: &mut [u8], whole: bool) -> Result<Option<usize>, KcpError> {
-        if !self.read_buffer.is_empty() {
-            let n = if whole { self.read_buffer.receive(buf)? } else { self.read_buffer.read(buf) };
+        if let Some(n) = self.engine.read(buf, whole)? {
             self.stats.bytes_received = self.stats.bytes_received.wrapping_add(n as u64);
             self.drained = self.drained.wrapping_add(n);
-            if self.over_budget {
-                self.drain();
-            } else {
-                self.engine.set_backlog(self.read_buffer.len());
-            }
             return Ok(Some(n));
         }
         if self.at_end() {
@@ -351,7 +338,7 @@ impl Session {
 
     /// Has everything before the peer's FIN been read?
     fn at_end(&self) -> bool {
-        self.peer_fin.is_some_and(|sn| sn == self.engine.rcv_nxt()) && self.read_buffer.is_empty()
+        self.peer_fin.is_some_and(|sn| sn == self.engine.rcv_nxt()) && self.engine.unread() == 0
     }
 
     /// No more writes: what was written goes out, then FIN.
@@ -381,9 +368,8 @@ impl Session {
         }
         self.close(now);
         self.released_at = Some(now);
-        // A full read_buffer would keep the peer's writer waiting.
-        self.read_buffer.clear();
-        self.drain();
+        // What is left unread would keep the peer's writer waiting.
+        self.engine.discard();
     }
 
     /// Ends at once, for `cause`. Whether the peer is told is the caller's business.

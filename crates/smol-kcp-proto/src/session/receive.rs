@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::proof::before;
 use super::{Control, Fin, PeerKind, Role, Session, READABLE, WRITABLE};
-use crate::arq::{DirectRead, Rejection};
+use crate::arq::Rejection;
 use crate::error::KcpError;
 use crate::time::Time;
 use crate::wire::{
@@ -28,21 +28,8 @@ impl Session {
             return;
         }
         let full = self.peer_is_full();
-        let waiting = self.read_buffer.len();
         let unacked = self.engine.unacked();
-        // What is next in a stream goes straight to where it is read.
-        let handled = if self.config.stream && self.released_at.is_none() {
-            let room = self.config.recv_budget.min(self.share).saturating_sub(waiting);
-            let engine = &mut self.engine;
-            self.read_buffer
-                .extend(|into| engine.handle_datagram_for(now, datagram, DirectRead { into, room }))
-        } else {
-            self.engine.handle_datagram(now, datagram)
-        };
-        if self.read_buffer.len() > waiting {
-            self.ready |= READABLE;
-        }
-        let handled = match handled {
+        let handled = match self.engine.handle_datagram(now, datagram) {
             Ok(handled) => handled,
             Err(refusal) => {
                 let counter = match refusal {
@@ -53,6 +40,9 @@ impl Session {
                 return;
             }
         };
+        if handled.readable {
+            self.ready |= READABLE;
+        }
         self.peer_window_closed = self.engine.stats().peer_window == 0;
         let acked = unacked.saturating_sub(self.engine.unacked());
         self.drained = self.drained.wrapping_add(acked * self.config.mss());
@@ -101,7 +91,6 @@ impl Session {
                 self.ready |= WRITABLE;
             }
         }
-        self.drain();
         self.wake_writer();
         if self.at_end() || self.fin == Fin::Done {
             self.ready |= READABLE | WRITABLE;
@@ -257,29 +246,6 @@ impl Session {
             // The codes of the handshake come first, where they are looked for.
             None if control.frg == CODE_HELLO => self.control.insert(0, control),
             None => self.control.push(control),
-        }
-    }
-
-    /// Moves what is readable from the engine to the read_buffer, as far as the budget goes; with no
-    /// reader left, to nowhere.
-    pub(super) fn drain(&mut self) {
-        let (budget, whole) = (self.config.recv_budget.min(self.share), !self.config.stream);
-        let before = self.read_buffer.len();
-        loop {
-            self.over_budget = self.read_buffer.cost() >= budget;
-            let engine = &mut self.engine;
-            if self.over_budget
-                || self.read_buffer.append(whole, |into| engine.read(into)).is_none()
-            {
-                break;
-            }
-            if self.released_at.is_some() {
-                self.read_buffer.clear();
-            }
-        }
-        self.engine.set_backlog(self.read_buffer.len());
-        if self.read_buffer.len() > before {
-            self.ready |= READABLE;
         }
     }
 }

@@ -50,7 +50,7 @@ impl Session {
             peer_window: engine.peer_window,
             in_flight: engine.in_flight,
             send_queue: engine.send_queue,
-            receive_queue: self.read_buffer.len(),
+            receive_queue: self.engine.unread(),
             roamed: self.stats.roamed,
         }
     }

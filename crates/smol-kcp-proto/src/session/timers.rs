@@ -137,7 +137,6 @@ impl Session {
         self.repeat_fin(now);
         if is_due(self.shrink_at()) {
             self.engine.shrink();
-            self.read_buffer.shrink();
             self.control = Vec::new();
         }
         if is_due(self.keep_alive_at()) {
@@ -165,7 +164,8 @@ impl Session {
 
     /// A session that has carried data and fallen silent gives its memory back.
     fn shrink_at(&self) -> Option<Time> {
-        (self.engine.can_shrink() || self.read_buffer.can_shrink())
+        self.engine
+            .can_shrink()
             .then(|| self.last_heard_at.max(self.last_progress_at) + SHRINK_AFTER)
     }
 

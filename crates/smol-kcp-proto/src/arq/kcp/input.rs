@@ -63,6 +63,9 @@ impl KcpEngine {
             self.restart(now);
         }
         self.renew();
+        let unread = self.unread.len();
+        self.fill();
+        handled.readable = self.unread.len() > unread;
         Ok(handled)
     }
 

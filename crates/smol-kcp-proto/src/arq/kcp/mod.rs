@@ -49,6 +49,7 @@ use self::renew::{LIMIT, RENEW_AT};
 use self::seen::Seen;
 use self::sink::Sink;
 use super::knobs::{Knobs, PROBE_FIRST};
+use super::read_buffer::ReadBuffer;
 use super::{ArqParams, EngineStats};
 use crate::error::KcpError;
 use crate::time::{earliest, Time};
@@ -89,7 +90,10 @@ pub(crate) struct KcpEngine {
     congestion: Congestion,
     /// Bytes in the last segment that waits to be sent, if any does.
     tail: usize,
-    /// Bytes received and not read.
+    /// What can be read, and whether anybody does.
+    unread: ReadBuffer,
+    discards: bool,
+    /// Bytes received that the inner engine holds.
     held: usize,
     /// The newest `una` of the peer.
     peer_una: u32,
@@ -126,6 +130,8 @@ impl KcpEngine {
             rtt: Rtt::new(knobs.min_rto, knobs.interval),
             congestion: Congestion::new(knobs.mss, knobs.resend, knobs.snd_wnd, knobs.nc),
             tail: 0,
+            unread: ReadBuffer::default(),
+            discards: false,
             held: 0,
             peer_una: setup.sn_base,
             probe_at: None,
@@ -221,6 +227,7 @@ impl KcpEngine {
         size_of::<KcpEngine>()
             + self.unacked() * (self.knobs.mss + SEGMENT)
             + self.held
+            + self.unread.capacity()
             + self.flight.copied()
             + self.seen.len() * SEGMENT
             + self.scratch.capacity()
@@ -240,27 +247,63 @@ impl KcpEngine {
         free.min(u16::try_from(room).unwrap_or(u16::MAX).max(next))
     }
 
-    pub(super) fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
-        loop {
-            let count = self.seen.message()?;
-            let len = self.inner.peeksize().ok()?;
-            let at = into.len();
-            into.resize(at + len, 0);
-            let (_, space) = into.split_at_mut(at);
-            if self.inner.recv(space).is_err() {
-                debug_assert!(false, "peeked");
-                into.truncate(at);
-                return None;
-            }
-            let closed = self.free() == 0;
-            self.reopened |= self.seen.read(count);
-            self.held = self.held.saturating_sub(len);
-            self.reopened |= closed && self.free() > 0;
-            self.renew();
-            if len > 0 {
-                return Some(len);
+    /// Moves what is next in order to where it is read, as far as the budget goes.
+    fn fill(&mut self) {
+        while self.unread.cost() < self.knobs.read_budget && self.take_message().is_some() {
+            if self.discards {
+                self.unread.clear();
             }
         }
+    }
+
+    /// Moves the next message; `None`: there is none.
+    fn take_message(&mut self) -> Option<()> {
+        let count = self.seen.message()?;
+        let len = self.inner.peeksize().ok()?;
+        let inner = &mut self.inner;
+        let taken = self.unread.extend(|into| {
+            let at = into.len();
+            into.resize(at + len, 0);
+            let taken = inner.recv(into.split_at_mut(at).1);
+            if taken.is_err() {
+                into.truncate(at);
+            }
+            taken
+        });
+        debug_assert!(taken.is_ok(), "peeked");
+        taken.ok()?;
+        if len > 0 && !self.knobs.stream {
+            self.unread.end_message(len);
+        }
+        let closed = self.free() == 0;
+        self.reopened |= self.seen.read(count);
+        self.held = self.held.saturating_sub(len);
+        self.reopened |= closed && self.free() > 0;
+        self.renew();
+        Some(())
+    }
+
+    pub(super) fn read(&mut self, buf: &mut [u8], whole: bool) -> Result<Option<usize>, KcpError> {
+        if self.unread.is_empty() {
+            return Ok(None);
+        }
+        let read = if whole { self.unread.receive(buf)? } else { self.unread.read(buf) };
+        self.fill();
+        Ok(Some(read))
+    }
+
+    pub(super) fn unread(&self) -> usize {
+        self.unread.len()
+    }
+
+    pub(super) fn discard(&mut self) {
+        self.discards = true;
+        self.unread.clear();
+        self.fill();
+    }
+
+    pub(super) fn trim(&mut self) {
+        self.unread.shrink();
     }
 
     pub(super) fn needs_flush(&self) -> bool {

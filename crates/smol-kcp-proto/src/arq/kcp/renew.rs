@@ -65,10 +65,11 @@ impl KcpEngine {
 
     /// The queues inside keep the memory of their fullest moment, and grow with the first segments.
     pub(crate) fn can_shrink(&self) -> bool {
-        self.highest_sn() > WORTH_SHRINKING && self.is_quiet()
+        self.unread.can_shrink() || (self.highest_sn() > WORTH_SHRINKING && self.is_quiet())
     }
 
     pub(crate) fn shrink(&mut self) {
+        self.unread.shrink();
         if self.is_quiet() {
             self.replace();
             self.scratch = Vec::new();

@@ -5,7 +5,7 @@ use super::loss::HighestAcked;
 use super::recv::Position;
 use super::RingEngine;
 use crate::arq::knobs::{youngest, FRG_MAX, PAST};
-use crate::arq::{DirectRead, Received, Rejection};
+use crate::arq::{Received, Rejection};
 use crate::time::Time;
 use crate::wire::{diff, Header, View, CMD_ACK, CMD_PUSH, HEADER_LEN};
 
@@ -15,28 +15,20 @@ impl RingEngine {
         now: Time,
         datagram: &View<'_>,
     ) -> Result<Received, Rejection> {
-        self.handle_datagram_for(now, datagram, None)
-    }
-
-    pub(crate) fn handle_datagram_for(
-        &mut self,
-        now: Time,
-        datagram: &View<'_>,
-        mut reader: Option<DirectRead<'_>>,
-    ) -> Result<Received, Rejection> {
         let edge = self.peer_edge();
         (self.peer_una, self.peer_window) = self.check(datagram)?;
         self.tick(now);
         let in_flight = self.send_window.in_flight();
         let (head, una) = (self.send_window.una(), self.peer_una);
         let mut handled = Received::default();
+        let unread = self.recv_window.unread();
         let mut highest_acked = self.send_window.highest_acked();
         let (known, was_unknown) = (self.rtt.min, self.rtt.is_unknown());
         let mut rest = datagram.bytes();
         let mut after = rest;
         while let Some((header, payload)) = next_segment(&mut after) {
             match header.cmd {
-                CMD_PUSH => handled.pushed |= self.receive(&header, payload, &mut reader),
+                CMD_PUSH => handled.pushed |= self.receive(&header, payload),
                 // ACKs are judged by what was in flight before the datagram: the `una` beside them
                 // often covers their segment already, and they measure the round trip all the same.
                 CMD_ACK => after = self.acknowledge(rest, &mut highest_acked),
@@ -45,6 +37,8 @@ impl RingEngine {
             }
             rest = after;
         }
+        self.recv_window.fill(&mut self.buffers);
+        handled.readable = self.recv_window.unread() > unread;
         handled.proven = !highest_acked.is_none();
         if handled.proven || diff(una, head) > 0 {
             self.rtt.update_rto();
@@ -141,12 +135,7 @@ impl RingEngine {
 
     /// Returns whether an ACK is due.
     #[inline(always)]
-    fn receive(
-        &mut self,
-        header: &Header,
-        payload: &[u8],
-        reader: &mut Option<DirectRead<'_>>,
-    ) -> bool {
+    fn receive(&mut self, header: &Header, payload: &[u8]) -> bool {
         self.counters.segments_received += 1;
         let at = match self.recv_window.position(header.sn) {
             Position::New(at) if header.frg <= FRG_MAX => at,
@@ -159,17 +148,10 @@ impl RingEngine {
                 return false;
             }
         };
-        match reader.as_mut().filter(|reader| reader.room > 0 && header.frg == 0) {
-            Some(reader) if self.recv_window.pass(at) => {
-                reader.into.extend_from_slice(payload);
-                reader.room = reader.room.saturating_sub(payload.len());
-            }
-            _ => {
-                if !self.recv_window.insert(at, header.frg, payload, &mut self.buffers) {
-                    self.counters.rejected_budget += 1;
-                    return false;
-                }
-            }
+        let passed = header.frg == 0 && self.recv_window.pass(at, payload);
+        if !passed && !self.recv_window.insert(at, header.frg, payload, &mut self.buffers) {
+            self.counters.rejected_budget += 1;
+            return false;
         }
         self.recv_window.queue_ack(header.sn, header.ts);
         true

@@ -138,10 +138,6 @@ impl RingEngine {
         self.buffers.share(pool);
     }
 
-    pub(super) fn set_backlog(&mut self, bytes: usize) {
-        self.recv_window.set_backlog(bytes);
-    }
-
     pub(super) fn narrow(&mut self, bytes: usize) {
         self.knobs.narrow(bytes);
         self.recv_window.set_bounds(&self.knobs);
@@ -162,13 +158,23 @@ impl RingEngine {
 
     pub(super) fn trim(&mut self) {
         self.buffers.release();
+        self.recv_window.trim();
     }
 
-    pub(super) fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
-        let len = self.recv_window.read(into, &mut self.buffers);
+    pub(super) fn read(&mut self, buf: &mut [u8], whole: bool) -> Result<Option<usize>, KcpError> {
+        let read = self.recv_window.read(buf, whole, &mut self.buffers);
         self.return_to_pool();
         self.check_invariants();
-        len
+        read
+    }
+
+    pub(super) fn unread(&self) -> usize {
+        self.recv_window.unread()
+    }
+
+    pub(super) fn discard(&mut self) {
+        self.recv_window.discard(&mut self.buffers);
+        self.return_to_pool();
     }
 
     pub(super) fn needs_flush(&self) -> bool {
@@ -213,14 +219,16 @@ impl RingEngine {
 
     /// Thousands of idle sessions shall not keep thousands of buffers.
     pub(super) fn can_shrink(&self) -> bool {
-        self.is_quiescent()
-            && (self.buffers.capacity() > 0
-                || self.out.capacity() > 0
-                || self.send_window.capacity() > 0
-                || self.recv_window.capacity() > 0)
+        self.recv_window.can_trim()
+            || self.is_quiescent()
+                && (self.buffers.capacity() > 0
+                    || self.out.capacity() > 0
+                    || self.send_window.capacity() > 0
+                    || self.recv_window.capacity() > 0)
     }
 
     pub(super) fn shrink(&mut self) {
+        self.recv_window.trim();
         if self.is_quiescent() {
             self.buffers.release();
             self.out.release();

@@ -1,6 +1,6 @@
 //! The engine against a model of it: sorted maps, looked through from end to end for everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 
@@ -14,7 +14,9 @@ use crate::wire::{self, Header, CMD_ACK, CMD_PUSH, CMD_WINS};
 const WINDOW: u64 = 128;
 const RESEND: u32 = 2;
 /// Segments that the budget has room for beyond the window.
-const BEYOND: u64 = 40;
+const BEYOND: u64 = 12;
+/// Bytes of a message that is received.
+const LONG: usize = MSS;
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -79,9 +81,10 @@ struct Model {
     peer_window: u64,
     /// The number from which on the peer has said that it has no room.
     edge: u64,
-    /// What was received and not read.
-    held: BTreeMap<u64, Vec<u8>>,
+    /// What can be read, the number after it, and what was received from there on.
+    unread: VecDeque<u64>,
     read: u64,
+    held: BTreeSet<u64>,
     acks: Vec<u64>,
     /// Acknowledged by the last flush, and how many ACKs may be repeated.
     told: Vec<u64>,
@@ -118,7 +121,7 @@ impl Model {
     }
 
     fn contiguous(&self) -> u64 {
-        (self.read..).find(|sn| !self.held.contains_key(sn)).unwrap()
+        (self.read..).find(|sn| !self.held.contains(sn)).unwrap()
     }
 
     fn rcv_nxt(&self) -> u64 {
@@ -129,8 +132,23 @@ impl Model {
         let queued = self.rcv_nxt() - self.read;
         let held = self.held.len() as u64;
         let ahead = held - (self.contiguous() - self.read);
-        let room = WINDOW + BEYOND - held;
-        (ahead + room.min(WINDOW - queued)).min(WINDOW + BEYOND)
+        let bytes = (WINDOW + BEYOND).saturating_sub(held) * MSS as u64;
+        let room = bytes.saturating_sub(self.unread.len() as u64 * LONG as u64) / MSS as u64;
+        let missing = room.min(WINDOW - queued);
+        if missing == 0 && !self.unread.is_empty() {
+            return 0;
+        }
+        (ahead + missing.max(1)).min(WINDOW + BEYOND)
+    }
+
+    /// Messages go to the reader as long as those before them leave room.
+    fn fill(&mut self) {
+        while self.unread.len() * (LONG + size_of::<usize>()) < BEYOND as usize * MSS
+            && self.held.remove(&self.read)
+        {
+            self.unread.push_back(self.read);
+            self.read += 1;
+        }
     }
 }
 
@@ -256,26 +274,33 @@ fn hear_acks(
     move_edge(engine, model, una);
 }
 
+/// What the peer sends under this number.
+fn message(number: u64) -> Vec<u8> {
+    number.to_le_bytes().into_iter().cycle().take(LONG).collect()
+}
+
 fn hear_pushes(engine: &mut Engine, model: &mut Model, offsets: &[i64]) {
     let mut datagram = Vec::new();
     for offset in offsets {
         let expected = model.rcv_nxt() as i64;
         let number = (expected + offset).max(0) as u64;
-        let payload = number.to_le_bytes();
-        let header = Header { sn: sn(number), ts: 9, len: 8, ..heard(model, CMD_PUSH) };
+        let header = Header { sn: sn(number), ts: 9, len: LONG as u32, ..heard(model, CMD_PUSH) };
         datagram.extend(header.encode());
-        datagram.extend(payload);
+        datagram.extend(message(number));
         if number < model.rcv_nxt() + WINDOW + BEYOND {
             model.acks.push(number);
-            if number < model.rcv_nxt() || model.held.contains_key(&number) {
+            if number < model.rcv_nxt() || model.held.contains(&number) {
                 model.credit = (model.credit + 58).min(WINDOW as usize);
             }
             if number >= model.read {
-                model.held.insert(number, payload.to_vec());
+                model.held.insert(number);
             }
         }
     }
-    engine.hear(ms(model.now), &datagram).unwrap();
+    let before = model.unread.len();
+    model.fill();
+    let handled = engine.hear(ms(model.now), &datagram).unwrap();
+    assert_eq!(handled.readable, model.unread.len() > before);
     model.told_time = model.now;
     move_edge(engine, model, model.una);
 }
@@ -415,13 +440,10 @@ fn run(ops: &[Op]) {
             Op::Read => {
                 let closed = model.free() == 0;
                 let mut into = Vec::new();
-                let expected = match model.contiguous() > model.read {
-                    true => model.held.remove(&model.read),
-                    false => None,
-                };
-                model.read += u64::from(expected.is_some());
+                let expected = model.unread.pop_front().map(message);
+                model.fill();
                 model.reopened |= closed && model.free() > 0;
-                assert_eq!(engine.read(&mut into), expected.as_ref().map(Vec::len));
+                assert_eq!(engine.read_into(&mut into), expected.as_ref().map(Vec::len));
                 assert_eq!(into, expected.unwrap_or_default());
             }
             Op::Wait(millis) => model.now += millis,

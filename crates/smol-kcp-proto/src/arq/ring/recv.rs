@@ -1,10 +1,16 @@
 //! The receive window: what has arrived and was not read, and the ACKs that are owed for it.
+//!
+//! What is next in order goes from the datagram straight to where the application reads it, as long as the
+//! receive budget has room there. The row of segments holds what is ahead of a gap, what is a part of a
+//! message, and what the reader has left no room for; only the last counts in the window that travels.
 
 use std::mem;
 
 use super::buffers::Buffers;
 use super::window::Window;
 use crate::arq::knobs::{Knobs, PAST};
+use crate::arq::read_buffer::ReadBuffer;
+use crate::error::KcpError;
 use crate::wire::diff;
 
 /// ACKs that may be repeated for each segment that came twice: they are as long as a segment, and so
@@ -36,9 +42,15 @@ pub(super) enum Position {
     Outside,
 }
 
-/// The row of segments from the oldest unread one to the newest received.
+/// What has been received: in order and ready to be read, and then the row of segments to the newest.
 #[derive(Debug)]
 pub(super) struct RecvWindow {
+    /// What can be read, up to `read_budget`, in messages if they count.
+    unread: ReadBuffer,
+    read_budget: usize,
+    has_messages: bool,
+    /// Nobody reads.
+    discards: bool,
     pub(super) slots: Window<RecvSlot>,
     /// Places at the front without a gap.
     pub(super) contiguous: u32,
@@ -47,10 +59,8 @@ pub(super) struct RecvWindow {
     pub(super) out_of_order: u32,
     /// Numbers from `rcv_nxt` on that may be here: the window, and what the budget has room for.
     pub(super) limit: u32,
-    /// Bytes of memory held, of what was read from here and waits for the application, and how many
-    /// both may be.
+    /// Bytes of memory that the row holds, and how many it may hold together with what is unread.
     pub(super) bytes_held: usize,
-    backlog: usize,
     held_max: usize,
     /// The same for a segment without which nothing goes on: it is taken although the bound may
     /// have been lowered since the others came.
@@ -70,13 +80,16 @@ impl RecvWindow {
     /// Nothing received; the first segment will be `sn`.
     pub(super) fn new(sn: u32, knobs: &Knobs) -> RecvWindow {
         RecvWindow {
+            unread: ReadBuffer::default(),
+            read_budget: knobs.read_budget,
+            has_messages: !knobs.stream,
+            discards: false,
             slots: Window::new(sn),
             contiguous: 0,
             window: u32::from(knobs.rcv_wnd),
             out_of_order: 0,
             limit: knobs.reach,
             bytes_held: 0,
-            backlog: 0,
             held_max: knobs.recv_bytes,
             stuck_max: knobs.stuck_bytes(),
             mss: knobs.mss,
@@ -120,7 +133,7 @@ impl RecvWindow {
 
     /// Bytes that the budget has room for.
     fn room(&self) -> usize {
-        self.held_max.saturating_sub(self.bytes_held.saturating_add(self.backlog))
+        self.held_max.saturating_sub(self.bytes_held.saturating_add(self.unread.len()))
     }
 
     /// Is nothing [free](RecvWindow::free)? Without a division, as it is asked for every segment read.
@@ -130,20 +143,13 @@ impl RecvWindow {
 
     /// Is there something that the application could read?
     fn waits_for_reader(&self) -> bool {
-        self.backlog > 0 || self.has_message()
-    }
-
-    /// Bytes that were read from here and that the application has not taken count against the
-    /// budget too.
-    pub(super) fn set_backlog(&mut self, bytes: usize) {
-        let closed = self.is_closed();
-        self.backlog = bytes;
-        self.reopened |= closed && !self.is_closed();
+        !self.unread.is_empty() || self.has_message()
     }
 
     /// Takes over what bounds the bytes held. What is here stays here, and within reach.
     pub(super) fn set_bounds(&mut self, knobs: &Knobs) {
         let closed = self.is_closed();
+        self.read_budget = knobs.read_budget;
         self.held_max = knobs.recv_bytes;
         let span = self.slots.end().wrapping_sub(self.slots.head());
         self.limit = knobs.reach.max(span.saturating_sub(self.queued()));
@@ -200,7 +206,7 @@ impl RecvWindow {
         buffers: &mut Buffers,
     ) -> bool {
         let cost = if payload.is_empty() { 0 } else { buffers.cost(payload.len()) };
-        let bytes_held = self.bytes_held.saturating_add(self.backlog).saturating_add(cost);
+        let bytes_held = self.bytes_held.saturating_add(self.unread.len()).saturating_add(cost);
         if bytes_held > self.held_max && !self.is_stuck(at, bytes_held) {
             return false;
         }
@@ -228,15 +234,33 @@ impl RecvWindow {
         bytes_held <= self.stuck_max && at == self.contiguous && !self.has_message()
     }
 
-    /// Leaves out a new segment that goes straight to its reader, if everything before it was read.
+    /// Takes a new segment that is a message of its own, or a part of a stream, straight to where it is
+    /// read; `false` unless everything before it is there too, and there is room.
     #[inline(always)]
-    pub(super) fn pass(&mut self, at: u32) -> bool {
-        let next = self.contiguous == 0 && at == 0;
+    pub(super) fn pass(&mut self, at: u32, payload: &[u8]) -> bool {
+        let next = self.contiguous == 0 && at == 0 && !self.is_full();
         if next {
             self.slots.skip();
+            self.deliver(payload);
             self.catch_up(0);
         }
         next
+    }
+
+    /// Has what is unread used up its budget? The last message may have gone beyond it.
+    fn is_full(&self) -> bool {
+        self.unread.cost() >= self.read_budget
+    }
+
+    /// Hands bytes to the reader; a message of their own if messages count. Empty ones are skipped.
+    #[inline]
+    fn deliver(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() && !self.discards {
+            self.unread.push(bytes);
+            if self.has_messages {
+                self.unread.end_message(bytes.len());
+            }
+        }
     }
 
     /// Counts so many more without a gap before them, and what follows on them.
@@ -307,60 +331,79 @@ impl RecvWindow {
         first.is_some_and(|place| self.queued() > u32::from(place.frg))
     }
 
-    /// Appends the next complete message, up to the first segment with the number 0, whatever the
-    /// first fragment said, and returns its length. Empty ones are skipped.
+    /// Moves what is next in order from the row to where it is read, as far as the budget goes.
     #[inline]
-    pub(super) fn read(&mut self, into: &mut Vec<u8>, buffers: &mut Buffers) -> Option<usize> {
-        if self.contiguous == 0 {
-            return None;
+    pub(super) fn fill(&mut self, buffers: &mut Buffers) {
+        if self.contiguous > 0 {
+            self.fill_some(buffers);
         }
-        self.read_some(into, buffers)
-    }
-
-    /// Most messages are one segment, like all of a stream: without a loop, for which everything
-    /// would be kept in registers, and be saved instead.
-    #[inline(never)]
-    fn read_some(&mut self, into: &mut Vec<u8>, buffers: &mut Buffers) -> Option<usize> {
-        let before = into.len();
-        let closed = self.is_closed();
-        if self.slots.known(self.slots.head()).is_some_and(|place| place.frg == 0) {
-            self.read_segment(into, buffers);
-            self.reopened |= closed && !self.is_closed();
-        }
-        if into.len() > before {
-            return Some(into.len() - before);
-        }
-        self.read_fragments(into, buffers)
     }
 
     #[inline(never)]
-    fn read_fragments(&mut self, into: &mut Vec<u8>, buffers: &mut Buffers) -> Option<usize> {
-        let before = into.len();
-        while self.has_message() {
-            let closed = self.is_closed();
-            let last = self.contiguous - self.queued();
-            while self.read_segment(into, buffers) > 0 && self.contiguous > last {}
-            self.reopened |= closed && !self.is_closed();
-            if into.len() > before {
-                return Some(into.len() - before);
-            }
+    fn fill_some(&mut self, buffers: &mut Buffers) {
+        while !self.is_full() && self.has_message() {
+            self.take_message(buffers);
         }
-        None
     }
 
-    /// Appends the first segment and returns its fragment number.
+    /// Moves the first message, up to the first segment with the number 0, whatever the first fragment
+    /// said.
+    fn take_message(&mut self, buffers: &mut Buffers) {
+        let before = self.unread.len();
+        let last = self.contiguous - self.queued();
+        while self.take_segment(buffers) > 0 && self.contiguous > last {}
+        let len = self.unread.len() - before;
+        if self.has_messages && len > 0 {
+            self.unread.end_message(len);
+        }
+    }
+
+    /// Moves the first segment and returns its fragment number.
     #[inline(always)]
-    fn read_segment(&mut self, into: &mut Vec<u8>, buffers: &mut Buffers) -> u8 {
+    fn take_segment(&mut self, buffers: &mut Buffers) -> u8 {
         let Some(place) = self.slots.pop() else { return 0 };
         place.received = false;
         self.contiguous -= 1;
         let frg = place.frg;
         if !place.block.is_empty() {
-            into.extend_from_slice(&place.block);
+            if !self.discards {
+                self.unread.push(&place.block);
+            }
             self.bytes_held = self.bytes_held.saturating_sub(buffers.cost(place.block.len()));
             buffers.put(mem::take(&mut place.block));
         }
         frg
+    }
+
+    /// Reads bytes, or if `whole` a message; `None`: there is nothing.
+    pub(super) fn read(
+        &mut self,
+        buf: &mut [u8],
+        whole: bool,
+        buffers: &mut Buffers,
+    ) -> Result<Option<usize>, KcpError> {
+        if self.unread.is_empty() {
+            return Ok(None);
+        }
+        let closed = self.is_closed();
+        let read = if whole { self.unread.receive(buf)? } else { self.unread.read(buf) };
+        self.fill(buffers);
+        self.reopened |= closed && !self.is_closed();
+        Ok(Some(read))
+    }
+
+    /// Bytes that can be read.
+    pub(super) fn unread(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// Lets go of what has come, and of what will come.
+    pub(super) fn discard(&mut self, buffers: &mut Buffers) {
+        let closed = self.is_closed();
+        self.discards = true;
+        self.unread.clear();
+        self.fill(buffers);
+        self.reopened |= closed && !self.is_closed();
     }
 
     /// Places held, in the larger of its lists.
@@ -372,8 +415,19 @@ impl RecvWindow {
     pub(super) fn memory(&self) -> usize {
         let acks = self.acks.capacity() + self.acked.capacity();
         self.bytes_held
+            + self.unread.capacity()
             + self.slots.capacity() * size_of::<RecvSlot>()
             + acks * size_of::<(u32, u32)>()
+    }
+
+    /// Is there memory of what was read?
+    pub(super) fn can_trim(&self) -> bool {
+        self.unread.can_shrink()
+    }
+
+    /// Gives the memory of what was read back.
+    pub(super) fn trim(&mut self) {
+        self.unread.shrink();
     }
 
     /// Gives memory back where nothing is left.

@@ -67,7 +67,7 @@ fn a_transfer_that_runs_allocates_no_payload_memory() {
     let station = |_| {
         let mut engine = ring(setup(&config)).unwrap();
         engine.share(&pool);
-        Box::new(Ours::new(engine, true)) as Box<dyn Station>
+        Box::new(Ours::new(engine)) as Box<dyn Station>
     };
     let mut sim = Sim::new([0, 1].map(station));
     sim.loss_percent = 5;

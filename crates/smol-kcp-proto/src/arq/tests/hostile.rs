@@ -13,7 +13,7 @@ fn engine(make: Make, config: &KcpConfig) -> Engine {
     engine.flush(ms(900));
     let ack = ack(SN_BASE, ts(900), SN_BASE.wrapping_add(1));
     let handled = engine.hear(ms(950), &ack).unwrap();
-    assert_eq!(handled, Received { proven: true, progress: true, pushed: false });
+    assert_eq!(handled, Received { proven: true, progress: true, ..Received::default() });
     assert_eq!(engine.stats().srtt_ms, 50);
     engine.write(&pattern(3 * MSS)).unwrap();
     engine.flush(ms(1000));
@@ -75,7 +75,7 @@ fn an_ack_is_judged_before_the_una_that_covers_it() {
         let una = UNA.wrapping_add(3);
         let both = [ack(UNA, ts(1000), una), ack(UNA.wrapping_add(2), ts(1000), una)].concat();
         let handled = engine.hear(ms(1050), &both).unwrap();
-        assert_eq!(handled, Received { proven: true, progress: true, pushed: false });
+        assert_eq!(handled, Received { proven: true, progress: true, ..Received::default() });
         let stats = engine.stats();
         assert_eq!((stats.rejected_acks, stats.in_flight, stats.srtt_ms), (0, 0, 50));
     }
@@ -168,7 +168,7 @@ fn a_duplicate_is_acknowledged_again_and_read_once() {
         assert_eq!(acked.last(), Some(&SN_BASE));
         assert_eq!(engine.stats().duplicates, 4);
         let mut got = Vec::new();
-        while engine.read(&mut got).is_some() {}
+        while engine.read_into(&mut got).is_some() {}
         assert_eq!(got, b"onceonce");
         assert_eq!(engine.rcv_nxt(), SN_BASE.wrapping_add(2));
     }
@@ -257,7 +257,7 @@ fn headers_of_this_conversation_are_told_from_others() {
 /// the back-off explain, and nothing may spin.
 fn survives(engine: &mut Engine, now: Time, honest_rto: u32) {
     let mut into = Vec::new();
-    while engine.read(&mut into).is_some() {}
+    while engine.read_into(&mut into).is_some() {}
     engine.flush(now);
     engine.take_output(&mut |datagram| assert!(datagram.len() <= MTU));
     assert!(engine.stats().rto_ms <= honest_rto, "{:?}", engine.stats());

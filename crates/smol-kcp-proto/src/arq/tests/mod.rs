@@ -11,7 +11,7 @@ mod windows;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::{ArqParams, DirectRead, Engine, Kind, Received, Rejection};
+use super::{ArqParams, Engine, Kind, Received, Rejection};
 use crate::config::{EngineKind, KcpConfig, KcpNoDelayConfig};
 use crate::error::KcpError;
 use crate::time::Time;
@@ -26,6 +26,14 @@ impl Engine {
     pub(crate) fn hear(&mut self, now: Time, datagram: &[u8]) -> Result<Received, Rejection> {
         let view = View::new(datagram).map_err(|_| Rejection::Malformed)?;
         self.handle_datagram(now, &view)
+    }
+
+    /// Appends the next message, or what is there of a stream, and returns its length.
+    pub(crate) fn read_into(&mut self, into: &mut Vec<u8>) -> Option<usize> {
+        let mut buf = vec![0; self.unread()];
+        let len = self.read(&mut buf, true).unwrap()?;
+        into.extend_from_slice(&buf[..len]);
+        Some(len)
     }
 }
 
@@ -116,23 +124,17 @@ pub(super) trait Station {
 pub(super) struct Ours {
     engine: Engine,
     out: Vec<Vec<u8>>,
-    /// What a stream's reader got at once. It waits for one datagram after it has read everything,
-    /// so that all tests see both ways.
-    direct: Vec<u8>,
-    stream: bool,
-    waits: bool,
     /// Does it look at everything after every operation? Not where speed is measured.
     verified: bool,
 }
 
 impl Ours {
-    pub(super) fn new(engine: Engine, stream: bool) -> Ours {
-        let (out, direct) = (Vec::new(), Vec::new());
-        Ours { engine, out, direct, stream, waits: false, verified: true }
+    pub(super) fn new(engine: Engine) -> Ours {
+        Ours { engine, out: Vec::new(), verified: true }
     }
 
-    pub(super) fn unverified(engine: Engine, stream: bool) -> Ours {
-        Ours { verified: false, ..Ours::new(engine, stream) }
+    pub(super) fn unverified(engine: Engine) -> Ours {
+        Ours { verified: false, ..Ours::new(engine) }
     }
 
     fn verify(&mut self) {
@@ -157,10 +159,7 @@ impl Ours {
 
 impl Station for Ours {
     fn input(&mut self, now: Time, datagram: &[u8]) {
-        let room = usize::from(std::mem::take(&mut self.waits));
-        let reader = DirectRead { into: &mut self.direct, room };
-        let view = View::new(datagram).unwrap();
-        self.engine.handle_datagram_for(now, &view, reader).unwrap();
+        self.engine.hear(now, datagram).unwrap();
         let probed = wire::segments(datagram).flatten().any(|s| s.header.cmd == CMD_WASK);
         if probed {
             self.out.push(self.engine.header(now, CMD_WINS, CODE_PLAIN).encode().to_vec());
@@ -173,14 +172,7 @@ impl Station for Ours {
     }
 
     fn read(&mut self, into: &mut Vec<u8>) -> Option<usize> {
-        if !self.direct.is_empty() {
-            let len = self.direct.len();
-            into.append(&mut self.direct);
-            return Some(len);
-        }
-        let len = self.engine.read(into);
-        self.waits = self.stream && len.is_none();
-        len
+        self.engine.read_into(into)
     }
 
     fn flush(&mut self, now: Time) {
@@ -293,10 +285,7 @@ impl Sim {
 
     /// Two engines, each of which begins with `setup`.
     pub(super) fn from_setup(makes: [Make; 2], setup: ArqParams<'_>) -> Sim {
-        let stream = setup.config.stream;
-        Sim::new(
-            makes.map(|make| Box::new(Ours::new(make(setup).unwrap(), stream)) as Box<dyn Station>),
-        )
+        Sim::new(makes.map(|make| Box::new(Ours::new(make(setup).unwrap())) as Box<dyn Station>))
     }
 
     /// Lets the applications read and write as much as they can, then flushes and sends.

@@ -44,9 +44,7 @@ impl Who {
     fn station(self, config: &KcpConfig) -> Box<dyn Station> {
         let eager = matches!(self, Who::Eager);
         match self {
-            Who::Engine(_, make) => {
-                Box::new(Ours::unverified(make(setup(config)).unwrap(), config.stream))
-            }
+            Who::Engine(_, make) => Box::new(Ours::unverified(make(setup(config)).unwrap())),
             Who::Ticked | Who::Eager => {
                 let most_waiting = 2 * usize::from(WINDOW);
                 let mut reference = Reference::new(config);

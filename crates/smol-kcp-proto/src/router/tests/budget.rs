@@ -155,7 +155,7 @@ fn windows_that_the_budget_closed_open_again_in_a_few_datagrams() {
     // Who is read goes on within a round trip, not when it is asked.
     world.app(SERVER, 40).reads = true;
     let before = world.app(SERVER, 40).read.len();
-    world.run(ms(200));
+    world.run(ms(60));
     let first = world.app(SERVER, 40).read.len();
     world.run(ms(200));
     assert!(before < first && first < world.app(SERVER, 40).read.len());

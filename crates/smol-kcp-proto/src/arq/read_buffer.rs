@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::error::KcpError;
 
-/// Memory that an empty read_buffer may keep while its session is idle.
+/// Memory that an empty buffer may keep while its session is idle.
 const KEEP: usize = 4096;
 
 /// Bytes after which a piece is full, and what comes next goes into another one: so a reader that
@@ -20,7 +20,7 @@ const RECORD: usize = std::mem::size_of::<usize>();
 
 /// Bytes in order, and where messages end in them when messages count.
 #[derive(Debug, Default)]
-pub(crate) struct ReadBuffer {
+pub(super) struct ReadBuffer {
     /// Full pieces, the oldest first, and the bytes of memory that they take.
     full: VecDeque<Vec<u8>>,
     full_capacity: usize,
@@ -35,38 +35,35 @@ pub(crate) struct ReadBuffer {
 }
 
 impl ReadBuffer {
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// What counts against the receive budget: many tiny messages cost more than their bytes.
-    pub(crate) fn cost(&self) -> usize {
+    pub(super) fn cost(&self) -> usize {
         self.len + RECORD * self.messages.len()
     }
 
-    /// Appends what `fill` appends, and returns how much that is; a message of its own if `whole`.
-    pub(crate) fn append(
-        &mut self,
-        whole: bool,
-        fill: impl FnOnce(&mut Vec<u8>) -> Option<usize>,
-    ) -> Option<usize> {
-        let filled = self.extend(fill)?;
-        if whole {
-            self.messages.push_back(filled);
-        }
-        Some(filled)
+    /// Appends bytes.
+    #[inline]
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.extend(|into| into.extend_from_slice(bytes));
     }
 
-    /// Appends what `fill` appends, without regard to messages.
-    pub(crate) fn extend<R>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    /// The last `len` bytes are a message.
+    pub(super) fn end_message(&mut self, len: usize) {
+        self.messages.push_back(len);
+    }
+
+    /// Appends what `fill` appends.
+    #[inline]
+    pub(super) fn extend<R>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         if self.bytes.len() >= PIECE {
-            let next = Vec::with_capacity(PIECE + SLACK);
-            self.full_capacity += self.bytes.capacity();
-            self.full.push_back(std::mem::replace(&mut self.bytes, next));
+            self.begin_piece();
         }
         let (before, had) = (self.bytes.len(), self.bytes.capacity());
         let filled = fill(&mut self.bytes);
@@ -77,8 +74,15 @@ impl ReadBuffer {
         filled
     }
 
+    #[cold]
+    fn begin_piece(&mut self) {
+        let next = Vec::with_capacity(PIECE + SLACK);
+        self.full_capacity += self.bytes.capacity();
+        self.full.push_back(std::mem::replace(&mut self.bytes, next));
+    }
+
     /// Reads bytes without regard to messages.
-    pub(crate) fn read(&mut self, buf: &mut [u8]) -> usize {
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> usize {
         let n = buf.len().min(self.len);
         let mut rest = &mut buf[..n];
         while !rest.is_empty() {
@@ -119,7 +123,7 @@ impl ReadBuffer {
     }
 
     /// Reads the first message, or what an earlier [`read`](ReadBuffer::read) left of it.
-    pub(crate) fn receive(&mut self, buf: &mut [u8]) -> Result<usize, KcpError> {
+    pub(super) fn receive(&mut self, buf: &mut [u8]) -> Result<usize, KcpError> {
         match self.messages.front() {
             Some(&needed) if needed > buf.len() => {
                 Err(KcpError::BufferTooSmall { needed, len: buf.len() })
@@ -130,23 +134,23 @@ impl ReadBuffer {
     }
 
     /// Bytes of memory held.
-    pub(crate) fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.full_capacity + self.bytes.capacity() + RECORD * self.messages.capacity()
     }
 
     /// Is there memory to [`shrink`](ReadBuffer::shrink)?
-    pub(crate) fn can_shrink(&self) -> bool {
+    pub(super) fn can_shrink(&self) -> bool {
         self.is_empty() && self.capacity() > KEEP
     }
 
-    /// Gives back the memory that an empty read_buffer keeps for the next arrival.
-    pub(crate) fn shrink(&mut self) {
+    /// Gives back the memory that an empty buffer keeps for the next arrival.
+    pub(super) fn shrink(&mut self) {
         if self.is_empty() {
             self.clear();
         }
     }
 
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         *self = ReadBuffer::default();
     }
 }
@@ -156,11 +160,8 @@ mod tests {
     use super::*;
 
     fn append(read_buffer: &mut ReadBuffer, message: &[u8]) {
-        let appended = read_buffer.append(true, |bytes| {
-            bytes.extend_from_slice(message);
-            Some(message.len())
-        });
-        assert_eq!(appended, Some(message.len()));
+        read_buffer.push(message);
+        read_buffer.end_message(message.len());
     }
 
     fn read_buffer(messages: &[&[u8]]) -> ReadBuffer {
