@@ -92,6 +92,6 @@ pub use smol_kcp_proto::{
 pub use spawn::AsyncToSocketAddrs;
 pub use stream::KcpStream;
 pub use transport::{
-    bind_all, Datagrams, FrameLengthError, FramedTransport, MemoryTransport, Transport,
+    bind_all, Datagram, Datagrams, FrameLengthError, FramedTransport, MemoryTransport, Transport,
     UdpTransport,
 };

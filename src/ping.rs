@@ -12,7 +12,7 @@ use async_io::Timer;
 
 use super::clock::{self, Clock};
 use super::spawn::{resolve, AsyncToSocketAddrs};
-use super::transport::{canonical, Datagrams, Transport, UdpTransport};
+use super::transport::{canonical, Datagram, Datagrams, Transport, UdpTransport};
 use crate::{KcpConfig, KcpError};
 use smol_kcp_proto::time::Time;
 use smol_kcp_proto::wire::{Header, View, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_RST};
@@ -134,7 +134,7 @@ impl KcpPing {
 
         let question = self.question();
         self.outgoing.clear();
-        self.outgoing.push(self.peer, &question.encode());
+        self.outgoing.push(Datagram::new(self.peer, &question.encode()));
         let mut sent = self.clock.now();
         let deadline = sent + timeout;
         let mut timer = self.clock.instant(deadline).map_or_else(Timer::never, Timer::at);
@@ -202,7 +202,7 @@ impl KcpPing {
                 Ok(()) => {}
             }
             let mut received = self.incoming.iter();
-            if received.any(|(from, datagram)| from == self.peer && answers(question, datagram)) {
+            if received.any(|it| it.peer == self.peer && answers(question, it.payload)) {
                 return Poll::Ready(Ok(()));
             }
             // Checked here too: in a flood the loop would not get to the timer.

@@ -166,8 +166,8 @@ impl Transport for Holding {
         if !self.held.is_empty() {
             ready!(self.inner.poll_send(cx, &mut self.held))?;
         }
-        while let Some((to, datagram)) = batch.front() {
-            if !self.held.push(to, datagram) {
+        while let Some(datagram) = batch.front() {
+            if !self.held.push(datagram) {
                 break;
             }
             batch.pop_front();

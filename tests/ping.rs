@@ -9,7 +9,8 @@ use common::{lossy, ms, now, run, stream, until, within, ANY};
 use futures_lite::future;
 use smol::Async;
 use smol_kcp::{
-    Datagrams, KcpConfig, KcpError, KcpListener, KcpPing, MemoryTransport, Transport, UdpTransport,
+    Datagram, Datagrams, KcpConfig, KcpError, KcpListener, KcpPing, MemoryTransport, Transport,
+    UdpTransport,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -212,7 +213,7 @@ fn a_flood_of_nonsense_does_not_keep_a_ping_from_timing_out() {
             _: &mut std::task::Context<'_>,
             batch: &mut Datagrams,
         ) -> std::task::Poll<std::io::Result<()>> {
-            batch.push(self.0, &[0; 24]);
+            batch.push(Datagram::new(self.0, &[0; 24]));
             std::task::Poll::Ready(Ok(()))
         }
 

@@ -12,7 +12,7 @@ fn memory_for_datagrams_stays_while_there_is_traffic_and_goes_a_second_later() {
         KcpEndpoint::with_driver(KcpConfig::default(), transport).unwrap();
     let second = |n: u64| Time::from_millis(1000 * n);
     let burst = |driver: &mut Driver, count| {
-        assert!((0..count).all(|_| driver.transmits.push(to, &[0; 1400])));
+        assert!((0..count).all(|_| driver.transmits.push(Datagram::new(to, &[0; 1400]))));
         driver.transmits.clear();
         driver.had_traffic = true;
     };
@@ -176,7 +176,7 @@ impl Transport for Leaky {
         if self.calls > 1 {
             return Poll::Pending;
         }
-        batch.push(MemoryTransport::ADDRS[1], b"noise");
+        batch.push(Datagram::new(MemoryTransport::ADDRS[1], b"noise"));
         Poll::Ready(Ok(()))
     }
 

@@ -2,7 +2,42 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use smol_kcp_proto::Path;
+
+/// A datagram on its way in or out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Datagram<'a> {
+    /// Where it comes from, or goes to.
+    pub peer: SocketAddr,
+    /// The address of this side that it came to, or is to leave from; `None`: the only one, or the
+    /// transport's choice. An endpoint answers from the address that it was asked at.
+    pub local: Option<IpAddr>,
+    /// Its bytes.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Datagram<'a> {
+    /// Makes a datagram from or to `peer`.
+    pub fn new(peer: SocketAddr, payload: &'a [u8]) -> Datagram<'a> {
+        Datagram { peer, local: None, payload }
+    }
+
+    /// Sets the address of this side.
+    pub fn with_local(self, local: Option<IpAddr>) -> Datagram<'a> {
+        Datagram { local, ..self }
+    }
+
+    pub(crate) fn on(path: Path, payload: &'a [u8]) -> Datagram<'a> {
+        Datagram { peer: path.peer, local: path.local, payload }
+    }
+
+    pub(crate) fn path(&self) -> Path {
+        Path { peer: self.peer, local: self.local }
+    }
+}
 
 /// Queues datagrams with their addresses, bounded in number. They lie end to end in one reused
 /// buffer, so that neighbours to one peer can leave in one system call.
@@ -11,17 +46,17 @@ use std::net::SocketAddr;
 /// [`release`](Datagrams::release) gives it back.
 ///
 /// ```
-/// use smol_kcp::Datagrams;
+/// use smol_kcp::{Datagram, Datagrams};
 ///
 /// let peer = "192.0.2.1:4000".parse().unwrap();
 /// let mut batch = Datagrams::new(2);
-/// assert!(batch.push(peer, b"one"));
-/// assert!(batch.push(peer, b"two"));
-/// assert!(!batch.push(peer, b"three"), "full");
+/// assert!(batch.push(Datagram::new(peer, b"one")));
+/// assert!(batch.push(Datagram::new(peer, b"two")));
+/// assert!(!batch.push(Datagram::new(peer, b"three")), "full");
 ///
-/// assert_eq!(batch.front(), Some((peer, &b"one"[..])));
+/// assert_eq!(batch.front(), Some(Datagram::new(peer, b"one")));
 /// batch.pop_front();
-/// assert_eq!(batch.front(), Some((peer, &b"two"[..])));
+/// assert_eq!(batch.front(), Some(Datagram::new(peer, b"two")));
 /// ```
 #[derive(Debug)]
 pub struct Datagrams {
@@ -29,15 +64,15 @@ pub struct Datagrams {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// Address and length, in order; the first datagram begins at `start`.
-    spans: VecDeque<(SocketAddr, usize)>,
+    /// Addresses and length, in order; the first datagram begins at `start`.
+    spans: VecDeque<(Path, usize)>,
     max: usize,
 }
 
-/// Borrows datagrams to one address that lie end to end: what one send with UDP GSO takes.
+/// Borrows datagrams on one path that lie end to end: what one send with UDP GSO takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GsoBatch<'a> {
-    pub addr: SocketAddr,
+    pub path: Path,
     pub bytes: &'a [u8],
     /// Bytes of each datagram; the last may have fewer.
     pub segment: usize,
@@ -71,15 +106,15 @@ impl Datagrams {
         self.room() == 0
     }
 
-    /// Appends a datagram from or to `addr`. Returns `false`, and appends nothing, when the batch
-    /// is full.
-    pub fn push(&mut self, addr: SocketAddr, datagram: &[u8]) -> bool {
+    /// Appends a datagram. Returns `false`, and appends nothing, when the batch is full.
+    pub fn push(&mut self, datagram: Datagram<'_>) -> bool {
         if self.is_full() {
             return false;
         }
-        self.tail(datagram.len()).copy_from_slice(datagram);
-        self.spans.push_back((addr, datagram.len()));
-        self.end += datagram.len();
+        let Datagram { payload, .. } = datagram;
+        self.tail(payload.len()).copy_from_slice(payload);
+        self.spans.push_back((datagram.path(), payload.len()));
+        self.end += payload.len();
         true
     }
 
@@ -101,7 +136,7 @@ impl Datagrams {
         if len > room {
             return Ok(None);
         }
-        self.spans.push_back((addr, len));
+        self.spans.push_back((addr.into(), len));
         self.end += len;
         Ok(Some(len))
     }
@@ -112,7 +147,7 @@ impl Datagrams {
     }
 
     /// Appends the datagrams of one receive, which `fill` writes into the `room` bytes it is given;
-    /// it returns address, length, and the bytes of each datagram, of which the last may have
+    /// it returns addresses, length, and the bytes of each datagram, of which the last may have
     /// fewer; 0 for a single one. What finds no room goes into `overflow`. Returns how many there
     /// were, and how many of them were left out: those longer than `longest`, and those that find
     /// `overflow` full too.
@@ -124,9 +159,9 @@ impl Datagrams {
         room: usize,
         longest: usize,
         overflow: &mut Datagrams,
-        fill: impl FnOnce(&mut [u8]) -> io::Result<(SocketAddr, usize, usize)>,
+        fill: impl FnOnce(&mut [u8]) -> io::Result<(Path, usize, usize)>,
     ) -> io::Result<(usize, usize)> {
-        let (addr, mut len, segment) = fill(self.tail(room))?;
+        let (path, mut len, segment) = fill(self.tail(room))?;
         let segment = if segment == 0 { len } else { segment };
         let count = if len == 0 { 1 } else { len.div_ceil(segment) };
         let (mut kept, mut lost) = (count, 0);
@@ -143,9 +178,10 @@ impl Datagrams {
         for _ in 0..kept {
             let bytes = segment.min(end - at);
             if self.is_full() {
-                lost += usize::from(!overflow.push(addr, &self.bytes[at..at + bytes]));
+                lost +=
+                    usize::from(!overflow.push(Datagram::on(path, &self.bytes[at..at + bytes])));
             } else {
-                self.spans.push_back((addr, bytes));
+                self.spans.push_back((path, bytes));
                 self.end += bytes;
             }
             at += bytes;
@@ -153,19 +189,19 @@ impl Datagrams {
         Ok((count, lost))
     }
 
-    /// Returns the first datagram and its address.
-    pub fn front(&self) -> Option<(SocketAddr, &[u8])> {
+    /// Returns the first datagram.
+    pub fn front(&self) -> Option<Datagram<'_>> {
         self.iter().next()
     }
 
-    /// Returns the longest GSO batch at the front: neighbours to one address, all as long as the
+    /// Returns the longest GSO batch at the front: neighbours on one path, all as long as the
     /// first except a shorter last one, of at most `max` datagrams and `max_bytes` bytes together.
     /// The first datagram belongs to it however long it is; an empty one travels alone.
     pub(crate) fn front_gso_batch(&self, max: usize, max_bytes: usize) -> Option<GsoBatch<'_>> {
-        let &(addr, segment) = self.spans.front()?;
+        let &(path, segment) = self.spans.front()?;
         let (mut bytes, mut count) = (segment, 1);
         while let Some(&(next, len)) = self.spans.get(count) {
-            if count == max || next != addr || len > segment || len == 0 || bytes + len > max_bytes
+            if count == max || next != path || len > segment || len == 0 || bytes + len > max_bytes
             {
                 break;
             }
@@ -176,7 +212,7 @@ impl Datagrams {
             }
         }
         let bytes = self.bytes.get(self.start..self.start + bytes)?;
-        Some(GsoBatch { addr, bytes, segment, count })
+        Some(GsoBatch { path, bytes, segment, count })
     }
 
     /// Removes the first `count` datagrams.
@@ -207,20 +243,20 @@ impl Datagrams {
     }
 
     /// Iterates over the datagrams in order.
-    pub fn iter(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
         let mut rest = &self.bytes[self.start..self.end];
-        self.spans.iter().map(move |&(addr, len)| {
-            let (datagram, behind) = rest.split_at(len);
+        self.spans.iter().map(move |&(path, len)| {
+            let (payload, behind) = rest.split_at(len);
             rest = behind;
-            (addr, datagram)
+            Datagram::on(path, payload)
         })
     }
 
-    /// Replaces the address of every datagram: for a transport around another one, which knows its
+    /// Replaces the peer's address of every datagram: for a transport around another one, which knows its
     /// peers by other addresses.
     pub fn map_addrs(&mut self, mut replace: impl FnMut(SocketAddr) -> SocketAddr) {
-        for (addr, _) in &mut self.spans {
-            *addr = replace(*addr);
+        for (path, _) in &mut self.spans {
+            path.peer = replace(path.peer);
         }
     }
 
@@ -261,21 +297,25 @@ mod tests {
         ([192, 0, 2, 1], port).into()
     }
 
+    fn to(port: u16, payload: &[u8]) -> Datagram<'_> {
+        Datagram::new(addr(port), payload)
+    }
+
     fn contents(batch: &Datagrams) -> Vec<(SocketAddr, Vec<u8>)> {
-        batch.iter().map(|(from, datagram)| (from, datagram.to_vec())).collect()
+        batch.iter().map(|datagram| (datagram.peer, datagram.payload.to_vec())).collect()
     }
 
     #[test]
     fn datagrams_come_out_in_order_with_their_addresses_and_lengths() {
         let mut batch = Datagrams::new(3);
-        assert!(batch.push(addr(1), b"first"));
-        assert!(batch.push(addr(2), b""));
-        assert!(batch.push(addr(1), b"third"));
+        assert!(batch.push(to(1, b"first")));
+        assert!(batch.push(to(2, b"")));
+        assert!(batch.push(to(1, b"third")));
         let all =
             [(addr(1), b"first".to_vec()), (addr(2), Vec::new()), (addr(1), b"third".to_vec())];
         assert_eq!(contents(&batch), all);
         for (from, datagram) in &all {
-            assert_eq!(batch.front(), Some((*from, &datagram[..])));
+            assert_eq!(batch.front(), Some(Datagram::new(*from, datagram)));
             batch.pop_front();
         }
         assert!(batch.is_empty() && batch.front().is_none());
@@ -286,21 +326,21 @@ mod tests {
     #[test]
     fn a_full_batch_takes_nothing_until_one_leaves() {
         let mut batch = Datagrams::new(1);
-        assert!(batch.push(addr(1), b"one"));
+        assert!(batch.push(to(1, b"one")));
         assert!(batch.is_full());
-        assert!(!batch.push(addr(1), b"two"));
+        assert!(!batch.push(to(1, b"two")));
         let asked = batch.push_with(8, |_| panic!("a full batch must not read"));
         assert_eq!(asked.unwrap(), None);
         assert_eq!(contents(&batch), [(addr(1), b"one".to_vec())]);
         batch.pop_front();
-        assert!(batch.push(addr(1), b"two"));
-        assert!(!Datagrams::new(0).push(addr(1), b""), "no room at all");
+        assert!(batch.push(to(1, b"two")));
+        assert!(!Datagrams::new(0).push(to(1, b"")), "no room at all");
     }
 
     #[test]
     fn a_failed_or_cut_read_leaves_the_batch_as_it_was() {
         let mut batch = Datagrams::new(4);
-        batch.push(addr(1), b"kept");
+        batch.push(to(1, b"kept"));
         let failed = batch.push_with(8, |room| {
             room.fill(0xee);
             Err(io::ErrorKind::WouldBlock.into())
@@ -321,7 +361,7 @@ mod tests {
         let mut batch = Datagrams::new(8);
         let datagram = |i: usize| vec![i as u8; 1 + i * 7 % 1400];
         for i in 0..5 {
-            assert!(batch.push(addr(i as u16), &datagram(i)));
+            assert!(batch.push(to(i as u16, &datagram(i))));
         }
         for i in 5..20_000 {
             let read = batch.push_with(1500, |room| {
@@ -330,7 +370,7 @@ mod tests {
                 Ok((bytes.len(), addr(i as u16)))
             });
             assert_eq!(read.unwrap(), Some(datagram(i).len()));
-            assert_eq!(batch.front(), Some((addr((i - 5) as u16), &datagram(i - 5)[..])));
+            assert_eq!(batch.front(), Some(to((i - 5) as u16, &datagram(i - 5))));
             batch.pop_front();
         }
         // At most twice the 6 * 1400 live bytes and one read; Vec's doubling at most doubles that.
@@ -343,14 +383,14 @@ mod tests {
     fn gso_counts(datagrams: &[(u16, usize)], max: usize, max_bytes: usize) -> Vec<usize> {
         let mut batch = Datagrams::new(datagrams.len());
         for (i, &(port, len)) in datagrams.iter().enumerate() {
-            assert!(batch.push(addr(port), &vec![i as u8; len]));
+            assert!(batch.push(to(port, &vec![i as u8; len])));
         }
         let mut counts = Vec::new();
         while let Some(gso) = batch.front_gso_batch(max, max_bytes) {
             let singles: Vec<_> = contents(&batch).into_iter().take(gso.count).collect();
             let cut: Vec<_> = match gso.bytes {
-                [] => vec![(gso.addr, Vec::new())],
-                bytes => bytes.chunks(gso.segment).map(|d| (gso.addr, d.to_vec())).collect(),
+                [] => vec![(gso.path.peer, Vec::new())],
+                bytes => bytes.chunks(gso.segment).map(|d| (gso.path.peer, d.to_vec())).collect(),
             };
             assert_eq!(cut, singles, "what the system cuts is what was queued");
             counts.push(gso.count);
@@ -382,10 +422,10 @@ mod tests {
     #[test]
     fn addresses_are_replaced_and_the_bytes_stay() {
         let mut batch = Datagrams::new(2);
-        batch.push(addr(1), b"a");
-        batch.push(addr(2), b"b");
+        batch.push(to(1, b"a"));
+        batch.push(to(2, b"b"));
         batch.map_addrs(|from| if from == addr(2) { addr(3) } else { from });
-        assert_eq!(batch.iter().collect::<Vec<_>>(), [(addr(1), &b"a"[..]), (addr(3), b"b")]);
+        assert_eq!(batch.iter().collect::<Vec<_>>(), [to(1, b"a"), to(3, b"b")]);
     }
 
     #[test]
@@ -395,7 +435,7 @@ mod tests {
         let mut arrive = |len: usize, segment: usize| {
             let fill = |room: &mut [u8]| {
                 room.iter_mut().zip(0..).for_each(|(byte, at)| *byte = at);
-                Ok((addr(1), len, segment))
+                Ok((addr(1).into(), len, segment))
             };
             let said = batch.push_segments(20, 9, &mut overflow, fill).unwrap();
             (said, contents(&batch), contents(&overflow))
@@ -421,13 +461,13 @@ mod tests {
     #[test]
     fn clear_keeps_the_memory_and_release_gives_it_back() {
         let mut batch = Datagrams::new(2);
-        batch.push(addr(1), &[1; 1000]);
+        batch.push(to(1, &[1; 1000]));
         batch.clear();
         assert!(batch.is_empty() && batch.bytes.capacity() >= 1000);
-        batch.push(addr(1), &[2; 10]);
+        batch.push(to(1, &[2; 10]));
         batch.release();
         assert!(batch.is_empty());
         assert_eq!((batch.bytes.capacity(), batch.spans.capacity()), (0, 0));
-        assert!(batch.push(addr(1), b"a") && batch.push(addr(1), b"b") && batch.is_full());
+        assert!(batch.push(to(1, b"a")) && batch.push(to(1, b"b")) && batch.is_full());
     }
 }

@@ -9,7 +9,7 @@ use std::task::{ready, Context, Poll};
 
 use futures_lite::io::{AsyncRead, AsyncWrite};
 
-use super::{canonical, receive_limit, Datagrams, Transport};
+use super::{canonical, receive_limit, Datagram, Datagrams, Transport};
 use crate::KcpConfig;
 
 /// Bytes of the length before each datagram.
@@ -131,7 +131,9 @@ impl<S> FramedTransport<S> {
             let len = usize::from(u16::from_be_bytes(*prefix));
             check(len, self.max).map_err(End::Length)?;
             match rest.get(..len) {
-                Some(datagram) if batch.push(self.peer, datagram) => self.start += PREFIX + len,
+                Some(datagram) if batch.push(Datagram::new(self.peer, datagram)) => {
+                    self.start += PREFIX + len
+                }
                 _ => break,
             }
         }
@@ -140,13 +142,15 @@ impl<S> FramedTransport<S> {
 
     /// Takes datagrams off `batch` until enough bytes lie together for one write.
     fn gather(&mut self, batch: &mut Datagrams) -> Result<(), FrameLengthError> {
-        while let Some((to, datagram)) = batch.front().filter(|_| self.output.len() < GATHER) {
-            let checked = check(datagram.len(), self.max);
-            if to != self.peer && canonical(to) != self.peer {
+        while let Some(Datagram { peer, payload, .. }) =
+            batch.front().filter(|_| self.output.len() < GATHER)
+        {
+            let checked = check(payload.len(), self.max);
+            if peer != self.peer && canonical(peer) != self.peer {
                 self.dropped += 1;
             } else if let Ok(len) = checked {
                 self.output.extend_from_slice(&len.to_be_bytes());
-                self.output.extend_from_slice(datagram);
+                self.output.extend_from_slice(payload);
             } else {
                 batch.pop_front();
                 return checked.map(|_| ());

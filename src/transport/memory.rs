@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::{Datagrams, Transport};
+use super::{Datagram, Datagrams, Transport};
 
 /// Hands datagrams over in memory to the other end of a pair: for tests, and for two parts of one
 /// program.
@@ -28,7 +28,7 @@ use super::{Datagrams, Transport};
 /// poll_fn(|cx| here.poll_send(cx, &mut batch)).await?;
 ///
 /// poll_fn(|cx| there.poll_recv(cx, &mut batch)).await?;
-/// assert_eq!(batch.front(), Some((here.local_addr()?, &b"hello"[..])));
+/// assert_eq!(batch.front(), Some(Datagram::new(here.local_addr()?, b"hello")));
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 #[derive(Debug)]
@@ -98,8 +98,8 @@ impl Transport for MemoryTransport {
             drop(stale);
             return Poll::Pending;
         }
-        while let Some((from, datagram)) = queue.datagrams.front() {
-            if !batch.push(from, datagram) {
+        while let Some(datagram) = queue.datagrams.front() {
+            if !batch.push(datagram) {
                 break;
             }
             queue.datagrams.pop_front();
@@ -110,12 +110,13 @@ impl Transport for MemoryTransport {
     fn poll_send(&mut self, _: &mut Context<'_>, batch: &mut Datagrams) -> Poll<io::Result<()>> {
         let mut queue = lock(&self.outward);
         let mut result = Ok(());
-        while let (Some((to, datagram)), Ok(())) = (batch.front(), &result) {
+        while let (Some(Datagram { peer, payload, .. }), Ok(())) = (batch.front(), &result) {
             if queue.closed {
                 result = Err(gone());
-            } else if datagram.len() > Self::MAX_DATAGRAM {
-                result = Err(too_long(datagram.len()));
-            } else if to != self.peer || !queue.datagrams.push(self.local, datagram) {
+            } else if payload.len() > Self::MAX_DATAGRAM {
+                result = Err(too_long(payload.len()));
+            } else if peer != self.peer || !queue.datagrams.push(Datagram::new(self.local, payload))
+            {
                 self.dropped += 1;
             }
             batch.pop_front();
@@ -186,7 +187,7 @@ mod tests {
 
     fn batch(to: SocketAddr, datagrams: &[&[u8]]) -> Datagrams {
         let mut batch = Datagrams::new(datagrams.len());
-        assert!(datagrams.iter().all(|datagram| batch.push(to, datagram)));
+        assert!(datagrams.iter().all(|datagram| batch.push(Datagram::new(to, datagram))));
         batch
     }
 
@@ -198,8 +199,8 @@ mod tests {
         let mut batch = Datagrams::new(max);
         block_on(poll_fn(|cx| to.poll_recv(cx, &mut batch)))?;
         let from = to.peer;
-        assert!(batch.iter().all(|(addr, _)| addr == from));
-        Ok(batch.iter().map(|(_, datagram)| datagram.to_vec()).collect())
+        assert!(batch.iter().all(|datagram| datagram.peer == from));
+        Ok(batch.iter().map(|datagram| datagram.payload.to_vec()).collect())
     }
 
     /// Counts its wakes, and takes the lock of a direction to prove that nobody else holds it.

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 pub use bind::bind_all;
 pub(crate) use bind::check_port;
-pub use datagrams::Datagrams;
+pub use datagrams::{Datagram, Datagrams};
 pub use framed::{FrameLengthError, FramedTransport};
 pub use memory::MemoryTransport;
 pub use udp::UdpTransport;

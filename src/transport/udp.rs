@@ -5,7 +5,7 @@ mod options;
 mod singles;
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
 #[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{ready, Context, Poll};
@@ -26,6 +26,9 @@ use crate::KcpConfig;
 /// On Linux, neighbours in a batch that go to one peer and are of one length leave in one system
 /// call, and what arrived together is received in one (UDP GSO and GRO). Where the system or the
 /// network card cannot, which may show only on sending, there is one call for each datagram.
+///
+/// On Linux a socket that is bound to all addresses of a host answers from the one that it was asked
+/// at. Elsewhere the system chooses: there, bind to each address of a host that has several.
 ///
 /// Addresses are given in one form: IPv4 as such also on an IPv6 socket that carries both, IPv6
 /// without flow label and with its scope. Datagrams longer than
@@ -137,7 +140,8 @@ impl UdpTransport {
             (socket.send_buffer_size()?, socket.recv_buffer_size()?)
         };
         let peer = socket.peer_addr().ok().map(canonical);
-        let offload = Offload::new(&socket);
+        let is_any = socket.local_addr()?.ip().is_unspecified();
+        let offload = Offload::new(&socket, v6, peer.is_none() && is_any);
         Ok(UdpTransport {
             socket: Async::new(socket)?,
             options,
@@ -168,18 +172,16 @@ impl UdpTransport {
             let longest = options.longest;
             let (count, lost) =
                 batch.push_segments(offload::SCRATCH, longest, overflow, |room| {
-                    let (from, len, segment) = offload.receive_into(socket.get_ref(), room)?;
-                    Ok((canonical(from), len, segment))
+                    offload.receive_into(socket.get_ref(), room)
                 })?;
             *dropped += lost as u64;
             return Ok(count);
         }
         let mut count = 0;
-        offload.receive(socket.get_ref(), &mut |from, datagram| {
+        offload.receive(socket.get_ref(), &mut |datagram| {
             count += 1;
-            let from = canonical(from);
-            let kept = datagram.len() <= options.longest
-                && (batch.push(from, datagram) || overflow.push(from, datagram));
+            let kept = datagram.payload.len() <= options.longest
+                && (batch.push(datagram) || overflow.push(datagram));
             *dropped += u64::from(!kept);
         })?;
         Ok(count)
@@ -205,8 +207,8 @@ impl UdpTransport {
 
     /// Delivers what an earlier receive left.
     fn deliver_overflow(&mut self, batch: &mut Datagrams) {
-        while let Some((from, datagram)) = self.overflow.front() {
-            if !batch.push(from, datagram) {
+        while let Some(datagram) = self.overflow.front() {
+            if !batch.push(datagram) {
                 return;
             }
             self.overflow.pop_front();
@@ -223,9 +225,23 @@ impl UdpTransport {
     }
 
     fn write_gso_batch(&self, gso: &GsoBatch<'_>) -> io::Result<()> {
-        match gso.count {
-            1 => self.write(gso.addr, gso.bytes),
-            _ => self.offload.send(self.socket.get_ref(), self.target(gso.addr), gso),
+        let written = self.write_from(gso, gso.path.local);
+        match written {
+            // The address that was asked is gone: better from another than not at all.
+            Err(error) if gso.path.local.is_some() && offload::is_about_source(&error) => {
+                self.write_from(gso, None)
+            }
+            written => written,
+        }
+    }
+
+    fn write_from(&self, gso: &GsoBatch<'_>, local: Option<IpAddr>) -> io::Result<()> {
+        match (gso.count, local) {
+            (1, None) => self.write(gso.path.peer, gso.bytes),
+            _ => {
+                let to = self.target(gso.path.peer);
+                self.offload.send(self.socket.get_ref(), to, local, gso)
+            }
         }
     }
 
@@ -384,7 +400,7 @@ impl Transport for UdpTransport {
                     // now gone. Where it is about this datagram, it just fails again.
                     if self.peer.is_some() {
                         let first = gso.bytes.get(..gso.segment).unwrap_or_default();
-                        let _ = self.write(gso.addr, first);
+                        let _ = self.write(gso.path.peer, first);
                     }
                     error
                 }

@@ -19,6 +19,7 @@ mod deadlines;
 mod error;
 pub mod layer;
 mod log_limit;
+mod path;
 mod random;
 pub mod router;
 mod secret;
@@ -34,6 +35,7 @@ pub use error::KcpError;
 #[cfg(feature = "netem")]
 pub use layer::netem::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};
 pub use log_limit::LogLimit;
+pub use path::Path;
 pub use random::Random;
 pub use session::{READABLE, WRITABLE};
 pub use stats::{EndpointStats, Rejected, StreamStats};

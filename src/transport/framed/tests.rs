@@ -117,7 +117,7 @@ fn framed<S>(first: S, second: S) -> (FramedTransport<S>, FramedTransport<S>) {
 
 fn batch(to: SocketAddr, datagrams: &[Vec<u8>]) -> Datagrams {
     let mut batch = Datagrams::new(datagrams.len());
-    assert!(datagrams.iter().all(|datagram| batch.push(to, datagram)));
+    assert!(datagrams.iter().all(|datagram| batch.push(Datagram::new(to, datagram))));
     batch
 }
 
@@ -131,8 +131,8 @@ async fn recv(by: &mut impl Transport, count: usize, from: SocketAddr) -> io::Re
     while got.len() < count {
         let mut batch = Datagrams::new(3);
         poll_fn(|cx| by.poll_recv(cx, &mut batch)).await?;
-        assert!(!batch.is_empty() && batch.iter().all(|(addr, _)| addr == from));
-        got.extend(batch.iter().map(|(_, datagram)| datagram.to_vec()));
+        assert!(!batch.is_empty() && batch.iter().all(|datagram| datagram.peer == from));
+        got.extend(batch.iter().map(|datagram| datagram.payload.to_vec()));
     }
     Ok(got)
 }

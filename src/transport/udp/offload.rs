@@ -5,6 +5,9 @@
 //! in the system. Other systems, older kernels and network cards that cannot do it get one call per
 //! datagram.
 //!
+//! The same calls tell which address of the host a datagram came to, and choose the one that it leaves
+//! from.
+//!
 //! `nix` makes the calls, since this crate has no unsafe code. The alternatives: `quinn-udp` writes
 //! the ECN bits into every datagram and with them resets the DSCP, forbids fragmentation (an `mtu`
 //! above the path's would end all traffic), asks for control messages that nobody reads here, and
@@ -13,9 +16,12 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
-use super::super::datagrams::GsoBatch;
+use smol_kcp_proto::Path;
+
+use super::super::canonical;
+use super::super::datagrams::{Datagram, GsoBatch};
 
 /// Datagrams of one GSO batch: `UDP_MAX_SEGMENTS` of Linux up to 6.8; later ones take 128.
 const MAX_SEGMENTS: usize = 64;
@@ -41,57 +47,67 @@ thread_local! {
 pub(super) struct Offload {
     /// Datagrams per send at most; 1: no GSO.
     pub(super) max_segments: usize,
-    /// A receive may bring several datagrams (GRO).
+    /// A receive may bring several datagrams (GRO), or the address that they came to.
     pub(super) receives: bool,
 }
 
 impl Offload {
-    /// Turns GRO on and finds out what the system offers.
-    pub(super) fn new(socket: &UdpSocket) -> Offload {
+    /// Turns GRO on and finds out what the system offers. `tells_local`: datagrams come with the
+    /// address that they came to.
+    pub(super) fn new(socket: &UdpSocket, v6: bool, tells_local: bool) -> Offload {
         let max_segments = if sys::supports_gso(socket) { MAX_SEGMENTS } else { 1 };
-        Offload { max_segments, receives: sys::set_gro(socket, true) }
+        let tells_local = tells_local && sys::set_packet_info(socket, v6);
+        Offload { max_segments, receives: sys::set_gro(socket, true) || tells_local }
     }
 
-    /// Sends a GSO batch of two or more.
+    /// Sends a GSO batch, from `local` if it is given.
     pub(super) fn send(
         self,
         socket: &UdpSocket,
         to: Option<SocketAddr>,
+        local: Option<IpAddr>,
         gso: &GsoBatch<'_>,
     ) -> io::Result<()> {
-        let segment = u16::try_from(gso.segment).map_err(io::Error::other)?;
-        sys::send(socket, to, gso.bytes, segment)
+        let segment = match gso.count {
+            1 => None,
+            _ => Some(u16::try_from(gso.segment).map_err(io::Error::other)?),
+        };
+        sys::send(socket, to, local, gso.bytes, segment)
     }
 
     /// Receives once and hands over each datagram, whose length only [`SCRATCH`] bounds.
     pub(super) fn receive(
         self,
         socket: &UdpSocket,
-        into: &mut dyn FnMut(SocketAddr, &[u8]),
+        into: &mut dyn FnMut(Datagram<'_>),
     ) -> io::Result<()> {
         ARRIVALS.with_borrow_mut(|scratch| {
             if scratch.is_empty() {
                 *scratch = vec![0; SCRATCH];
             }
-            let (from, len, segment) = sys::receive(socket, scratch)?;
+            let (path, len, segment) = self.receive_into(socket, scratch)?;
             let bytes = scratch.get(..len).unwrap_or_default();
             match segment {
-                1.. if segment < len => bytes.chunks(segment).for_each(|one| into(from, one)),
-                _ => into(from, bytes),
+                0 => into(Datagram::on(path, bytes)),
+                _ => bytes.chunks(segment).for_each(|one| into(Datagram::on(path, one))),
             }
             Ok(())
         })
     }
 
-    /// Receives once into `room`, which should have [`SCRATCH`] bytes: sender, bytes, and bytes
+    /// Receives once into `room`, which should have [`SCRATCH`] bytes: addresses, bytes, and bytes
     /// of each datagram, 0 if it is a single one.
     pub(super) fn receive_into(
         self,
         socket: &UdpSocket,
         room: &mut [u8],
-    ) -> io::Result<(SocketAddr, usize, usize)> {
-        let (from, len, segment) = sys::receive(socket, room)?;
-        Ok((from, len, if segment < len { segment } else { 0 }))
+    ) -> io::Result<(Path, usize, usize)> {
+        let (from, local, len, segment) = sys::receive(socket, room)?;
+        // Nobody can answer from an address that many have.
+        let local = local.map(|ip| canonical((ip, 0).into()).ip());
+        let local = local.filter(|ip| !(ip.is_multicast() || ip.is_unspecified()));
+        let path = Path { peer: canonical(from), local };
+        Ok((path, len, if segment < len { segment } else { 0 }))
     }
 
     /// Offers what a system does that has GSO and GRO only in the wanted directions.
@@ -114,6 +130,12 @@ pub(super) fn is_unsupported(error: &io::Error) -> bool {
     is_one_of(error, &sys::UNSUPPORTED)
 }
 
+/// Returns whether an error may mean that the host does not have the address that a datagram is to leave
+/// from.
+pub(super) fn is_about_source(error: &io::Error) -> bool {
+    is_one_of(error, &sys::NO_SOURCE)
+}
+
 fn is_one_of(error: &io::Error, codes: &[i32]) -> bool {
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
@@ -121,13 +143,14 @@ fn is_one_of(error: &io::Error, codes: &[i32]) -> bool {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys {
     use std::io::{self, IoSlice, IoSliceMut};
-    use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+    use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
     use std::os::fd::AsRawFd;
 
     use nix::errno::Errno;
+    use nix::libc::{in6_addr, in6_pktinfo, in_addr, in_pktinfo};
     use nix::sys::socket::{
         getsockopt, recvmsg, sendmsg, setsockopt,
-        sockopt::{UdpGroSegment, UdpGsoSegment},
+        sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo, UdpGroSegment, UdpGsoSegment},
         ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage,
     };
 
@@ -142,7 +165,10 @@ mod sys {
     /// The path does not carry datagrams of this length in one piece. Alone they are fragmented.
     pub(super) const TOO_LONG: [i32; 1] = [Errno::EMSGSIZE as i32];
 
-    /// Room for the control message of GRO, and for others that the owner of an existing
+    /// No interface has the address.
+    pub(super) const NO_SOURCE: [i32; 2] = [Errno::EINVAL as i32, Errno::EADDRNOTAVAIL as i32];
+
+    /// Room for the control messages of GRO and of the address, and for others that the owner of an existing
     /// socket may have asked for. Its items are aligned as the system's.
     #[repr(align(8))]
     struct Control([u8; 256]);
@@ -157,24 +183,55 @@ mod sys {
         setsockopt(socket, UdpGroSegment, &on).is_ok() && on
     }
 
+    /// Asks for the address that datagrams come to; on a socket of IPv6 that of IPv4 is mapped.
+    pub(super) fn set_packet_info(socket: &UdpSocket, v6: bool) -> bool {
+        match v6 {
+            true => setsockopt(socket, Ipv6RecvPacketInfo, &true).is_ok(),
+            false => setsockopt(socket, Ipv4PacketInfo, &true).is_ok(),
+        }
+    }
+
     pub(super) fn send(
         socket: &UdpSocket,
         to: Option<SocketAddr>,
+        local: Option<IpAddr>,
         bytes: &[u8],
-        segment: u16,
+        segment: Option<u16>,
     ) -> io::Result<()> {
         let to = to.map(SockaddrStorage::from);
-        let cut = [ControlMessage::UdpGsoSegments(&segment)];
         let bytes = [IoSlice::new(bytes)];
-        sendmsg(socket.as_raw_fd(), &bytes, &cut, MsgFlags::empty(), to.as_ref())?;
+        let (v4, v6);
+        let from = match local {
+            Some(IpAddr::V4(ip)) => {
+                let s_addr = u32::from_ne_bytes(ip.octets());
+                let ipi_addr = in_addr { s_addr: 0 };
+                v4 = in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: in_addr { s_addr }, ipi_addr };
+                Some(ControlMessage::Ipv4PacketInfo(&v4))
+            }
+            Some(IpAddr::V6(ip)) => {
+                let ipi6_addr = in6_addr { s6_addr: ip.octets() };
+                v6 = in6_pktinfo { ipi6_addr, ipi6_ifindex: 0 };
+                Some(ControlMessage::Ipv6PacketInfo(&v6))
+            }
+            None => None,
+        };
+        let cut = segment.as_ref().map(ControlMessage::UdpGsoSegments);
+        let (fd, flags) = (socket.as_raw_fd(), MsgFlags::empty());
+        match (cut, from) {
+            (Some(cut), Some(from)) => sendmsg(fd, &bytes, &[cut, from], flags, to.as_ref())?,
+            (Some(one), None) | (None, Some(one)) => {
+                sendmsg(fd, &bytes, &[one], flags, to.as_ref())?
+            }
+            (None, None) => sendmsg(fd, &bytes, &[], flags, to.as_ref())?,
+        };
         Ok(())
     }
 
-    /// Sender, bytes together, bytes of each datagram (0: it is one).
+    /// Sender, address that it was sent to, bytes together, bytes of each datagram (0: it is one).
     pub(super) fn receive(
         socket: &UdpSocket,
         room: &mut [u8],
-    ) -> io::Result<(SocketAddr, usize, usize)> {
+    ) -> io::Result<(SocketAddr, Option<IpAddr>, usize, usize)> {
         let mut room = [IoSliceMut::new(room)];
         let mut control = Control([0; 256]);
         let message = recvmsg::<SockaddrStorage>(
@@ -184,11 +241,23 @@ mod sys {
             MsgFlags::empty(),
         )?;
         let from = message.address.as_ref().and_then(addr).ok_or(io::ErrorKind::InvalidData)?;
-        let segment = message.cmsgs()?.find_map(|item| match item {
-            ControlMessageOwned::UdpGroSegments(segment) => usize::try_from(segment).ok(),
-            _ => None,
-        });
-        Ok((from, message.bytes, segment.unwrap_or(0)))
+        let (mut local, mut segment) = (None, 0);
+        for item in message.cmsgs()? {
+            match item {
+                ControlMessageOwned::UdpGroSegments(bytes) => {
+                    segment = usize::try_from(bytes).unwrap_or(0);
+                }
+                // What a broadcast came to is the address of the interface.
+                ControlMessageOwned::Ipv4PacketInfo(info) => {
+                    local = Some(info.ipi_spec_dst.s_addr.to_ne_bytes().into());
+                }
+                ControlMessageOwned::Ipv6PacketInfo(info) => {
+                    local = Some(info.ipi6_addr.s6_addr.into());
+                }
+                _ => {}
+            }
+        }
+        Ok((from, local, message.bytes, segment))
     }
 
     fn addr(storage: &SockaddrStorage) -> Option<SocketAddr> {
@@ -200,10 +269,11 @@ mod sys {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod sys {
     use std::io;
-    use std::net::{SocketAddr, UdpSocket};
+    use std::net::{IpAddr, SocketAddr, UdpSocket};
 
     pub(super) const UNSUPPORTED: [i32; 0] = [];
     pub(super) const TOO_LONG: [i32; 0] = [];
+    pub(super) const NO_SOURCE: [i32; 0] = [];
 
     pub(super) fn supports_gso(_: &UdpSocket) -> bool {
         false
@@ -213,11 +283,24 @@ mod sys {
         false
     }
 
-    pub(super) fn send(_: &UdpSocket, _: Option<SocketAddr>, _: &[u8], _: u16) -> io::Result<()> {
+    pub(super) fn set_packet_info(_: &UdpSocket, _: bool) -> bool {
+        false
+    }
+
+    pub(super) fn send(
+        _: &UdpSocket,
+        _: Option<SocketAddr>,
+        _: Option<IpAddr>,
+        _: &[u8],
+        _: Option<u16>,
+    ) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn receive(_: &UdpSocket, _: &mut [u8]) -> io::Result<(SocketAddr, usize, usize)> {
+    pub(super) fn receive(
+        _: &UdpSocket,
+        _: &mut [u8],
+    ) -> io::Result<(SocketAddr, Option<IpAddr>, usize, usize)> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

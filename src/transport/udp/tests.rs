@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_lite::future::{self, block_on};
 
 use super::*;
+use crate::transport::Datagram;
 
 const V4: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const V6: Ipv6Addr = Ipv6Addr::LOCALHOST;
@@ -39,7 +40,7 @@ fn has_v6() -> bool {
 
 async fn send(by: &mut UdpTransport, to: SocketAddr, datagrams: &[&[u8]]) -> io::Result<()> {
     let mut batch = Datagrams::new(datagrams.len());
-    assert!(datagrams.iter().all(|datagram| batch.push(to, datagram)));
+    assert!(datagrams.iter().all(|datagram| batch.push(Datagram::new(to, datagram))));
     let sent = poll_fn(|cx| by.poll_send(cx, &mut batch)).await;
     assert!(sent.is_err() || batch.is_empty());
     sent
@@ -49,7 +50,7 @@ async fn batch(by: &mut UdpTransport, max: usize) -> io::Result<Vec<(SocketAddr,
     let mut batch = Datagrams::new(max);
     poll_fn(|cx| by.poll_recv(cx, &mut batch)).await?;
     assert!((1..=max).contains(&batch.len()));
-    Ok(batch.iter().map(|(from, datagram)| (from, datagram.to_vec())).collect())
+    Ok(batch.iter().map(|datagram| (datagram.peer, datagram.payload.to_vec())).collect())
 }
 
 /// The next `count` datagrams, however they come.
@@ -237,7 +238,9 @@ fn a_refusal_that_a_send_reports_costs_no_other_datagram() {
         client.socket.readable().await.unwrap();
         holder.connect(client.local_addr().unwrap()).unwrap();
         let mut out = Datagrams::new(2);
-        assert!(out.push(addr, b"first") && out.push(addr, b"second"));
+        assert!(
+            out.push(Datagram::new(addr, b"first")) && out.push(Datagram::new(addr, b"second"))
+        );
         let error = poll_fn(|cx| client.poll_send(cx, &mut out)).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         assert_eq!(out.len(), 1, "the first has been sent");
@@ -268,7 +271,7 @@ fn an_unsendable_datagram_is_removed_and_the_next_one_goes() {
     let mut server = bound(V4);
     let (socket, to) = plain();
     let mut out = Datagrams::new(2);
-    assert!(out.push(to, &vec![0; 65535]) && out.push(to, b"fits"));
+    assert!(out.push(Datagram::new(to, &vec![0; 65535])) && out.push(Datagram::new(to, b"fits")));
     block_on(async {
         poll_fn(|cx| server.poll_send(cx, &mut out)).await.unwrap_err();
         assert_eq!(out.len(), 1);

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use crate::config::KcpConfig;
+use crate::path::Path;
 use crate::time::Time;
 
 /// Where a capture goes.
@@ -60,11 +61,11 @@ impl Trunk {
     pub fn outward(
         &mut self,
         moment: Moment,
-        to: SocketAddr,
+        to: Path,
         datagram: &[u8],
-        out: &mut dyn FnMut(SocketAddr, &[u8]),
+        out: &mut dyn FnMut(Path, &[u8]),
     ) {
-        self.record(moment, moment.local, to, datagram);
+        self.record(moment, to, false, datagram);
         #[cfg(feature = "netem")]
         if let Some((send, _)) = &mut self.netem {
             send.enqueue(moment.now, to, datagram);
@@ -80,32 +81,32 @@ impl Trunk {
     pub fn inward(
         &mut self,
         moment: Moment,
-        from: SocketAddr,
+        from: Path,
         datagram: &[u8],
-        into: &mut dyn FnMut(SocketAddr, &[u8]),
+        into: &mut dyn FnMut(Path, &[u8]),
     ) {
         #[cfg(feature = "netem")]
         if let Some((_, receive)) = &mut self.netem {
             receive.enqueue(moment.now, from, datagram);
             return self.arrivals(moment, into);
         }
-        self.record(moment, from, moment.local, datagram);
+        self.record(moment, from, true, datagram);
         into(from, datagram);
     }
 
     /// Hands on what the layers held back until now, from outside.
-    pub fn arrivals(&mut self, moment: Moment, into: &mut dyn FnMut(SocketAddr, &[u8])) {
+    pub fn arrivals(&mut self, moment: Moment, into: &mut dyn FnMut(Path, &[u8])) {
         #[cfg(feature = "netem")]
         while let Some((from, datagram)) =
             self.netem.as_mut().and_then(|(_, receive)| receive.dequeue(moment.now))
         {
-            self.record(moment, from, moment.local, &datagram);
+            self.record(moment, from, true, &datagram);
             into(from, &datagram);
         }
     }
 
     /// Hands on what the layers held back until now, from inside.
-    pub fn departures(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) {
+    pub fn departures(&mut self, now: Time, out: &mut dyn FnMut(Path, &[u8])) {
         #[cfg(feature = "netem")]
         if let Some((send, _)) = &mut self.netem {
             while let Some((to, datagram)) = send.dequeue(now) {
@@ -140,9 +141,12 @@ impl Trunk {
         }
     }
 
-    fn record(&mut self, moment: Moment, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
+    fn record(&mut self, moment: Moment, path: Path, arrives: bool, datagram: &[u8]) {
         #[cfg(feature = "pcap")]
         if let Some(capture) = &mut self.capture {
+            let Moment { local, .. } = moment;
+            let local = path.local.map_or(local, |ip| SocketAddr::new(ip, local.port()));
+            let (from, to) = if arrives { (path.peer, local) } else { (local, path.peer) };
             if let Err(error) = capture.record(moment.unix_micros, from, to, datagram) {
                 log::warn!("the capture ends here: {error}");
                 self.capture = None;

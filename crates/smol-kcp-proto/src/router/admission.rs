@@ -6,6 +6,7 @@ use super::answers::prefix;
 use super::{Key, Router};
 use crate::control::{hello_nonce, no_room, rst_for};
 use crate::error::KcpError;
+use crate::path::Path;
 use crate::secret::COOKIE_LASTS;
 use crate::session::{question, Proof, Role, Session, SessionParams};
 use crate::time::Time;
@@ -19,7 +20,7 @@ const MIN_WINDOW: u16 = 128;
 const EARLY: i32 = 128;
 
 impl Router {
-    pub(super) fn handle_unrouted(&mut self, now: Time, from: SocketAddr, datagram: &View<'_>) {
+    pub(super) fn handle_unrouted(&mut self, now: Time, from: Path, datagram: &View<'_>) {
         let conv = datagram.conv();
         if conv == 0 {
             return self.handle_asker(now, from, datagram);
@@ -27,13 +28,13 @@ impl Router {
         if self.adopt(now, from, datagram) {
             return;
         }
-        let find = || Proof::find(&self.secret, now, from, self.sn_base, datagram);
+        let find = || Proof::find(&self.secret, now, from.peer, self.sn_base, datagram);
         let proof = if self.accepting { find() } else { None };
         let nonce = hello_nonce(datagram);
-        if let Some(rest) = self.time_wait.get(now, conv, from) {
+        if let Some(rest) = self.time_wait.get(now, conv, from.peer) {
             match (proof, nonce) {
                 (Some(Proof::Third { nonces }), _) if rest.is_succeeded_by(nonces.0) => {
-                    self.time_wait.wake(conv, from);
+                    self.time_wait.wake(conv, from.peer);
                 }
                 // Anybody can say so: the rest goes on until it is proven.
                 (None, Some(nonce)) if self.accepting && rest.is_succeeded_by(nonce) => {
@@ -89,8 +90,8 @@ impl Router {
 
     /// tokio_kcp's habit: conversation 0 asks the listener for a number. Until the peer uses it,
     /// what it sends under 0 belongs to the same session.
-    fn handle_asker(&mut self, now: Time, from: SocketAddr, datagram: &View<'_>) {
-        let known = self.unnumbered.get(&from).copied();
+    fn handle_asker(&mut self, now: Time, from: Path, datagram: &View<'_>) {
+        let known = self.unnumbered.get(&from.peer).copied();
         if known.is_none()
             && !(self.accepting && (hello_nonce(datagram).is_some() || self.is_opening(datagram)))
         {
@@ -99,7 +100,7 @@ impl Router {
         }
         let conv = match known.and_then(|key| self.sessions.get(key)) {
             Some(session) => session.conv(),
-            None => self.free_conv(from),
+            None => self.free_conv(from.peer),
         };
         let mut renamed = datagram.bytes().to_vec();
         let mut at = 0;
@@ -120,16 +121,16 @@ impl Router {
     }
 
     /// Our own client that asked for a number learns it from the first answer.
-    fn adopt(&mut self, now: Time, from: SocketAddr, datagram: &View<'_>) -> bool {
+    fn adopt(&mut self, now: Time, from: Path, datagram: &View<'_>) -> bool {
         let conv = datagram.conv();
-        let Some(&key) = self.routes.get(&(0, from)) else { return false };
+        let Some(&key) = self.routes.get(&(0, from.peer)) else { return false };
         let Some(session) = self.sessions.get_mut(key) else { return false };
         if session.role() != Role::Client {
             return false;
         }
         session.adopt(conv);
-        self.routes.remove(&(0, from));
-        self.routes.insert((conv, from), key);
+        self.routes.remove(&(0, from.peer));
+        self.routes.insert((conv, from.peer), key);
         if let Some(session) = self.sessions.get_mut(key) {
             session.handle_datagram(now, datagram);
         }
@@ -142,7 +143,7 @@ impl Router {
     fn admit(
         &mut self,
         now: Time,
-        from: SocketAddr,
+        from: Path,
         nonce: Option<u32>,
         datagram: &View<'_>,
         asked: bool,
@@ -164,7 +165,7 @@ impl Router {
         session.entry.unconfirmed = Some(birth);
         session.entry.incoming = Some(birth);
         if asked {
-            self.unnumbered.insert(from, key);
+            self.unnumbered.insert(from.peer, key);
         }
         self.unconfirmed.insert(birth, key);
         if self.config.accept_unconfirmed {
@@ -176,9 +177,9 @@ impl Router {
     }
 
     /// Opens a session for a newcomer that has proved its address with nothing kept of it.
-    fn admit_proven(&mut self, now: Time, from: SocketAddr, proof: Proof, datagram: &View<'_>) {
+    fn admit_proven(&mut self, now: Time, from: Path, proof: Proof, datagram: &View<'_>) {
         let conv = datagram.conv();
-        if !self.make_room(now, from, None) {
+        if !self.make_room(now, from.peer, None) {
             if let Proof::Third { nonces } = proof {
                 self.answer(now, from, Some(no_room(conv, nonces)));
             }
@@ -275,8 +276,8 @@ impl Router {
     }
 
     /// Answers a HELLO and keeps nothing: the nonce is a cookie, which comes back with the third leg.
-    pub(super) fn answer_hello(&mut self, now: Time, to: SocketAddr, conv: u32, nonce: u32) {
-        let ts = self.secret.cookie(now, to, conv, nonce);
+    pub(super) fn answer_hello(&mut self, now: Time, to: Path, conv: u32, nonce: u32) {
+        let ts = self.secret.cookie(now, to.peer, conv, nonce);
         let (cmd, frg, wnd) = (CMD_WINS, CODE_HELLO, self.config.wnd_size.1.max(MIN_WINDOW));
         let answer = Header { conv, cmd, frg, wnd, ts, sn: nonce, una: self.sn_base, len: 0 };
         self.stats.stateless = self.stats.stateless.wrapping_add(1);
@@ -284,8 +285,8 @@ impl Router {
     }
 
     /// Asks a stock newcomer for a proof and keeps nothing.
-    fn ask_for_proof(&mut self, now: Time, to: SocketAddr, conv: u32) {
-        let cookie = self.secret.cookie(now, to, conv, 0);
+    fn ask_for_proof(&mut self, now: Time, to: Path, conv: u32) {
+        let cookie = self.secret.cookie(now, to.peer, conv, 0);
         let wnd = self.config.wnd_size.1.max(MIN_WINDOW);
         self.stats.stateless = self.stats.stateless.wrapping_add(1);
         self.stateless_replies.push(to, question(conv, cookie, wnd, self.sn_base).encode());
@@ -294,14 +295,14 @@ impl Router {
     pub(super) fn open(
         &mut self,
         now: Time,
-        peer: SocketAddr,
+        path: Path,
         conv: u32,
         role: Role,
     ) -> Result<Key, KcpError> {
         let birth = SessionParams {
             config: self.config.clone(),
             conv,
-            peer,
+            path,
             role,
             mtu: self.mtu,
             sn_base: self.sn_base,
@@ -311,7 +312,7 @@ impl Router {
         let mut session = Session::new(birth, now, &mut self.random)?;
         session.entry.routed = true;
         let key = self.sessions.insert(session);
-        self.routes.insert((conv, peer), key);
+        self.routes.insert((conv, path.peer), key);
         Ok(key)
     }
 
@@ -326,7 +327,7 @@ impl Router {
     }
 
     /// Queues an answer to a stranger; `false` if there is none or the rate is used up.
-    fn answer(&mut self, now: Time, to: SocketAddr, answer: Option<[u8; HEADER_LEN]>) -> bool {
+    fn answer(&mut self, now: Time, to: Path, answer: Option<[u8; HEADER_LEN]>) -> bool {
         answer.is_some_and(|answer| {
             self.stateless_replies.push_limited(now, &self.secret, to, answer)
         })

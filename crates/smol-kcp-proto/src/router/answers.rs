@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::path::Path;
 use crate::secret::Secret;
 use crate::time::Time;
 use crate::wire::HEADER_LEN;
@@ -36,7 +37,7 @@ pub(super) fn prefix(addr: SocketAddr) -> Prefix {
 /// The queue of answers and what bounds it.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    queue: Vec<(SocketAddr, [u8; HEADER_LEN])>,
+    queue: Vec<(Path, [u8; HEADER_LEN])>,
     /// The second that is counted, and the answers in it.
     second: (u64, u32),
     /// The same for prefixes; empty until the first answer.
@@ -50,7 +51,7 @@ impl Answers {
         self.queue.is_empty()
     }
 
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (SocketAddr, [u8; HEADER_LEN])> + '_ {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Path, [u8; HEADER_LEN])> + '_ {
         self.queue.drain(..)
     }
 
@@ -60,7 +61,7 @@ impl Answers {
 
     /// Queues what nothing bounds: the end of a session, or an answer to one datagram of at least its
     /// length that the handshake needs.
-    pub(super) fn push(&mut self, to: SocketAddr, answer: [u8; HEADER_LEN]) {
+    pub(super) fn push(&mut self, to: Path, answer: [u8; HEADER_LEN]) {
         self.queue.push((to, answer));
     }
 
@@ -69,7 +70,7 @@ impl Answers {
         &mut self,
         now: Time,
         secret: &Secret,
-        to: SocketAddr,
+        to: Path,
         answer: [u8; HEADER_LEN],
     ) -> bool {
         let second = now.as_millis() / 1000;
@@ -79,7 +80,7 @@ impl Answers {
         if self.buckets.is_empty() {
             self.buckets = vec![(0, 0); BUCKETS];
         }
-        let Some(bucket) = self.buckets.get_mut(bucket(secret, to)) else { return false };
+        let Some(bucket) = self.buckets.get_mut(bucket(secret, to.peer)) else { return false };
         if bucket.0 != second as u32 {
             *bucket = (second as u32, 0);
         }
@@ -114,10 +115,14 @@ fn bucket(secret: &Secret, addr: SocketAddr) -> usize {
 mod tests {
     use super::*;
 
+    fn at(ip: [u8; 4]) -> Path {
+        SocketAddr::from((ip, 1)).into()
+    }
+
     #[test]
     fn one_prefix_cannot_use_up_the_answers_of_another() {
         let (mut answers, secret) = (Answers::default(), Secret::new([1, 2]));
-        let (noisy, honest) = (([10, 0, 0, 1], 1).into(), ([10, 0, 0, 2], 1).into());
+        let (noisy, honest) = (at([10, 0, 0, 1]), at([10, 0, 0, 2]));
         let given = |answers: &mut Answers, now, to| {
             answers.push_limited(now, &secret, to, [0; HEADER_LEN])
         };
@@ -132,7 +137,7 @@ mod tests {
     fn all_prefixes_together_have_a_bound() {
         let (mut answers, secret) = (Answers::default(), Secret::new([1, 2]));
         let given = (0..200_000u32).filter(|n| {
-            let to = (n.to_be_bytes(), 1).into();
+            let to = at(n.to_be_bytes());
             answers.push_limited(Time::ZERO, &secret, to, [0; HEADER_LEN])
         });
         assert_eq!(given.count(), PER_SECOND as usize);

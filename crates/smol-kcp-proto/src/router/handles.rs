@@ -29,7 +29,7 @@ impl Router {
         {
             return Err(KcpError::ConvInUse { conv });
         }
-        let key = self.open(now, peer, conv, Role::Client)?;
+        let key = self.open(now, peer.into(), conv, Role::Client)?;
         self.stats.connected = self.stats.connected.wrapping_add(1);
         if let Some(session) = self.sessions.get_mut(key) {
             session.handle_timeout(now); // HELLO

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{Key, Router};
+use crate::path::Path;
 use crate::session::NewPath;
 use crate::time::Time;
 use crate::wire::View;
@@ -16,12 +17,7 @@ const LOGGED: u32 = 10;
 impl Router {
     /// Finds the session of the same number whose peer may have moved to `from`; `true`: the datagram
     /// has been dealt with.
-    pub(super) fn handle_new_path(
-        &mut self,
-        now: Time,
-        from: SocketAddr,
-        datagram: &View<'_>,
-    ) -> bool {
+    pub(super) fn handle_new_path(&mut self, now: Time, from: Path, datagram: &View<'_>) -> bool {
         let conv = datagram.conv();
         let lowest = SocketAddr::from(([0, 0, 0, 0], 0));
         let candidates: Vec<Key> = self
@@ -36,8 +32,8 @@ impl Router {
             match session.handle_new_path(now, from, datagram) {
                 NewPath::Implausible => continue,
                 NewPath::Plausible => {
-                    if session.has_asked(from)
-                        || self.stateless_replies.may_ask(now, &self.secret, from)
+                    if session.has_asked(from.peer)
+                        || self.stateless_replies.may_ask(now, &self.secret, from.peer)
                     {
                         session.ask_at(now, from, self.random.nonzero());
                     }
@@ -66,10 +62,10 @@ impl Router {
         }
     }
 
-    fn relocate(&mut self, now: Time, key: Key, to: SocketAddr) {
+    fn relocate(&mut self, now: Time, key: Key, to: Path) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let (conv, old) = (session.conv(), session.peer());
-        if self.routes.contains_key(&(conv, to)) {
+        if self.routes.contains_key(&(conv, to.peer)) {
             return;
         }
         session.move_to(now, to);
@@ -78,18 +74,18 @@ impl Router {
             self.unnumbered.remove(&old);
         }
         self.routes.remove(&(conv, old));
-        self.routes.insert((conv, to), key);
+        self.routes.insert((conv, to.peer), key);
         if counted {
             self.shares.remove(old);
-            self.shares.add(to);
+            self.shares.add(to.peer);
         }
         self.stats.moved = self.stats.moved.wrapping_add(1);
-        self.log_move(now, conv, old, to);
+        self.log_move(now, conv, old, to.peer);
         self.ask_others(now, old, to);
     }
 
     /// Where one session of a peer has gone, the others have gone too: they are asked at once.
-    fn ask_others(&mut self, now: Time, old: SocketAddr, to: SocketAddr) {
+    fn ask_others(&mut self, now: Time, old: SocketAddr, to: Path) {
         let others: Vec<Key> =
             self.routes.iter().filter(|((_, peer), _)| *peer == old).map(|(_, &key)| key).collect();
         for key in others {

@@ -31,6 +31,7 @@ use super::session::{AnotherLife, Session};
 use super::time_wait::TimeWait;
 use crate::config::KcpConfig;
 use crate::error::KcpError;
+use crate::path::Path;
 use crate::stats::EndpointStats;
 use crate::time::Time;
 use crate::wire::{View, CMD_WASK, CODE_HELLO};
@@ -141,20 +142,21 @@ impl Router {
     }
 
     /// Acts on one datagram.
-    pub fn handle_datagram(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
+    pub fn handle_datagram(&mut self, now: Time, from: impl Into<Path>, datagram: &[u8]) {
+        let from = from.into();
         self.stats.datagrams_received = self.stats.datagrams_received.wrapping_add(1);
         self.stats.bytes_received = self.stats.bytes_received.wrapping_add(datagram.len() as u64);
         let Ok(datagram) = View::new(datagram) else {
             self.stats.malformed = self.stats.malformed.wrapping_add(1);
             return;
         };
-        match self.routes.get(&(datagram.conv(), from)) {
-            Some(&key) => self.deliver(now, key, &datagram),
+        match self.routes.get(&(datagram.conv(), from.peer)) {
+            Some(&key) => self.deliver(now, key, from, &datagram),
             None => self.handle_unrouted(now, from, &datagram),
         }
     }
 
-    fn deliver(&mut self, now: Time, key: Key, datagram: &View<'_>) {
+    fn deliver(&mut self, now: Time, key: Key, from: Path, datagram: &View<'_>) {
         let first = datagram.first();
         let Some(session) = self.sessions.get_mut(key) else { return };
         // The codes of the handshake come first in a datagram.
@@ -162,14 +164,14 @@ impl Router {
             let (conv, peer) = (session.conv(), session.peer());
             match session.another_life(now, datagram) {
                 Some(AnotherLife::Asks { nonce }) if self.accepting => {
-                    return self.answer_hello(now, peer, conv, nonce);
+                    return self.answer_hello(now, from, conv, nonce);
                 }
                 Some(AnotherLife::Proven { .. }) if self.accepting => {
                     session.fail(KcpError::Reset);
                     self.heed_restart(now, peer, key, Before::Waiting);
                     self.reschedule(now, key);
                     self.time_wait.wake(conv, peer);
-                    return self.handle_unrouted(now, peer, datagram);
+                    return self.handle_unrouted(now, from, datagram);
                 }
                 Some(_) => return,
                 None => {}
@@ -226,7 +228,7 @@ impl Router {
 
     /// Hands the datagrams of sessions that have something to send to `out`, each session's
     /// together. `true`: call again, there is more.
-    pub fn transmit(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) -> bool {
+    pub fn transmit(&mut self, now: Time, out: &mut dyn FnMut(Path, &[u8])) -> bool {
         let (mut datagrams, mut bytes) = (0usize, 0u64);
         let mut out = |addr, datagram: &[u8]| {
             datagrams += 1;

@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::proof::before;
-use super::{question, Control, PeerKind, Session};
+use super::{question, Control, PeerKind, Role, Session};
+use crate::path::Path;
 use crate::secret::path_proof;
 use crate::time::{earliest, Time};
 use crate::wire::{
@@ -34,7 +35,7 @@ const GRACE_MAX: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Challenge {
-    addr: SocketAddr,
+    path: Path,
     token: u32,
     at: Time,
     /// Waits to be sent.
@@ -59,13 +60,13 @@ impl Session {
     pub(crate) fn handle_new_path(
         &mut self,
         now: Time,
-        from: SocketAddr,
+        from: Path,
         datagram: &View<'_>,
     ) -> NewPath {
         if self.error.is_some() || !self.confirmed {
             return NewPath::Implausible;
         }
-        if let Some(at) = self.challenges.iter().position(|c| c.addr == from) {
+        if let Some(at) = self.challenges.iter().position(|c| c.path.peer == from.peer) {
             let challenge = self.challenges[at];
             if self.is_proof(&challenge, datagram) {
                 if self.proves_itself() {
@@ -163,14 +164,14 @@ impl Session {
 
     /// Returns whether this address has been asked before, and may be again without anybody's leave.
     pub(crate) fn has_asked(&self, addr: SocketAddr) -> bool {
-        self.challenges.iter().any(|c| c.addr == addr)
+        self.challenges.iter().any(|c| c.path.peer == addr)
     }
 
     /// Asks `addr` whether the peer is there. `token` is a fresh random number.
-    pub(crate) fn ask_at(&mut self, now: Time, addr: SocketAddr, token: u32) {
+    pub(crate) fn ask_at(&mut self, now: Time, path: Path, token: u32) {
         self.challenges.retain(|c| now.since(c.at) < 4 * ASK_AGAIN);
         let room = self.challenges.len() < MAX_CHALLENGES;
-        match self.challenges.iter_mut().find(|c| c.addr == addr) {
+        match self.challenges.iter_mut().find(|c| c.path.peer == path.peer) {
             Some(challenge) if now.since(challenge.at) < ASK_AGAIN => return,
             // The token stays: the answer to the first question may still be on its way.
             Some(challenge) => {
@@ -180,7 +181,7 @@ impl Session {
             }
             None if room => {
                 let moves_at = None;
-                self.challenges.push(Challenge { addr, token, at: now, due: true, moves_at });
+                self.challenges.push(Challenge { path, token, at: now, due: true, moves_at });
             }
             None => return,
         }
@@ -194,26 +195,22 @@ impl Session {
     }
 
     /// Sends the questions that are due.
-    pub(super) fn transmit_challenges(
-        &mut self,
-        now: Time,
-        out: &mut dyn FnMut(SocketAddr, &[u8]),
-    ) {
+    pub(super) fn transmit_challenges(&mut self, now: Time, out: &mut dyn FnMut(Path, &[u8])) {
         for at in 0..self.challenges.len() {
-            let Challenge { addr, token, .. } = self.challenges[at];
+            let Challenge { path, token, .. } = self.challenges[at];
             if !std::mem::take(&mut self.challenges[at].due) {
                 continue;
             }
             let ask = Control { cmd: CMD_WASK, frg: CODE_PATH, sn: token, ts: Some(token) };
-            let path = Header { una: self.sn_base, ..self.control_header(now, ask) };
+            let ask = Header { una: self.sn_base, ..self.control_header(now, ask) };
             let header = match self.proves_itself() {
-                true => path,
-                false => question(self.conv, token, path.wnd, self.sn_base),
+                true => ask,
+                false => question(self.conv, token, ask.wnd, self.sn_base),
             };
             // Not among what an RST may echo: a stranger may have read it.
             self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(1);
             self.stats.wire_sent = self.stats.wire_sent.wrapping_add(HEADER_LEN as u64);
-            out(addr, &header.encode());
+            out(path, &header.encode());
         }
     }
 
@@ -234,19 +231,23 @@ impl Session {
     }
 
     /// Where a stock peer has moved to: its new address has answered, and the old one has not.
-    pub(crate) fn poll_move(&mut self, now: Time) -> Option<SocketAddr> {
+    pub(crate) fn poll_move(&mut self, now: Time) -> Option<Path> {
         let heard = self.last_heard_at;
         let due = |c: &Challenge| c.moves_at.is_some_and(|at| at <= now);
-        let to = self.challenges.iter().find(|c| due(c) && heard <= c.at).map(|c| c.addr);
+        let to = self.challenges.iter().find(|c| due(c) && heard <= c.at).map(|c| c.path);
         for challenge in self.challenges.iter_mut().filter(|c| due(c)) {
             challenge.moves_at = None;
         }
         to
     }
 
-    /// The peer is at `addr` now.
-    pub(crate) fn move_to(&mut self, now: Time, addr: SocketAddr) {
-        self.peer = addr;
+    /// The peer is there now.
+    pub(crate) fn move_to(&mut self, now: Time, path: Path) {
+        self.peer = path.peer;
+        if self.role == Role::Server {
+            // A client's own address may be gone tomorrow; the system knows which one to use.
+            self.local = path.local;
+        }
         self.challenges.clear();
         self.last_heard_at = now;
         self.stats.roamed = self.stats.roamed.wrapping_add(1);

@@ -12,7 +12,7 @@ mod stats;
 mod timers;
 mod transmit;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use super::secret::Secret;
 use super::time_wait::TimeWaitEntry;
 use crate::config::KcpConfig;
 use crate::error::KcpError;
+use crate::path::Path;
 use crate::time::Time;
 
 /// There may be something to read, or the end of it.
@@ -86,6 +87,8 @@ pub(crate) struct Session {
     config: Arc<KcpConfig>,
     conv: u32,
     peer: SocketAddr,
+    /// The own address that the peer was asked at.
+    local: Option<IpAddr>,
     role: Role,
     /// Bytes of the largest datagram, less the overhead of the layers.
     mtu: usize,
@@ -162,7 +165,7 @@ pub(crate) struct Session {
 pub(crate) struct SessionParams {
     pub config: Arc<KcpConfig>,
     pub conv: u32,
-    pub peer: SocketAddr,
+    pub path: Path,
     pub role: Role,
     pub mtu: usize,
     pub sn_base: u32,
@@ -178,7 +181,7 @@ impl Session {
         now: Time,
         random: &mut Random,
     ) -> Result<Session, KcpError> {
-        let SessionParams { config, conv, peer, role, mtu, sn_base, secret, pool } = birth;
+        let SessionParams { config, conv, path, role, mtu, sn_base, secret, pool } = birth;
         let ts_base = random.next_u32();
         let mut engine =
             Engine::new(ArqParams { conv, config: &config, mtu, now, ts_base, sn_base })?;
@@ -191,7 +194,8 @@ impl Session {
         Ok(Session {
             config,
             conv,
-            peer,
+            peer: path.peer,
+            local: path.local,
             role,
             mtu,
             sn_base,
@@ -244,6 +248,10 @@ impl Session {
 
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    pub(crate) fn path(&self) -> Path {
+        Path { peer: self.peer, local: self.local }
     }
 
     /// Takes the number that the peer allocated for a conversation opened without one.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::{Control, PeerKind, Role, Session};
 use crate::error::KcpError;
+use crate::path::Path;
 use crate::secret::Secret;
 use crate::time::Time;
 use crate::wire::{
@@ -154,7 +155,7 @@ impl Session {
 
     /// Sends what an unproven peer may get: the answer to its HELLO or else the question for a proof,
     /// and nothing more unless the application was given the session.
-    pub(super) fn flush_unproven(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) {
+    pub(super) fn flush_unproven(&mut self, now: Time, out: &mut dyn FnMut(Path, &[u8])) {
         let early = self.config.accept_unconfirmed;
         let mut room = self.allowance();
         let mut datagram = Vec::new();
@@ -191,7 +192,7 @@ impl Session {
             self.engine.take_output(&mut |bytes| add(bytes, &mut datagram));
         }
         if !datagram.is_empty() {
-            self.emit(self.peer, &datagram, out);
+            self.emit(self.path(), &datagram, out);
         }
     }
 

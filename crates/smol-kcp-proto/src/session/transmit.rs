@@ -1,6 +1,5 @@
 //! What leaves: control segments first, then what the engine has.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::proof::before;
@@ -8,6 +7,7 @@ use super::timers::FIN_LONGEST;
 use super::{Control, Counters, Fin, PeerKind, Role, Session, RECENT, WRITABLE};
 use crate::control::reset_echo;
 use crate::error::KcpError;
+use crate::path::Path;
 use crate::time::Time;
 use crate::wire::{Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN};
 
@@ -30,7 +30,7 @@ impl Session {
     }
 
     /// Sends what is due. The datagrams go to `out` with their address.
-    pub(crate) fn flush(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) {
+    pub(crate) fn flush(&mut self, now: Time, out: &mut dyn FnMut(Path, &[u8])) {
         if self.error.is_some() {
             return;
         }
@@ -48,15 +48,16 @@ impl Session {
         if self.control.is_empty() && self.third.is_none() {
             // As good as always: from the engine straight to the queue, without memory for all.
             let known = self.is_unknown_yet().then(|| before(self.sn_base));
-            let Session { engine, recent, recent_at, stats, peer, .. } = self;
+            let path = self.path();
+            let Session { engine, recent, recent_at, stats, .. } = self;
             let mut marked = Vec::new();
             engine.take_output(&mut |datagram| {
                 record(recent, recent_at, stats, datagram);
-                let Some(una) = known else { return out(*peer, datagram) };
+                let Some(una) = known else { return out(path, datagram) };
                 marked.clear();
                 marked.extend_from_slice(datagram);
                 mark(&mut marked, una);
-                out(*peer, &marked);
+                out(path, &marked);
             });
             return;
         }
@@ -84,18 +85,18 @@ impl Session {
                 head.extend_from_slice(datagram);
                 rest = behind;
             }
-            self.emit(self.peer, &head, out);
+            self.emit(self.path(), &head, out);
         }
         for len in lengths {
             let (datagram, behind) = rest.split_at(len);
             rest = behind;
-            self.emit(self.peer, datagram, out);
+            self.emit(self.path(), datagram, out);
         }
     }
 
     /// Tells the peer at once that the conversation is over, if anything was ever heard from it.
     /// Should this get lost, its next datagram is answered in the same way.
-    pub(crate) fn transmit_reset(&mut self, now: Time, out: &mut dyn FnMut(SocketAddr, &[u8])) {
+    pub(crate) fn transmit_reset(&mut self, now: Time, out: &mut dyn FnMut(Path, &[u8])) {
         let refused = matches!(self.error, Some(KcpError::TooManySessions { .. }))
             && self.entry.incoming.is_some();
         // Who was never accepted is told so by an echo of its proof.
@@ -107,7 +108,7 @@ impl Session {
             if proof.is_some() {
                 header.wnd = 0;
             }
-            self.emit(self.peer, &header.encode(), out);
+            self.emit(self.path(), &header.encode(), out);
         }
     }
 
@@ -149,12 +150,7 @@ impl Session {
         Header { sn, ts: ts.unwrap_or(header.ts), ..header }
     }
 
-    pub(super) fn emit(
-        &mut self,
-        to: SocketAddr,
-        datagram: &[u8],
-        out: &mut dyn FnMut(SocketAddr, &[u8]),
-    ) {
+    pub(super) fn emit(&mut self, to: Path, datagram: &[u8], out: &mut dyn FnMut(Path, &[u8])) {
         record(&mut self.recent, &mut self.recent_at, &mut self.stats, datagram);
         out(to, datagram);
     }

@@ -152,7 +152,7 @@ impl World {
                 if wire.len() >= UNDER_WAY {
                     wire.pop_front();
                 }
-                wire.push_back((now, own, to, datagram.to_vec()));
+                wire.push_back((now, own, to.peer, datagram.to_vec()));
             });
             while router.pop_ready().is_some() {}
         }

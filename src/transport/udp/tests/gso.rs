@@ -18,7 +18,7 @@ fn numbered(count: usize, len: usize) -> Vec<Vec<u8>> {
 
 fn queue(to: SocketAddr, datagrams: &[Vec<u8>]) -> Datagrams {
     let mut batch = Datagrams::new(datagrams.len());
-    assert!(datagrams.iter().all(|datagram| batch.push(to, datagram)));
+    assert!(datagrams.iter().all(|datagram| batch.push(Datagram::new(to, datagram))));
     batch
 }
 
@@ -48,7 +48,7 @@ fn what_leaves_with_and_without_gso_batches_arrives_the_same() {
             let mut sent = [Vec::new(), Vec::new()];
             for (i, &(to, len)) in plan.iter().enumerate() {
                 let datagram = vec![i as u8; len];
-                assert!(out.push(servers[to].local_addr().unwrap(), &datagram));
+                assert!(out.push(Datagram::new(servers[to].local_addr().unwrap(), &datagram)));
                 sent[to].push((client.local_addr().unwrap(), datagram));
             }
             block_on(async {
@@ -82,7 +82,7 @@ fn neighbours_travel_in_one_piece_to_any_address() {
         let mut arrived = Datagrams::new(64);
         assert_eq!(server.read(&mut arrived).unwrap(), 40, "by one call");
         let from = SocketAddr::from((V4, sender.local_addr().unwrap().port()));
-        assert!(arrived.iter().eq(datagrams.iter().map(|datagram| (from, &datagram[..]))));
+        assert!(arrived.iter().eq(datagrams.iter().map(|datagram| Datagram::new(from, datagram))));
         assert_eq!(server.read(&mut arrived).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 }

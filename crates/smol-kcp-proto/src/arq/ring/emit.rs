@@ -56,10 +56,10 @@ impl RingEngine {
         }
         self.send_window.tidy();
         if lost > 0 {
-            self.congestion.on_loss(self.path());
+            self.congestion.on_loss(self.flow_limits());
         }
         if timeouts > 0 {
-            self.congestion.on_timeout(self.path());
+            self.congestion.on_timeout(self.flow_limits());
         }
         self.counters.timeout_retransmits += timeouts;
         self.counters.fast_retransmits += lost;

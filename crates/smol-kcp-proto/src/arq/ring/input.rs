@@ -55,8 +55,8 @@ impl RingEngine {
             let newly = (in_flight - self.send_window.in_flight()) as u32;
             self.delivery_rate.add(self.clock, self.send_window.take_acked_bytes(), self.rtt.srtt);
             let acked = Acked { newly, advanced: self.send_window.una() != head };
-            let (path, delivered) = (self.path(), self.delivery_rate.total);
-            self.congestion.on_ack(self.clock, acked, &self.rtt, delivered, path);
+            let (limits, delivered) = (self.flow_limits(), self.delivery_rate.total);
+            self.congestion.on_ack(self.clock, acked, &self.rtt, delivered, limits);
             handled.progress = newly > 0;
             self.return_to_pool();
         }

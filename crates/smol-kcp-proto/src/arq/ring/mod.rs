@@ -54,7 +54,7 @@ use std::time::Duration;
 pub(crate) use self::buffers::BufferPool;
 
 use self::buffers::Buffers;
-use self::congestion::{Congestion, Path};
+use self::congestion::{Congestion, FlowLimits};
 use self::output::Output;
 use self::rate::DeliveryRate;
 use self::recv::RecvWindow;
@@ -331,8 +331,8 @@ impl RingEngine {
         u32::from(self.knobs.snd_wnd.min(self.peer_window))
     }
 
-    fn path(&self) -> Path {
-        Path {
+    fn flow_limits(&self) -> FlowLimits {
+        FlowLimits {
             span: self.send_window.span(),
             windows: self.windows(),
             peer_window: u32::from(self.peer_window),

@@ -6,13 +6,13 @@ mod random;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use config::{BurstConfig, LinkConfig, NetemConfig, Probability};
 use random::below;
 pub(crate) use random::Random;
 
+use crate::path::Path;
 use crate::time::Time;
 
 /// Datagrams that a link holds at most. With [`MAX_HELD_BYTES`]: 300 ms of 800 Mbit/s.
@@ -54,7 +54,7 @@ pub(crate) struct Netem {
     waiting: VecDeque<(u64, usize)>,
     waiting_bytes: usize,
     /// By due time, and by arrival among equals.
-    held: BTreeMap<(Time, u64), (SocketAddr, Vec<u8>)>,
+    held: BTreeMap<(Time, u64), (Path, Vec<u8>)>,
     held_bytes: usize,
     sequence: u64,
     stats: LinkStats,
@@ -86,8 +86,8 @@ impl Netem {
         (send, receive)
     }
 
-    /// Takes a datagram from or to `addr` and decides its fate.
-    pub(crate) fn enqueue(&mut self, now: Time, addr: SocketAddr, datagram: &[u8]) {
+    /// Takes a datagram from or to `path` and decides its fate.
+    pub(crate) fn enqueue(&mut self, now: Time, path: Path, datagram: &[u8]) {
         self.stats.enqueued += 1;
         // As many draws for every datagram, whatever becomes of it: what one knob does to a
         // datagram does not change what the others do to the next.
@@ -98,10 +98,10 @@ impl Netem {
             self.stats.lost += 1;
             return;
         }
-        self.hold(now, addr, datagram, reorder, jitter);
+        self.hold(now, path, datagram, reorder, jitter);
         if self.link.duplicate.hits(duplicate) {
             self.stats.duplicated += 1;
-            self.hold(now, addr, datagram, copy_reorder, copy_jitter);
+            self.hold(now, path, datagram, copy_reorder, copy_jitter);
         }
     }
 
@@ -111,15 +111,15 @@ impl Netem {
     }
 
     /// The next datagram that is due, with the address it came in with.
-    pub(crate) fn dequeue(&mut self, now: Time) -> Option<(SocketAddr, Vec<u8>)> {
+    pub(crate) fn dequeue(&mut self, now: Time) -> Option<(Path, Vec<u8>)> {
         if self.poll_timeout()? > now {
             return None;
         }
-        let (_, (addr, datagram)) = self.held.pop_first()?;
+        let (_, (path, datagram)) = self.held.pop_first()?;
         self.held_bytes -= datagram.len();
         self.stats.delivered += 1;
         self.stats.bytes += datagram.len() as u64;
-        Some((addr, datagram))
+        Some((path, datagram))
     }
 
     /// What happened so far.
@@ -139,7 +139,7 @@ impl Netem {
         chance.hits(loss)
     }
 
-    fn hold(&mut self, now: Time, addr: SocketAddr, datagram: &[u8], reorder: u64, jitter: u64) {
+    fn hold(&mut self, now: Time, path: Path, datagram: &[u8], reorder: u64, jitter: u64) {
         let full = self.held.len() >= MAX_HELD
             || datagram.len() > MAX_HELD_BYTES.saturating_sub(self.held_bytes);
         let sent = if full { None } else { self.send(now, datagram.len()) };
@@ -154,7 +154,7 @@ impl Netem {
             sent + self.time_on_the_way(jitter)
         };
         self.held_bytes += datagram.len();
-        self.held.insert((due, self.sequence), (addr, datagram.to_vec()));
+        self.held.insert((due, self.sequence), (path, datagram.to_vec()));
         self.sequence += 1;
     }
 

@@ -1,9 +1,11 @@
 //! A link in virtual time, with fixed seeds: what is asserted below holds on every run.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use super::*;
 
-const ADDR: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 4000);
+const ADDR: Path =
+    Path { peer: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4000), local: None };
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -60,7 +62,7 @@ fn numbers(out: &[(Time, u32)]) -> Vec<u32> {
 fn a_perfect_link_keeps_order_bytes_and_addresses() {
     let mut link = Netem::new(&LinkConfig::default(), 1);
     assert_eq!(link.poll_timeout(), None);
-    let other = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 5));
+    let other = Path::from(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 5)));
     let now = Time::from_millis(7);
     link.enqueue(now, ADDR, b"first");
     link.enqueue(now, other, b"");

@@ -15,6 +15,7 @@ mod flood;
 mod gone;
 mod hostile;
 mod long_path;
+mod many_addresses;
 mod opening;
 mod outage;
 mod quiet;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use kcp_io::core::Kcp;
 
 use crate::config::KcpConfig;
+use crate::path::Path;
 use crate::time::Time;
 
 /// ikcp.c, ticked every 10 ms while it is wanted to be.
@@ -82,9 +83,9 @@ impl Stock {
         self.next
     }
 
-    pub(super) fn transmit(&mut self, out: &mut dyn FnMut(SocketAddr, &[u8])) {
+    pub(super) fn transmit(&mut self, out: &mut dyn FnMut(Path, &[u8])) {
         for datagram in self.out.borrow_mut().drain(..) {
-            out(self.peer, &datagram);
+            out(self.peer.into(), &datagram);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Routers and stock peers with addresses, links between them, and the time.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use super::app::App;
 use super::stock::Stock;
 use crate::config::KcpConfig;
 use crate::layer::netem::{LinkConfig, Netem};
+use crate::path::Path;
 use crate::router::{Key, Router};
 use crate::time::Time;
 use crate::{READABLE, WRITABLE};
@@ -34,6 +35,8 @@ pub(super) struct Sent {
 #[derive(Debug)]
 pub(super) struct Host {
     pub addr: SocketAddr,
+    /// A second address, under which others may reach it; the system's choice is the first.
+    pub second: Option<IpAddr>,
     pub router: Router,
     pub apps: Vec<App>,
     /// How the application treats a session that a peer opened; `None`: it does not take any.
@@ -87,6 +90,7 @@ impl World {
         let router = self.router(config, host);
         self.hosts.push(Host {
             addr: addr(host),
+            second: None,
             router,
             apps: Vec::new(),
             accept: None,
@@ -194,7 +198,7 @@ impl World {
         for (to, from, bytes) in arrived {
             let host = &mut self.hosts[to];
             match &mut host.stock {
-                Some(stock) => stock.input(now, from, &bytes),
+                Some(stock) => stock.input(now, from.peer, &bytes),
                 None => host.router.handle_datagram(now, from, &bytes),
             }
         }
@@ -214,8 +218,10 @@ impl World {
         for index in 0..self.hosts.len() {
             let host = &mut self.hosts[index];
             let mut sent = Vec::new();
-            let from = host.addr;
-            let mut out = |to, datagram: &[u8]| {
+            let own = host.addr;
+            let mut out = |path: Path, datagram: &[u8]| {
+                let to = path.peer;
+                let from = path.local.map_or(own, |ip| SocketAddr::new(ip, own.port()));
                 sent.push(Sent { at: now, from, to, bytes: datagram.to_vec() });
             };
             if let Some(stock) = &mut host.stock {
@@ -255,10 +261,15 @@ impl World {
         if !(self.filter)(&datagram) {
             return;
         }
-        let Some(to) = self.hosts.iter().position(|host| host.addr == datagram.to) else { return };
+        let is_at = |host: &Host| {
+            let second = host.second.map(|ip| SocketAddr::new(ip, host.addr.port()));
+            host.addr == datagram.to || second == Some(datagram.to)
+        };
+        let Some(to) = self.hosts.iter().position(is_at) else { return };
         let seed = self.seed ^ ((from as u64) << 32) ^ ((to as u64) << 40);
         let link = self.links.entry((from, to)).or_insert_with(|| Netem::new(&self.link, seed));
-        link.enqueue(self.now, datagram.from, &datagram.bytes);
+        let local = self.hosts[to].second.map(|_| datagram.to.ip());
+        link.enqueue(self.now, Path { peer: datagram.from, local }, &datagram.bytes);
     }
 
     /// Runs for `span`.

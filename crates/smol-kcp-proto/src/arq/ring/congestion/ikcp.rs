@@ -1,7 +1,7 @@
 //! The congestion window of ikcp.c: slow start, then about one segment per round trip; half after a
 //! fast retransmission, one segment after a timeout.
 
-use super::Path;
+use super::FlowLimits;
 
 /// `IKCP_THRESH_INIT` and `IKCP_THRESH_MIN` of ikcp.c, in segments.
 const THRESH: u32 = 2;
@@ -29,9 +29,9 @@ impl Ikcp {
     }
 
     /// End of `ikcp_input`, when `snd_una` has advanced.
-    pub(crate) fn on_advance(&mut self, path: Path) {
+    pub(crate) fn on_advance(&mut self, limits: FlowLimits) {
         let mss = self.mss;
-        if self.cwnd >= path.peer_window {
+        if self.cwnd >= limits.peer_window {
             return;
         }
         if self.cwnd < self.ssthresh {
@@ -45,22 +45,22 @@ impl Ikcp {
                 self.cwnd = self.incr.div_ceil(mss);
             }
         }
-        if self.cwnd > path.peer_window {
-            self.cwnd = path.peer_window;
-            self.incr = path.peer_window.saturating_mul(mss);
+        if self.cwnd > limits.peer_window {
+            self.cwnd = limits.peer_window;
+            self.incr = limits.peer_window.saturating_mul(mss);
         }
     }
 
     /// End of `ikcp_flush`, after fast retransmissions.
-    pub(crate) fn on_loss(&mut self, path: Path) {
-        self.ssthresh = (path.span / 2).max(THRESH);
+    pub(crate) fn on_loss(&mut self, limits: FlowLimits) {
+        self.ssthresh = (limits.span / 2).max(THRESH);
         self.cwnd = self.ssthresh + self.resend;
         self.incr = self.cwnd.saturating_mul(self.mss);
     }
 
     /// End of `ikcp_flush`, after timeouts.
-    pub(crate) fn on_timeout(&mut self, path: Path) {
-        self.ssthresh = (path.windows.min(self.cwnd) / 2).max(THRESH);
+    pub(crate) fn on_timeout(&mut self, limits: FlowLimits) {
+        self.ssthresh = (limits.windows.min(self.cwnd) / 2).max(THRESH);
         self.cwnd = 1;
         self.incr = self.mss;
     }
@@ -70,7 +70,7 @@ impl Ikcp {
 mod tests {
     use super::*;
 
-    const PATH: Path = Path { span: 20, windows: 100, peer_window: 100 };
+    const PATH: FlowLimits = FlowLimits { span: 20, windows: 100, peer_window: 100 };
 
     #[test]
     fn it_opens_quickly_to_the_threshold_then_slowly_and_never_beyond_the_peer() {
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn the_largest_segments_and_windows_do_not_overflow() {
         let mut ikcp = Ikcp::new(65_483, 255);
-        let wide = Path { span: u32::MAX, windows: u32::MAX, peer_window: 65_535 };
+        let wide = FlowLimits { span: u32::MAX, windows: u32::MAX, peer_window: 65_535 };
         for _ in 0..100_000 {
             ikcp.on_advance(wide);
         }

@@ -29,7 +29,7 @@ pub(super) enum Congestion {
 
 /// What every event comes with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Path {
+pub(super) struct FlowLimits {
     /// Numbers from the oldest unacknowledged segment to the newest sent one.
     pub span: u32,
     /// The smaller window of both ends, in segments.
@@ -98,12 +98,12 @@ impl Congestion {
         acked: Acked,
         rtt: &Rtt,
         delivered: u64,
-        path: Path,
+        limits: FlowLimits,
     ) {
         let _ = (clock, rtt, delivered);
         match self {
             Congestion::None => {}
-            Congestion::Ikcp(ikcp) if acked.newly > 0 && acked.advanced => ikcp.on_advance(path),
+            Congestion::Ikcp(ikcp) if acked.newly > 0 && acked.advanced => ikcp.on_advance(limits),
             Congestion::Ikcp(_) => {}
             #[cfg(test)]
             Congestion::Steady(steady) => steady.on_ack(clock, acked, rtt, delivered),
@@ -111,20 +111,20 @@ impl Congestion {
     }
 
     /// A flush has sent segments again because later ones were acknowledged.
-    pub(super) fn on_loss(&mut self, path: Path) {
+    pub(super) fn on_loss(&mut self, limits: FlowLimits) {
         match self {
             Congestion::None => {}
-            Congestion::Ikcp(ikcp) => ikcp.on_loss(path),
+            Congestion::Ikcp(ikcp) => ikcp.on_loss(limits),
             #[cfg(test)]
             Congestion::Steady(_) => {}
         }
     }
 
     /// A flush has sent segments again because their timeout had passed.
-    pub(super) fn on_timeout(&mut self, path: Path) {
+    pub(super) fn on_timeout(&mut self, limits: FlowLimits) {
         match self {
             Congestion::None => {}
-            Congestion::Ikcp(ikcp) => ikcp.on_timeout(path),
+            Congestion::Ikcp(ikcp) => ikcp.on_timeout(limits),
             #[cfg(test)]
             Congestion::Steady(_) => {}
         }

@@ -1,0 +1,21 @@
+//! A way through the network: the two addresses between which a datagram travels.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// A network path (RFC 9000, 9): where the peer is, and which of this side's addresses it uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// The address of the peer.
+    pub peer: SocketAddr,
+    /// The address of this side that a datagram came to, or leaves from; `None`: the system's choice. A
+    /// host with several addresses must answer from the one that it was asked at, or the answer passes no
+    /// NAT and no connected socket.
+    pub local: Option<IpAddr>,
+}
+
+impl From<SocketAddr> for Path {
+    /// Leaves the choice of the own address to the system.
+    fn from(peer: SocketAddr) -> Path {
+        Path { peer, local: None }
+    }
+}
