@@ -18,13 +18,13 @@ use super::{Datagram, Datagrams, Transport};
 /// at once, give errors of kind `BrokenPipe`.
 ///
 /// ```
-/// use smol_kcp::{Datagrams, MemoryTransport, Transport};
+/// use smol_kcp::{Datagram, Datagrams, MemoryTransport, Transport};
 /// use std::future::poll_fn;
 ///
 /// # futures_lite::future::block_on(async {
 /// let (mut here, mut there) = MemoryTransport::pair();
 /// let mut batch = Datagrams::new(16);
-/// batch.push(there.local_addr()?, b"hello");
+/// batch.push(Datagram::new(there.local_addr()?, b"hello"));
 /// poll_fn(|cx| here.poll_send(cx, &mut batch)).await?;
 ///
 /// poll_fn(|cx| there.poll_recv(cx, &mut batch)).await?;

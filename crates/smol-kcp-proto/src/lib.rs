@@ -20,6 +20,7 @@ mod error;
 pub mod layer;
 mod log_limit;
 mod path;
+mod peer;
 mod random;
 pub mod router;
 mod secret;

@@ -116,6 +116,10 @@ pub struct KcpConfig {
     /// After so long a silence the peer is asked for a sign of life; 10 ms to 24 days, and less
     /// than [`session_expire`](KcpConfig::session_expire); `None`: never.
     ///
+    /// Where an endpoint has several streams with one peer of our own kind, one of them speaks for all; a
+    /// stream that has itself been silent for an hour asks for itself. Peers of other kinds are asked for
+    /// each stream.
+    ///
     /// Default 25 s: Linux and many home routers forget a UDP flow after 30 s.
     pub keep_alive: Option<Duration>,
     /// How long `connect` waits for an answer, 10 ms to 24 days; `None`: it does not wait (0-RTT).

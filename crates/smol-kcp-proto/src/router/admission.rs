@@ -310,8 +310,10 @@ impl Router {
             pool: self.pool.clone(),
         };
         let mut session = Session::new(birth, now, &mut self.random)?;
-        session.entry.routed = true;
-        let key = self.sessions.insert(session);
+        let place = self.sessions.vacant_entry();
+        let key = place.key();
+        session.entry.peer = Some(self.peers.join(now, path.peer, key));
+        place.insert(session);
         self.routes.insert((conv, path.peer), key);
         Ok(key)
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::{Key, Router};
 use crate::budget::Charge;
 use crate::error::KcpError;
+use crate::peer::PeerKey;
 use crate::session::Session;
 use crate::time::Time;
 
@@ -23,8 +24,8 @@ pub(crate) struct Entry {
     pub(crate) incoming: Option<u64>,
     /// In the list of sessions with news for their handles.
     pub(crate) queued_event: bool,
-    /// Reached by datagrams.
-    pub(crate) routed: bool,
+    /// Reached by datagrams, and the peer that it is counted with.
+    pub(crate) peer: Option<PeerKey>,
     /// It made room for another.
     pub(crate) evicted: bool,
     /// Counted among the sessions of its peer's network.
@@ -79,7 +80,8 @@ impl Router {
         if std::mem::take(&mut session.entry.counted) {
             self.shares.remove(peer);
         }
-        if std::mem::take(&mut session.entry.routed) {
+        if let Some(of) = session.entry.peer.take() {
+            self.peers.leave(of, key);
             self.routes.remove(&(conv, peer));
             match session.error() {
                 Some(cause) => log::debug!("conversation {conv} with {peer} has ended: {cause}"),

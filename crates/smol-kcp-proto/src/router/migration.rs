@@ -70,6 +70,10 @@ impl Router {
         }
         session.move_to(now, to);
         let counted = session.entry.counted;
+        if let Some(of) = session.entry.peer.take() {
+            self.peers.leave(of, key);
+            session.entry.peer = Some(self.peers.join(now, to.peer, key));
+        }
         if std::mem::take(&mut session.entry.assigned_conv) {
             self.unnumbered.remove(&old);
         }
@@ -86,8 +90,7 @@ impl Router {
 
     /// Where one session of a peer has gone, the others have gone too: they are asked at once.
     fn ask_others(&mut self, now: Time, old: SocketAddr, to: Path) {
-        let others: Vec<Key> =
-            self.routes.iter().filter(|((_, peer), _)| *peer == old).map(|(_, &key)| key).collect();
+        let others: Vec<Key> = self.peers.sessions(old).collect();
         for key in others {
             let token = self.random.nonzero();
             if let Some(session) = self.sessions.get_mut(key).filter(|s| s.is_confirmed()) {

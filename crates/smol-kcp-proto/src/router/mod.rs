@@ -10,7 +10,7 @@ mod shares;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,7 @@ use super::time_wait::TimeWait;
 use crate::config::KcpConfig;
 use crate::error::KcpError;
 use crate::path::Path;
+use crate::peer::Peers;
 use crate::stats::EndpointStats;
 use crate::time::Time;
 use crate::wire::{View, CMD_WASK, CODE_HELLO};
@@ -56,6 +57,7 @@ pub struct Router {
     sessions: Slab<Session>,
     /// By conversation first: so all sessions of one number are neighbours.
     routes: BTreeMap<(u32, SocketAddr), Key>,
+    peers: Peers,
     /// Peers that opened conversation 0 and have not yet used the number they were given.
     unnumbered: BTreeMap<SocketAddr, Key>,
     unconfirmed: BTreeMap<u64, Key>,
@@ -113,6 +115,7 @@ impl Router {
             random: Random::new(seed),
             sessions: Slab::new(),
             routes: BTreeMap::new(),
+            peers: Peers::default(),
             unnumbered: BTreeMap::new(),
             unconfirmed: BTreeMap::new(),
             next_id: 0,
@@ -180,6 +183,11 @@ impl Router {
         let (peer, before) = (session.peer(), Before::of(session));
         session.handle_datagram(now, datagram);
         let stall = session.take_stall();
+        if session.speaks_for_peer(now) {
+            if let Some(of) = session.entry.peer.and_then(|of| self.peers.get_mut(of)) {
+                of.heard_at = now;
+            }
+        }
         if std::mem::take(&mut session.entry.assigned_conv) {
             // It used the number it was given.
             self.unnumbered.remove(&peer);
@@ -215,7 +223,14 @@ impl Router {
             if session.is_engine_due(now) {
                 Self::schedule_flush(&mut self.pending_flush, key, session);
             }
+            let mut of = session.entry.peer.and_then(|of| self.peers.get_mut(of));
+            if let Some(of) = &of {
+                session.heed_peer(of.heard_at, of.asked_at);
+            }
             session.handle_timeout(now);
+            if let Some(of) = of.as_mut().filter(|_| session.has_just_asked(now)) {
+                of.asked_at = now;
+            }
             self.reschedule(now, key);
             self.finish_move(now, key);
         }
@@ -343,16 +358,17 @@ impl Router {
     /// Has every session waited for an answer for so long that the local address may be to blame?
     /// Those that have just begun to connect wait for less, and say nothing about it.
     pub fn is_silent(&self, now: Time, span: Duration) -> bool {
-        let sessions = self.routes.values().filter_map(|&key| self.sessions.get(key));
-        let mut unheard = false;
-        for session in sessions {
-            match session.is_silent(now, span) {
-                true => unheard = true,
-                false if session.is_connecting() => {}
-                false => return false,
-            }
-        }
-        unheard
+        let sessions = || self.routes.values().filter_map(|&key| self.sessions.get(key));
+        let is_silent = |session: &&Session| session.is_silent(now, span);
+        let silent: BTreeSet<_> =
+            sessions().filter(is_silent).filter_map(|session| session.entry.peer).collect();
+        // Who waits for nothing says nothing of a peer that another one has asked.
+        let says_nothing = |session: &Session| {
+            let idle = !session.awaits_answer() && now.since(session.last_heard()) >= span;
+            session.is_connecting()
+                || idle && session.entry.peer.is_some_and(|of| silent.contains(&of))
+        };
+        !silent.is_empty() && sessions().all(|session| is_silent(&session) || says_nothing(session))
     }
 
     /// The local address has changed: every peer is to learn of it.

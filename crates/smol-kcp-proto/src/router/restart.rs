@@ -67,8 +67,8 @@ impl Router {
             (Before::Waiting, Some(KcpError::Reset)) => false,
             _ => return,
         };
-        let others = self.routes.iter().filter(|(&(_, addr), &other)| addr == peer && other != key);
-        let others = others.filter_map(|(_, &other)| Some((other, self.sessions.get(other)?)));
+        let others = self.peers.sessions(peer).filter(|&other| other != key);
+        let others = others.filter_map(|other| Some((other, self.sessions.get(other)?)));
         let mut others: Vec<(Time, Key)> = others
             .filter(|(_, session)| session.is_confirmed() && !session.is_connecting())
             .map(|(other, session)| (session.last_heard(), other))

@@ -136,6 +136,9 @@ pub(crate) struct Session {
     restarted_at: Time,
     stall: Stall,
     last_ping_at: Time,
+    /// When the peer was last heard, and asked, in any of its conversations, as far as this one knows.
+    peer_heard_at: Time,
+    peer_asked_at: Time,
     /// The first sign of life asked for since the last one came.
     first_unanswered_ping_at: Time,
     /// When a small write that waits for company must leave.
@@ -226,6 +229,8 @@ impl Session {
             restarted_at: now,
             stall: Stall::Unseen,
             last_ping_at: now,
+            peer_heard_at: now,
+            peer_asked_at: now,
             first_unanswered_ping_at: now,
             flush_at: None,
             control: Vec::new(),

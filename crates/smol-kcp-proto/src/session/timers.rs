@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::proof::UNPROVEN_AFTER;
-use super::{Control, Fin, Role, Session};
+use super::{Control, Fin, PeerKind, Role, Session};
 use crate::error::KcpError;
 use crate::time::{earliest, Time};
 use crate::wire::{CMD_WASK, CODE_FIN, CODE_PLAIN};
@@ -45,6 +45,10 @@ pub(super) enum Stall {
     New(Duration),
     Told,
 }
+
+/// Silence of a conversation for which the peer's other ones speak: then it asks for itself. The peer may
+/// have given up this one alone, and what said so may have been lost.
+const SPOKEN_FOR: Duration = Duration::from_secs(3600);
 
 /// Longest time between two FINs.
 pub(super) const FIN_LONGEST: Duration = Duration::from_secs(2);
@@ -99,7 +103,7 @@ impl Session {
     }
 
     fn expire_at(&self) -> Option<Time> {
-        self.config.session_expire.map(|expire| self.last_heard_at + expire)
+        self.config.session_expire.map(|expire| self.heard_at() + expire)
     }
 
     /// Does what is due. A flush must follow; the session may have failed.
@@ -206,6 +210,35 @@ impl Session {
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_FIN, sn, ts: None });
     }
 
+    /// When the peer was last heard. Another conversation speaks for this one, but not for ever.
+    fn heard_at(&self) -> Time {
+        match self.peer_kind {
+            PeerKind::Native => {
+                self.last_heard_at.max(self.peer_heard_at.min(self.last_heard_at + SPOKEN_FOR))
+            }
+            _ => self.last_heard_at,
+        }
+    }
+
+    /// Takes note of when the peer was heard and asked in its other conversations. Peers of other kinds
+    /// look at each conversation by itself.
+    pub(crate) fn heed_peer(&mut self, heard_at: Time, asked_at: Time) {
+        self.peer_heard_at = heard_at;
+        if self.peer_kind == PeerKind::Native && asked_at < self.last_heard_at + SPOKEN_FOR {
+            self.peer_asked_at = asked_at;
+        }
+    }
+
+    /// Has our own kind of peer just given a sign of life?
+    pub(crate) fn speaks_for_peer(&self, now: Time) -> bool {
+        self.last_heard_at == now && self.peer_kind == PeerKind::Native
+    }
+
+    /// Has it just been asked for one?
+    pub(crate) fn has_just_asked(&self, now: Time) -> bool {
+        self.last_ping_at == now
+    }
+
     /// The client asks first; a server that hears nothing waits a little longer, so that one of
     /// them asks and not both.
     fn keep_alive_at(&self) -> Option<Time> {
@@ -221,7 +254,12 @@ impl Session {
         if self.last_ping_at > self.last_heard_at {
             every = every.map(|every| every.min(self.ask_again()));
         }
-        let regular = every.map(|every| self.last_heard_at.max(self.last_ping_at) + every);
+        let asked_at = match self.awaits_answer() {
+            true => self.last_ping_at,
+            // Another conversation's question will do.
+            false => self.last_ping_at.max(self.peer_asked_at),
+        };
+        let regular = every.map(|every| self.heard_at().max(asked_at) + every);
         // Retransmissions become rare in an outage: questions tell soon that it is over.
         let waits = self.established && self.engine.unacked() > 0 && !self.peer_is_full();
         let since = self.last_heard_at.max(self.last_ping_at).max(self.last_progress_at);

@@ -16,6 +16,7 @@ mod gone;
 mod hostile;
 mod long_path;
 mod many_addresses;
+mod many_streams;
 mod opening;
 mod outage;
 mod quiet;

@@ -1,0 +1,91 @@
+//! Remote parties: what belongs to an address, and not to one of its conversations.
+//!
+//! A peer is known as long as it has a conversation. Its sign of life to one of them speaks for all, if it
+//! is of our own kind: so a thousand quiet conversations with one peer cost one keepalive, not a thousand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use slab::Slab;
+
+use crate::router::Key;
+use crate::time::Time;
+
+/// A peer's place, as long as it has a conversation.
+pub(crate) type PeerKey = usize;
+
+/// One remote party.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    addr: SocketAddr,
+    /// Its conversations.
+    sessions: BTreeSet<Key>,
+    /// When it was last heard, in whichever conversation.
+    pub(crate) heard_at: Time,
+    /// When it was last asked for a sign of life.
+    pub(crate) asked_at: Time,
+}
+
+/// All peers of an endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    by_addr: BTreeMap<SocketAddr, PeerKey>,
+    peers: Slab<Peer>,
+}
+
+impl Peers {
+    /// Counts a conversation with the peer at `addr`.
+    pub(crate) fn join(&mut self, now: Time, addr: SocketAddr, session: Key) -> PeerKey {
+        let peers = &mut self.peers;
+        let fresh = || Peer { addr, sessions: BTreeSet::new(), heard_at: now, asked_at: now };
+        let key = *self.by_addr.entry(addr).or_insert_with(|| peers.insert(fresh()));
+        if let Some(peer) = peers.get_mut(key) {
+            peer.sessions.insert(session);
+        }
+        key
+    }
+
+    /// Ends what [`join`](Peers::join) began. With its last conversation a peer is forgotten.
+    pub(crate) fn leave(&mut self, key: PeerKey, session: Key) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.sessions.remove(&session);
+        if peer.sessions.is_empty() {
+            self.by_addr.remove(&peer.addr);
+            self.peers.remove(key);
+        }
+    }
+
+    /// Returns the peer under this key.
+    pub(crate) fn get_mut(&mut self, key: PeerKey) -> Option<&mut Peer> {
+        self.peers.get_mut(key)
+    }
+
+    /// Lists the conversations with the peer at `addr`.
+    pub(crate) fn sessions(&self, addr: SocketAddr) -> impl Iterator<Item = Key> + '_ {
+        let peer = self.by_addr.get(&addr).and_then(|&key| self.peers.get(key));
+        peer.into_iter().flat_map(|peer| peer.sessions.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_known_as_long_as_it_has_a_conversation() {
+        let addr = |port: u16| SocketAddr::from(([192, 0, 2, 1], port));
+        let mut peers = Peers::default();
+        let first = peers.join(Time::ZERO, addr(1), 10);
+        assert_eq!(peers.join(Time::from_millis(9), addr(1), 20), first);
+        let other = peers.join(Time::ZERO, addr(2), 30);
+        assert_ne!(first, other);
+        let known = |peers: &Peers, port| peers.sessions(addr(port)).collect::<Vec<_>>();
+        assert_eq!((known(&peers, 1), known(&peers, 2)), (vec![10, 20], vec![30]));
+        peers.leave(first, 10);
+        peers.leave(first, 10);
+        assert_eq!(known(&peers, 1), [20]);
+        peers.leave(first, 20);
+        assert!(known(&peers, 1).is_empty() && peers.get_mut(first).is_none());
+        assert_eq!((peers.by_addr.len(), peers.peers.len()), (1, 1));
+    }
+}
