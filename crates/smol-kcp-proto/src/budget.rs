@@ -175,9 +175,8 @@ impl Account {
 
     /// Charges what the session holds now, and bounds what it may hold from now on.
     #[inline]
-    pub(crate) fn charge(&mut self, now: Time, session: &mut Session) {
+    pub(crate) fn charge(&mut self, now: Time, session: &mut Session, charge: &mut Charge) {
         let (held, drained) = (session.memory(), session.drained());
-        let charge = &mut session.entry.charge;
         let before = std::mem::replace(&mut charge.held, held);
         let earned = charge.earned(now, drained);
         if before != held {
@@ -188,8 +187,8 @@ impl Account {
     }
 
     /// The session is gone, and all that it held.
-    pub(crate) fn close(&mut self, session: &mut Session) {
-        let held = std::mem::take(&mut session.entry.charge.held);
+    pub(crate) fn close(&mut self, charge: &mut Charge) {
+        let held = std::mem::take(&mut charge.held);
         self.change(held, 0);
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::answers::prefix;
-use super::{Key, Router};
+use super::{Entry, Key, Router};
 use crate::control::{hello_nonce, no_room, rst_for};
 use crate::error::KcpError;
 use crate::path::Path;
@@ -98,7 +98,7 @@ impl Router {
             self.stats.unknown = self.stats.unknown.wrapping_add(1);
             return;
         }
-        let conv = match known.and_then(|key| self.sessions.get(key)) {
+        let conv = match known.and_then(|key| self.session(key).ok()) {
             Some(session) => session.conv(),
             None => self.free_conv(from.peer),
         };
@@ -111,10 +111,7 @@ impl Router {
         let Ok(renamed) = View::new(&renamed) else { return };
         match known {
             Some(key) => {
-                if let Some(session) = self.sessions.get_mut(key) {
-                    session.handle_datagram(now, &renamed);
-                    self.reschedule(now, key);
-                }
+                self.with_session(now, key, |session| session.handle_datagram(now, &renamed));
             }
             None => self.admit(now, from, hello_nonce(datagram), &renamed, true),
         }
@@ -124,17 +121,14 @@ impl Router {
     fn adopt(&mut self, now: Time, from: Path, datagram: &View<'_>) -> bool {
         let conv = datagram.conv();
         let Some(&key) = self.routes.get(&(0, from.peer)) else { return false };
-        let Some(session) = self.sessions.get_mut(key) else { return false };
-        if session.role() != Role::Client {
+        let Some(entry) = self.sessions.get_mut(key) else { return false };
+        if entry.session.role() != Role::Client {
             return false;
         }
-        session.adopt(conv);
+        entry.session.adopt(conv);
         self.routes.remove(&(0, from.peer));
         self.routes.insert((conv, from.peer), key);
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.handle_datagram(now, datagram);
-        }
-        self.reschedule(now, key);
+        self.with_session(now, key, |session| session.handle_datagram(now, datagram));
         true
     }
 
@@ -160,10 +154,10 @@ impl Router {
         }
         let Ok(key) = self.open(now, from, conv, Role::Server) else { return };
         let birth = self.next_birth();
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.entry.assigned_conv = asked;
-        session.entry.unconfirmed = Some(birth);
-        session.entry.incoming = Some(birth);
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        entry.assigned_conv = asked;
+        entry.unconfirmed = Some(birth);
+        entry.incoming = Some(birth);
         if asked {
             self.unnumbered.insert(from.peer, key);
         }
@@ -172,8 +166,7 @@ impl Router {
             self.stats.accepted = self.stats.accepted.wrapping_add(1);
             self.incoming.insert(birth, key);
         }
-        session.handle_datagram(now, datagram);
-        self.reschedule(now, key);
+        self.with_session(now, key, |session| session.handle_datagram(now, datagram));
     }
 
     /// Opens a session for a newcomer that has proved its address with nothing kept of it.
@@ -187,14 +180,11 @@ impl Router {
         }
         let Ok(key) = self.open(now, from, conv, Role::Server) else { return };
         let birth = self.next_birth();
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.entry.incoming = Some(birth);
-        session.prove(proof);
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        entry.incoming = Some(birth);
+        entry.session.prove(proof);
         self.welcome(now, key, birth);
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.handle_datagram(now, datagram);
-        }
-        self.reschedule(now, key);
+        self.with_session(now, key, |session| session.handle_datagram(now, datagram));
     }
 
     /// The peer of a session has proved its address: the session counts, and may be accepted.
@@ -203,11 +193,11 @@ impl Router {
         if !self.make_room(now, peer, Some(key)) {
             return self.turn_out(now, key);
         }
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        log::debug!("conversation {}: {peer} is accepted", session.conv());
-        session.entry.counted = true;
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        log::debug!("conversation {}: {peer} is accepted", entry.session.conv());
+        entry.counted = true;
         self.shares.add(peer);
-        if session.entry.incoming.is_some() && self.incoming.insert(birth, key).is_none() {
+        if entry.incoming.is_some() && self.incoming.insert(birth, key).is_none() {
             self.stats.accepted = self.stats.accepted.wrapping_add(1);
         }
     }
@@ -249,10 +239,10 @@ impl Router {
 
     fn idlest_of_most(&self, newcomer: SocketAddr) -> Option<Key> {
         let most = self.shares.most_but(newcomer)?;
-        let of_most = |session: &&Session| session.entry.counted && prefix(session.peer()) == most;
-        let sessions = self.routes.values().filter_map(|&key| Some((key, self.sessions.get(key)?)));
-        let candidates = sessions.filter(|(_, session)| of_most(session));
-        candidates.min_by_key(|(_, session)| session.last_heard()).map(|(key, _)| key)
+        let of_most = |entry: &Entry| entry.counted && prefix(entry.session.peer()) == most;
+        let entries = self.routes.values().filter_map(|&key| Some((key, self.sessions.get(key)?)));
+        let candidates = entries.filter(|(_, entry)| of_most(entry));
+        candidates.min_by_key(|(_, entry)| entry.session.last_heard()).map(|(key, _)| key)
     }
 
     /// Counts a newcomer that there is no room for, and says so once a minute.
@@ -268,11 +258,10 @@ impl Router {
     /// Ends a session that there is no room for. Its peer is told if it has proved its address.
     fn turn_out(&mut self, now: Time, key: Key) {
         let limit = self.config.max_sessions;
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.entry.evicted = true;
-            session.fail(KcpError::TooManySessions { limit });
-            self.reschedule(now, key);
+        if let Some(entry) = self.sessions.get_mut(key) {
+            entry.evicted = true;
         }
+        self.with_session(now, key, |session| session.fail(KcpError::TooManySessions { limit }));
     }
 
     /// Answers a HELLO and keeps nothing: the nonce is a cookie, which comes back with the third leg.
@@ -309,11 +298,10 @@ impl Router {
             secret: self.secret,
             pool: self.pool.clone(),
         };
-        let mut session = Session::new(birth, now, &mut self.random)?;
+        let session = Session::new(birth, now, &mut self.random)?;
         let place = self.sessions.vacant_entry();
         let key = place.key();
-        session.entry.peer = Some(self.peers.join(now, path.peer, key));
-        place.insert(session);
+        place.insert(Entry::new(session, self.peers.join(now, path.peer, key)));
         self.routes.insert((conv, path.peer), key);
         Ok(key)
     }

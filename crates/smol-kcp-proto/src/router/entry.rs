@@ -1,4 +1,7 @@
 //! The router's bookkeeping of each session: the queues it stands in, and what takes it out of them.
+//!
+//! Whatever is done to a session may change what it waits for, is charged for and has to say.
+//! [`Router::with_session`] is the way to do it: it settles that afterwards.
 
 use std::collections::VecDeque;
 
@@ -9,78 +12,121 @@ use crate::peer::PeerKey;
 use crate::session::Session;
 use crate::time::Time;
 
-/// What the router keeps with each session.
-#[derive(Debug, Default)]
-pub(crate) struct Entry {
+/// A session, and what the router keeps with it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) session: Session,
     /// Entry in the set of deadlines.
-    pub(crate) deadline: Option<Time>,
+    pub(super) deadline: Option<Time>,
     /// Place in the order of unconfirmed sessions.
-    pub(crate) unconfirmed: Option<u64>,
+    pub(super) unconfirmed: Option<u64>,
     /// In the queue of sessions to flush.
-    pub(crate) pending_flush: bool,
+    pub(super) pending_flush: bool,
     /// What the endpoint's account knows of it.
-    pub(crate) charge: Charge,
+    pub(super) charge: Charge,
     /// Place in the queue of sessions that nobody has a handle to yet.
-    pub(crate) incoming: Option<u64>,
+    pub(super) incoming: Option<u64>,
     /// In the list of sessions with news for their handles.
-    pub(crate) queued_event: bool,
+    pub(super) queued_event: bool,
     /// Reached by datagrams, and the peer that it is counted with.
-    pub(crate) peer: Option<PeerKey>,
+    pub(super) peer: Option<PeerKey>,
     /// It made room for another.
-    pub(crate) evicted: bool,
+    pub(super) evicted: bool,
     /// Counted among the sessions of its peer's network.
-    pub(crate) counted: bool,
+    pub(super) counted: bool,
     /// Known to its client as conversation 0, which asks for a number.
-    pub(crate) assigned_conv: bool,
+    pub(super) assigned_conv: bool,
+}
+
+impl Entry {
+    /// A session that stands in no queue yet.
+    pub(super) fn new(session: Session, peer: PeerKey) -> Entry {
+        Entry {
+            session,
+            deadline: None,
+            unconfirmed: None,
+            pending_flush: false,
+            charge: Charge::default(),
+            incoming: None,
+            queued_event: false,
+            peer: Some(peer),
+            evicted: false,
+            counted: false,
+            assigned_conv: false,
+        }
+    }
+
+    /// Puts the session into the queue of those to flush.
+    pub(super) fn schedule_flush(&mut self, queue: &mut VecDeque<Key>, key: Key) {
+        if !std::mem::replace(&mut self.pending_flush, true) {
+            queue.push_back(key);
+        }
+    }
 }
 
 impl Router {
+    /// Lets `act` change a session, and settles what follows from it; `None`: there is no such session.
+    pub(super) fn with_session<R>(
+        &mut self,
+        now: Time,
+        key: Key,
+        act: impl FnOnce(&mut Session) -> R,
+    ) -> Option<R> {
+        let result = act(&mut self.sessions.get_mut(key)?.session);
+        self.settle(now, key);
+        Some(result)
+    }
+
     /// After anything has happened to a session: puts it into the queues it belongs in, and out of
     /// all when it is over.
-    pub(super) fn reschedule(&mut self, now: Time, key: Key) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        self.account.charge(now, session);
-        if session.has_events() && !session.entry.queued_event {
-            session.entry.queued_event = true;
+    pub(super) fn settle(&mut self, now: Time, key: Key) {
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        self.account.charge(now, &mut entry.session, &mut entry.charge);
+        if entry.session.has_events() && !entry.queued_event {
+            entry.queued_event = true;
             self.ready.push(key);
         }
-        if session.is_confirmed() && session.error().is_none() {
-            if let Some(birth) = session.entry.unconfirmed.take() {
+        if entry.unconfirmed.is_some()
+            && entry.session.is_confirmed()
+            && entry.session.error().is_none()
+        {
+            if let Some(birth) = entry.unconfirmed.take() {
                 self.unconfirmed.remove(&birth);
                 self.welcome(now, key, birth);
             }
         }
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        if session.error().is_some() || session.is_finished() {
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        if entry.session.error().is_some() || entry.session.is_finished() {
             self.unroute(now, key);
             return;
         }
-        if !session.entry.pending_flush && session.needs_flush() {
-            Self::schedule_flush(&mut self.pending_flush, key, session);
+        if !entry.pending_flush && entry.session.needs_flush() {
+            entry.schedule_flush(&mut self.pending_flush, key);
         }
-        if session.entry.pending_flush {
+        if entry.pending_flush {
             // What is due now may be due until the flush: the deadline is set after it.
             return;
         }
-        let wanted = session.poll_timeout(now);
-        self.deadlines.want(key, &mut session.entry.deadline, wanted);
+        let wanted = entry.session.poll_timeout(now);
+        self.deadlines.want(key, &mut entry.deadline, wanted);
     }
 
     /// Takes an ended session off the wire; off memory too, when no handle is left.
     fn unroute(&mut self, now: Time, key: Key) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        self.deadlines.forget(key, &mut session.entry.deadline);
-        if let Some(birth) = session.entry.unconfirmed.take() {
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        self.deadlines.forget(key, &mut entry.deadline);
+        if let Some(birth) = entry.unconfirmed.take() {
             self.unconfirmed.remove(&birth);
         }
+        let session = &mut entry.session;
         let (conv, peer) = (session.conv(), session.peer());
-        if std::mem::take(&mut session.entry.assigned_conv) {
+        if std::mem::take(&mut entry.assigned_conv) {
             self.unnumbered.remove(&peer);
         }
-        if std::mem::take(&mut session.entry.counted) {
+        if std::mem::take(&mut entry.counted) {
             self.shares.remove(peer);
         }
-        if let Some(of) = session.entry.peer.take() {
+        if let Some(of) = entry.peer.take() {
             self.peers.leave(of, key);
             self.routes.remove(&(conv, peer));
             match session.error() {
@@ -95,33 +141,26 @@ impl Router {
             let proven = session.is_confirmed();
             if proven && !told {
                 let answers = &mut self.stateless_replies;
-                session.transmit_reset(now, &mut |addr, datagram| {
+                session.transmit_reset(now, entry.incoming.is_none(), &mut |path, datagram| {
                     if let Ok(answer) = datagram.try_into() {
-                        answers.push(addr, answer);
+                        answers.push(path, answer);
                     }
                 });
             }
             // Who is evicted may come back; who was refused was never there.
             let refused = matches!(session.error(), Some(KcpError::Refused | KcpError::NoRoom));
-            if proven && !session.entry.evicted && !refused {
+            if proven && !entry.evicted && !refused {
                 self.time_wait.insert(now, conv, peer, session.time_wait_entry());
             }
         }
-        if let Some(birth) = session.entry.incoming.take() {
+        if let Some(birth) = entry.incoming.take() {
             // It ended before anybody had a handle, so nobody will release it.
             self.incoming.remove(&birth);
             session.release(now);
         }
         if session.is_finished() {
-            self.account.close(session);
+            self.account.close(&mut entry.charge);
             self.sessions.remove(key);
-        }
-    }
-
-    pub(super) fn schedule_flush(queue: &mut VecDeque<Key>, key: Key, session: &mut Session) {
-        if !session.entry.pending_flush {
-            session.entry.pending_flush = true;
-            queue.push_back(key);
         }
     }
 }

@@ -31,10 +31,7 @@ impl Router {
         }
         let key = self.open(now, peer.into(), conv, Role::Client)?;
         self.stats.connected = self.stats.connected.wrapping_add(1);
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.handle_timeout(now); // HELLO
-        }
-        self.reschedule(now, key);
+        self.with_session(now, key, |session| session.handle_timeout(now)); // HELLO
         Ok(key)
     }
 
@@ -49,16 +46,16 @@ impl Router {
 
     /// Is one direction of the session over, or soon?
     pub fn is_ending(&self, key: Key) -> bool {
-        self.sessions.get(key).is_none_or(Session::is_ending)
+        self.session(key).map_or(true, Session::is_ending)
     }
 
     /// Takes what the send budget has room for; `None`: nothing now.
     pub fn write(&mut self, now: Time, key: Key, buf: &[u8]) -> Result<Option<usize>, KcpError> {
-        let session = self.sessions.get_mut(key).ok_or(KcpError::Closed)?;
+        let entry = self.sessions.get_mut(key).ok_or(KcpError::Closed)?;
         // Others may have filled the budget since this session was looked at.
-        self.account.charge(now, session);
-        let written = session.write(now, buf)?;
-        self.reschedule(now, key);
+        self.account.charge(now, &mut entry.session, &mut entry.charge);
+        let written = entry.session.write(now, buf)?;
+        self.settle(now, key);
         Ok(written)
     }
 
@@ -71,28 +68,23 @@ impl Router {
         buf: &mut [u8],
         whole: bool,
     ) -> Result<Option<usize>, KcpError> {
-        let session = self.session_mut(key)?;
-        let read = session.read(buf, whole)?;
+        let entry = self.sessions.get_mut(key).ok_or(KcpError::Closed)?;
+        let read = entry.session.read(buf, whole)?;
         // The flush that a session with a pending flush waits for charges this too.
-        if read.is_some() && !session.entry.pending_flush {
-            self.reschedule(now(), key);
+        if read.is_some() && !entry.pending_flush {
+            self.settle(now(), key);
         }
         Ok(read)
     }
 
     /// Ends the wait of small writes for company.
     pub fn flush_writes(&mut self, now: Time, key: Key) -> Result<(), KcpError> {
-        let flushed = self.session_mut(key)?.flush_writes();
-        self.reschedule(now, key);
-        flushed
+        self.with_session(now, key, Session::flush_writes).ok_or(KcpError::Closed)?
     }
 
     /// Takes no more writes: what was written goes out, then FIN.
     pub fn close(&mut self, now: Time, key: Key) {
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.close(now);
-            self.reschedule(now, key);
-        }
+        self.with_session(now, key, |session| session.close(now));
     }
 
     /// Refuses new sessions from here on, and those that nobody has accepted; takes no more writes for
@@ -103,7 +95,7 @@ impl Router {
         let keys: Vec<Key> = self.routes.values().copied().collect();
         for key in keys {
             // A peer that has yet to prove its address would come into the backlog later.
-            match self.sessions.get(key).is_some_and(|session| session.entry.incoming.is_some()) {
+            match self.sessions.get(key).is_some_and(|entry| entry.incoming.is_some()) {
                 true => self.abort(now, key),
                 false => self.close(now, key),
             }
@@ -117,21 +109,16 @@ impl Router {
 
     /// Ends the session at once and tells the peer.
     pub fn abort(&mut self, now: Time, key: Key) {
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.fail(KcpError::Closed);
-            self.reschedule(now, key);
-        }
+        self.with_session(now, key, |session| session.fail(KcpError::Closed));
     }
 
     /// The last handle to the session is gone.
     pub fn release(&mut self, now: Time, key: Key) {
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.release(now);
-            if std::mem::take(&mut session.entry.counted) {
-                self.shares.remove(session.peer());
-            }
-            self.reschedule(now, key);
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        if std::mem::take(&mut entry.counted) {
+            self.shares.remove(entry.session.peer());
         }
+        self.with_session(now, key, |session| session.release(now));
     }
 
     /// Nobody is going to accept the sessions that peers have opened.
@@ -150,31 +137,27 @@ impl Router {
 
     /// Returns the conversation number of a session; 0 if there is none.
     pub fn conv(&self, key: Key) -> u32 {
-        self.sessions.get(key).map_or(0, Session::conv)
+        self.session(key).map_or(0, Session::conv)
     }
 
     /// Returns where the peer is; `None` if there is no such session.
     pub fn peer(&self, key: Key) -> Option<SocketAddr> {
-        self.sessions.get(key).map(Session::peer)
+        self.session(key).map(Session::peer).ok()
     }
 
     /// Returns the counters and gauges of a session.
     pub fn session_stats(&self, key: Key) -> StreamStats {
-        self.sessions.get(key).map(Session::stats).unwrap_or_default()
+        self.session(key).map(Session::stats).unwrap_or_default()
     }
 
     /// Conversation, peer and statistics of every session on the wire.
     pub fn list(&self) -> impl Iterator<Item = (u32, SocketAddr, StreamStats)> + '_ {
         self.routes.iter().filter_map(|(&(conv, peer), &key)| {
-            self.sessions.get(key).map(|session| (conv, peer, session.stats()))
+            self.session(key).ok().map(|session| (conv, peer, session.stats()))
         })
     }
 
-    fn session(&self, key: Key) -> Result<&Session, KcpError> {
-        self.sessions.get(key).ok_or(KcpError::Closed)
-    }
-
-    fn session_mut(&mut self, key: Key) -> Result<&mut Session, KcpError> {
-        self.sessions.get_mut(key).ok_or(KcpError::Closed)
+    pub(super) fn session(&self, key: Key) -> Result<&Session, KcpError> {
+        self.sessions.get(key).map(|entry| &entry.session).ok_or(KcpError::Closed)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Key, Router};
+use super::{Entry, Key, Router};
 use crate::path::Path;
 use crate::session::NewPath;
 use crate::time::Time;
@@ -28,7 +28,7 @@ impl Router {
             .map(|(_, &key)| key)
             .collect();
         for key in candidates {
-            let Some(session) = self.sessions.get_mut(key) else { continue };
+            let Some(Entry { session, .. }) = self.sessions.get_mut(key) else { continue };
             match session.handle_new_path(now, from, datagram) {
                 NewPath::Implausible => continue,
                 NewPath::Plausible => {
@@ -37,15 +37,12 @@ impl Router {
                     {
                         session.ask_at(now, from, self.random.nonzero());
                     }
-                    self.reschedule(now, key);
+                    self.settle(now, key);
                     self.finish_move(now, key);
                 }
                 NewPath::Proven => {
                     self.relocate(now, key, from);
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        session.handle_datagram(now, datagram);
-                    }
-                    self.reschedule(now, key);
+                    self.with_session(now, key, |session| session.handle_datagram(now, datagram));
                 }
             }
             return true;
@@ -55,26 +52,27 @@ impl Router {
 
     /// Moves the session whose peer has answered from elsewhere and no more from where it was.
     pub(super) fn finish_move(&mut self, now: Time, key: Key) {
-        let session = self.sessions.get_mut(key).filter(|session| session.error().is_none());
-        if let Some(to) = session.and_then(|session| session.poll_move(now)) {
+        let entry = self.sessions.get_mut(key).filter(|entry| entry.session.error().is_none());
+        if let Some(to) = entry.and_then(|entry| entry.session.poll_move(now)) {
             self.relocate(now, key, to);
-            self.reschedule(now, key);
+            self.settle(now, key);
         }
     }
 
     fn relocate(&mut self, now: Time, key: Key, to: Path) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        let session = &mut entry.session;
         let (conv, old) = (session.conv(), session.peer());
         if self.routes.contains_key(&(conv, to.peer)) {
             return;
         }
         session.move_to(now, to);
-        let counted = session.entry.counted;
-        if let Some(of) = session.entry.peer.take() {
+        let counted = entry.counted;
+        if let Some(of) = entry.peer.take() {
             self.peers.leave(of, key);
-            session.entry.peer = Some(self.peers.join(now, to.peer, key));
+            entry.peer = Some(self.peers.join(now, to.peer, key));
         }
-        if std::mem::take(&mut session.entry.assigned_conv) {
+        if std::mem::take(&mut entry.assigned_conv) {
             self.unnumbered.remove(&old);
         }
         self.routes.remove(&(conv, old));
@@ -93,10 +91,11 @@ impl Router {
         let others: Vec<Key> = self.peers.sessions(old).collect();
         for key in others {
             let token = self.random.nonzero();
-            if let Some(session) = self.sessions.get_mut(key).filter(|s| s.is_confirmed()) {
-                session.ask_at(now, to, token);
-            }
-            self.reschedule(now, key);
+            self.with_session(now, key, |session| {
+                if session.is_confirmed() {
+                    session.ask_at(now, to, token);
+                }
+            });
         }
     }
 

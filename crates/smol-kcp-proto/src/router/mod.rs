@@ -18,7 +18,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use self::answers::Answers;
-pub(crate) use self::entry::Entry;
+use self::entry::Entry;
 use self::restart::{Before, Restarts};
 use self::shares::Shares;
 use super::arq::BufferPool;
@@ -54,7 +54,7 @@ pub struct Router {
     config: Arc<KcpConfig>,
     mtu: usize,
     random: Random,
-    sessions: Slab<Session>,
+    sessions: Slab<Entry>,
     /// By conversation first: so all sessions of one number are neighbours.
     routes: BTreeMap<(u32, SocketAddr), Key>,
     peers: Peers,
@@ -161,20 +161,16 @@ impl Router {
 
     fn deliver(&mut self, now: Time, key: Key, from: Path, datagram: &View<'_>) {
         let first = datagram.first();
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        let session = &mut entry.session;
         // The codes of the handshake come first in a datagram.
         if first.cmd >= CMD_WASK && first.frg == CODE_HELLO {
-            let (conv, peer) = (session.conv(), session.peer());
             match session.another_life(now, datagram) {
                 Some(AnotherLife::Asks { nonce }) if self.accepting => {
-                    return self.answer_hello(now, from, conv, nonce);
+                    return self.answer_hello(now, from, first.conv, nonce);
                 }
                 Some(AnotherLife::Proven { .. }) if self.accepting => {
-                    session.fail(KcpError::Reset);
-                    self.heed_restart(now, peer, key, Before::Waiting);
-                    self.reschedule(now, key);
-                    self.time_wait.wake(conv, peer);
-                    return self.handle_unrouted(now, from, datagram);
+                    return self.begin_anew(now, key, from, datagram);
                 }
                 Some(_) => return,
                 None => {}
@@ -184,11 +180,11 @@ impl Router {
         session.handle_datagram(now, datagram);
         let stall = session.take_stall();
         if session.speaks_for_peer(now) {
-            if let Some(of) = session.entry.peer.and_then(|of| self.peers.get_mut(of)) {
+            if let Some(of) = entry.peer.and_then(|of| self.peers.get_mut(of)) {
                 of.heard_at = now;
             }
         }
-        if std::mem::take(&mut session.entry.assigned_conv) {
+        if std::mem::take(&mut entry.assigned_conv) {
             // It used the number it was given.
             self.unnumbered.remove(&peer);
         }
@@ -196,7 +192,19 @@ impl Router {
             self.report_stall(now, key, lasted);
         }
         self.heed_restart(now, peer, key, before);
-        self.reschedule(now, key);
+        self.settle(now, key);
+    }
+
+    /// The peer of a session has lost its memory and proved itself again: that one ends, and another
+    /// begins under its number.
+    fn begin_anew(&mut self, now: Time, key: Key, from: Path, datagram: &View<'_>) {
+        if let Some(entry) = self.sessions.get_mut(key) {
+            entry.session.fail(KcpError::Reset);
+        }
+        self.heed_restart(now, from.peer, key, Before::Waiting);
+        self.settle(now, key);
+        self.time_wait.wake(datagram.conv(), from.peer);
+        self.handle_unrouted(now, from, datagram);
     }
 
     /// Counts a stream whose data does not get through, and says so once a minute.
@@ -204,7 +212,7 @@ impl Router {
         if self.stalls.another(now, &mut self.stats.stalled).is_none() {
             return;
         }
-        let Some(session) = self.sessions.get(key) else { return };
+        let Ok(session) = self.session(key) else { return };
         let (conv, peer, mtu, stalled) =
             (session.conv(), session.peer(), self.config.mtu, self.stats.stalled);
         log::warn!(
@@ -218,20 +226,20 @@ impl Router {
     /// Lets every session whose deadline has passed do what is due.
     pub fn handle_timeout(&mut self, now: Time) {
         while let Some(key) = self.deadlines.pop_due(now) {
-            let Some(session) = self.sessions.get_mut(key) else { continue };
-            session.entry.deadline = None;
-            if session.is_engine_due(now) {
-                Self::schedule_flush(&mut self.pending_flush, key, session);
+            let Some(entry) = self.sessions.get_mut(key) else { continue };
+            entry.deadline = None;
+            if entry.session.is_engine_due(now) {
+                entry.schedule_flush(&mut self.pending_flush, key);
             }
-            let mut of = session.entry.peer.and_then(|of| self.peers.get_mut(of));
+            let mut of = entry.peer.and_then(|of| self.peers.get_mut(of));
             if let Some(of) = &of {
-                session.heed_peer(of.heard_at, of.asked_at);
+                entry.session.heed_peer(of.heard_at, of.asked_at);
             }
-            session.handle_timeout(now);
-            if let Some(of) = of.as_mut().filter(|_| session.has_just_asked(now)) {
+            entry.session.handle_timeout(now);
+            if let Some(of) = of.as_mut().filter(|_| entry.session.has_just_asked(now)) {
                 of.asked_at = now;
             }
-            self.reschedule(now, key);
+            self.settle(now, key);
             self.finish_move(now, key);
         }
     }
@@ -261,10 +269,10 @@ impl Router {
                 break;
             }
             let Some(key) = self.pending_flush.pop_front() else { break };
-            let Some(session) = self.sessions.get_mut(key) else { continue };
-            session.entry.pending_flush = false;
-            session.flush(now, &mut |addr, datagram| sent = out(addr, datagram));
-            self.reschedule(now, key);
+            let Some(entry) = self.sessions.get_mut(key) else { continue };
+            entry.pending_flush = false;
+            entry.session.flush(now, &mut |path, datagram| sent = out(path, datagram));
+            self.settle(now, key);
         }
         self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(datagrams as u64);
         self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(bytes);
@@ -284,9 +292,9 @@ impl Router {
     /// A session for which handles may have something to do, and what, as bits.
     pub fn pop_ready(&mut self) -> Option<(Key, u8)> {
         while let Some(key) = self.ready.pop() {
-            if let Some(session) = self.sessions.get_mut(key) {
-                session.entry.queued_event = false;
-                return Some((key, session.take_ready()));
+            if let Some(entry) = self.sessions.get_mut(key) {
+                entry.queued_event = false;
+                return Some((key, entry.session.take_ready()));
             }
         }
         None
@@ -300,8 +308,8 @@ impl Router {
     /// A session that a peer opened; the caller owns a handle to it from here on.
     pub fn pop_incoming(&mut self) -> Option<Key> {
         let (_, key) = self.incoming.pop_first()?;
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.entry.incoming = None;
+        if let Some(entry) = self.sessions.get_mut(key) {
+            entry.incoming = None;
         }
         Some(key)
     }
@@ -358,38 +366,31 @@ impl Router {
     /// Has every session waited for an answer for so long that the local address may be to blame?
     /// Those that have just begun to connect wait for less, and say nothing about it.
     pub fn is_silent(&self, now: Time, span: Duration) -> bool {
-        let sessions = || self.routes.values().filter_map(|&key| self.sessions.get(key));
-        let is_silent = |session: &&Session| session.is_silent(now, span);
+        let entries = || self.routes.values().filter_map(|&key| self.sessions.get(key));
+        let is_silent = |entry: &Entry| entry.session.is_silent(now, span);
         let silent: BTreeSet<_> =
-            sessions().filter(is_silent).filter_map(|session| session.entry.peer).collect();
+            entries().filter(|entry| is_silent(entry)).filter_map(|entry| entry.peer).collect();
         // Who waits for nothing says nothing of a peer that another one has asked.
-        let says_nothing = |session: &Session| {
-            let idle = !session.awaits_answer() && now.since(session.last_heard()) >= span;
-            session.is_connecting()
-                || idle && session.entry.peer.is_some_and(|of| silent.contains(&of))
+        let says_nothing = |Entry { session, peer, .. }: &Entry| {
+            let is_idle = !session.awaits_answer() && now.since(session.last_heard()) >= span;
+            session.is_connecting() || is_idle && peer.is_some_and(|of| silent.contains(&of))
         };
-        !silent.is_empty() && sessions().all(|session| is_silent(&session) || says_nothing(session))
+        !silent.is_empty() && entries().all(|entry| is_silent(entry) || says_nothing(entry))
     }
 
     /// The local address has changed: every peer is to learn of it.
     pub fn ping_all(&mut self, now: Time) {
         let keys: Vec<Key> = self.routes.values().copied().collect();
         for key in keys {
-            if let Some(session) = self.sessions.get_mut(key) {
-                session.ping(now);
-                self.reschedule(now, key);
-            }
+            self.with_session(now, key, |session| session.ping(now));
         }
     }
 
     fn fail_where(&mut self, now: Time, cause: &KcpError, which: impl Fn(&Session) -> bool) {
-        let keys: Vec<Key> =
-            self.sessions.iter().filter(|(_, s)| which(s)).map(|(key, _)| key).collect();
+        let sessions = self.sessions.iter().filter(|(_, entry)| which(&entry.session));
+        let keys: Vec<Key> = sessions.map(|(key, _)| key).collect();
         for key in keys {
-            if let Some(session) = self.sessions.get_mut(key) {
-                session.fail(cause.clone());
-                self.reschedule(now, key);
-            }
+            self.with_session(now, key, |session| session.fail(cause.clone()));
         }
     }
 }

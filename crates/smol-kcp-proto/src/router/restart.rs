@@ -61,14 +61,14 @@ impl Router {
     /// to, of the one that has been silent for longest, which speaks for the others. A question is one
     /// datagram of 24 bytes, and goes to who has proved its address.
     pub(super) fn heed_restart(&mut self, now: Time, peer: SocketAddr, key: Key, before: Before) {
-        let Some(session) = self.sessions.get(key) else { return };
+        let Ok(session) = self.session(key) else { return };
         let connected = match (before, session.error()) {
             (Before::Connecting, None) if session.is_connected() => true,
             (Before::Waiting, Some(KcpError::Reset)) => false,
             _ => return,
         };
         let others = self.peers.sessions(peer).filter(|&other| other != key);
-        let others = others.filter_map(|other| Some((other, self.sessions.get(other)?)));
+        let others = others.filter_map(|other| Some((other, self.session(other).ok()?)));
         let mut others: Vec<(Time, Key)> = others
             .filter(|(_, session)| session.is_confirmed() && !session.is_connecting())
             .map(|(other, session)| (session.last_heard(), other))
@@ -80,10 +80,7 @@ impl Router {
             return;
         }
         for (_, other) in others {
-            if let Some(session) = self.sessions.get_mut(other) {
-                session.ping(now);
-                self.reschedule(now, other);
-            }
+            self.with_session(now, other, |session| session.ping(now));
         }
     }
 }

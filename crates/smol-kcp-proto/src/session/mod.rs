@@ -25,7 +25,6 @@ use self::timers::Stall;
 use super::arq::{ArqParams, BufferPool, Engine};
 use super::control::Control;
 use super::random::Random;
-use super::router::Entry;
 use super::secret::Secret;
 use super::time_wait::TimeWaitEntry;
 use crate::config::KcpConfig;
@@ -159,8 +158,6 @@ pub(crate) struct Session {
     /// Bytes that were read, or acknowledged by the peer.
     drained: usize,
     stats: Counters,
-    /// The router's bookkeeping.
-    pub(super) entry: Entry,
 }
 
 /// What a session is born with.
@@ -243,7 +240,6 @@ impl Session {
             widest,
             drained: 0,
             stats: Counters::default(),
-            entry: Entry::default(),
         })
     }
 

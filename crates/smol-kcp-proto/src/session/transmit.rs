@@ -96,9 +96,13 @@ impl Session {
 
     /// Tells the peer at once that the conversation is over, if anything was ever heard from it.
     /// Should this get lost, its next datagram is answered in the same way.
-    pub(crate) fn transmit_reset(&mut self, now: Time, out: &mut dyn FnMut(Path, &[u8])) {
-        let refused = matches!(self.error, Some(KcpError::TooManySessions { .. }))
-            && self.entry.incoming.is_some();
+    pub(crate) fn transmit_reset(
+        &mut self,
+        now: Time,
+        was_accepted: bool,
+        out: &mut dyn FnMut(Path, &[u8]),
+    ) {
+        let refused = matches!(self.error, Some(KcpError::TooManySessions { .. })) && !was_accepted;
         // Who was never accepted is told so by an echo of its proof.
         let proof = self.hello_nonces.filter(|_| refused).map(|(client, server)| (server, client));
         let Some((sn, ts)) = proof.or(self.last) else { return };
