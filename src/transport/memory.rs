@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use smol_kcp_proto::limits::MTU_MAX;
+
 use super::{Datagram, Datagrams, Transport};
 
 /// Hands datagrams over in memory to the other end of a pair: for tests, and for two parts of one
@@ -61,7 +63,7 @@ impl MemoryTransport {
     pub const QUEUE: usize = 256;
 
     /// Bytes of the longest datagram, as with UDP over IPv4.
-    pub const MAX_DATAGRAM: usize = 65507;
+    pub const MAX_DATAGRAM: usize = MTU_MAX;
 
     /// Makes two connected ends.
     pub fn pair() -> (MemoryTransport, MemoryTransport) {

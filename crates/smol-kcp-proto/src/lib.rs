@@ -18,6 +18,7 @@ mod control;
 mod deadlines;
 mod error;
 pub mod layer;
+pub mod limits;
 mod log_limit;
 mod path;
 mod peer;

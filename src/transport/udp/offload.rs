@@ -18,6 +18,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
+use smol_kcp_proto::limits::MTU_MAX;
 use smol_kcp_proto::Path;
 
 use super::super::canonical;
@@ -27,7 +28,7 @@ use super::super::datagrams::{Datagram, GsoBatch};
 const MAX_SEGMENTS: usize = 64;
 
 /// Bytes of one GSO batch: the longest UDP datagram over IPv4, which a GSO batch is to begin with.
-pub(super) const MAX_BYTES: usize = 65507;
+pub(super) const MAX_BYTES: usize = MTU_MAX;
 
 /// Datagrams that one receive can bring: what Linux sends in one piece to itself.
 pub(super) const MAX_ARRIVALS: usize = 128;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use smol_kcp_proto::limits::RECV_WINDOW_MIN;
 use socket2::Socket;
 
 use crate::transport::receive_limit;
@@ -24,7 +25,7 @@ impl Options {
         Ok(Options {
             longest: receive_limit(config.mtu),
             buffers: (config.send_buffer, config.recv_buffer),
-            window: usize::from(config.wnd_size.1.max(128)).saturating_mul(config.mtu),
+            window: usize::from(config.wnd_size.1.max(RECV_WINDOW_MIN)).saturating_mul(config.mtu),
             dscp: config.dscp,
         })
     }

@@ -4,29 +4,13 @@ use std::time::Duration;
 
 use crate::config::KcpConfig;
 use crate::error::KcpError;
+use crate::limits::{
+    FRAGMENTS_MAX, MTU_MAX, MTU_MIN, RECV_WINDOW_MIN, RTO_MAX, RTO_MIN, RTO_NODELAY,
+};
 use crate::wire::HEADER_LEN;
-
-/// `IKCP_WND_RCV` of ikcp.c: no receive window is smaller.
-const WND_RCV_MIN: u16 = 128;
-
-/// `IKCP_RTO_NDL` and `IKCP_RTO_MIN` of ikcp.c: the smallest timeouts with and without nodelay, in
-/// milliseconds.
-pub(super) const RTO_NODELAY: u32 = 30;
-const RTO_MIN: u32 = 100;
-
-/// `IKCP_RTO_DEF` and `IKCP_RTO_MAX` of ikcp.c, in milliseconds.
-pub(super) const RTO_DEFAULT: u32 = 200;
-pub(super) const RTO_MAX: u32 = 60_000;
 
 /// Longest round-trip time that is believed, in milliseconds: engines multiply it by 7.
 pub(super) const RTT_MAX: u32 = 600_000;
-
-/// Fragments of the longest message; `ikcp_send` refuses 128.
-const FRAGMENTS_MAX: usize = 127;
-
-/// Largest fragment number of a PUSH. 128 fragments are a message that every engine can hold,
-/// because its receive window is never smaller.
-pub(super) const FRG_MAX: u8 = 127;
 
 /// How far behind the expected number a PUSH may be and still be acknowledged once more, and how far
 /// behind the oldest unacknowledged segment a plausible `una` may be: more than any window, so that
@@ -87,17 +71,17 @@ pub(super) struct Knobs {
 impl Knobs {
     pub(super) fn new(config: &KcpConfig, mtu: usize) -> Result<Knobs, KcpError> {
         // ikcp_setmtu refuses less, and a datagram carries no more.
-        if !(50..=65_507).contains(&mtu) {
+        if !(MTU_MIN..=MTU_MAX).contains(&mtu) {
             return Err(KcpError::Config {
                 field: "mtu",
                 value: format!("{mtu} after the overhead of the layers"),
-                accepted: "50 to 65507 after it".into(),
+                accepted: format!("{MTU_MIN} to {MTU_MAX} after it"),
             });
         }
         let mss = mtu - HEADER_LEN;
         let longest = FRAGMENTS_MAX * mss;
         let least_rto = if config.nodelay.nodelay { RTO_NODELAY } else { RTO_MIN };
-        let rcv_wnd = config.wnd_size.1.max(WND_RCV_MIN);
+        let rcv_wnd = config.wnd_size.1.max(RECV_WINDOW_MIN);
         let beyond = (config.recv_budget / mss).min(2 * usize::from(rcv_wnd)) as u32;
         // More than 2^27 segments would not fit between the wall's forced renewal and its limit.
         let send_segments = (config.send_budget / mss).clamp(1, 1 << 27);
@@ -111,7 +95,9 @@ impl Knobs {
             // Added to half a window, which has 16 bits.
             resend: config.nodelay.resend.min(255) as u16,
             nc: config.nodelay.nc,
-            min_rto: config.min_rto.map_or(least_rto, |least| least.as_millis().min(60_000) as u32),
+            min_rto: config
+                .min_rto
+                .map_or(least_rto, |least| least.as_millis().min(u128::from(RTO_MAX)) as u32),
             snd_wnd: config.wnd_size.0.max(1),
             rcv_wnd,
             stream: config.stream,

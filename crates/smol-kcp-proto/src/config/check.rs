@@ -4,17 +4,18 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{KcpConfig, MAX_FRAGMENTS};
+use super::KcpConfig;
 use crate::error::KcpError;
+use crate::limits::{FRAGMENTS_MAX, MTU_MAX, MTU_MIN, RECV_WINDOW_MIN, RTO_DEFAULT, RTO_MAX};
 
 /// Less is not a datagram of KCP (ikcp.c), more is not one of UDP over IPv4 (65535 - 20 - 8).
-const MTU: RangeInclusive<usize> = 50..=65_507;
+const MTU: RangeInclusive<usize> = MTU_MIN..=MTU_MAX;
 
 /// `ikcp_nodelay` silently moves other values into this range.
 const INTERVAL: RangeInclusive<u32> = 10..=5_000;
 
 /// A segment is overtaken by what its window holds; ikcp.c's receive window is 128.
-const RESEND: RangeInclusive<u32> = 0..=128;
+const RESEND: RangeInclusive<u32> = 0..=RECV_WINDOW_MIN as u32;
 
 /// At most half of the 16-bit field, so that a window of the largest datagrams is less than 2 GiB,
 /// the most that a 32-bit system has in one piece.
@@ -44,11 +45,11 @@ const SHORTEST: Duration = Duration::from_millis(10);
 /// The wire's clock compares milliseconds by 31 bits: 24.8 days.
 const LONGEST: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
-/// ikcp.c's first retransmission timeout (`IKCP_RTO_DEF`): who gives up earlier never retransmits.
-const SHORTEST_STALL: Duration = Duration::from_millis(200);
+/// ikcp.c's first retransmission timeout (`RTO_DEFAULT`): who gives up earlier never retransmits.
+const SHORTEST_STALL: Duration = Duration::from_millis(RTO_DEFAULT as u64);
 
-/// `IKCP_RTO_MAX` of ikcp.c.
-const MAX_RTO: Duration = Duration::from_secs(60);
+/// More is not waited for anyway.
+const MAX_RTO: Duration = Duration::from_millis(RTO_MAX as u64);
 
 impl KcpConfig {
     /// Checks every field. Whatever takes a configuration calls this first.
@@ -113,7 +114,7 @@ impl KcpConfig {
         let budget = self.mtu..=MAX_BUDGET;
         within("send_budget", self.send_budget, budget.clone())?;
         within("recv_budget", self.recv_budget, budget.clone())?;
-        within_or_none("max_message", self.max_message, 1..=MAX_FRAGMENTS * self.mss())?;
+        within_or_none("max_message", self.max_message, 1..=FRAGMENTS_MAX * self.mss())?;
         within("memory_budget", self.memory_budget, MEMORY)?;
         within("max_sessions", self.max_sessions, SESSIONS)?;
         within_or_none("max_accepted", self.max_accepted, SESSIONS)?;

@@ -7,14 +7,9 @@ mod setters;
 
 use std::time::Duration;
 
+use crate::limits::{FRAGMENTS_MAX, RECV_WINDOW_MIN};
+
 pub use nodelay::KcpNoDelayConfig;
-
-/// Fragments of the longest message: `ikcp_send` refuses 128, its smallest receive window, since a
-/// peer that holds no more could never put them together.
-const MAX_FRAGMENTS: usize = 127;
-
-/// Smallest receive window in segments (`IKCP_WND_RCV` of ikcp.c).
-const MIN_RECEIVE_WINDOW: u16 = 128;
 
 /// What a session takes beside its buffers, estimated and rounded up: the records of session and
 /// engine, the list of due ACKs, its places in the endpoint's tables.
@@ -306,7 +301,7 @@ impl KcpConfig {
         let message = if self.stream { 0 } else { self.max_message_len() };
         let (send, receive) = self.wnd_size;
         let leaving = usize::from(send).min(self.send_budget / self.mss().max(1));
-        let windows = leaving + usize::from(receive.max(MIN_RECEIVE_WINDOW));
+        let windows = leaving + usize::from(receive.max(RECV_WINDOW_MIN));
         self.send_budget
             .max(message)
             .saturating_add(self.recv_budget)
@@ -333,7 +328,7 @@ impl KcpConfig {
 
     /// Bytes of the longest message that is taken.
     pub(crate) fn max_message_len(&self) -> usize {
-        let fragments = MAX_FRAGMENTS.saturating_mul(self.mss());
+        let fragments = FRAGMENTS_MAX.saturating_mul(self.mss());
         self.max_message.map_or(fragments, |max| max.min(fragments))
     }
 }

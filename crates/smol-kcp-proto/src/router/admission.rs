@@ -6,18 +6,15 @@ use super::answers::prefix;
 use super::{Entry, Key, Router};
 use crate::control::{hello_nonce, no_room, rst_for};
 use crate::error::KcpError;
+use crate::limits::RECV_WINDOW_MIN;
 use crate::path::Path;
 use crate::secret::COOKIE_LASTS;
 use crate::session::{question, Proof, Role, Session, SessionParams};
 use crate::time::Time;
 use crate::wire::{diff, Header, View, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_HELLO, HEADER_LEN};
 
-/// The smallest receive window (`IKCP_WND_RCV`).
-const MIN_WINDOW: u16 = 128;
-
-/// Every sender knows a receive window of at least so many segments (`IKCP_WND_RCV`), and a first
-/// flight may arrive in any order.
-const EARLY: i32 = 128;
+/// A first flight may arrive in any order.
+const EARLY: i32 = RECV_WINDOW_MIN as i32;
 
 impl Router {
     pub(super) fn handle_unrouted(&mut self, now: Time, from: Path, datagram: &View<'_>) {
@@ -267,7 +264,7 @@ impl Router {
     /// Answers a HELLO and keeps nothing: the nonce is a cookie, which comes back with the third leg.
     pub(super) fn answer_hello(&mut self, now: Time, to: Path, conv: u32, nonce: u32) {
         let ts = self.secret.cookie(now, to.peer, conv, nonce);
-        let (cmd, frg, wnd) = (CMD_WINS, CODE_HELLO, self.config.wnd_size.1.max(MIN_WINDOW));
+        let (cmd, frg, wnd) = (CMD_WINS, CODE_HELLO, self.config.wnd_size.1.max(RECV_WINDOW_MIN));
         let answer = Header { conv, cmd, frg, wnd, ts, sn: nonce, una: self.sn_base, len: 0 };
         self.stats.stateless = self.stats.stateless.wrapping_add(1);
         self.stateless_replies.push(to, answer.encode());
@@ -276,7 +273,7 @@ impl Router {
     /// Asks a stock newcomer for a proof and keeps nothing.
     fn ask_for_proof(&mut self, now: Time, to: Path, conv: u32) {
         let cookie = self.secret.cookie(now, to.peer, conv, 0);
-        let wnd = self.config.wnd_size.1.max(MIN_WINDOW);
+        let wnd = self.config.wnd_size.1.max(RECV_WINDOW_MIN);
         self.stats.stateless = self.stats.stateless.wrapping_add(1);
         self.stateless_replies.push(to, question(conv, cookie, wnd, self.sn_base).encode());
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
+use crate::limits::RECV_WINDOW_MIN;
 use crate::stats::{Rejected, StreamStats};
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +47,7 @@ impl Session {
             delivery_rate: engine.delivery_rate,
             cwnd: engine.cwnd,
             send_window: u32::from(self.config.wnd_size.0),
-            receive_window: u32::from(self.config.wnd_size.1.max(128)),
+            receive_window: u32::from(self.config.wnd_size.1.max(RECV_WINDOW_MIN)),
             peer_window: engine.peer_window,
             in_flight: engine.in_flight,
             send_queue: engine.send_queue,

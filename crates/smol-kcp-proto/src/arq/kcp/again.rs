@@ -20,7 +20,8 @@ use super::flight::{Flight, Sent, Slot};
 use super::mirror::Rtt;
 use super::renew::LIMIT;
 use super::KcpEngine;
-use crate::arq::knobs::{BURST, FIRST_FLIGHT, RTO_MAX};
+use crate::arq::knobs::{BURST, FIRST_FLIGHT};
+use crate::limits::RTO_MAX;
 use crate::time::Time;
 use crate::wire::{Header, CMD_PUSH, HEADER_LEN};
 

@@ -6,8 +6,9 @@ use super::knobs::INNER_CONV;
 use super::renew::LIMIT;
 use super::seen::Place;
 use super::{KcpEngine, ALIAS};
-use crate::arq::knobs::{FRG_MAX, PAST, RTT_MAX};
+use crate::arq::knobs::{PAST, RTT_MAX};
 use crate::arq::{Received, Rejection};
+use crate::limits::FRG_MAX;
 use crate::time::Time;
 use crate::wire::{diff, Header, Segment, View, CMD_ACK, CMD_PUSH, CMD_WINS};
 

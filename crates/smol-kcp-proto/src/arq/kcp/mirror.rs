@@ -1,7 +1,8 @@
 //! What the inner engine computes and does not tell: its round-trip and congestion arithmetic, kept
 //! in step with it. Tests compare every number with the engine's own.
 
-use crate::arq::knobs::{youngest, RTO_DEFAULT, RTO_MAX};
+use crate::arq::knobs::youngest;
+use crate::limits::{RTO_DEFAULT, RTO_MAX};
 
 /// `IKCP_THRESH_INIT` and `IKCP_THRESH_MIN` of ikcp.c, in segments.
 const THRESH: u16 = 2;

@@ -4,8 +4,9 @@ use super::congestion::Acked;
 use super::loss::HighestAcked;
 use super::recv::Position;
 use super::RingEngine;
-use crate::arq::knobs::{youngest, FRG_MAX, PAST};
+use crate::arq::knobs::{youngest, PAST};
 use crate::arq::{Received, Rejection};
+use crate::limits::FRG_MAX;
 use crate::time::Time;
 use crate::wire::{diff, Header, View, CMD_ACK, CMD_PUSH, HEADER_LEN};
 

@@ -64,15 +64,13 @@ use self::slot::Moment;
 use super::knobs::{Knobs, PROBE_FIRST};
 use super::{ArqParams, EngineStats};
 use crate::error::KcpError;
+use crate::limits::RECV_WINDOW_MIN;
 use crate::time::Time;
 use crate::wire::{Header, HEADER_LEN};
 
 /// Own windows that the row may span, from the oldest number that is not acknowledged to the newest
 /// sent.
 const SPAN: u32 = 3;
-
-/// Window that a peer is believed to have before it says so (`IKCP_WND_RCV` of ikcp.c).
-const PEER_WINDOW: u16 = 128;
 
 /// The engine of one session.
 #[derive(Debug)]
@@ -119,7 +117,8 @@ impl RingEngine {
             congestion: Congestion::new(&knobs),
             delivery_rate: DeliveryRate::default(),
             out: Output::new(knobs.mtu),
-            peer_window: PEER_WINDOW,
+            // What every sender may count on.
+            peer_window: RECV_WINDOW_MIN,
             peer_una: setup.sn_base,
             probe_at: None,
             probe_wait: PROBE_FIRST,

@@ -2,7 +2,8 @@
 
 use std::mem;
 
-use crate::arq::knobs::{RTO_DEFAULT, RTO_MAX, RTT_MAX};
+use crate::arq::knobs::RTT_MAX;
+use crate::limits::{RTO_DEFAULT, RTO_MAX};
 
 /// The estimate of the round-trip time, in milliseconds.
 #[derive(Clone, Copy, Debug)]

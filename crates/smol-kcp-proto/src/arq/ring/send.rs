@@ -14,7 +14,8 @@ use super::rtt::Rtt;
 use super::slot::{Cause, Moment, Slot, State};
 use super::timeouts::Late;
 use super::window::Window;
-use crate::arq::knobs::{Knobs, RTO_MAX};
+use crate::arq::knobs::Knobs;
+use crate::limits::RTO_MAX;
 use crate::wire::diff;
 
 /// With no more than so many segments in flight a stream is thin: it cannot learn of a loss by what

@@ -1,7 +1,7 @@
 //! One segment of the send window: its payload, its transmissions, and where it stands.
 
 use super::loss::LossList;
-use crate::arq::knobs::RTO_NODELAY;
+use crate::limits::RTO_NODELAY;
 use crate::wire::{diff, HEADER_LEN};
 
 /// One segment, in 64 bytes where pointers have 8.

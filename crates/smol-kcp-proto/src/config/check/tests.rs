@@ -281,7 +281,7 @@ proptest! {
             prop_assert!(matches!(error, KcpError::Config { .. }), "{}", error);
         }
         let _ = config.max_session_memory();
-        prop_assert!(config.max_message_len() <= MAX_FRAGMENTS.saturating_mul(config.mss()));
+        prop_assert!(config.max_message_len() <= FRAGMENTS_MAX.saturating_mul(config.mss()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use config::{BurstConfig, LinkConfig, NetemConfig, Probability};
 use random::below;
-pub(crate) use random::Random;
+pub(crate) use random::SeededRandom;
 
 use crate::path::Path;
 use crate::time::Time;
@@ -45,7 +45,7 @@ pub struct LinkStats {
 #[derive(Debug)]
 pub(crate) struct Netem {
     link: LinkConfig,
-    random: Random,
+    random: SeededRandom,
     /// In a burst of losses?
     bad: bool,
     /// When the link has sent all it has taken. Nanoseconds: at 1 Gbit/s a segment takes 200.
@@ -65,7 +65,7 @@ impl Netem {
     pub(crate) fn new(link: &LinkConfig, seed: u64) -> Netem {
         Netem {
             link: link.clone(),
-            random: Random::new(seed),
+            random: SeededRandom::new(seed),
             bad: false,
             free_at_nanos: 0,
             waiting: VecDeque::new(),
@@ -80,7 +80,7 @@ impl Netem {
     /// Both directions of an endpoint, sending first, with a fate of their own: endpoints with
     /// neighbouring seeds share none of it.
     pub(crate) fn pair(config: &NetemConfig) -> (Netem, Netem) {
-        let mut seeds = Random::new(config.seed);
+        let mut seeds = SeededRandom::new(config.seed);
         let send = Netem::new(&config.send, seeds.next_u64());
         let receive = Netem::new(&config.receive, seeds.next_u64());
         (send, receive)

@@ -4,12 +4,12 @@
 /// all depend on all bits of the counter. Good enough for a bad network, not for secrets; any seed will
 /// do, 0 included.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct SeededRandom(u64);
 
-impl Random {
+impl SeededRandom {
     /// The row that `seed` stands for.
-    pub(crate) const fn new(seed: u64) -> Random {
-        Random(seed)
+    pub(crate) const fn new(seed: u64) -> SeededRandom {
+        SeededRandom(seed)
     }
 
     /// The next number, all 64 bits of it random.
@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn the_row_is_that_of_splitmix64() {
         // First outputs of the published algorithm for seed 1234567.
-        let mut random = Random::new(1_234_567);
+        let mut random = SeededRandom::new(1_234_567);
         assert_eq!(random.next_u64(), 6_457_827_717_110_365_317);
         assert_eq!(random.next_u64(), 3_203_168_211_198_807_973);
         assert_eq!(random.next_u64(), 9_817_491_932_198_370_423);
@@ -45,7 +45,7 @@ mod tests {
     fn numbers_are_brought_down_evenly() {
         assert_eq!(below(u64::MAX, 0), 0);
         assert_eq!(below(u64::MAX, u32::MAX), u32::MAX - 1);
-        let mut random = Random::new(1);
+        let mut random = SeededRandom::new(1);
         let mut counts = [0u32; 10];
         for _ in 0..100_000 {
             counts[below(random.next_u64(), 10) as usize] += 1;
