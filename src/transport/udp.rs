@@ -1,13 +1,13 @@
 //! The transport over a UDP socket.
 
+#[cfg(unix)]
+mod descriptor;
 mod offload;
 mod options;
 mod singles;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
-#[cfg(unix)]
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{ready, Context, Poll};
 
 use async_io::Async;
@@ -440,22 +440,6 @@ impl Transport for UdpTransport {
 /// Returns whether a datagram was cut: Windows reports WSAEMSGSIZE, others fill the slot.
 fn is_cut(error: &io::Error) -> bool {
     cfg!(windows) && error.raw_os_error() == Some(10040)
-}
-
-#[cfg(unix)]
-impl AsFd for UdpTransport {
-    /// Borrows the descriptor of the socket, for options that have no field in [`KcpConfig`]. A
-    /// [`rebind`](Transport::rebind) replaces it.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
-#[cfg(unix)]
-impl AsRawFd for UdpTransport {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
-    }
 }
 
 #[cfg(test)]

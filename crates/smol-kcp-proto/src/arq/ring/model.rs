@@ -51,7 +51,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// A segment in flight.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Sent {
     first: u64,
     last: u64,
@@ -211,9 +211,8 @@ fn hear_acks(
         return;
     }
     let una = (model.una + una).min(model.nxt);
-    let mut datagram = Vec::new();
+    let (mut datagram, srtt) = (Vec::new(), u64::from(engine.stats().srtt_ms));
     let mut flying: Vec<u64> = model.flying.keys().copied().collect();
-    let srtt = u64::from(engine.stats().srtt_ms);
     // A younger transmission cannot be overtaken.
     let known = u64::from(super::tests::inner(engine).rtt.min);
     let mut measured = u64::MAX;
@@ -347,11 +346,8 @@ fn flush(engine: &mut Engine, model: &mut Model) {
     let mut rest: Vec<u64> =
         rest.into_iter().filter(|number| model.lost_at(&model.flying[number]).is_some()).collect();
     rest.sort_by_key(|number| model.flying[number].overtaken);
-    for (number, timeout) in timeouts
-        .into_iter()
-        .map(|number| (number, true))
-        .chain(rest.into_iter().map(|n| (n, false)))
-    {
+    let timeouts = timeouts.into_iter().map(|number| (number, true));
+    for (number, timeout) in timeouts.chain(rest.into_iter().map(|number| (number, false))) {
         let lost = model.lost_at(&model.flying[&number]).is_some_and(|at| at <= model.now);
         if !timeout && lost {
             model.losses += 1;
@@ -377,23 +373,10 @@ fn flush(engine: &mut Engine, model: &mut Model) {
         }
     }
     // A thin stream asks sooner.
-    let thin = model.flying.len() + model.waiting as usize <= 4;
-    let rto = if thin { probe } else { rto };
+    let rto = if model.flying.len() + model.waiting as usize <= 4 { probe } else { rto };
     while model.admits() {
         let (now, due) = (model.now, model.now + rto);
-        let (first, last, overtaken, hasty) = (now, now, None, false);
-        let sent = Sent {
-            first,
-            last,
-            rto,
-            due,
-            turn: 0,
-            transmits: 1,
-            skips: 0,
-            overtaken,
-            lost: false,
-            hasty,
-        };
+        let sent = Sent { first: now, last: now, rto, due, transmits: 1, ..Sent::default() };
         model.flying.insert(model.nxt, sent);
         expected.push(model.nxt);
         model.nxt += 1;
@@ -412,11 +395,8 @@ fn flush(engine: &mut Engine, model: &mut Model) {
 }
 
 fn run(ops: &[Op]) {
-    let config = KcpConfig {
-        wnd_size: (WINDOW as u16, WINDOW as u16),
-        recv_budget: BEYOND as usize * MSS,
-        ..messages()
-    };
+    let (wnd_size, recv_budget) = ((WINDOW as u16, WINDOW as u16), BEYOND as usize * MSS);
+    let config = KcpConfig { wnd_size, recv_budget, ..messages() };
     let mut engine = ring(setup(&config)).unwrap();
     // Otherwise most waits for the first measurement.
     engine.seed_rtt(ms(0), std::time::Duration::from_millis(100), true);
@@ -424,8 +404,7 @@ fn run(ops: &[Op]) {
     for op in ops {
         match op {
             Op::Write(len) => {
-                let taken = engine.write(&pattern(*len)).unwrap();
-                model.waiting += taken.div_ceil(MSS) as u64;
+                model.waiting += engine.write(&pattern(*len)).unwrap().div_ceil(MSS) as u64;
             }
             Op::Acks(acks, una) => hear_acks(&mut engine, &mut model, acks, *una),
             Op::PeerWindow(window) => {
@@ -448,8 +427,8 @@ fn run(ops: &[Op]) {
             }
             Op::Wait(millis) => model.now += millis,
             Op::Timeout => {
-                let due = engine.poll_timeout(ms(model.now));
-                model.now = due.map_or(model.now, |due| due.as_millis().max(model.now));
+                let due = engine.poll_timeout(ms(model.now)).map_or(0, Time::as_millis);
+                model.now = model.now.max(due);
             }
             Op::Flush => flush(&mut engine, &mut model),
         }
