@@ -217,9 +217,13 @@ impl Session {
         }
     }
 
-    /// Puts the proof beside what is about to leave, while nothing tells that the server has it: a
-    /// server that does not know the conversation would reset it.
+    /// Puts HELLO beside the codes that are about to leave while it is unanswered, and the proof while
+    /// nothing tells that the server has it: a server that does not know the conversation would reset it.
     pub(super) fn accompany(&mut self, now: Time) {
+        let unanswered = self.hello.filter(|hello| hello.tries > 0 && hello.next.is_some());
+        if let Some(hello) = unanswered.filter(|_| self.is_connecting()) {
+            self.push_hello(hello.nonce);
+        }
         let old = |third: Third| now.since(third.sent) >= THIRD_FIRST;
         if self.third.is_some_and(old) {
             self.push_third(now);

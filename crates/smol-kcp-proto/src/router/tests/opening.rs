@@ -312,3 +312,27 @@ fn a_stock_server_is_greeted_a_few_times_and_then_left_in_peace() {
     let hellos = world.log.iter().flatten().filter(|s| has(&s.bytes, CMD_WASK, CODE_HELLO));
     assert_eq!(hellos.count(), 6);
 }
+
+#[test]
+fn a_client_whose_hello_was_lost_may_close_and_ask_all_the_same() {
+    for closes in [true, false] {
+        let mut world = World::pair(&config(), link(40, 0), 9);
+        let app = world.connect(CLIENT, SERVER, None);
+        let mut first = true;
+        world.filter = Box::new(move |_| !std::mem::take(&mut first));
+        world.turn();
+        world.run(ms(50));
+        if closes {
+            world.app(CLIENT, app).closes = true;
+        } else {
+            // The client's address has changed.
+            let now = world.now;
+            world.hosts[CLIENT].router.ping_all(now);
+        }
+        world.run(secs(2));
+        assert!(world.app(CLIENT, app).failed.is_none());
+        assert_eq!(world.hosts[SERVER].router.stats().resets_sent, 0);
+        assert_eq!(world.app(CLIENT, app).delivered.is_some(), closes);
+        assert_eq!(world.hosts[SERVER].apps.len(), 1);
+    }
+}
