@@ -43,7 +43,7 @@ impl RingEngine {
         handled.proven = !highest_acked.is_none();
         if handled.proven || diff(una, head) > 0 {
             self.rtt.update_rto();
-            self.send_window.reorder_window.set_longest(self.rtt.srtt);
+            self.send_window.set_longest_wait(self.rtt.srtt);
             let (now, min_rtt) = (self.moment(), self.rtt.min);
             self.counters.spurious_retransmits +=
                 self.send_window.advance_una(una, now.ts, min_rtt, &mut self.buffers);
@@ -63,7 +63,7 @@ impl RingEngine {
         }
         if diff(self.send_window.next(), edge) > 0 && diff(self.peer_edge(), edge) > 0 {
             // What the peer had no room for has waited long, and its timeouts have grown.
-            self.send_window.reopen(edge, self.peer_edge(), self.moment(), self.rtt.rto);
+            self.send_window.reopen((edge, self.peer_edge()), self.moment(), self.rtt.rto);
         }
         self.watch_window();
         self.check_invariants();

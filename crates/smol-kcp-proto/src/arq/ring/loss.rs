@@ -25,8 +25,9 @@
 //!
 //! Whatever is touched moves on after `resend` times at most, so that each transmission costs O(1).
 
-use super::send::SendWindow;
-use super::slot::{Moment, State};
+use super::reordering::ReorderWindow;
+use super::send::Row;
+use super::slot::{Cause, Moment, Slot, State};
 use crate::arq::knobs::BURST;
 use crate::wire::diff;
 
@@ -43,26 +44,22 @@ pub(super) enum LossList {
 
 /// A doubly linked list through the slots.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct List {
-    pub head: u32,
-    pub tail: u32,
-    pub len: u32,
+struct List {
+    head: u32,
+    tail: u32,
+    len: u32,
 }
 
-/// The three lists, and an empty one for [`LossList::None`].
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LossDetector([List; 4]);
-
-impl LossDetector {
-    #[inline]
-    pub(super) fn get(&self, line: LossList) -> List {
-        self.0[line as usize]
-    }
-
-    #[inline]
-    fn get_mut(&mut self, line: LossList) -> &mut List {
-        &mut self.0[line as usize]
-    }
+/// What was overtaken, and how often.
+#[derive(Debug)]
+pub(super) struct LossDetector {
+    /// The three lists, and an empty one for [`LossList::None`].
+    lists: [List; 4],
+    /// Every number below it has arrived, stands on a list or was sent again.
+    passed: u32,
+    /// ACKs that make a segment count as lost; 0: none do.
+    resend: u8,
+    reorder_window: ReorderWindow,
 }
 
 /// The latest two of what the ACKs of one datagram acknowledge.
@@ -153,34 +150,76 @@ impl Tally {
     }
 }
 
-impl SendWindow {
-    /// Nothing acknowledged yet. What is in flight counts from 1 on: numbers from the oldest,
-    /// transmissions from the time of the latest one 2^32 turns ago.
-    pub(super) fn highest_acked(&self) -> HighestAcked {
-        let (sn_base, xmit_base) = (self.una().wrapping_sub(1), self.xmit_seq.wrapping_add(1));
+impl HighestAcked {
+    /// Nothing acknowledged yet. What is in flight counts from 1 on: numbers from the oldest, `una`,
+    /// transmissions from the time of the latest one, `xmit_seq`, 2^32 turns ago.
+    pub(super) fn new(una: u32, xmit_seq: u32) -> HighestAcked {
+        let (sn_base, xmit_base) = (una.wrapping_sub(1), xmit_seq.wrapping_add(1));
         HighestAcked { sn_base, sn: TopTwo::default(), xmit_base, xmit: TopTwo::default() }
+    }
+}
+
+impl LossDetector {
+    /// Nothing in flight; the first segment will be `sn`.
+    pub(super) fn new(sn: u32, resend: u16) -> LossDetector {
+        LossDetector {
+            lists: [List::default(); 4],
+            passed: sn,
+            resend: resend.min(u16::from(u8::MAX)) as u8,
+            reorder_window: ReorderWindow::default(),
+        }
+    }
+
+    #[inline]
+    fn list(&self, line: LossList) -> List {
+        self.lists[line as usize]
+    }
+
+    #[inline]
+    fn list_mut(&mut self, line: LossList) -> &mut List {
+        &mut self.lists[line as usize]
+    }
+
+    /// Learns from a segment that has arrived how late it was; `latest`: by its latest transmission.
+    #[inline(always)]
+    pub(super) fn learn(&mut self, slot: &Slot, latest: bool, clock: u64) {
+        // Overtaken, and here all the same: it was not lost but late.
+        if slot.list == LossList::Lost || !latest && slot.state == State::Again(Cause::Fast) {
+            self.reorder_window.late((clock as u16).wrapping_sub(slot.lost_at));
+        }
+    }
+
+    /// A segment is sent again because it was overtaken.
+    pub(super) fn resend(&mut self) {
+        self.reorder_window.lost();
+    }
+
+    /// Bounds how long an overtaken segment is waited for by the smoothed round trip.
+    pub(super) fn set_longest_wait(&mut self, srtt: u32) {
+        self.reorder_window.set_longest(srtt);
     }
 
     /// When is the next segment sent again because it was overtaken?
-    pub(super) fn lost_at(&self, clock: u64) -> Option<u64> {
-        let lost = self.loss.get(LossList::Lost);
+    pub(super) fn lost_at(&self, row: &Row, clock: u64) -> Option<u64> {
+        let lost = self.list(LossList::Lost);
         if lost.len == 0 {
             return None;
         }
-        let first = self.slots.known(lost.head)?;
+        let first = row.slots.known(lost.head)?;
         let waited = (clock as u16).wrapping_sub(first.lost_at);
         Some((clock + u64::from(self.reorder_window.wait())).saturating_sub(u64::from(waited)))
     }
 
     /// A segment that is to be sent again now because it was overtaken, if there is one.
-    pub(super) fn lost(&self, clock: u64) -> Option<u32> {
-        self.lost_at(clock).filter(|&at| at <= clock).map(|_| self.loss.get(LossList::Lost).head)
+    pub(super) fn lost(&self, row: &Row, clock: u64) -> Option<u32> {
+        self.lost_at(row, clock).filter(|&at| at <= clock).map(|_| self.list(LossList::Lost).head)
     }
 
     /// Counts a datagram that acknowledges `newest` against transmissions that are `youngest`
-    /// milliseconds old or older; to be called after [`advance_una`](SendWindow::advance_una).
-    pub(super) fn detect_losses(
+    /// milliseconds old or older; to be called after [`advance_una`](super::send::SendWindow::advance_una).
+    pub(super) fn detect(
         &mut self,
+        row: &mut Row,
         highest_acked: &HighestAcked,
         now: Moment,
         youngest: u32,
@@ -188,43 +227,43 @@ impl SendWindow {
         if highest_acked.is_none() || self.resend == 0 {
             return;
         }
-        let enough = if self.unsent() == 0 { 1 } else { self.resend };
+        let enough = if row.unsent() == 0 { 1 } else { self.resend };
         let mut tally = Tally { now, youngest, enough, left: BURST };
-        let passed = self.loss.get(LossList::Suspected);
+        let passed = self.list(LossList::Suspected);
         let (mut sn, mut left) = (passed.head, passed.len);
         while left > 0 {
             let above = highest_acked.above_number(sn);
-            let Some(next) = self.skip(sn, above, &mut tally) else { break };
+            let Some(next) = self.skip(row, sn, above, &mut tally) else { break };
             (sn, left) = (next, left - 1);
         }
-        self.pass(highest_acked, &mut tally);
-        let again = self.loss.get(LossList::Retransmitted);
+        self.pass(row, highest_acked, &mut tally);
+        let again = self.list(LossList::Retransmitted);
         let (mut sn, mut left) = (again.head, again.len);
         while left > 0 {
             let above =
-                self.slots.known(sn).map_or(0, |slot| highest_acked.above_xmit(slot.xmit_seq));
-            let Some(next) = self.skip(sn, above, &mut tally) else { break };
+                row.slots.known(sn).map_or(0, |slot| highest_acked.above_xmit(slot.xmit_seq));
+            let Some(next) = self.skip(row, sn, above, &mut tally) else { break };
             (sn, left) = (next, left - 1);
         }
     }
 
     /// Counts the same against what is passed over for the first time.
-    fn pass(&mut self, highest_acked: &HighestAcked, tally: &mut Tally) {
+    fn pass(&mut self, row: &mut Row, highest_acked: &HighestAcked, tally: &mut Tally) {
         // Everything below una has arrived, and everything sent again stands on another line.
-        if diff(self.passed, self.slots.head()) < 0 {
-            self.passed = self.slots.head();
+        if diff(self.passed, row.slots.head()) < 0 {
+            self.passed = row.slots.head();
         }
         let highest = highest_acked.sn_base.wrapping_add(highest_acked.sn.first);
         while diff(highest, self.passed) > 0 {
             let sn = self.passed;
             self.passed = sn.wrapping_add(1);
-            let Some(slot) = self.slots.known_mut(sn) else { continue };
+            let Some(slot) = row.slots.known_mut(sn) else { continue };
             if matches!(slot.state, State::InOrder | State::Early) {
                 let counts = tally.is_old(slot.ts);
                 slot.fastack = if counts { highest_acked.above_number(sn) } else { 0 };
                 let is_lost = slot.fastack >= tally.enough;
                 slot.lost_at = tally.now.clock as u16;
-                self.link(sn, if is_lost { LossList::Lost } else { LossList::Suspected });
+                self.link(row, sn, if is_lost { LossList::Lost } else { LossList::Suspected });
                 if is_lost && tally.is_last() {
                     return;
                 }
@@ -235,8 +274,8 @@ impl SendWindow {
     /// Counts what is `above` it against `sn`, and returns its successor on the line; `None` if
     /// nothing is, or nothing counts: what follows is no older.
     #[inline]
-    fn skip(&mut self, sn: u32, above: u8, tally: &mut Tally) -> Option<u32> {
-        let slot = self.slots.known_mut(sn).filter(|_| above > 0)?;
+    fn skip(&mut self, row: &mut Row, sn: u32, above: u8, tally: &mut Tally) -> Option<u32> {
+        let slot = row.slots.known_mut(sn).filter(|_| above > 0)?;
         if !tally.is_old(slot.ts) {
             return None;
         }
@@ -245,46 +284,46 @@ impl SendWindow {
         if slot.fastack >= tally.enough {
             slot.lost_at = tally.now.clock as u16;
             tally.is_last();
-            self.unlink(sn);
-            self.link(sn, LossList::Lost);
+            self.unlink(row, sn);
+            self.link(row, sn, LossList::Lost);
         }
         Some(next)
     }
 
     /// Puts a segment that was just sent again on its line.
-    pub(super) fn await_acks(&mut self, sn: u32) {
+    pub(super) fn await_acks(&mut self, row: &mut Row, sn: u32) {
         if self.resend > 0 {
-            self.link(sn, LossList::Retransmitted);
+            self.link(row, sn, LossList::Retransmitted);
         }
     }
 
     /// Adds `sn`, which stands on no line, at the end of one.
     #[inline]
-    fn link(&mut self, sn: u32, line: LossList) {
-        let list = self.loss.get_mut(line);
+    fn link(&mut self, row: &mut Row, sn: u32, line: LossList) {
+        let list = self.list_mut(line);
         let (last, was_empty) = (list.tail, list.len == 0);
         list.tail = sn;
         list.len += 1;
         if was_empty {
             list.head = sn;
-        } else if let Some(slot) = self.slots.known_mut(last) {
+        } else if let Some(slot) = row.slots.known_mut(last) {
             slot.next = sn;
         }
-        if let Some(slot) = self.slots.known_mut(sn) {
+        if let Some(slot) = row.slots.known_mut(sn) {
             slot.list = line;
             slot.prev = last;
         }
     }
 
     /// Takes `sn` off its line, if it stands on one.
-    pub(super) fn unlink(&mut self, sn: u32) {
-        let Some(slot) = self.slots.known_mut(sn) else { return };
+    pub(super) fn unlink(&mut self, row: &mut Row, sn: u32) {
+        let Some(slot) = row.slots.known_mut(sn) else { return };
         let (line, prev, next) = (slot.list, slot.prev, slot.next);
         if line == LossList::None {
             return;
         }
         slot.list = LossList::None;
-        let list = self.loss.get_mut(line);
+        let list = self.list_mut(line);
         let (is_first, is_last) = (list.head == sn, list.tail == sn);
         list.len -= 1;
         if is_last {
@@ -295,13 +334,54 @@ impl SendWindow {
             list.head = next;
             return;
         }
-        if let Some(slot) = self.slots.known_mut(prev) {
+        if let Some(slot) = row.slots.known_mut(prev) {
             slot.next = next;
         }
         if !is_last {
-            if let Some(slot) = self.slots.known_mut(next) {
+            if let Some(slot) = row.slots.known_mut(next) {
                 slot.prev = prev;
             }
         }
+    }
+}
+
+#[cfg(any(test, debug_assertions))]
+impl LossDetector {
+    /// Is everything on the list that it says it is on, and in its order?
+    pub(super) fn assert_invariants(&self, row: &Row) {
+        let mut listed = 0;
+        for at in 0..row.slots.len() {
+            let sn = row.slots.head().wrapping_add(at);
+            let slot = row.slots.get(sn).expect("within the row");
+            listed += u32::from(slot.list != LossList::None);
+            assert!(slot.is_in_flight() || slot.list == LossList::None);
+            let passed = self.resend > 0 && slot.xmit == 1 && diff(self.passed, sn) > 0;
+            let is_missing = passed && slot.is_in_flight() && slot.list == LossList::None;
+            assert!(!is_missing, "{sn}: passed and not on a list");
+        }
+        let [none, suspected, again, lost] = self.lists;
+        assert_eq!((listed, none.len), (suspected.len + again.len + lost.len, 0));
+        self.assert_list(row, LossList::Suspected, |a, b| diff(b.0, a.0) > 0);
+        self.assert_list(row, LossList::Retransmitted, |a, b| diff(b.1, a.1) > 0);
+        self.assert_list(row, LossList::Lost, |_, _| true);
+    }
+
+    /// `ordered` is told number and transmission of each segment and of the next one.
+    fn assert_list(&self, row: &Row, line: LossList, ordered: fn((u32, u32), (u32, u32)) -> bool) {
+        let list = self.list(line);
+        let (mut sn, mut before) = (list.head, None);
+        for _ in 0..list.len {
+            let slot = row.slots.get(sn).expect("on a list and in the row");
+            assert_eq!(slot.list, line);
+            if let Some((last, xmit_seq)) = before {
+                assert_eq!(slot.prev, last);
+                assert!(ordered((last, xmit_seq), (sn, slot.xmit_seq)), "{line:?}: {last}, {sn}");
+            }
+            assert!(slot.fastack < self.resend || line == LossList::Lost);
+            assert!(slot.fastack > 0 || line != LossList::Lost);
+            before = Some((sn, slot.xmit_seq));
+            sn = slot.next;
+        }
+        assert!(before.is_none_or(|(sn, _)| sn == list.tail));
     }
 }

@@ -4,15 +4,13 @@
 //! to the last one written. Whatever happens to a segment costs O(1); what a flush has to do is
 //! found through [deadlines](super::timeouts) and [lists](super::loss), never by a scan.
 
-use std::collections::VecDeque;
 use std::mem;
 
 use super::buffers::Buffers;
 use super::loss::{HighestAcked, LossDetector, LossList};
-use super::reordering::ReorderWindow;
 use super::rtt::Rtt;
 use super::slot::{Cause, Moment, Slot, State};
-use super::timeouts::Late;
+use super::timeouts::Timeouts;
 use super::window::Window;
 use crate::arq::knobs::Knobs;
 use crate::limits::RTO_MAX;
@@ -34,31 +32,35 @@ pub(super) struct AckInfo {
     pub spurious: u16,
 }
 
-/// The send window.
+/// The slots, and where in them what was sent ends.
 #[derive(Debug)]
-pub(super) struct SendWindow {
+pub(super) struct Row {
     pub(super) slots: Window<Slot>,
     /// Number of the next segment sent for the first time.
     pub(super) nxt: u32,
     /// Segments sent and not acknowledged.
-    in_flight: usize,
+    pub(super) in_flight: usize,
+}
+
+impl Row {
+    /// Segments written and not sent.
+    pub(super) fn unsent(&self) -> usize {
+        self.slots.end().wrapping_sub(self.nxt) as usize
+    }
+}
+
+/// The send window.
+#[derive(Debug)]
+pub(super) struct SendWindow {
+    row: Row,
+    timeouts: Timeouts,
+    loss: LossDetector,
     /// Bytes of payload acknowledged since the last [`take_acked_bytes`](SendWindow::take_acked_bytes).
     acked_bytes: u64,
-    /// Of these, how many were sent twice, three times, and so on.
+    /// Of what is in flight, how much was sent twice, three times, and so on.
     repeated: Vec<u32>,
     /// Transmissions so far.
-    pub(super) xmit_seq: u32,
-    /// Deadlines; see [`timeouts`](super::timeouts).
-    pub(super) cursor: u32,
-    pub(super) soonest: u64,
-    pub(super) latest: u64,
-    pub(super) resent: VecDeque<(u64, u32)>,
-    pub(super) late: Late,
-    /// Loss detection; see [`loss`](super::loss).
-    pub(super) loss: LossDetector,
-    pub(super) passed: u32,
-    pub(super) resend: u8,
-    pub(super) reorder_window: ReorderWindow,
+    xmit_seq: u32,
     nodelay: bool,
 }
 
@@ -66,44 +68,35 @@ impl SendWindow {
     /// Nothing written; the first segment will be `sn`.
     pub(super) fn new(sn: u32, knobs: &Knobs) -> SendWindow {
         SendWindow {
-            slots: Window::new(sn),
-            nxt: sn,
-            in_flight: 0,
+            row: Row { slots: Window::new(sn), nxt: sn, in_flight: 0 },
+            timeouts: Timeouts::new(sn),
+            loss: LossDetector::new(sn, knobs.resend),
             acked_bytes: 0,
             repeated: Vec::new(),
             xmit_seq: 0,
-            cursor: sn,
-            soonest: u64::MAX,
-            latest: 0,
-            resent: VecDeque::new(),
-            late: Late::default(),
-            loss: LossDetector::default(),
-            passed: sn,
-            resend: knobs.resend.min(u16::from(u8::MAX)) as u8,
-            reorder_window: ReorderWindow::default(),
             nodelay: knobs.nodelay,
         }
     }
 
     /// The oldest number that is not acknowledged.
     pub(super) fn una(&self) -> u32 {
-        self.slots.head()
+        self.row.slots.head()
     }
 
     /// The number that the next segment sent for the first time gets.
     pub(super) fn next(&self) -> u32 {
-        self.nxt
+        self.row.nxt
     }
 
     /// Numbers from [`una`](SendWindow::una) to [`next`](SendWindow::next), acknowledged between or not:
     /// what the windows limit.
     pub(super) fn span(&self) -> u32 {
-        self.nxt.wrapping_sub(self.slots.head())
+        self.row.nxt.wrapping_sub(self.row.slots.head())
     }
 
     /// Segments sent and not acknowledged.
     pub(super) fn in_flight(&self) -> usize {
-        self.in_flight
+        self.row.in_flight
     }
 
     /// Bytes of payload acknowledged since the last call.
@@ -113,18 +106,18 @@ impl SendWindow {
 
     /// Segments written and not sent.
     pub(super) fn unsent(&self) -> usize {
-        self.slots.end().wrapping_sub(self.nxt) as usize
+        self.row.unsent()
     }
 
     /// Will, with what waits to be sent, so little be in flight that a loss shows only by a timeout?
     pub(super) fn is_thin(&self) -> bool {
-        self.nodelay && self.in_flight + self.unsent() <= THIN
+        self.nodelay && self.row.in_flight + self.unsent() <= THIN
     }
 
     /// Adds a segment that waits to be sent: room for its header, and the payload.
     #[inline]
     pub(super) fn push(&mut self, block: Vec<u8>, frg: u8) {
-        if let Some(slot) = self.slots.push() {
+        if let Some(slot) = self.row.slots.push() {
             debug_assert!(!slot.is_in_flight() && slot.list == LossList::None, "has acked_bytes");
             slot.block = block;
             slot.frg = frg;
@@ -138,14 +131,14 @@ impl SendWindow {
         if self.unsent() == 0 {
             return None;
         }
-        let last = self.slots.end().wrapping_sub(1);
-        self.slots.get_mut(last).map(|slot| &mut slot.block)
+        let last = self.row.slots.end().wrapping_sub(1);
+        self.row.slots.get_mut(last).map(|slot| &mut slot.block)
     }
 
     /// Bytes of payload in the last segment, if that was not sent yet.
     pub(super) fn tail_len(&self) -> Option<usize> {
-        let last = self.slots.end().wrapping_sub(1);
-        self.slots.get(last).filter(|_| self.unsent() > 0).map(Slot::payload_len)
+        let last = self.row.slots.end().wrapping_sub(1);
+        self.row.slots.get(last).filter(|_| self.unsent() > 0).map(Slot::payload_len)
     }
 
     /// Notes that the next segment is sent for the first time, and returns it.
@@ -154,21 +147,15 @@ impl SendWindow {
         if self.unsent() == 0 {
             return None;
         }
-        let sn = self.nxt;
+        let sn = self.row.nxt;
         // Without nodelay the first timeout has an eighth of grace.
         let grace = if self.nodelay { 0 } else { rto >> 3 };
         let due = now.clock + u64::from(rto + grace);
-        let in_order = self.follows(due);
-        self.soonest = self.soonest.min(due);
+        let in_order = self.timeouts.await_first(&self.row, due);
         let turn = self.next_xmit_seq();
-        self.nxt = sn.wrapping_add(1);
-        self.in_flight += 1;
-        if in_order {
-            self.latest = due;
-        } else {
-            self.late.push((due, sn));
-        }
-        let slot = self.slots.known_mut(sn)?;
+        self.row.nxt = sn.wrapping_add(1);
+        self.row.in_flight += 1;
+        let slot = self.row.slots.known_mut(sn)?;
         slot.first = now.ts;
         slot.ts = now.ts;
         slot.rto = rto;
@@ -190,13 +177,13 @@ impl SendWindow {
         cause: Cause,
         rtt: &Rtt,
     ) -> Option<&mut Slot> {
-        self.unlink(sn);
+        self.loss.unlink(&mut self.row, sn);
         if cause == Cause::Fast {
-            self.reorder_window.lost();
+            self.loss.resend();
         }
         let turn = self.next_xmit_seq();
-        let is_thin = self.in_flight <= THIN;
-        let slot = self.slots.get_mut(sn).filter(|slot| slot.is_in_flight())?;
+        let is_thin = self.row.in_flight <= THIN;
+        let slot = self.row.slots.get_mut(sn).filter(|slot| slot.is_in_flight())?;
         slot.state = State::Again(cause);
         if rtt.is_measured() && slot.rto < rtt.min {
             // Of a time when nothing was known of the path.
@@ -217,20 +204,87 @@ impl SendWindow {
         let before = slot.xmit;
         slot.xmit = before.saturating_add(1);
         let (due, after) = (slot.resendts, slot.xmit);
-        self.await_resent(due, sn, cause);
+        self.timeouts.await_resent(due, sn, cause);
         self.recount(before, after);
-        self.await_acks(sn);
-        self.slots.known_mut(sn)
+        self.loss.await_acks(&mut self.row, sn);
+        self.row.slots.known_mut(sn)
     }
 
     /// The segment `sn` as it was sent latest, if it is in flight.
     pub(super) fn block(&self, sn: u32) -> Option<&[u8]> {
-        self.slots.get(sn).filter(|slot| slot.is_in_flight()).map(|slot| &slot.block[..])
+        self.row.slots.get(sn).filter(|slot| slot.is_in_flight()).map(|slot| &slot.block[..])
     }
 
     /// Is `sn` in flight, and was it sent at wire clock `ts`?
     pub(super) fn holds(&self, sn: u32, ts: u32) -> bool {
-        self.slots.get(sn).is_some_and(|slot| slot.was_sent_at(ts))
+        self.row.slots.get(sn).is_some_and(|slot| slot.was_sent_at(ts))
+    }
+
+    /// Has the timeout of `sn` passed?
+    pub(super) fn is_due(&self, sn: u32, clock: u64) -> bool {
+        let slot = self.row.slots.get(sn);
+        slot.is_some_and(|slot| slot.is_in_flight() && slot.resendts <= clock)
+    }
+
+    /// The clock at which the next timeout passes.
+    #[inline]
+    pub(super) fn due(&self) -> Option<u64> {
+        self.timeouts.due(&self.row)
+    }
+
+    /// A segment whose timeout has passed at `clock`, if there is one.
+    pub(super) fn overdue(&mut self, clock: u64) -> Option<u32> {
+        self.timeouts.overdue(&self.row, clock)
+    }
+
+    /// See [`Timeouts::postpone`].
+    pub(super) fn postpone(&mut self, sn: u32, now: Moment, rto: u32, with: Option<u32>) -> bool {
+        self.timeouts.postpone(&mut self.row, sn, now, rto, with)
+    }
+
+    /// See [`Timeouts::restart`].
+    pub(super) fn restart(&mut self, now: Moment, rto: u32, step: u32) {
+        self.timeouts.restart(&mut self.row, now, rto, step);
+    }
+
+    /// See [`Timeouts::reopen`].
+    pub(super) fn reopen(&mut self, edges: (u32, u32), now: Moment, rto: u32) {
+        self.timeouts.reopen(&mut self.row, edges, now, rto);
+    }
+
+    /// See [`Timeouts::tidy`].
+    pub(super) fn tidy(&mut self) {
+        self.timeouts.tidy(&self.row);
+    }
+
+    /// See [`Timeouts::tidy_resent`].
+    pub(super) fn tidy_resent(&mut self) {
+        self.timeouts.tidy_resent(&self.row);
+    }
+
+    /// When is the next segment sent again because it was overtaken?
+    pub(super) fn lost_at(&self, clock: u64) -> Option<u64> {
+        self.loss.lost_at(&self.row, clock)
+    }
+
+    /// A segment that is to be sent again now because it was overtaken, if there is one.
+    pub(super) fn lost(&self, clock: u64) -> Option<u32> {
+        self.loss.lost(&self.row, clock)
+    }
+
+    /// What the ACKs of a datagram are to be gathered in.
+    pub(super) fn highest_acked(&self) -> HighestAcked {
+        HighestAcked::new(self.una(), self.xmit_seq)
+    }
+
+    /// See [`LossDetector::detect`].
+    pub(super) fn detect_losses(&mut self, acked: &HighestAcked, now: Moment, youngest: u32) {
+        self.loss.detect(&mut self.row, acked, now, youngest);
+    }
+
+    /// See [`LossDetector::set_longest_wait`].
+    pub(super) fn set_longest_wait(&mut self, srtt: u32) {
+        self.loss.set_longest_wait(srtt);
     }
 
     /// What an ACK of `sn` tells, if that [is held](SendWindow::holds) with that clock;
@@ -243,17 +297,13 @@ impl SendWindow {
         clock: u64,
         highest_acked: &mut HighestAcked,
     ) -> Option<AckInfo> {
-        let slot = self.slots.get_mut(sn).filter(|slot| slot.was_sent_at(ts))?;
+        let slot = self.row.slots.get(sn).filter(|slot| slot.was_sent_at(ts))?;
         highest_acked.add_number(sn);
         let latest = slot.ts == ts;
         if latest {
             highest_acked.add_xmit(slot.xmit_seq);
         }
-        // Overtaken, and here all the same: it was not lost but late.
-        let spurious = || !latest && slot.state == State::Again(Cause::Fast);
-        if slot.list == LossList::Lost || spurious() {
-            self.reorder_window.late((clock as u16).wrapping_sub(slot.lost_at));
-        }
+        self.loss.learn(slot, latest, clock);
         let spurious = match ts {
             _ if latest => 0,
             ts if ts == slot.first => slot.xmit.saturating_sub(1),
@@ -273,9 +323,9 @@ impl SendWindow {
         buffers: &mut Buffers,
     ) -> u64 {
         let mut spurious = 0;
-        let mut sn = self.slots.head();
-        while sn != self.nxt {
-            if let Some(slot) = self.slots.known(sn).filter(|slot| slot.is_in_flight()) {
+        let mut sn = self.row.slots.head();
+        while sn != self.row.nxt {
+            if let Some(slot) = self.row.slots.known(sn).filter(|slot| slot.is_in_flight()) {
                 if diff(una, sn) <= 0 {
                     break;
                 }
@@ -286,34 +336,32 @@ impl SendWindow {
             }
             sn = sn.wrapping_add(1);
         }
-        self.slots.advance_to(sn);
+        self.row.slots.advance_to(sn);
         spurious
     }
 
     /// The most often a segment in flight has been sent.
     pub(super) fn worst_transmits(&self) -> u32 {
         match self.repeated.len() {
-            0 => u32::from(self.in_flight > 0),
+            0 => u32::from(self.row.in_flight > 0),
             more => more as u32 + 1,
         }
     }
 
     /// Places held, in the largest of its lists.
     pub(super) fn capacity(&self) -> usize {
-        let deadlines = self.late.capacity().max(self.resent.capacity());
-        self.slots.capacity().max(deadlines).max(self.repeated.capacity())
+        self.row.slots.capacity().max(self.timeouts.capacity()).max(self.repeated.capacity())
     }
 
     /// Bytes of memory that the row takes.
     pub(super) fn memory(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>()
+        self.row.slots.capacity() * size_of::<Slot>()
     }
 
     /// Gives all memory back; nothing must be left.
     pub(super) fn release(&mut self) {
-        self.slots.release();
-        self.resent = VecDeque::new();
-        self.late = Late::default();
+        self.row.slots.release();
+        self.timeouts.release();
         self.repeated = Vec::new();
     }
 
@@ -321,14 +369,14 @@ impl SendWindow {
     /// [`advance_una`](SendWindow::advance_una).
     #[inline(always)]
     pub(super) fn on_acked(&mut self, sn: u32, buffers: &mut Buffers) {
-        let Some(slot) = self.slots.known_mut(sn) else { return };
+        let Some(slot) = self.row.slots.known_mut(sn) else { return };
         slot.state = State::NotInFlight;
         let (xmit, line) = (slot.xmit, slot.list);
         self.acked_bytes += slot.payload_len() as u64;
         buffers.put(mem::take(&mut slot.block));
-        self.in_flight -= 1;
+        self.row.in_flight -= 1;
         if line != LossList::None {
-            self.unlink(sn);
+            self.loss.unlink(&mut self.row, sn);
         }
         if xmit > 1 {
             self.recount(xmit, 0);
@@ -360,5 +408,31 @@ impl SendWindow {
     fn next_xmit_seq(&mut self) -> u32 {
         self.xmit_seq = self.xmit_seq.wrapping_add(1);
         self.xmit_seq
+    }
+}
+
+#[cfg(any(test, debug_assertions))]
+impl SendWindow {
+    /// Compares everything that is kept in two places, by looking at all of it.
+    pub(super) fn assert_invariants(&self) {
+        let Row { slots, nxt, in_flight } = &self.row;
+        assert!(diff(*nxt, slots.head()) >= 0 && diff(slots.end(), *nxt) >= 0);
+        let (mut flying, mut worst) = (0, 0);
+        for at in 0..slots.len() {
+            let sn = slots.head().wrapping_add(at);
+            let slot = slots.get(sn).expect("within the row");
+            let sent = diff(*nxt, sn) > 0;
+            assert_eq!(slot.xmit > 0, sent);
+            assert!(sent || !slot.is_in_flight());
+            assert_eq!(slot.block.capacity() > 0, slot.is_in_flight() || !sent, "{sn}: payload");
+            if slot.is_in_flight() {
+                flying += 1;
+                worst = worst.max(u32::from(slot.xmit));
+            }
+        }
+        assert_eq!((flying, worst), (*in_flight, self.worst_transmits()));
+        assert!(flying > 0 || *nxt == slots.head(), "settled");
+        self.timeouts.assert_invariants(&self.row);
+        self.loss.assert_invariants(&self.row);
     }
 }

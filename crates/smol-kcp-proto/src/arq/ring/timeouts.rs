@@ -10,7 +10,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::send::SendWindow;
+use super::send::Row;
 use super::slot::{Cause, Moment, Slot, State};
 use super::window::Window;
 use crate::arq::knobs::FIRST_FLIGHT;
@@ -38,13 +38,13 @@ fn is_awaited(slots: &Window<Slot>, (due, sn): Entry) -> bool {
 
 /// Deadlines in any order: as a heap has them, but those that come in order stand in a queue.
 #[derive(Debug, Default)]
-pub(super) struct Late {
+struct Late {
     queue: VecDeque<Entry>,
     heap: BinaryHeap<Reverse<Entry>>,
 }
 
 impl Late {
-    pub(super) fn push(&mut self, entry: Entry) {
+    fn push(&mut self, entry: Entry) {
         if self.queue.back().is_none_or(|&last| last <= entry) {
             self.queue.push_back(entry);
         } else {
@@ -54,7 +54,7 @@ impl Late {
 
     /// The first one.
     #[inline]
-    pub(super) fn peek(&self) -> Option<Entry> {
+    fn peek(&self) -> Option<Entry> {
         match (self.queue.front(), self.heap.peek()) {
             (Some(&queued), Some(&Reverse(other))) => Some(queued.min(other)),
             (Some(&queued), None) => Some(queued),
@@ -80,21 +80,59 @@ impl Late {
         self.queue.len() + self.heap.len()
     }
 
-    pub(super) fn capacity(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.queue.capacity().max(self.heap.capacity())
     }
 
     #[cfg(any(test, debug_assertions))]
-    pub(super) fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
+    fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
         self.queue.iter().copied().chain(self.heap.iter().map(|entry| entry.0))
     }
 }
 
-impl SendWindow {
-    /// Does a deadline of the next new segment come after all that the cursor will meet?
+/// When the timeouts of what is in flight pass.
+#[derive(Debug)]
+pub(super) struct Timeouts {
+    /// The first segment whose deadline the row itself has.
+    cursor: u32,
+    /// The clock of the first deadline of all, as [tidied](Timeouts::tidy) last, and of the last one
+    /// that the cursor will meet.
+    soonest: u64,
+    latest: u64,
+    /// Deadlines of what was sent again because it was overtaken, in order, and all others.
+    resent: VecDeque<Entry>,
+    late: Late,
+}
+
+impl Timeouts {
+    /// Nothing in flight; the first segment will be `sn`.
+    pub(super) fn new(sn: u32) -> Timeouts {
+        let (resent, late) = (VecDeque::new(), Late::default());
+        Timeouts { cursor: sn, soonest: u64::MAX, latest: 0, resent, late }
+    }
+
+    /// Places held, in the larger of the lists.
+    pub(super) fn capacity(&self) -> usize {
+        self.late.capacity().max(self.resent.capacity())
+    }
+
+    /// Gives all memory back; nothing must be in flight.
+    pub(super) fn release(&mut self) {
+        (self.resent, self.late) = (VecDeque::new(), Late::default());
+    }
+
+    /// Notes the deadline of the next new segment, and returns whether the row itself has it: where it
+    /// comes after all that the cursor will meet.
     #[inline]
-    pub(super) fn follows(&self, due: u64) -> bool {
-        self.cursor == self.nxt || due >= self.latest
+    pub(super) fn await_first(&mut self, row: &Row, due: u64) -> bool {
+        let in_order = self.cursor == row.nxt || due >= self.latest;
+        self.soonest = self.soonest.min(due);
+        if in_order {
+            self.latest = due;
+        } else {
+            self.late.push((due, row.nxt));
+        }
+        in_order
     }
 
     /// Notes the deadline of a segment that was sent again.
@@ -110,9 +148,16 @@ impl SendWindow {
 
     /// Moves the timeout of `sn`, which has passed, to when the one of `with` passes, or at least to
     /// `rto` after its latest transmission. Returns whether it is later than now.
-    pub(super) fn postpone(&mut self, sn: u32, now: Moment, rto: u32, with: Option<u32>) -> bool {
-        let with = with.and_then(|with| self.slots.get(with)).map_or(0, |slot| slot.resendts);
-        let Some(slot) = self.slots.get_mut(sn).filter(|slot| slot.is_in_flight()) else {
+    pub(super) fn postpone(
+        &mut self,
+        row: &mut Row,
+        sn: u32,
+        now: Moment,
+        rto: u32,
+        with: Option<u32>,
+    ) -> bool {
+        let with = with.and_then(|with| row.slots.get(with)).map_or(0, |slot| slot.resendts);
+        let Some(slot) = row.slots.get_mut(sn).filter(|slot| slot.is_in_flight()) else {
             return false;
         };
         let due = with.max(slot.sent_at(now) + u64::from(rto));
@@ -127,20 +172,15 @@ impl SendWindow {
         true
     }
 
-    /// Has the timeout of `sn` passed?
-    pub(super) fn is_due(&self, sn: u32, clock: u64) -> bool {
-        self.slots.get(sn).is_some_and(|slot| slot.is_in_flight() && slot.resendts <= clock)
-    }
-
-    /// Begins the timeouts anew that have grown by passing or were [postponed](SendWindow::postpone): they
+    /// Begins the timeouts anew that have grown by passing or were [postponed](Timeouts::postpone): they
     /// pass `rto` after the latest transmission. Of what is due by that, [`FIRST_FLIGHT`] segments leave
     /// now, the rest in flights that double, `step` milliseconds apart, as a window opens that starts
     /// slowly (RFC 5681, 3.1): nobody knows yet how much the path takes. As a rule ACKs are faster.
-    pub(super) fn restart(&mut self, now: Moment, rto: u32, step: u32) {
+    pub(super) fn restart(&mut self, row: &mut Row, now: Moment, rto: u32, step: u32) {
         let (mut burst, mut left, mut at) = (FIRST_FLIGHT, FIRST_FLIGHT, now.clock);
-        let mut sn = self.slots.head();
-        while sn != self.nxt {
-            let slot = self.slots.known_mut(sn);
+        let mut sn = row.slots.head();
+        while sn != row.nxt {
+            let slot = row.slots.known_mut(sn);
             if let Some(slot) = slot.filter(|s| s.is_in_flight() && s.state != State::InOrder) {
                 let mut due = slot.sent_at(now) + u64::from(rto);
                 if due <= now.clock {
@@ -160,18 +200,24 @@ impl SendWindow {
             }
             sn = sn.wrapping_add(1);
         }
-        self.tidy();
+        self.tidy(row);
     }
 
     /// The peer's window has been opened as far as `edge`, from `from` on: for what lies between, and
     /// was sent in vain, timeouts begin anew with `rto`. So long after it was sent latest it is due.
     #[cold]
-    pub(super) fn reopen(&mut self, from: u32, edge: u32, now: Moment, rto: u32) {
-        let mut sn = if diff(from, self.slots.head()) < 0 { self.slots.head() } else { from };
-        let end = if diff(edge, self.nxt) > 0 { self.nxt } else { edge };
+    pub(super) fn reopen(
+        &mut self,
+        row: &mut Row,
+        (from, edge): (u32, u32),
+        now: Moment,
+        rto: u32,
+    ) {
+        let mut sn = if diff(from, row.slots.head()) < 0 { row.slots.head() } else { from };
+        let end = if diff(edge, row.nxt) > 0 { row.nxt } else { edge };
         let mut changed = false;
         while diff(end, sn) > 0 {
-            if let Some(slot) = self.slots.get_mut(sn) {
+            if let Some(slot) = row.slots.get_mut(sn) {
                 let rest = rto.saturating_sub(now.ts.wrapping_sub(slot.ts));
                 let due = now.clock + u64::from(rest);
                 if matches!(slot.state, State::Again(_)) && slot.rto > rto && slot.resendts > due {
@@ -183,48 +229,48 @@ impl SendWindow {
             sn = sn.wrapping_add(1);
         }
         if changed {
-            self.tidy();
+            self.tidy(row);
         }
     }
 
     /// Forgets the deadlines of what has arrived or was sent again. To be called whenever that has
     /// happened, before the deadlines are asked for.
-    pub(super) fn tidy(&mut self) {
-        self.walk();
-        while self.late.peek().is_some_and(|entry| !is_awaited(&self.slots, entry)) {
+    pub(super) fn tidy(&mut self, row: &Row) {
+        self.walk(row);
+        while self.late.peek().is_some_and(|entry| !is_awaited(&row.slots, entry)) {
             self.late.pop();
         }
-        self.tidy_resent();
+        self.tidy_resent(row);
         // Long timeouts may outlive many short ones: twice as many entries as segments are enough.
-        let enough = 64 + 2 * self.in_flight();
+        let enough = 64 + 2 * row.in_flight;
         if self.late.len() > enough {
-            self.late.queue.retain(|&entry| is_awaited(&self.slots, entry));
-            self.late.heap.retain(|&Reverse(entry)| is_awaited(&self.slots, entry));
+            self.late.queue.retain(|&entry| is_awaited(&row.slots, entry));
+            self.late.heap.retain(|&Reverse(entry)| is_awaited(&row.slots, entry));
         }
         if self.resent.len() > enough {
-            self.resent.retain(|&entry| is_awaited(&self.slots, entry));
+            self.resent.retain(|&entry| is_awaited(&row.slots, entry));
         }
-        self.soonest = self.find_soonest();
+        self.soonest = self.find_soonest(row);
     }
 
     /// The same for what was sent again because it was overtaken. Outdated entries at the front might
     /// keep others out of the queue.
     #[inline]
-    pub(super) fn tidy_resent(&mut self) {
-        while self.resent.front().is_some_and(|&entry| !is_awaited(&self.slots, entry)) {
+    pub(super) fn tidy_resent(&mut self, row: &Row) {
+        while self.resent.front().is_some_and(|&entry| !is_awaited(&row.slots, entry)) {
             self.resent.pop_front();
         }
     }
 
     /// Brings the cursor to the next segment that it finds the deadline of.
     #[inline]
-    fn walk(&mut self) {
+    fn walk(&mut self, row: &Row) {
         let mut cursor = self.cursor;
-        if diff(cursor, self.slots.head()) < 0 {
-            cursor = self.slots.head();
+        if diff(cursor, row.slots.head()) < 0 {
+            cursor = row.slots.head();
         }
         let awaited = |slot: &Slot| slot.state == State::InOrder;
-        while cursor != self.nxt && !self.slots.known(cursor).is_some_and(awaited) {
+        while cursor != row.nxt && !row.slots.known(cursor).is_some_and(awaited) {
             cursor = cursor.wrapping_add(1);
         }
         self.cursor = cursor;
@@ -232,12 +278,12 @@ impl SendWindow {
 
     /// The clock at which the next timeout passes.
     #[inline]
-    pub(super) fn due(&self) -> Option<u64> {
-        Some(self.soonest).filter(|_| self.in_flight() > 0)
+    pub(super) fn due(&self, row: &Row) -> Option<u64> {
+        Some(self.soonest).filter(|_| row.in_flight > 0)
     }
 
-    fn find_soonest(&self) -> u64 {
-        let cursor = self.slots.get(self.cursor).filter(|slot| slot.state == State::InOrder);
+    fn find_soonest(&self, row: &Row) -> u64 {
+        let cursor = row.slots.get(self.cursor).filter(|slot| slot.state == State::InOrder);
         let in_order = cursor.map_or(u64::MAX, |slot| slot.resendts);
         let late = self.late.peek().map_or(u64::MAX, |(due, _)| due);
         let resent = self.resent.front().map_or(u64::MAX, |&(due, _)| due);
@@ -246,26 +292,50 @@ impl SendWindow {
 
     /// A segment whose timeout has passed at `clock`, if there is one.
     #[inline]
-    pub(super) fn overdue(&mut self, clock: u64) -> Option<u32> {
-        self.walk();
+    pub(super) fn overdue(&mut self, row: &Row, clock: u64) -> Option<u32> {
+        self.walk(row);
         let cursor = self.cursor;
-        let first = self.slots.known(cursor).filter(|_| cursor != self.nxt);
+        let first = row.slots.known(cursor).filter(|_| cursor != row.nxt);
         if first.is_some_and(|slot| slot.resendts <= clock) {
             return Some(cursor);
         }
         while let Some(entry) = self.late.peek().filter(|&(due, _)| due <= clock) {
-            if is_awaited(&self.slots, entry) {
+            if is_awaited(&row.slots, entry) {
                 return Some(entry.1);
             }
             self.late.pop();
         }
         while let Some(&entry) = self.resent.front().filter(|&&(due, _)| due <= clock) {
-            if is_awaited(&self.slots, entry) {
+            if is_awaited(&row.slots, entry) {
                 return Some(entry.1);
             }
             self.resent.pop_front();
         }
         None
+    }
+}
+
+#[cfg(any(test, debug_assertions))]
+impl Timeouts {
+    /// Is every deadline found, and the first one known?
+    pub(super) fn assert_invariants(&self, row: &Row) {
+        let deadlines: Vec<Entry> = self.late.iter().chain(self.resent.iter().copied()).collect();
+        let deadlines = std::collections::BTreeSet::from_iter(deadlines);
+        let (mut earliest, mut in_order): (Option<u64>, u64) = (None, 0);
+        for at in 0..row.slots.len() {
+            let sn = row.slots.head().wrapping_add(at);
+            let Some(slot) = row.slots.get(sn).filter(|slot| slot.is_in_flight()) else { continue };
+            earliest = Some(earliest.map_or(slot.resendts, |due| due.min(slot.resendts)));
+            if slot.state == State::InOrder {
+                assert!(diff(sn, self.cursor) >= 0, "{sn}: left behind by the cursor");
+                assert!(slot.resendts >= in_order, "{sn}: not in order");
+                in_order = slot.resendts;
+            } else {
+                assert!(deadlines.contains(&(slot.resendts, sn)), "{sn}: no deadline");
+            }
+        }
+        assert_eq!(earliest, self.due(row));
+        assert!(self.resent.iter().is_sorted_by_key(|(due, _)| due), "in order");
     }
 }
 
