@@ -13,8 +13,8 @@ use measure::{Bins, Effort, PEERS, SCENARIOS};
 use report::Results;
 
 const HELP: &str = "\
-Measures this crate beside its peers and writes results.tsv, results.md and chart.svg beside its
-Cargo.toml. Figures of scenarios and peers that are not measured again stay as they are.
+Measures this crate beside its peers and writes results.tsv and results.md beside its
+Cargo.toml, and docs/benchmarks.svg. Figures of scenarios and peers that are not measured again stay as they are.
 
   --only A,B    scenarios: bulk bulk-4m ping-1 ping-2 many idle loss-5 loss-10 ping-loss-5
                 ping-loss-10 size
@@ -22,7 +22,7 @@ Cargo.toml. Figures of scenarios and peers that are not measured again stay as t
                 (smol-kcp/1: all connections of a client over one socket)
   --quick       little of everything, once; nothing is written
   --runs N      instead of the usual number; the median is taken
-  --report      measures nothing, writes results.md and chart.svg from results.tsv
+  --report      measures nothing, writes results.md and the chart from results.tsv
 ";
 
 fn main() -> ExitCode {
@@ -118,7 +118,7 @@ fn run(options: Options) -> Result<(), String> {
         return Ok(());
     }
     write("results.md", report::page(&results, &here.join("notes.md"))?)?;
-    write("chart.svg", chart::draw(&results))
+    write("../../docs/benchmarks.svg", chart::draw(&results))
 }
 
 /// Builds the binaries of the sides, and the smallest ones where they are wanted.

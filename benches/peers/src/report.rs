@@ -193,7 +193,7 @@ pub fn page(results: &Results, notes: &Path) -> Result<String, String> {
     Ok(format!(
         "# This crate beside its peers\n\n\
          Written by `cargo run --release --manifest-path benches/peers/Cargo.toml`; the single runs \
-         are in `results.tsv`. Measured: {}.\n\n![Chart](chart.svg)\n\n{}\n## Runs that failed\n\n\
+         are in `results.tsv`. Measured: {}.\n\n![Chart](../../docs/benchmarks.svg)\n\n{}\n## Runs that failed\n\n\
          {failures}\n{notes}",
         results.about(),
         table(results)
