@@ -218,13 +218,12 @@ mod sys {
         };
         let cut = segment.as_ref().map(ControlMessage::UdpGsoSegments);
         let (fd, flags) = (socket.as_raw_fd(), MsgFlags::empty());
-        match (cut, from) {
-            (Some(cut), Some(from)) => sendmsg(fd, &bytes, &[cut, from], flags, to.as_ref())?,
-            (Some(one), None) | (None, Some(one)) => {
-                sendmsg(fd, &bytes, &[one], flags, to.as_ref())?
-            }
-            (None, None) => sendmsg(fd, &bytes, &[], flags, to.as_ref())?,
+        let (controls, count) = match (cut, from) {
+            (Some(cut), Some(from)) => ([cut, from], 2),
+            (Some(one), None) | (None, Some(one)) => ([one; 2], 1),
+            (None, None) => ([ControlMessage::UdpGsoSegments(&0); 2], 0),
         };
+        sendmsg(fd, &bytes, &controls[..count], flags, to.as_ref())?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! A peer is known as long as it has a conversation. Its sign of life to one of them speaks for all, if it
 //! is of our own kind: so a thousand quiet conversations with one peer cost one keepalive, not a thousand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use slab::Slab;
@@ -19,11 +19,13 @@ pub(crate) type PeerKey = usize;
 pub(crate) struct Peer {
     addr: SocketAddr,
     /// Its conversations.
-    sessions: BTreeSet<Key>,
+    sessions: Vec<Key>,
     /// When it was last heard, in whichever conversation.
     pub(crate) heard_at: Time,
     /// When it was last asked for a sign of life.
     pub(crate) asked_at: Time,
+    /// When all its conversations were last asked, because it may have lost its memory.
+    pub(crate) all_asked_at: Option<Time>,
 }
 
 /// All peers of an endpoint.
@@ -37,10 +39,16 @@ impl Peers {
     /// Counts a conversation with the peer at `addr`.
     pub(crate) fn join(&mut self, now: Time, addr: SocketAddr, session: Key) -> PeerKey {
         let peers = &mut self.peers;
-        let fresh = || Peer { addr, sessions: BTreeSet::new(), heard_at: now, asked_at: now };
+        let fresh = || Peer {
+            addr,
+            sessions: Vec::new(),
+            heard_at: now,
+            asked_at: now,
+            all_asked_at: None,
+        };
         let key = *self.by_addr.entry(addr).or_insert_with(|| peers.insert(fresh()));
         if let Some(peer) = peers.get_mut(key) {
-            peer.sessions.insert(session);
+            peer.sessions.push(session);
         }
         key
     }
@@ -48,7 +56,7 @@ impl Peers {
     /// Ends what [`join`](Peers::join) began. With its last conversation a peer is forgotten.
     pub(crate) fn leave(&mut self, key: PeerKey, session: Key) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.sessions.remove(&session);
+        peer.sessions.retain(|&other| other != session);
         if peer.sessions.is_empty() {
             self.by_addr.remove(&peer.addr);
             self.peers.remove(key);
@@ -60,10 +68,15 @@ impl Peers {
         self.peers.get_mut(key)
     }
 
+    /// Returns the peer at this address.
+    pub(crate) fn at_mut(&mut self, addr: SocketAddr) -> Option<&mut Peer> {
+        self.by_addr.get(&addr).and_then(|&key| self.peers.get_mut(key))
+    }
+
     /// Lists the conversations with the peer at `addr`.
-    pub(crate) fn sessions(&self, addr: SocketAddr) -> impl Iterator<Item = Key> + '_ {
+    pub(crate) fn sessions(&self, addr: SocketAddr) -> &[Key] {
         let peer = self.by_addr.get(&addr).and_then(|&key| self.peers.get(key));
-        peer.into_iter().flat_map(|peer| peer.sessions.iter().copied())
+        peer.map_or(&[], |peer| &peer.sessions)
     }
 }
 
@@ -79,7 +92,7 @@ mod tests {
         assert_eq!(peers.join(Time::from_millis(9), addr(1), 20), first);
         let other = peers.join(Time::ZERO, addr(2), 30);
         assert_ne!(first, other);
-        let known = |peers: &Peers, port| peers.sessions(addr(port)).collect::<Vec<_>>();
+        let known = |peers: &Peers, port| peers.sessions(addr(port)).to_vec();
         assert_eq!((known(&peers, 1), known(&peers, 2)), (vec![10, 20], vec![30]));
         peers.leave(first, 10);
         peers.leave(first, 10);

@@ -79,6 +79,7 @@ impl Router {
 
     /// After anything has happened to a session: puts it into the queues it belongs in, and out of
     /// all when it is over.
+    #[inline(never)]
     pub(super) fn settle(&mut self, now: Time, key: Key) {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         self.account.charge(now, &mut entry.session, &mut entry.charge);

@@ -88,7 +88,7 @@ impl Router {
 
     /// Where one session of a peer has gone, the others have gone too: they are asked at once.
     fn ask_others(&mut self, now: Time, old: SocketAddr, to: Path) {
-        let others: Vec<Key> = self.peers.sessions(old).collect();
+        let others = self.peers.sessions(old).to_vec();
         for key in others {
             let token = self.random.nonzero();
             self.with_session(now, key, |session| {

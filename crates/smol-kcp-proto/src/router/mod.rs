@@ -10,7 +10,7 @@ mod shares;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ use super::time_wait::TimeWait;
 use crate::config::KcpConfig;
 use crate::error::KcpError;
 use crate::path::Path;
-use crate::peer::Peers;
+use crate::peer::{PeerKey, Peers};
 use crate::stats::EndpointStats;
 use crate::time::Time;
 use crate::wire::{View, CMD_WASK, CODE_HELLO};
@@ -368,12 +368,15 @@ impl Router {
     pub fn is_silent(&self, now: Time, span: Duration) -> bool {
         let entries = || self.routes.values().filter_map(|&key| self.sessions.get(key));
         let is_silent = |entry: &Entry| entry.session.is_silent(now, span);
-        let silent: BTreeSet<_> =
+        let mut silent: Vec<PeerKey> =
             entries().filter(|entry| is_silent(entry)).filter_map(|entry| entry.peer).collect();
+        silent.sort_unstable();
+        silent.dedup();
         // Who waits for nothing says nothing of a peer that another one has asked.
         let says_nothing = |Entry { session, peer, .. }: &Entry| {
             let is_idle = !session.awaits_answer() && now.since(session.last_heard()) >= span;
-            session.is_connecting() || is_idle && peer.is_some_and(|of| silent.contains(&of))
+            session.is_connecting()
+                || is_idle && peer.is_some_and(|of| silent.binary_search(&of).is_ok())
         };
         !silent.is_empty() && entries().all(|entry| is_silent(entry) || says_nothing(entry))
     }

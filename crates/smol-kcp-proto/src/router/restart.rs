@@ -1,11 +1,11 @@
 //! A peer that has lost its memory: what one session has learnt of it, the others ask for.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Key, Router};
 use crate::error::KcpError;
+use crate::peer::Peer;
 use crate::session::Session;
 use crate::time::Time;
 
@@ -16,21 +16,26 @@ const EVERY: Duration = Duration::from_secs(1);
 const SILENT: Duration = Duration::from_secs(5);
 
 /// Peers that may be asked within [`EVERY`]; the sessions of others learn by their keepalive.
-const PEERS: usize = 64;
+const PEERS: u32 = 64;
 
-/// When the sessions of which peers were last asked.
+/// How many peers were asked since when.
 #[derive(Debug, Default)]
 pub(super) struct Restarts {
-    asked: BTreeMap<SocketAddr, Time>,
+    since: Time,
+    asked: u32,
 }
 
 impl Restarts {
     /// May the sessions of `peer` be asked now? If so, notes that they are.
-    fn ask(&mut self, now: Time, peer: SocketAddr) -> bool {
-        self.asked.retain(|_, at| now.since(*at) < EVERY);
-        let asks = self.asked.len() < PEERS && !self.asked.contains_key(&peer);
+    fn ask(&mut self, now: Time, peer: &mut Peer) -> bool {
+        if now.since(self.since) >= EVERY {
+            (self.since, self.asked) = (now, 0);
+        }
+        let is_due = peer.all_asked_at.is_none_or(|at| now.since(at) >= EVERY);
+        let asks = is_due && self.asked < PEERS;
         if asks {
-            self.asked.insert(peer, now);
+            self.asked += 1;
+            peer.all_asked_at = Some(now);
         }
         asks
     }
@@ -67,8 +72,8 @@ impl Router {
             (Before::Waiting, Some(KcpError::Reset)) => false,
             _ => return,
         };
-        let others = self.peers.sessions(peer).filter(|&other| other != key);
-        let others = others.filter_map(|other| Some((other, self.session(other).ok()?)));
+        let others = self.peers.sessions(peer).iter().filter(|&&other| other != key);
+        let others = others.filter_map(|&other| Some((other, self.session(other).ok()?)));
         let mut others: Vec<(Time, Key)> = others
             .filter(|(_, session)| session.is_confirmed() && !session.is_connecting())
             .map(|(other, session)| (session.last_heard(), other))
@@ -76,11 +81,16 @@ impl Router {
         if connected {
             let silent = others.into_iter().min().filter(|&(at, _)| now.since(at) >= SILENT);
             others = Vec::from_iter(silent);
-        } else if others.is_empty() || !self.restarts.ask(now, peer) {
+        } else if others.is_empty() || !self.may_ask_all(now, peer) {
             return;
         }
         for (_, other) in others {
             self.with_session(now, other, |session| session.ping(now));
         }
+    }
+
+    fn may_ask_all(&mut self, now: Time, peer: SocketAddr) -> bool {
+        let restarts = &mut self.restarts;
+        self.peers.at_mut(peer).is_some_and(|peer| restarts.ask(now, peer))
     }
 }
