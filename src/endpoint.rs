@@ -3,18 +3,16 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
 
 use super::clock;
 use super::driver::Driver;
-use super::happy_eyeballs;
 use super::listener::KcpListener;
 use super::shared::Shared;
-use super::spawn::{resolve, resolve_peer, spawn, AsyncToSocketAddrs};
 use super::stream::KcpStream;
-use super::transport::{canonical, Transport, UdpTransport};
+use super::transport::{canonical, check_port, Transport};
 use crate::{EndpointStats, KcpConfig, KcpError, MemoryBudget, StreamStats};
 use smol_kcp_proto::layer::trunk::{Sink, Trunk};
 use smol_kcp_proto::router::Router;
@@ -56,64 +54,6 @@ pub struct SessionInfo {
 }
 
 impl KcpEndpoint {
-    /// Binds a UDP socket, and spawns the [`Driver`] on smol's executor. Of several addresses
-    /// behind a name, the first that can be bound is taken.
-    ///
-    /// # Errors
-    /// [`KcpError::Config`]; whatever the system says.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is done, nothing has been bound.
-    pub async fn bind(
-        config: KcpConfig,
-        addr: impl AsyncToSocketAddrs,
-    ) -> Result<KcpEndpoint, KcpError> {
-        config.check()?;
-        let mut failed = KcpError::Closed;
-        for addr in resolve(addr).await? {
-            match UdpTransport::bind(&config, addr) {
-                Ok(transport) => {
-                    let (endpoint, driver) = KcpEndpoint::with_driver(config, transport)?;
-                    spawn(driver);
-                    return Ok(endpoint);
-                }
-                Err(error) => failed = error.into(),
-            }
-        }
-        Err(failed)
-    }
-
-    /// Makes an endpoint over an existing UDP socket, which may have options of its own or come from a
-    /// supervisor, and spawns the [`Driver`] on smol's executor.
-    ///
-    /// # Errors
-    /// [`KcpError::Config`]; whatever the system says.
-    ///
-    /// # Examples
-    ///
-    /// A socket that sends by one interface and under a firewall mark only (Linux):
-    ///
-    /// ```no_run
-    /// # #[cfg(target_os = "linux")]
-    /// # fn run() -> Result<(), smol_kcp::KcpError> {
-    /// use smol_kcp::{KcpConfig, KcpEndpoint};
-    ///
-    /// let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
-    /// let options = socket2::SockRef::from(&socket);
-    /// options.bind_device(Some(b"wan"))?; // SO_BINDTODEVICE
-    /// options.set_mark(7)?; // SO_MARK
-    /// let endpoint = KcpEndpoint::from_socket(KcpConfig::wan(), socket)?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn from_socket(config: KcpConfig, socket: UdpSocket) -> Result<KcpEndpoint, KcpError> {
-        config.check()?;
-        let transport = UdpTransport::from_socket(&config, socket)?;
-        let (endpoint, driver) = KcpEndpoint::with_driver(config, transport)?;
-        spawn(driver);
-        Ok(endpoint)
-    }
-
     /// Makes an endpoint over any transport and spawns nothing: the caller polls the [`Driver`], a
     /// future, on any executor.
     ///
@@ -166,50 +106,43 @@ impl KcpEndpoint {
         KcpEndpoint { shared }
     }
 
-    /// Opens a stream to `addr` under a random conversation number. Of several addresses behind a
-    /// name, the first that answers is taken: see [`happy_eyeballs`](crate::happy_eyeballs).
+    /// Opens a stream to one address, under a conversation number of the caller's choice or a random
+    /// one; 0 asks the peer to allocate it, as `tokio_kcp` understands it. Names are for `connect`, which
+    /// needs the feature `smol`.
     ///
     /// # Errors
     /// [`KcpError::TimedOut`] without an answer within
     /// [`connect_timeout`](KcpConfig::connect_timeout); [`KcpError::Refused`];
-    /// [`KcpError::TooManySessions`]; [`KcpError::Io`] from resolving the name.
+    /// [`KcpError::TooManySessions`]; [`KcpError::ConvInUse`]; [`KcpError::Io`] of kind
+    /// `InvalidInput` for port 0.
     ///
     /// # Cancel safety
     /// Dropped before it is done, the conversation ends.
-    pub async fn connect(&self, addr: impl AsyncToSocketAddrs) -> Result<KcpStream, KcpError> {
-        self.connect_any(None, addr).await
-    }
-
-    /// Does as [`connect`](KcpEndpoint::connect), under a conversation number of the caller's
-    /// choice; 0 asks the peer to allocate one, as `tokio_kcp` understands it.
     ///
-    /// # Errors
-    /// [`KcpError::ConvInUse`], and those of [`connect`](KcpEndpoint::connect).
+    /// # Examples
     ///
-    /// # Cancel safety
-    /// As for [`connect`](KcpEndpoint::connect).
-    pub async fn connect_with_conv(
+    /// ```no_run
+    /// # async fn run(endpoint: smol_kcp::KcpEndpoint) -> Result<(), Box<dyn std::error::Error>> {
+    /// let peer = "192.0.2.1:4000".parse()?;
+    /// let (first, second) =
+    ///     (endpoint.connect_to(peer, None).await?, endpoint.connect_to(peer, Some(7)).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect_to(
         &self,
-        conv: u32,
-        addr: impl AsyncToSocketAddrs,
-    ) -> Result<KcpStream, KcpError> {
-        self.connect_any(Some(conv), addr).await
-    }
-
-    async fn connect_any(
-        &self,
-        conv: Option<u32>,
-        addr: impl AsyncToSocketAddrs,
-    ) -> Result<KcpStream, KcpError> {
-        let addrs = resolve_peer(addr).await?;
-        let (_, stream) = happy_eyeballs(&addrs, |addr| self.connect_to(conv, addr)).await?;
-        Ok(stream)
-    }
-
-    pub(super) async fn connect_to(
-        &self,
-        conv: Option<u32>,
         peer: SocketAddr,
+        conv: Option<u32>,
+    ) -> Result<KcpStream, KcpError> {
+        check_port(peer)?;
+        self.open(peer, conv).await
+    }
+
+    /// Opens a stream to whatever address the transport understands.
+    pub(super) async fn open(
+        &self,
+        peer: SocketAddr,
+        conv: Option<u32>,
     ) -> Result<KcpStream, KcpError> {
         let key = self.shared.with(|state, now| match &state.ended {
             Some(error) => Err(error.clone()),

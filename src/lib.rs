@@ -46,6 +46,10 @@
 //!
 //! # Features
 //!
+//! - `smol` (default): the forms that spawn their driver on smol's executor, and names where addresses
+//!   are expected: `bind`, `connect`, `connect_with_conv`, `connect_with_socket` and `from_socket`.
+//!   Without it the `with_driver` forms and [`KcpEndpoint::connect_to`] do the same for any executor,
+//!   and the dependencies are those of `async-io`, with no thread pool and no executor among them.
 //! - `kcp`: the `kcp` crate as a second engine, [`EngineKind`]`::Kcp`.
 //! - `netem`: `KcpConfig::netem`, a seeded bad network between an endpoint and its socket.
 //! - `pcap`: `KcpConfig::pcap`, captures that Wireshark and tshark open.
@@ -58,6 +62,8 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, rust_2018_idioms)]
+// docs.rs says beside each item which feature it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// The examples of the README are compiled with the tests.
 #[cfg(doctest)]
@@ -73,6 +79,7 @@ mod happy_eyeballs;
 mod listener;
 mod ping;
 mod shared;
+#[cfg(feature = "smol")]
 mod spawn;
 mod stream;
 mod transport;
@@ -89,6 +96,7 @@ pub use smol_kcp_proto::{
     EndpointStats, EngineKind, HeldMemory, KcpConfig, KcpError, KcpNoDelayConfig, MemoryBudget,
     Rejected, StreamStats,
 };
+#[cfg(feature = "smol")]
 pub use spawn::AsyncToSocketAddrs;
 pub use stream::KcpStream;
 pub use transport::{

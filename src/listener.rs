@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll};
@@ -13,7 +13,6 @@ use futures_lite::Stream;
 use super::driver::Driver;
 use super::endpoint::{sessions, KcpEndpoint, SessionInfo};
 use super::shared::Shared;
-use super::spawn::AsyncToSocketAddrs;
 use super::stream::KcpStream;
 use super::transport::Transport;
 use crate::{EndpointStats, KcpConfig, KcpError};
@@ -49,40 +48,6 @@ pub struct KcpListener {
 }
 
 impl KcpListener {
-    /// Binds a UDP socket and spawns its [`Driver`] on smol's executor.
-    ///
-    /// # Errors
-    /// [`KcpError::Config`]; whatever the system says.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is done, nothing has been bound.
-    pub async fn bind(
-        config: KcpConfig,
-        addr: impl AsyncToSocketAddrs,
-    ) -> Result<KcpListener, KcpError> {
-        Ok(KcpEndpoint::bind(config, addr).await?.listen())
-    }
-
-    /// Listens on an existing socket and spawns the [`Driver`] on smol's executor.
-    ///
-    /// # Errors
-    /// [`KcpError::Config`]; whatever the system says.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # fn run() -> Result<(), smol_kcp::KcpError> {
-    /// use smol_kcp::{KcpConfig, KcpListener};
-    ///
-    /// let socket = std::net::UdpSocket::bind("0.0.0.0:4000")?; // or one that a supervisor handed over
-    /// let listener = KcpListener::from_socket(KcpConfig::wan(), socket)?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn from_socket(config: KcpConfig, socket: UdpSocket) -> Result<KcpListener, KcpError> {
-        Ok(KcpEndpoint::from_socket(config, socket)?.listen())
-    }
-
     /// Listens on any transport and spawns nothing: the caller polls the [`Driver`].
     ///
     /// # Errors

@@ -11,9 +11,8 @@ use std::time::Duration;
 use async_io::Timer;
 
 use super::clock::{self, Clock};
-use super::spawn::{resolve, AsyncToSocketAddrs};
-use super::transport::{canonical, Datagram, Datagrams, Transport, UdpTransport};
-use crate::{KcpConfig, KcpError};
+use super::transport::{canonical, Datagram, Datagrams, Transport};
+use crate::KcpError;
 use smol_kcp_proto::time::Time;
 use smol_kcp_proto::wire::{Header, View, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_RST};
 use smol_kcp_proto::Random;
@@ -69,30 +68,6 @@ pub struct KcpPing {
 }
 
 impl KcpPing {
-    /// Pings `addr` from a UDP socket on a port of the system's choice. Of `config` only
-    /// [`dscp`](KcpConfig::dscp) and the socket's buffers matter. Of
-    /// several addresses behind a name, the first that the system has a route to is taken.
-    ///
-    /// # Errors
-    /// [`KcpError::Config`]; [`KcpError::Io`] from resolving the name and from the system.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is done, nothing has been sent.
-    pub async fn connect(
-        config: &KcpConfig,
-        addr: impl AsyncToSocketAddrs,
-    ) -> Result<KcpPing, KcpError> {
-        config.check()?;
-        let mut failed = KcpError::Closed;
-        for addr in resolve(addr).await? {
-            match UdpTransport::connect(config, addr) {
-                Ok(transport) => return Ok(KcpPing::over(transport, addr)),
-                Err(error) => failed = error.into(),
-            }
-        }
-        Err(failed)
-    }
-
     /// Pings `peer` over any transport.
     pub fn over(transport: impl Transport, peer: SocketAddr) -> KcpPing {
         let mut random = Random::new(clock::entropy());

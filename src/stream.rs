@@ -3,17 +3,15 @@
 use std::fmt;
 use std::future::{poll_fn, Future};
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::driver::Driver;
 use super::endpoint::KcpEndpoint;
 use super::handle::Handle;
-use super::happy_eyeballs;
 use super::shared::Shared;
-use super::spawn::{resolve_peer, spawn, AsyncToSocketAddrs};
-use super::transport::{Transport, UdpTransport};
+use super::transport::Transport;
 use crate::{KcpConfig, KcpError, StreamStats};
 use smol_kcp_proto::router::Key;
 
@@ -51,121 +49,12 @@ pub struct KcpStream {
 }
 
 impl KcpStream {
-    /// Connects to `addr` from a UDP socket of its own, on a port of the system's choice, and
-    /// spawns the [`Driver`] on smol's executor. Should the path fall silent, the socket is
-    /// replaced and the stream goes on. Of several addresses behind a name, the first that answers
-    /// is taken: see [`happy_eyeballs`](crate::happy_eyeballs).
-    ///
-    /// # Errors
-    /// [`KcpError::Config`]; [`KcpError::TimedOut`] without an answer within
-    /// [`connect_timeout`](KcpConfig::connect_timeout); [`KcpError::Refused`]; [`KcpError::Io`].
-    ///
-    /// # Cancel safety
-    /// Dropped before it is done, the conversation ends.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn run() -> Result<(), smol_kcp::KcpError> {
-    /// use smol_kcp::{KcpConfig, KcpStream};
-    ///
-    /// let stream = KcpStream::connect(&KcpConfig::wan(), "server.example:4000").await?;
-    /// println!("conversation {} with {}", stream.conv(), stream.peer_addr()?);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn connect(
-        config: &KcpConfig,
-        addr: impl AsyncToSocketAddrs,
-    ) -> Result<KcpStream, KcpError> {
-        KcpStream::connect_any(config, None, addr).await
-    }
-
-    /// Does as [`connect`](KcpStream::connect), under a conversation number of the caller's choice;
-    /// 0 asks the peer to allocate one, as `tokio_kcp` understands it.
-    ///
-    /// # Errors
-    /// As for [`connect`](KcpStream::connect).
-    ///
-    /// # Cancel safety
-    /// As for [`connect`](KcpStream::connect).
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn run() -> Result<(), smol_kcp::KcpError> {
-    /// use smol_kcp::{KcpConfig, KcpStream};
-    ///
-    /// let config = KcpConfig { connect_timeout: None, ..KcpConfig::wan() }; // a stock server
-    /// let stream = KcpStream::connect_with_conv(&config, 0x1122_3344, "192.0.2.1:4000").await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn connect_with_conv(
-        config: &KcpConfig,
-        conv: u32,
-        addr: impl AsyncToSocketAddrs,
-    ) -> Result<KcpStream, KcpError> {
-        KcpStream::connect_any(config, Some(conv), addr).await
-    }
-
-    async fn connect_any(
-        config: &KcpConfig,
-        conv: Option<u32>,
-        addr: impl AsyncToSocketAddrs,
-    ) -> Result<KcpStream, KcpError> {
-        config.check()?;
-        let addrs = resolve_peer(addr).await?;
-        let (_, stream) = happy_eyeballs(&addrs, |addr| async move {
-            let transport = UdpTransport::connect(config, addr)?;
-            let peer = transport.peer_addr().unwrap_or(addr);
-            let (endpoint, driver) = KcpEndpoint::with_driver(config.clone(), transport)?;
-            spawn(driver);
-            endpoint.connect_to(conv, peer).await
-        })
-        .await?;
-        Ok(stream)
-    }
-
-    /// Connects to `peer` from an existing socket, connected or not, and spawns the [`Driver`] on
-    /// smol's executor.
-    ///
-    /// # Errors
-    /// As for [`connect`](KcpStream::connect).
-    ///
-    /// # Cancel safety
-    /// As for [`connect`](KcpStream::connect).
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn run() -> Result<(), smol_kcp::KcpError> {
-    /// use smol_kcp::{KcpConfig, KcpStream};
-    ///
-    /// let socket = std::net::UdpSocket::bind("192.0.2.7:0")?; // by this address and no other
-    /// let peer = "192.0.2.1:4000".parse().expect("an address");
-    /// let stream = KcpStream::connect_with_socket(&KcpConfig::wan(), socket, peer).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn connect_with_socket(
-        config: &KcpConfig,
-        socket: UdpSocket,
-        peer: SocketAddr,
-    ) -> Result<KcpStream, KcpError> {
-        config.check()?;
-        let transport = UdpTransport::from_socket(config, socket)?;
-        let peer = transport.peer_addr().unwrap_or(peer);
-        let (connect, driver) = KcpStream::connect_with_driver(config, transport, peer)?;
-        spawn(driver);
-        connect.await
-    }
-
     /// Connects to `peer` over any transport and spawns nothing: the first future waits for the
     /// connection while the caller polls the second, the [`Driver`], which goes on afterwards.
     ///
     /// # Errors
-    /// As for [`KcpEndpoint::with_driver`]; the future's as for [`connect`](KcpStream::connect).
+    /// As for [`KcpEndpoint::with_driver`]; the future's as for
+    /// [`KcpEndpoint::connect_to`].
     ///
     /// # Examples
     ///
@@ -188,7 +77,7 @@ impl KcpStream {
         peer: SocketAddr,
     ) -> Result<(impl Future<Output = Result<KcpStream, KcpError>> + Send, Driver), KcpError> {
         let (endpoint, driver) = KcpEndpoint::with_driver(config.clone(), transport)?;
-        Ok((async move { endpoint.connect_to(None, peer).await }, driver))
+        Ok((async move { endpoint.open(peer, None).await }, driver))
     }
 
     pub(super) fn from_key(shared: &Arc<Shared>, key: Key) -> KcpStream {

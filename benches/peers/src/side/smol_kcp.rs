@@ -58,7 +58,7 @@ impl Peer for SmolKcp {
                     Ok::<_, io::Error>(cell.get_or_init(|| endpoint).clone())
                 }
             })?;
-            return Ok(endpoint.connect(addr).await?);
+            return Ok(endpoint.connect_to(addr, None).await?);
         }
         let transport = UdpTransport::connect(&config(), addr)?;
         let (connect, driver) = KcpStream::connect_with_driver(&config(), transport, addr)?;
