@@ -58,10 +58,10 @@ async fn serve(addr: &str) -> Result<(), KcpError> {
 }
 
 /// Sends everything back until the client closes its side, then closes ours.
-async fn echo(stream: KcpStream, peer: SocketAddr) -> io::Result<u64> {
+async fn echo(mut stream: KcpStream, peer: SocketAddr) -> io::Result<u64> {
     println!("{peer}: conversation {}", stream.conv());
-    let (mut read, mut write) = stream.split();
-    let bytes = io::copy(&mut read, &mut write).await?;
-    write.close().await?; // waits until the client has everything
+    let (read, write) = stream.split();
+    let bytes = io::copy(read, write).await?;
+    stream.close().await?; // waits until the client has everything
     Ok(bytes)
 }

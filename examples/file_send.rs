@@ -88,7 +88,7 @@ async fn send(addr: &str, path: &Path) -> io::Result<()> {
     }
 
     let cannot_connect = |cause| error(format!("{addr}: {cause}"));
-    let stream = KcpStream::connect(&config(), addr).await.map_err(cannot_connect)?;
+    let mut stream = KcpStream::connect(&config(), addr).await.map_err(cannot_connect)?;
     let (mut read, mut write) = stream.split();
 
     // The answer ends it, also while we are still sending: then it tells why the receiver refuses.
@@ -114,7 +114,7 @@ async fn send(addr: &str, path: &Path) -> io::Result<()> {
 }
 
 async fn send_file(
-    write: &mut WriteHalf,
+    write: &mut WriteHalf<'_>,
     name: &str,
     mut file: fs::File,
     len: u64,

@@ -18,7 +18,6 @@ use self::rebinding::Rebinding;
 use self::timer::DeadlineTimer;
 use super::clock;
 use super::shared::{EndpointState, Shared, WakeBatch};
-use super::stream::KcpStream;
 use super::transport::{Datagram, Datagrams, Transport};
 use crate::KcpError;
 use smol_kcp_proto::layer::trunk::{Moment, Trunk};
@@ -288,9 +287,8 @@ impl Driver {
     fn dispatch_incoming(&self, incoming: Vec<Key>) -> bool {
         let any = !incoming.is_empty();
         for key in incoming {
-            let stream = KcpStream::from_key(&self.shared, key);
-            if let Err(full) = self.shared.incoming.0.try_send(stream) {
-                full.into_inner().abort();
+            if let Err(full) = self.shared.incoming.0.try_send(key) {
+                self.shared.reject(full.into_inner());
             }
         }
         // The last listener may have been dropped since the lock was released.

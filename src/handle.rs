@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -43,6 +43,21 @@ impl Handle {
             .ok_or(KcpError::WouldBlock)
     }
 
+    /// Writes what fits into one message. `write_all` and `copy` go on with the rest, as they do with
+    /// every writer that takes a part.
+    pub(super) fn poll_write_part(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize, KcpError>> {
+        match self.poll_write(cx, buf) {
+            Poll::Ready(Err(KcpError::MessageTooLarge { max, .. })) => {
+                self.poll_write(cx, buf.get(..max).unwrap_or(buf))
+            }
+            written => written,
+        }
+    }
+
     pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,
@@ -72,6 +87,21 @@ impl Handle {
         self.shared.change(|state| self.read(state, buf, true))?.ok_or(KcpError::WouldBlock)
     }
 
+    pub(super) fn poll_peek(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize, KcpError>> {
+        self.shared.change(|state| match state.router.peek(self.key, buf) {
+            Ok(Some(n)) => Poll::Ready(Ok(n)),
+            Ok(None) => {
+                state.wait_readable(self.key, cx);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        })
+    }
+
     pub(super) fn flush(&self) -> Result<(), KcpError> {
         self.shared.with(|state, now| state.router.flush_writes(now, self.key))
     }
@@ -90,9 +120,18 @@ impl Handle {
         })
     }
 
-    /// Closes the writing side without waiting.
-    pub(super) fn start_close(&self) {
-        self.shared.with(|state, now| state.router.close(now, self.key));
+    /// Closes one side or both without waiting.
+    pub(super) fn shutdown(&self, how: Shutdown) -> Result<(), KcpError> {
+        self.shared.with(|state, now| {
+            let open = state.router.is_connected(self.key).map(drop);
+            if how != Shutdown::Write {
+                state.router.close_read(now, self.key);
+            }
+            if how != Shutdown::Read {
+                state.router.close(now, self.key);
+            }
+            open
+        })
     }
 
     pub(super) fn abort(&self) {

@@ -86,7 +86,7 @@ mod transport;
 
 pub use driver::Driver;
 pub use endpoint::{KcpEndpoint, SessionInfo};
-pub use halves::{ReadHalf, WriteHalf};
+pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use happy_eyeballs::happy_eyeballs;
 pub use listener::{Incoming, KcpListener};
 pub use ping::KcpPing;
@@ -94,7 +94,7 @@ pub use ping::KcpPing;
 pub use smol_kcp_proto::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};
 pub use smol_kcp_proto::{
     EndpointStats, EngineKind, HeldMemory, KcpConfig, KcpError, KcpNoDelayConfig, MemoryBudget,
-    Rejected, StreamStats,
+    Rejected, StreamState, StreamStats,
 };
 #[cfg(feature = "smol")]
 pub use spawn::AsyncToSocketAddrs;

@@ -16,6 +16,7 @@ use super::shared::Shared;
 use super::stream::KcpStream;
 use super::transport::Transport;
 use crate::{EndpointStats, KcpConfig, KcpError};
+use smol_kcp_proto::router::Key;
 
 /// Accepts the streams that peers open on a socket.
 ///
@@ -44,7 +45,7 @@ use crate::{EndpointStats, KcpConfig, KcpError};
 /// ```
 pub struct KcpListener {
     shared: Arc<Shared>,
-    incoming: Receiver<KcpStream>,
+    incoming: Pin<Box<Receiver<Key>>>,
 }
 
 impl KcpListener {
@@ -68,7 +69,7 @@ impl KcpListener {
             let open = !state.closed;
             state.router.set_accepting(open);
         }
-        KcpListener { shared: Arc::clone(shared), incoming: shared.incoming.1.clone() }
+        KcpListener { shared: Arc::clone(shared), incoming: Box::pin(shared.incoming.1.clone()) }
     }
 
     /// Waits for the next stream that a peer has opened. Returns it with the peer's address.
@@ -80,16 +81,44 @@ impl KcpListener {
     /// Dropped before it is done, no stream is lost.
     pub async fn accept(&self) -> Result<(KcpStream, SocketAddr), KcpError> {
         loop {
-            match self.incoming.recv().await {
-                Ok(stream) => {
-                    self.shared.accepted();
-                    if let Some(accepted) = if_connected(stream) {
-                        return Ok(accepted);
-                    }
-                }
-                Err(_) => return Err(self.ended()),
+            let key = self.incoming.recv().await.ok();
+            if let Some(accepted) = accepted(&self.shared, key) {
+                return accepted;
             }
         }
+    }
+
+    /// Does as [`accept`](KcpListener::accept), for hand-written futures: for the task that polled last.
+    /// Once it was `Pending`, poll it until it is ready, or drop the listener: a stream that comes wakes
+    /// one of those that wait, and this one meanwhile counts as one.
+    ///
+    /// # Errors
+    /// Those of [`accept`](KcpListener::accept).
+    ///
+    /// # Examples
+    ///
+    /// A server that does other work in between:
+    ///
+    /// ```no_run
+    /// # async fn run(mut listener: smol_kcp::KcpListener) -> Result<(), smol_kcp::KcpError> {
+    /// use std::future::poll_fn;
+    /// use std::task::Poll;
+    ///
+    /// let mut streams = Vec::new();
+    /// poll_fn(|cx| loop {
+    ///     match listener.poll_accept(cx) {
+    ///         Poll::Ready(accepted) => streams.push(accepted?.0),
+    ///         Poll::Pending => return Poll::<Result<(), smol_kcp::KcpError>>::Pending,
+    ///     }
+    /// })
+    /// .await
+    /// # }
+    /// ```
+    pub fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(KcpStream, SocketAddr), KcpError>> {
+        poll_accept(&self.shared, self.incoming.as_mut(), cx)
     }
 
     /// Returns the streams that peers open, one after the other. The last item is the error that
@@ -109,11 +138,7 @@ impl KcpListener {
     /// # }
     /// ```
     pub fn incoming(&self) -> Incoming<'_> {
-        Incoming { listener: self, incoming: Box::pin(self.incoming.clone()), ended: false }
-    }
-
-    fn ended(&self) -> KcpError {
-        self.shared.lock().ended.clone().unwrap_or(KcpError::Closed)
+        Incoming { listener: self, incoming: self.incoming.clone(), ended: false }
     }
 
     /// Returns a handle to the endpoint, for opening streams over the same socket.
@@ -137,10 +162,33 @@ impl KcpListener {
     }
 }
 
-/// Returns a stream with its peer, unless it has failed while it waited to be accepted.
-fn if_connected(stream: KcpStream) -> Option<(KcpStream, SocketAddr)> {
+/// Returns a stream with its peer, or what ended the driver if there is no key; `None`: the stream has
+/// failed while it waited to be accepted.
+fn accepted(
+    shared: &Arc<Shared>,
+    key: Option<Key>,
+) -> Option<Result<(KcpStream, SocketAddr), KcpError>> {
+    let Some(key) = key else {
+        let ended = shared.lock().ended.clone();
+        return Some(Err(ended.unwrap_or(KcpError::Closed)));
+    };
+    let stream = KcpStream::from_key(shared, key);
+    shared.accepted();
     let peer = stream.connected_peer()?;
-    Some((stream, peer))
+    Some(Ok((stream, peer)))
+}
+
+fn poll_accept(
+    shared: &Arc<Shared>,
+    mut incoming: Pin<&mut Receiver<Key>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(KcpStream, SocketAddr), KcpError>> {
+    loop {
+        let key = ready!(incoming.as_mut().poll_next(cx));
+        if let Some(accepted) = accepted(shared, key) {
+            return Poll::Ready(accepted);
+        }
+    }
 }
 
 impl Drop for KcpListener {
@@ -170,7 +218,7 @@ impl fmt::Debug for KcpListener {
 #[must_use = "streams do nothing unless polled"]
 pub struct Incoming<'a> {
     listener: &'a KcpListener,
-    incoming: Pin<Box<Receiver<KcpStream>>>,
+    incoming: Pin<Box<Receiver<Key>>>,
     ended: bool,
 }
 
@@ -178,23 +226,13 @@ impl Stream for Incoming<'_> {
     type Item = Result<KcpStream, KcpError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            if self.ended {
-                return Poll::Ready(None);
-            }
-            match ready!(self.incoming.as_mut().poll_next(cx)) {
-                Some(stream) => {
-                    self.listener.shared.accepted();
-                    if let Some((stream, _)) = if_connected(stream) {
-                        return Poll::Ready(Some(Ok(stream)));
-                    }
-                }
-                None => {
-                    self.ended = true;
-                    return Poll::Ready(Some(Err(self.listener.ended())));
-                }
-            }
+        if self.ended {
+            return Poll::Ready(None);
         }
+        let this = &mut *self;
+        let accepted = ready!(poll_accept(&this.listener.shared, this.incoming.as_mut(), cx));
+        this.ended = accepted.is_err();
+        Poll::Ready(Some(accepted.map(|(stream, _)| stream)))
     }
 }
 

@@ -11,7 +11,6 @@ use std::task::{Context, Waker};
 use async_channel::{Receiver, Sender};
 
 use super::clock::Clock;
-use super::stream::KcpStream;
 use crate::{EndpointStats, KcpError};
 use smol_kcp_proto::router::{Key, Router};
 use smol_kcp_proto::time::Time;
@@ -22,8 +21,8 @@ use smol_kcp_proto::{READABLE, WRITABLE};
 pub(super) struct Shared {
     pub(super) clock: Clock,
     state: Mutex<EndpointState>,
-    /// Streams that peers have opened, up to the configured backlog.
-    pub(super) incoming: (Sender<KcpStream>, Receiver<KcpStream>),
+    /// The keys of sessions that peers have opened, up to the configured backlog.
+    pub(super) incoming: (Sender<Key>, Receiver<Key>),
 }
 
 /// Holds what the lock guards.
@@ -142,11 +141,20 @@ impl Shared {
         }
     }
 
-    /// Aborts the streams in the backlog, since there is no listener to accept them.
+    /// Ends the sessions in the backlog, since there is no listener to accept them.
     pub(super) fn reject_incoming(&self) {
-        while let Ok(stream) = self.incoming.1.try_recv() {
-            stream.abort();
+        while let Ok(key) = self.incoming.1.try_recv() {
+            self.reject(key);
         }
+    }
+
+    /// Ends a session that nobody accepts.
+    pub(super) fn reject(&self, key: Key) {
+        self.with(|state, now| {
+            state.forget_wakers(key);
+            state.router.abort(now, key);
+            state.router.release(now, key);
+        });
     }
 
     /// Returns the counters of the router and the driver.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{poll_fn, Future};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -131,6 +131,34 @@ impl KcpStream {
         poll_fn(|cx| self.poll_recv(cx, buf)).await
     }
 
+    /// Looks at what the next read begins with, as much as fits into `buf`, and leaves it; waits until
+    /// there is something. In message mode it shows one message at most, and of a message that is
+    /// longer than `buf` the beginning. `Ok(0)`: the peer has closed and everything has been read, or
+    /// `buf` is empty.
+    ///
+    /// # Errors
+    /// What ended the stream, once everything that had arrived has been read.
+    ///
+    /// # Cancel safety
+    /// It takes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn run(mut stream: smol_kcp::KcpStream) -> Result<(), smol_kcp::KcpError> {
+    /// let mut first = [0];
+    /// match stream.peek(&mut first).await? {
+    ///     0 => println!("the peer has closed"),
+    ///     _ if first[0] == 0x16 => println!("TLS"), // whoever reads the stream gets this byte too
+    ///     _ => println!("plain"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn peek(&mut self, buf: &mut [u8]) -> Result<usize, KcpError> {
+        poll_fn(|cx| self.poll_peek(cx, buf)).await
+    }
+
     /// Does as [`send`](KcpStream::send), for hand-written futures.
     ///
     /// # Errors
@@ -153,6 +181,18 @@ impl KcpStream {
         buf: &mut [u8],
     ) -> Poll<Result<usize, KcpError>> {
         self.handle.poll_read(cx, buf, true)
+    }
+
+    /// Does as [`peek`](KcpStream::peek), for hand-written futures.
+    ///
+    /// # Errors
+    /// Those of [`peek`](KcpStream::peek).
+    pub fn poll_peek(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize, KcpError>> {
+        self.handle.poll_peek(cx, buf)
     }
 
     /// Does as [`send`](KcpStream::send), without waiting.
@@ -225,28 +265,38 @@ impl KcpStream {
         poll_fn(|cx| self.handle.poll_close(cx)).await
     }
 
-    /// Ends both directions at once; what is on its way is lost. A peer of this crate gets
-    /// [`KcpError::Reset`], others notice the silence.
-    pub fn abort(self) {
-        self.handle.abort();
-    }
-
-    /// Splits the stream into two halves that different tasks may own. The writing half closes its
-    /// side when dropped.
+    /// Closes one side or both without waiting, as `TcpStream::shutdown` does.
+    ///
+    /// - `Write`: no more is written; what was written is delivered, then the peer reads the end.
+    ///   [`close`](KcpStream::close) does the same and waits until the peer has everything.
+    /// - `Read`: reading gives `Ok(0)` from now on, to a task that waits too. What has come unread, and
+    ///   what the peer goes on sending, is acknowledged and dropped; the peer is not told.
+    ///
+    /// # Errors
+    /// What ended the stream before.
     ///
     /// # Examples
     ///
     /// ```no_run
-    /// # async fn run(stream: smol_kcp::KcpStream) -> std::io::Result<()> {
-    /// use futures_lite::io::copy;
+    /// # async fn run(mut stream: smol_kcp::KcpStream) -> std::io::Result<()> {
+    /// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+    /// use std::net::Shutdown;
     ///
-    /// let (mut read, mut write) = stream.split();
-    /// copy(&mut read, &mut write).await?; // an echo
+    /// stream.write_all(b"the whole question").await?;
+    /// stream.shutdown(Shutdown::Write)?;
+    /// let mut answer = Vec::new();
+    /// stream.read_to_end(&mut answer).await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn split(self) -> (super::ReadHalf, super::WriteHalf) {
-        super::halves::split(self)
+    pub fn shutdown(&self, how: Shutdown) -> Result<(), KcpError> {
+        self.handle.shutdown(how)
+    }
+
+    /// Ends both directions at once; what is on its way is lost. A peer of this crate gets
+    /// [`KcpError::Reset`], others notice the silence.
+    pub fn abort(self) {
+        self.handle.abort();
     }
 
     /// Returns the conversation number; 0 while the peer has not allocated one.

@@ -91,7 +91,7 @@ fn a_slow_reader_stalls_its_own_stream_only_and_its_memory_is_bounded() {
         let mut chatting = endpoint.connect(addr).await.unwrap();
         let (lively, _) = listener.accept().await.unwrap();
         smol::spawn(async move {
-            let (mut read, mut write) = lively.split();
+            let (mut read, mut write) = lively.into_split();
             let _ = futures_lite::io::copy(&mut read, &mut write).await;
             let _ = write.close().await;
         })
@@ -158,7 +158,7 @@ fn many_streams_of_one_endpoint_share_it() {
                 let endpoint = endpoint.clone();
                 smol::spawn(async move {
                     let stream_of_bytes = endpoint.connect(addr).await.unwrap();
-                    let (mut read, mut write) = stream_of_bytes.split();
+                    let (mut read, mut write) = stream_of_bytes.into_split();
                     let len = 100_000 + stream * 1000;
                     let writing = async {
                         write.write_all(&pattern(len)).await.unwrap();

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use common::{cause, chat, connected, ms, pattern, read_pattern, run, stream, until, Count, ANY};
 use futures_lite::{future, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::Timer;
-use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream, WriteHalf};
+use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream, OwnedWriteHalf};
 
 /// Polls once with a waker that counts.
 fn poll_with<F: Future>(future: Pin<&mut F>, count: &Arc<Count>) -> Poll<F::Output> {
@@ -209,7 +209,7 @@ fn a_write_begun_by_one_task_is_finished_by_another() {
 }
 
 /// A waker that, when dropped, looks at the stream it was to wake: it may, outside of every lock.
-struct Curious(Arc<WriteHalf>);
+struct Curious(Arc<OwnedWriteHalf>);
 
 impl Wake for Curious {
     fn wake(self: Arc<Self>) {}
@@ -227,7 +227,7 @@ fn a_waker_may_use_its_stream_when_it_is_dropped() {
     std::thread::spawn(move || {
         run(async {
             let (_server, client) = connected(&stream()).await;
-            let (mut read, write) = client.split();
+            let (mut read, write) = client.into_split();
             let write = Arc::new(write);
             let mut poll = |waker: Waker| {
                 let mut cx = Context::from_waker(&waker);
@@ -283,8 +283,8 @@ fn halves_work_in_two_tasks_and_meet_again() {
     run(async {
         let (server, client) = connected(&stream()).await;
         let (other, _other_peer) = connected(&stream()).await;
-        let (mut read, mut write) = client.split();
-        let (mut back, mut forth) = server.split();
+        let (mut read, mut write) = client.into_split();
+        let (mut back, mut forth) = server.into_split();
         let echoing = smol::spawn(async move {
             futures_lite::io::copy(&mut back, &mut forth).await.unwrap();
             (back, forth)
@@ -298,7 +298,7 @@ fn halves_work_in_two_tasks_and_meet_again() {
         assert!(heard == pattern(500_000));
 
         // Halves of two streams do not fit.
-        let (_other_read, other_write) = other.split();
+        let (_other_read, other_write) = other.into_split();
         let (read, _) = read.reunite(other_write).unwrap_err();
         let mut client = read.reunite(writing.await).unwrap();
         chat(&mut client, b"one again").await;
@@ -314,7 +314,7 @@ fn halves_work_in_two_tasks_and_meet_again() {
 fn a_dropped_writing_half_closes_its_side_only() {
     run(async {
         let (mut server, client) = connected(&stream()).await;
-        let (mut read, mut write) = client.split();
+        let (mut read, mut write) = client.into_split();
         write.write_all(b"question").await.unwrap();
         drop(write);
         let mut question = Vec::new();
@@ -330,7 +330,7 @@ fn a_dropped_writing_half_closes_its_side_only() {
 fn a_dropped_reading_half_leaves_the_writing_half_alone() {
     run(async {
         let (mut server, client) = connected(&stream()).await;
-        let (read, mut write) = client.split();
+        let (read, mut write) = client.into_split();
         drop(read);
         write.write_all(&pattern(100_000)).await.unwrap();
         write.close().await.unwrap();

@@ -46,7 +46,7 @@ fn streams_outlive_their_listener_and_newcomers_are_refused() {
         let newcomer = KcpStream::connect(&stream(), addr).await;
         assert!(matches!(newcomer, Err(KcpError::Reset)), "{newcomer:?}");
 
-        let (mut read, mut write) = server.split();
+        let (mut read, mut write) = server.into_split();
         let echoing = smol::spawn(async move {
             futures_lite::io::copy(&mut read, &mut write).await.unwrap();
             write.close().await.unwrap();
@@ -109,7 +109,7 @@ fn without_its_driver_everything_fails_and_every_waiter_learns_it() {
         let (door, other_door) = (here.listen(), there.listen());
         let peer = there.local_addr().unwrap();
         let (stream, _accepted) = future::zip(here.connect(peer), other_door.accept()).await;
-        let (mut reader, mut writer) = stream.unwrap().split();
+        let (mut reader, mut writer) = stream.unwrap().into_split();
         let (mut closing, _accepted) =
             match future::zip(here.connect(peer), other_door.accept()).await {
                 (Ok(connected), Ok((accepted, _))) => (connected, accepted),

@@ -58,7 +58,7 @@ fn bytes_of_any_length_are_cut_into_messages() {
         assert_eq!(server.recv(&mut message).await.unwrap(), 1000);
 
         let data = pattern(LEN);
-        let (read, mut write) = client.split();
+        let (read, mut write) = client.into_split();
         let writing = async {
             write.write_all(&data).await.expect("every byte");
             futures_lite::io::copy(&data[..], &mut write).await.expect("again");
@@ -130,7 +130,7 @@ fn what_does_not_wait_says_that_it_would_have_to() {
                 Err(error) => panic!("{error}"),
             }
         }
-        let (mut read, mut write) = server.split();
+        let (mut read, mut write) = server.into_split();
         assert!(write.try_send(b"the other way is free").is_ok());
         for _ in 0..sent {
             until(|| match read.try_recv(&mut buf) {

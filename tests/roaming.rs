@@ -24,7 +24,7 @@ fn a_nat_that_forgets_in_mid_transfer_interrupts_neither_direction() {
         let client = KcpStream::connect(&narrow(), relay.addr).await.unwrap();
         let (server, before) = listener.accept().await.unwrap();
         let ((mut from_server, mut to_server), (mut from_client, mut to_client)) =
-            (client.split(), server.split());
+            (client.into_split(), server.into_split());
         let upward = async {
             for part in pattern(MIB).chunks(1000) {
                 to_server.write_all(part).await.unwrap();

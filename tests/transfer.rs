@@ -13,7 +13,7 @@ fn echoed(config: KcpConfig) {
     run(async {
         let listener = KcpListener::bind(config.clone(), common::ANY).await.unwrap();
         let addr = common::echo(listener);
-        let (mut read, mut write) = KcpStream::connect(&config, addr).await.unwrap().split();
+        let (mut read, mut write) = KcpStream::connect(&config, addr).await.unwrap().into_split();
         let writing = async {
             write.write_all(&pattern(MIB)).await.unwrap();
             write.close().await.unwrap();

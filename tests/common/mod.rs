@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use smol::Timer;
 use smol_kcp::{
-    KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream, LinkConfig, NetemConfig, Probability,
+    EngineKind, KcpConfig, KcpEndpoint, KcpError, KcpListener, KcpStream, LinkConfig, NetemConfig,
+    Probability,
 };
 
 /// No test takes so long, on the slowest of machines.
@@ -26,6 +27,13 @@ pub const ANY: &str = "127.0.0.1:0";
 /// Runs a test to its end, or fails in its name after [`LIMIT`].
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     smol::block_on(within(LIMIT, test))
+}
+
+/// Runs a test with our own engine and with the `kcp` crate's.
+pub fn run_with_each_engine<F: Future>(config: KcpConfig, test: impl Fn(KcpConfig) -> F) {
+    for &engine in EngineKind::ALL {
+        run(test(KcpConfig { engine, ..config.clone() }));
+    }
 }
 
 /// Waits for `future`, which must be done within `limit`.

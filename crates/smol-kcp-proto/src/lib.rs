@@ -40,4 +40,4 @@ pub use log_limit::LogLimit;
 pub use path::Path;
 pub use random::Random;
 pub use session::{READABLE, WRITABLE};
-pub use stats::{EndpointStats, Rejected, StreamStats};
+pub use stats::{EndpointStats, Rejected, StreamState, StreamStats};

@@ -28,12 +28,37 @@ impl Rejected {
     }
 }
 
+/// How far a stream has come, in the words of TCP (RFC 9293) where they fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StreamState {
+    /// The peer has not answered yet, or has yet to prove its address.
+    #[default]
+    Connecting,
+    /// Both directions are open.
+    Established,
+    /// The peer has closed: what it wrote may still be on its way. This side may go on writing.
+    CloseWait,
+    /// This side has closed, and the peer has yet to acknowledge that or something before it.
+    Closing,
+    /// This side has closed and the peer has everything; there may be more to read.
+    FinWait,
+    /// Both sides have closed, and everything has been acknowledged and read.
+    Closed,
+    /// The stream has failed; reading and writing say why.
+    Failed,
+}
+
 /// What one stream has done and how its path looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamStats {
+    /// How far the stream has come.
+    pub state: StreamState,
     /// Bytes written by the application and taken.
     pub bytes_sent: u64,
+    /// Of these, the bytes that the peer has acknowledged.
+    pub bytes_acked: u64,
     /// Bytes delivered to the application.
     pub bytes_received: u64,
     /// Bytes of all datagrams sent, without UDP and IP headers.

@@ -31,7 +31,7 @@ async fn exchange(ours: &KcpConfig, we_open: bool, parts: Vec<Vec<u8>>) {
     let total = parts.iter().map(Vec::len).sum();
     let manner = Manner { stream: ours.stream, says: parts.clone(), ..Manner::default() };
     let (stream, ikcp) = connected(ours, we_open, manner).await;
-    let (mut reader, mut writer) = stream.split();
+    let (mut reader, mut writer) = stream.into_split();
     let saying = async {
         say_all(&mut writer, &parts).await;
         writer.close().await.unwrap();
@@ -95,7 +95,7 @@ fn ikcp_may_stop_reading_for_longer_than_a_dead_link_and_then_go_on() {
             let ours = KcpConfig { stall_timeout: Duration::from_millis(600), ..config(stream) };
             let manner = Manner { stream, paused: true, ..Manner::default() };
             let (stream, ikcp) = connected(&ours, true, manner).await;
-            let (_reader, mut writer) = stream.split();
+            let (_reader, mut writer) = stream.into_split();
             let parts = messages(31, 700_000);
             let sending = async {
                 ikcp.sees(|event| matches!(event, Event::OwnWindowClosed)).await;
@@ -128,7 +128,7 @@ fn ikcp_waits_for_our_slow_reader_and_is_told_when_to_go_on() {
             ikcp.sees(|event| matches!(event, Event::PeerWindowClosed)).await;
             let held = stream.stats();
             assert!(held.receive_queue < 64 * 1024 + 30_000, "{held:?}");
-            let (mut reader, _writer) = stream.split();
+            let (mut reader, _writer) = stream.into_split();
             let got = hear(&mut reader, ours.stream, 700_000).await;
             assert_same(ours.stream, &got, &parts);
             let report = ikcp.stop();

@@ -1,7 +1,7 @@
 //! One script for both sides of a conversation, whoever plays them.
 
 use futures_lite::future::zip;
-use smol_kcp::{KcpStream, ReadHalf, WriteHalf};
+use smol_kcp::{KcpStream, OwnedReadHalf, OwnedWriteHalf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{assert_same, messages};
@@ -28,20 +28,20 @@ pub trait Writer {
 }
 
 impl Peer for KcpStream {
-    type Reader = ReadHalf;
-    type Writer = WriteHalf;
-    fn halves(self) -> (ReadHalf, WriteHalf) {
-        self.split()
+    type Reader = OwnedReadHalf;
+    type Writer = OwnedWriteHalf;
+    fn halves(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        self.into_split()
     }
 }
 
-impl Reader for ReadHalf {
+impl Reader for OwnedReadHalf {
     async fn receive(&mut self, buf: &mut [u8]) -> usize {
         self.recv(buf).await.unwrap()
     }
 }
 
-impl Writer for WriteHalf {
+impl Writer for OwnedWriteHalf {
     async fn say(&mut self, mut part: &[u8]) {
         while !part.is_empty() {
             let taken = self.send(part).await.unwrap();

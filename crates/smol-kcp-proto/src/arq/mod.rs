@@ -94,6 +94,8 @@ pub struct EngineStats {
     /// Segments sent again whose earlier transmission turned out to have arrived, as far as ACKs
     /// tell; 0 where it is not known.
     pub spurious_retransmits: u64,
+    /// Bytes of payload acknowledged.
+    pub bytes_acked: u64,
     /// Bytes acknowledged a second; 0 where it is not known.
     pub delivery_rate: u64,
     /// The congestion window, in segments.
@@ -197,6 +199,12 @@ impl Engine {
     /// [`KcpError::BufferTooSmall`] if `buf` is shorter than the message, which stays.
     pub fn read(&mut self, buf: &mut [u8], whole: bool) -> Result<Option<usize>, KcpError> {
         each!(self, engine => engine.read(buf, whole))
+    }
+
+    /// Copies what fits of what comes next, in message mode of the next message, and leaves it; `None`:
+    /// nothing now.
+    pub fn peek(&self, buf: &mut [u8]) -> Option<usize> {
+        each!(self, engine => engine.peek(buf))
     }
 
     /// Bytes that can be [read](Engine::read) now.

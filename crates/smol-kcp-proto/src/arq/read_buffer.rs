@@ -133,6 +133,21 @@ impl ReadBuffer {
         }
     }
 
+    /// Copies what fits of what the next [`read`](ReadBuffer::read) begins with, within one message, and
+    /// leaves it.
+    pub(super) fn peek(&self, buf: &mut [u8]) -> usize {
+        let len = self.messages.front().map_or(self.len, |&first| first.min(self.len));
+        let n = buf.len().min(len);
+        let (mut at, mut skip) = (0, self.read);
+        for piece in self.full.iter().chain([&self.bytes]) {
+            let part = piece.get(skip..).unwrap_or_default();
+            let taken = part.len().min(n - at);
+            buf[at..at + taken].copy_from_slice(&part[..taken]);
+            (at, skip) = (at + taken, 0);
+        }
+        n
+    }
+
     /// Bytes of memory held.
     pub(super) fn capacity(&self) -> usize {
         self.full_capacity + self.bytes.capacity() + RECORD * self.messages.capacity()
@@ -193,6 +208,35 @@ mod tests {
         assert_eq!(read_buffer.receive(&mut buf).unwrap(), 1);
         assert_eq!(read_buffer.receive(&mut buf).unwrap(), 5);
         assert_eq!(&buf[..5], b"there");
+    }
+
+    #[test]
+    fn a_look_shows_what_is_left_of_the_first_message_and_takes_nothing() {
+        let mut read_buffer = read_buffer(&[b"hello", b"you"]);
+        let mut buf = [0; 8];
+        assert_eq!((read_buffer.peek(&mut buf[..2]), &buf[..2]), (2, &b"he"[..]));
+        assert_eq!((read_buffer.peek(&mut buf), &buf[..5]), (5, &b"hello"[..]));
+        assert_eq!(read_buffer.read(&mut buf[..3]), 3);
+        assert_eq!((read_buffer.peek(&mut buf), &buf[..2]), (2, &b"lo"[..]));
+        assert_eq!(read_buffer.receive(&mut buf).unwrap(), 2);
+        assert_eq!((read_buffer.peek(&mut buf), &buf[..3]), (3, &b"you"[..]));
+        assert_eq!(read_buffer.peek(&mut []), 0);
+        assert_eq!((read_buffer.len(), read_buffer.messages.len()), (3, 1));
+    }
+
+    #[test]
+    fn a_look_reaches_over_pieces() {
+        let bytes: Vec<u8> = (0..3 * PIECE + 100).map(|at| (at % 251) as u8).collect();
+        let mut read_buffer = ReadBuffer::default();
+        bytes.chunks(1000).for_each(|chunk| read_buffer.push(chunk));
+        assert!(read_buffer.full.len() >= 2);
+        let mut buf = vec![0; bytes.len() + 1];
+        for read in [0, 999, PIECE] {
+            let gone = bytes.len() - read_buffer.len() + read;
+            read_buffer.read(&mut vec![0; read]);
+            let n = read_buffer.peek(&mut buf);
+            assert!(buf[..n] == bytes[gone..], "after {gone}");
+        }
     }
 
     #[test]

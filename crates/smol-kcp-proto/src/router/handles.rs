@@ -77,6 +77,16 @@ impl Router {
         Ok(read)
     }
 
+    /// Copies what the next read begins with and leaves it; `None`: nothing now; `Some(0)`: the end.
+    pub fn peek(&self, key: Key, buf: &mut [u8]) -> Result<Option<usize>, KcpError> {
+        self.session(key)?.peek(buf)
+    }
+
+    /// Reads no more: what has come and what comes is acknowledged and let go.
+    pub fn close_read(&mut self, now: Time, key: Key) {
+        self.with_session(now, key, Session::close_read);
+    }
+
     /// Ends the wait of small writes for company.
     pub fn flush_writes(&mut self, now: Time, key: Key) -> Result<(), KcpError> {
         self.with_session(now, key, Session::flush_writes).ok_or(KcpError::Closed)?

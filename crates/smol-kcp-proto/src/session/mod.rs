@@ -121,6 +121,8 @@ pub(crate) struct Session {
     fin: Fin,
     /// The peer's last sequence number, once it said so.
     peer_fin: Option<u32>,
+    /// The application reads no more.
+    read_closed: bool,
     /// No handle is left: nobody reads, and `linger` runs since then.
     released_at: Option<Time>,
     /// When the application closed the writing side.
@@ -216,6 +218,7 @@ impl Session {
             peer_window_closed: false,
             fin: Fin::Open,
             peer_fin: None,
+            read_closed: false,
             released_at: None,
             closed_at: now,
             error: None,
@@ -336,13 +339,30 @@ impl Session {
             self.drained = self.drained.wrapping_add(n);
             return Ok(Some(n));
         }
-        if self.at_end() {
-            return Ok(Some(0));
-        }
+        self.nothing_to_read()
+    }
+
+    /// Copies what the next read begins with, in message mode of one message, and leaves it; otherwise
+    /// as [`read`](Session::read).
+    pub(crate) fn peek(&self, buf: &mut [u8]) -> Result<Option<usize>, KcpError> {
+        self.engine.peek(buf).map_or_else(|| self.nothing_to_read(), |n| Ok(Some(n)))
+    }
+
+    /// Tells why there is nothing to read: the end, a failure, or nothing yet.
+    fn nothing_to_read(&self) -> Result<Option<usize>, KcpError> {
         match &self.error {
+            _ if self.read_closed || self.at_end() => Ok(Some(0)),
             Some(error) => Err(error.clone()),
             None => Ok(None),
         }
+    }
+
+    /// Ends reading: what has come and what comes is acknowledged and let go, so that the peer's writer
+    /// does not wait.
+    pub(crate) fn close_read(&mut self) {
+        self.read_closed = true;
+        self.engine.discard();
+        self.ready |= READABLE;
     }
 
     /// Has everything before the peer's FIN been read?

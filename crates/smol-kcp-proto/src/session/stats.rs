@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Session;
+use super::{Fin, Session};
 use crate::limits::RECV_WINDOW_MIN;
-use crate::stats::{Rejected, StreamStats};
+use crate::stats::{Rejected, StreamState, StreamStats};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counters {
@@ -27,6 +27,8 @@ impl Session {
         rejected.window = rejected.window.wrapping_add(engine.rejected_window);
         rejected.budget = rejected.budget.wrapping_add(engine.rejected_budget);
         StreamStats {
+            state: self.state(),
+            bytes_acked: engine.bytes_acked,
             bytes_sent: self.stats.bytes_sent,
             bytes_received: self.stats.bytes_received,
             wire_bytes_sent: self.stats.wire_sent,
@@ -53,6 +55,20 @@ impl Session {
             send_queue: engine.send_queue,
             receive_queue: self.engine.unread(),
             roamed: self.stats.roamed,
+        }
+    }
+
+    fn state(&self) -> StreamState {
+        let delivered = matches!(self.is_delivered(), Ok(true));
+        match (self.fin, self.peer_fin) {
+            // After the last word of both, the peer's silence or its reset is no failure.
+            (Fin::Done, _) if delivered && self.at_end() => StreamState::Closed,
+            _ if self.error.is_some() => StreamState::Failed,
+            (Fin::Done, _) if delivered => StreamState::FinWait,
+            (Fin::Open, _) if !(self.established && self.confirmed) => StreamState::Connecting,
+            (Fin::Open, None) => StreamState::Established,
+            (Fin::Open, Some(_)) => StreamState::CloseWait,
+            _ => StreamState::Closing,
         }
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Slot {
     /// Clock at which that passes.
     due: u32,
     transmits: u32,
+    /// Bytes of payload.
+    len: usize,
     acked: bool,
     /// What the [wall sends again by itself](super::again): the whole segment; empty if it does not.
     pub copy: Vec<u8>,
@@ -58,12 +60,14 @@ pub(super) struct Flight {
     unacked: usize,
     /// Bytes of copies.
     copied: usize,
+    /// Bytes of payload acknowledged so far.
+    acked_bytes: u64,
 }
 
 impl Flight {
     /// Nothing in flight; the first segment will be `sn`.
     pub(super) fn new(sn: u32) -> Flight {
-        Flight { una: sn, slots: VecDeque::new(), unacked: 0, copied: 0 }
+        Flight { una: sn, slots: VecDeque::new(), unacked: 0, copied: 0, acked_bytes: 0 }
     }
 
     /// The oldest number that is not acknowledged.
@@ -84,6 +88,11 @@ impl Flight {
     /// Segments in flight and not acknowledged.
     pub(super) fn unacked(&self) -> usize {
         self.unacked
+    }
+
+    /// Bytes of payload acknowledged so far.
+    pub(super) fn acked_bytes(&self) -> u64 {
+        self.acked_bytes
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -113,6 +122,13 @@ impl Flight {
         };
         slot.due = ts.wrapping_add(slot.rto);
         why
+    }
+
+    /// Notes how many bytes `sn` carries.
+    pub(super) fn set_len(&mut self, sn: u32, len: usize) {
+        if let Some(slot) = self.slots.get_mut(sn.wrapping_sub(self.una) as usize) {
+            slot.len = len;
+        }
     }
 
     /// Notes that `sn` leaves again at clock `ts`.
@@ -172,6 +188,7 @@ impl Flight {
             if let Some(slot) = self.slots.get_mut(sn.wrapping_sub(self.una) as usize) {
                 slot.acked = true;
                 self.unacked -= 1;
+                self.acked_bytes = self.acked_bytes.wrapping_add(slot.len as u64);
                 self.copied -= mem::take(&mut slot.copy).len();
             }
         }
@@ -186,6 +203,7 @@ impl Flight {
                     break;
                 }
                 self.unacked -= 1;
+                self.acked_bytes = self.acked_bytes.wrapping_add(slot.len as u64);
             }
             self.copied -= slot.copy.len();
             self.slots.pop_front();

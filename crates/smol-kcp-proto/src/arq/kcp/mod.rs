@@ -292,6 +292,10 @@ impl KcpEngine {
         Ok(Some(read))
     }
 
+    pub(super) fn peek(&self, buf: &mut [u8]) -> Option<usize> {
+        (!self.unread.is_empty()).then(|| self.unread.peek(buf))
+    }
+
     pub(super) fn unread(&self) -> usize {
         self.unread.len()
     }
@@ -385,6 +389,7 @@ impl KcpEngine {
                 false => u32::from(self.congestion.cwnd),
             },
             peer_window: u32::from(self.inner.rmt_wnd()),
+            bytes_acked: self.flight.acked_bytes(),
             in_flight: self.flight.unacked(),
             send_queue: self.unsent(),
             ..self.counters

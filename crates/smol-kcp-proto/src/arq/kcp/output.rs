@@ -64,8 +64,9 @@ impl KcpEngine {
                     counters.timeout_retransmits += u64::from(why == Sent::Timeout);
                     counters.fast_retransmits += u64::from(why == Sent::Fast);
                     counters.segments_sent += 1;
-                    if why != Sent::First {
-                        flight.leave(header.sn, header.ts);
+                    match why {
+                        Sent::First => flight.set_len(header.sn, payload.len()),
+                        _ => flight.leave(header.sn, header.ts),
                     }
                 }
                 CMD_ACK => {

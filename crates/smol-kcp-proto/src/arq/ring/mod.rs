@@ -167,6 +167,10 @@ impl RingEngine {
         read
     }
 
+    pub(super) fn peek(&self, buf: &mut [u8]) -> Option<usize> {
+        self.recv_window.peek(buf)
+    }
+
     pub(super) fn unread(&self) -> usize {
         self.recv_window.unread()
     }
@@ -290,6 +294,7 @@ impl RingEngine {
             srtt_ms: self.rtt.srtt,
             rttvar_ms: self.rtt.rttvar,
             rto_ms: self.rtt.rto,
+            bytes_acked: self.delivery_rate.total,
             delivery_rate: self.delivery_rate.rate,
             min_rtt_ms: if self.rtt.srtt == 0 { 0 } else { self.rtt.min },
             // Where no congestion window is obeyed, both ends' windows are the limit.

@@ -392,6 +392,11 @@ impl RecvWindow {
         Ok(Some(read))
     }
 
+    /// Copies what comes next and leaves it.
+    pub(super) fn peek(&self, buf: &mut [u8]) -> Option<usize> {
+        (!self.unread.is_empty()).then(|| self.unread.peek(buf))
+    }
+
     /// Bytes that can be read.
     pub(super) fn unread(&self) -> usize {
         self.unread.len()
