@@ -22,6 +22,10 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations, rust_2018_idioms)]
+#![warn(unreachable_pub, unnameable_types)]
+
 mod backoff;
 mod client;
 mod context;
@@ -55,7 +59,7 @@ pub use privileges::drop_to;
 pub use resolver::{Resolve, Resolving};
 pub use runtime::Runtime;
 pub use settings::{Configuration, HostPort, Process, Role, Settings};
-pub use timers::check as check_timers;
+pub use timers::{check as check_timers, BrokenTimers};
 pub use tunnel::Tunnel;
 
 /// The upper 20 bits of the conversation number of a measurement. A server that does not measure resets
