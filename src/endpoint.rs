@@ -94,7 +94,9 @@ impl KcpEndpoint {
     ) -> Result<(KcpEndpoint, Driver), KcpError> {
         config.check()?;
         let local_addr = transport.local_addr()?;
-        let trunk = Trunk::new(&config, capture(&config)?)?;
+        let trunk = Trunk::new(capture(&config)?)?;
+        #[cfg(feature = "netem")]
+        let trunk = trunk.with_netem(config.netem.as_ref());
         let router = Router::with_budget(Arc::new(config), 0, clock::entropy(), budget.clone());
         let shared = Shared::new(router, local_addr);
         let driver = Driver::new(Arc::clone(&shared), Box::new(transport), trunk);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::router::Key;
 use crate::time::Time;
+
+/// A session's place. It stays taken as long as a handle to the session lives.
+pub type Key = usize;
 
 /// At most one deadline for each session, ordered. A session's entry may be early: then it is asked
 /// again when the entry comes up. So a deadline that traffic postpones again and again costs one

@@ -5,7 +5,6 @@
 use std::io::Write;
 use std::net::SocketAddr;
 
-use crate::config::KcpConfig;
 use crate::path::Path;
 use crate::time::Time;
 
@@ -36,17 +35,24 @@ pub struct Moment {
 // A layer that is off has no use for what only it looks at.
 #[cfg_attr(not(all(feature = "netem", feature = "pcap")), allow(unused_variables))]
 impl Trunk {
-    /// `capture` is given where the configuration asks for one.
+    /// `capture` is given where there is to be one.
     ///
     /// # Errors
     /// Those of writing the head of a capture.
-    pub fn new(config: &KcpConfig, capture: Option<Sink>) -> std::io::Result<Trunk> {
+    pub fn new(capture: Option<Sink>) -> std::io::Result<Trunk> {
         Ok(Trunk {
-            #[cfg(feature = "netem")]
-            netem: config.netem.as_ref().map(super::netem::Netem::pair),
             #[cfg(feature = "pcap")]
             capture: capture.map(super::pcap::Capture::new).transpose()?,
+            #[cfg(feature = "netem")]
+            netem: None,
         })
+    }
+
+    /// Puts a bad network between this side and its socket, if there is to be one.
+    #[cfg(feature = "netem")]
+    pub fn with_netem(mut self, config: Option<&crate::NetemConfig>) -> Trunk {
+        self.netem = config.map(super::netem::Netem::pair);
+        self
     }
 
     /// Is there a capture, so that the time of day matters?

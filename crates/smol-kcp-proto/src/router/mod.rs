@@ -24,6 +24,7 @@ use self::shares::Shares;
 use super::arq::BufferPool;
 use super::budget::{Account, MemoryBudget};
 use super::deadlines::Deadlines;
+pub use super::deadlines::Key;
 use super::log_limit::LogLimit;
 use super::random::Random;
 use super::secret::Secret;
@@ -36,9 +37,6 @@ use crate::peer::{PeerKey, Peers};
 use crate::stats::EndpointStats;
 use crate::time::Time;
 use crate::wire::{View, CMD_WASK, CODE_HELLO};
-
-/// A session's place. It stays taken as long as a handle to the session lives.
-pub type Key = usize;
 
 /// Datagrams after which [`Router::transmit`] starts no further session, so that the caller can
 /// send them and receive in between.

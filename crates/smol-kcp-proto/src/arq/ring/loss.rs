@@ -26,21 +26,9 @@
 //! Whatever is touched moves on after `resend` times at most, so that each transmission costs O(1).
 
 use super::reordering::ReorderWindow;
-use super::send::Row;
-use super::slot::{Cause, Moment, Slot, State};
+use super::slot::{Cause, LossList, Moment, Row, Slot, State};
 use crate::arq::knobs::BURST;
 use crate::wire::diff;
-
-/// Where a segment stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum LossList {
-    /// Nowhere: not passed over, or not in flight.
-    #[default]
-    None,
-    Suspected,
-    Retransmitted,
-    Lost,
-}
 
 /// A doubly linked list through the slots.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,9 +7,9 @@
 use std::mem;
 
 use super::buffers::Buffers;
-use super::loss::{HighestAcked, LossDetector, LossList};
+use super::loss::{HighestAcked, LossDetector};
 use super::rtt::Rtt;
-use super::slot::{Cause, Moment, Slot, State};
+use super::slot::{Cause, LossList, Moment, Row, Slot, State};
 use super::timeouts::Timeouts;
 use super::window::Window;
 use crate::arq::knobs::Knobs;
@@ -30,23 +30,6 @@ pub(super) struct AckInfo {
     /// How often the segment had been sent again meanwhile, although this transmission arrived: at
     /// least, as only the first and the latest one are remembered.
     pub spurious: u16,
-}
-
-/// The slots, and where in them what was sent ends.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub(super) slots: Window<Slot>,
-    /// Number of the next segment sent for the first time.
-    pub(super) nxt: u32,
-    /// Segments sent and not acknowledged.
-    pub(super) in_flight: usize,
-}
-
-impl Row {
-    /// Segments written and not sent.
-    pub(super) fn unsent(&self) -> usize {
-        self.slots.end().wrapping_sub(self.nxt) as usize
-    }
 }
 
 /// The send window.

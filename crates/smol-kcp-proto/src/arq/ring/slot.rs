@@ -1,8 +1,37 @@
-//! One segment of the send window: its payload, its transmissions, and where it stands.
+//! One segment of the send window: its payload, its transmissions, and where it stands; and the row of
+//! them.
 
-use super::loss::LossList;
+use super::window::Window;
 use crate::limits::RTO_NODELAY;
 use crate::wire::{diff, HEADER_LEN};
+
+/// The slots, and where in them what was sent ends.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) slots: Window<Slot>,
+    /// Number of the next segment sent for the first time.
+    pub(super) nxt: u32,
+    /// Segments sent and not acknowledged.
+    pub(super) in_flight: usize,
+}
+
+impl Row {
+    /// Segments written and not sent.
+    pub(super) fn unsent(&self) -> usize {
+        self.slots.end().wrapping_sub(self.nxt) as usize
+    }
+}
+
+/// Where a segment stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum LossList {
+    /// Nowhere: not passed over, or not in flight.
+    #[default]
+    None,
+    Suspected,
+    Retransmitted,
+    Lost,
+}
 
 /// One segment, in 64 bytes where pointers have 8.
 #[derive(Debug, Default)]

@@ -10,8 +10,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::send::Row;
-use super::slot::{Cause, Moment, Slot, State};
+use super::slot::{Cause, Moment, Row, Slot, State};
 use super::window::Window;
 use crate::arq::knobs::FIRST_FLIGHT;
 use crate::wire::diff;
