@@ -28,6 +28,7 @@
 
 mod backoff;
 mod client;
+mod clock;
 mod context;
 mod daemon;
 mod interrupt;

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use async_channel::Receiver;
 use smol::LocalExecutor;
 
+use super::clock::{now, within};
 use super::resolver::Resolve;
-use super::runtime::{now, within};
 use super::HostPort;
 
 /// Time for which addresses are used without another look-up: a burst of connections needs one.

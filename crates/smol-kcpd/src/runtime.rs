@@ -6,12 +6,11 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
-use async_io::Timer;
 use futures_lite::future;
 use smol::{LocalExecutor, Task};
 
+pub(super) use super::clock::{now, within};
 use super::lookups::Lookups;
 use super::resolver::{Resolve, System};
 use super::HostPort;
@@ -105,19 +104,4 @@ impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime").finish_non_exhaustive()
     }
-}
-
-/// Reads the clock of the tunnels.
-#[allow(clippy::disallowed_methods)] // the place where it is allowed
-pub(super) fn now() -> Instant {
-    Instant::now()
-}
-
-/// Returns what `future` gives, or `None` if `limit` passes before.
-pub(super) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
-    future::or(async { Some(future.await) }, async {
-        Timer::after(limit).await;
-        None
-    })
-    .await
 }
