@@ -54,7 +54,10 @@ mod tunnel;
 pub use context::TunnelStats;
 pub use daemon::Daemon;
 pub use logging::Logger;
-pub use options::{help, Command, ConfigError, Group, Opt, ALIASES, OPTIONS};
+pub use options::{
+    help, options_as_json, options_as_text, Command, ConfigError, Group, Opt, Scope, ALIASES,
+    OPTIONS,
+};
 pub use ping::Ping;
 pub use privileges::drop_to;
 pub use resolver::{Resolve, Resolving};

@@ -17,6 +17,8 @@ fn main() -> ExitCode {
     };
     match command {
         Command::Help => print(&smol_kcpd::help()),
+        Command::Options { json: true } => print(&smol_kcpd::options_as_json()),
+        Command::Options { json: false } => print(&smol_kcpd::options_as_text()),
         Command::Version => print(concat!("smol-kcpd ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Check(file) => check(&file),
         Command::Ping(ping) => {

@@ -9,10 +9,10 @@ use smol_kcp::KcpConfig;
 
 /// TCP connections at once, unless told otherwise: half of the 1024 descriptors that a process
 /// usually may have.
-pub(super) const MAX_CONNECTIONS: usize = 512;
+const MAX_CONNECTIONS: usize = 512;
 
 /// The same of a server, where a single client gets a quarter of them.
-pub(super) const MAX_CONNECTIONS_OF_SERVER: usize = 2048;
+const MAX_CONNECTIONS_OF_SERVER: usize = 2048;
 
 /// The round-trip time where only the bandwidth is given, as in the reason of `wan`.
 const RTT: Duration = Duration::from_millis(100);
@@ -81,8 +81,7 @@ fn streams(kcp: KcpConfig) -> KcpConfig {
 pub(super) fn limits_of(profile: &str) -> Option<(usize, usize)> {
     let mut builder = TunnelBuilder::default();
     builder.profile(profile)?;
-    let sessions = builder.kcp.max_sessions;
-    Some((MAX_CONNECTIONS.min(sessions), sessions))
+    Some((builder.connections(Side::Client), builder.kcp.max_sessions))
 }
 
 impl TunnelBuilder {
@@ -100,6 +99,15 @@ impl TunnelBuilder {
             _ => return None,
         });
         Some(())
+    }
+
+    /// The connections that a side carries at once.
+    pub(super) fn connections(&self, side: Side) -> usize {
+        let usual = match side {
+            Side::Client => MAX_CONNECTIONS,
+            Side::Server => MAX_CONNECTIONS_OF_SERVER,
+        };
+        self.max_connections.unwrap_or(usual.min(self.kcp.max_sessions))
     }
 
     /// Windows of bandwidth × round-trip time and a quarter more, since both vary; the sender holds

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use lexopt::Arg::{Long, Short, Value};
@@ -30,6 +30,11 @@ pub enum Command {
     Perf(Box<Perf>),
     /// A file to check and to print.
     Check(PathBuf),
+    /// The table of options, as JSON or to be read.
+    Options {
+        /// As JSON.
+        json: bool,
+    },
     /// The help.
     Help,
     /// The version.
@@ -56,20 +61,15 @@ impl Command {
                     let value = value(&mut parser, &name)?;
                     entries.add(Location::CommandLine, &name, value)?;
                 }
-                Value(word) if command.is_none() && (word == "ping" || word == "perf") => {
-                    if file.is_some() || !entries.is_empty() {
-                        return Err(usage_error(format!(
-                            "options come behind {}",
-                            word.to_string_lossy()
-                        )));
-                    }
-                    return match word == "ping" {
-                        true => measure::ping(&mut parser),
-                        false => measure::perf(&mut parser),
-                    };
-                }
                 Value(word) if command.is_none() && word == "help" => return Ok(Command::Help),
-                Value(word) if command.is_none() => command = Some(word),
+                Value(word) if command.is_none() => match with_own_options(&word) {
+                    Some(_) if file.is_some() || !entries.is_empty() => {
+                        let word = word.to_string_lossy();
+                        return Err(usage_error(format!("options come behind {word}")));
+                    }
+                    Some(read) => return read(&mut parser),
+                    None => command = Some(word),
+                },
                 Value(word)
                     if command.as_deref().is_some_and(|c| c == "check") && file.is_none() =>
                 {
@@ -83,21 +83,13 @@ impl Command {
             (None, Some(file)) => run_file(file, &entries),
             (Some("check"), Some(file)) => Ok(Command::Check(file)),
             (Some("check"), None) => Err(usage_error("check needs a file")),
-            (Some(role @ ("client" | "server")), None) => {
-                entries.add(Location::CommandLine, "role", role)?;
-                let settings = entries.settings("tunnel", &Location::CommandLine)?;
-                let configuration = Configuration {
-                    process: entries.process(Process::default())?,
-                    tunnels: vec![settings],
-                };
-                Ok(Command::Run { configuration, file: None })
-            }
+            (Some(role @ ("client" | "server")), None) => run_end(role, entries),
             (Some("client" | "server"), Some(_)) => {
                 Err(usage_error("a client or server of the command line has no --config file"))
             }
             (Some(other), _) => Err(unknown_command(other)),
             (None, None) if entries.is_empty() => Err(usage_error(
-                "a command is missing: client, server, check, ping, perf, help, or --config FILE",
+                "a command is missing: client, server, check, ping, perf, options, help, or --config FILE",
             )),
             (None, None) => {
                 Err(usage_error("a command is missing before the options: client or server"))
@@ -106,14 +98,48 @@ impl Command {
     }
 }
 
+/// Finds what reads the options of a command that has others than a tunnel.
+fn with_own_options(
+    word: &OsStr,
+) -> Option<fn(&mut lexopt::Parser) -> Result<Command, ConfigError>> {
+    match word.to_str()? {
+        "ping" => Some(measure::ping),
+        "perf" => Some(measure::perf),
+        "options" => Some(options),
+        _ => None,
+    }
+}
+
+/// `options [--json]`
+fn options(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
+    let mut json = false;
+    while let Some(arg) = parser.next().map_err(usage_error)? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Long("json") => json = true,
+            arg => return Err(usage_error(arg.unexpected())),
+        }
+    }
+    Ok(Command::Options { json })
+}
+
 fn unknown_command(word: &str) -> ConfigError {
-    let commands = ["client", "server", "check", "ping", "perf", "help"];
+    let commands = ["client", "server", "check", "ping", "perf", "options", "help"];
     usage_error(match nearest(word, commands.into_iter()) {
         Some(nearest) => format!("unknown command {word}: is {nearest} meant?"),
         None => {
             format!("unknown command {word}: must be {}, or --config FILE", commands.join(", "))
         }
     })
+}
+
+fn run_end(role: &str, mut entries: OptionValues) -> Result<Command, ConfigError> {
+    entries.add(Location::CommandLine, "role", role)?;
+    let tunnel = entries.without_process();
+    let settings = tunnel.settings("tunnel", &Location::CommandLine)?;
+    let process = entries.process(Process::default())?;
+    let configuration = Configuration { process, tunnels: vec![settings] };
+    Ok(Command::Run { configuration, file: None })
 }
 
 fn run_file(file: PathBuf, entries: &OptionValues) -> Result<Command, ConfigError> {
@@ -160,6 +186,7 @@ usage:
                               also --count 10 --every 1s --timeout 2s
   smol-kcpd perf HOST:PORT [--direction upload|download|both] [--time 10s] [options]
                               what the path carries; the server needs perf = true
+  smol-kcpd options [--json]  every option: who may set it, what it accepts, its defaults here
   smol-kcpd help | --help | --version
 
 Options have the same names and values in a file, with _ for -: send_window = 256.
@@ -173,7 +200,7 @@ pub fn help() -> String {
         (Group::Tunnel, "The tunnel"),
         (Group::Kcp, "KCP"),
         (Group::Times, "Times (500ms, 30s, 2m, 1h)"),
-        (Group::Limits, "Limits (sizes: 4096, 512k, 4m); defaults are those of the profile wan"),
+        (Group::Limits, "Limits (sizes: 4096, 512k, 4m); defaults are those of the profile"),
         (Group::Process, "The process"),
     ] {
         text.push_str(&format!("\n{title}\n"));
@@ -182,11 +209,8 @@ pub fn help() -> String {
                 continue; // the command says it
             }
             let name = format!("--{} {}", option.name.replace('_', "-"), option.unit);
-            let default = match default_of(option) {
-                Some(default) => format!(" [{default}]"),
-                None if option.name == "profile" => " [wan]".into(),
-                None => String::new(),
-            };
+            let default = default_of(option, None);
+            let default = default.map(|default| format!(" [{default}]")).unwrap_or_default();
             text.push_str(&format!("  {name:<28} {}{default}\n", option.help));
         }
     }

@@ -1,11 +1,12 @@
 //! Option values as they were given, and the settings they make.
 
-use super::builder::{Side, TunnelBuilder, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_SERVER};
+use super::builder::{Side, TunnelBuilder};
 use super::error::{ConfigError, Location, Problem};
-use super::table::{Group, Opt, OPTIONS};
+use super::table::{Opt, Scope, OPTIONS};
 use super::values::missing_part;
+use crate::machine::Machine;
 use crate::{Process, Role, Settings};
-use smol_kcp::KcpError;
+use smol_kcp::{KcpConfig, KcpError};
 
 /// A value that somebody has given.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ impl OptionValues {
 
     /// What is not of the process.
     pub(super) fn without_process(&self) -> OptionValues {
-        let of_tunnel = self.0.iter().filter(|entry| entry.option.group != Group::Process);
+        let of_tunnel = self.0.iter().filter(|entry| entry.option.scope != Scope::Process);
         OptionValues(of_tunnel.cloned().collect())
     }
 
@@ -75,7 +76,7 @@ impl OptionValues {
     }
 
     pub(super) fn process_entry(&self) -> Option<&OptionValue> {
-        self.0.iter().find(|entry| entry.option.group == Group::Process)
+        self.0.iter().find(|entry| entry.option.scope == Scope::Process)
     }
 
     /// These, over `defaults`.
@@ -92,17 +93,22 @@ impl OptionValues {
     /// A value that is not accepted.
     pub(super) fn process(&self, defaults: Process) -> Result<Process, ConfigError> {
         let mut builder = TunnelBuilder { process: defaults, ..TunnelBuilder::default() };
-        for entry in self.0.iter().filter(|entry| entry.option.group == Group::Process) {
+        for entry in self.0.iter().filter(|entry| entry.option.scope == Scope::Process) {
             entry.set(&mut builder)?;
         }
         Ok(builder.process)
     }
 
-    /// A tunnel of these options; `place` is blamed for what is missing.
+    /// What these say of streams, whether or not they are those of a tunnel; `place` is blamed for
+    /// defaults that do not fit.
     ///
     /// # Errors
-    /// A value that is not accepted, or a missing one.
-    pub(super) fn settings(&self, name: &str, place: &Location) -> Result<Settings, ConfigError> {
+    /// A value that is not accepted.
+    pub(super) fn streams(&self, place: &Location) -> Result<KcpConfig, ConfigError> {
+        Ok(self.read(place)?.kcp)
+    }
+
+    fn read(&self, place: &Location) -> Result<TunnelBuilder, ConfigError> {
         let mut builder = TunnelBuilder::default();
         // What others build on comes first, in whatever order they were given.
         for first in ["profile", "mtu", "bandwidth", "rtt"] {
@@ -120,24 +126,21 @@ impl OptionValues {
             entry.set(&mut builder)?;
         }
         builder.kcp.check().map_err(|error| self.locate(error, &builder, place))?;
-        self.finish(builder, name, place)
+        Ok(builder)
     }
 
-    fn finish(
-        &self,
-        builder: TunnelBuilder,
-        name: &str,
-        place: &Location,
-    ) -> Result<Settings, ConfigError> {
+    /// A tunnel of these options; `place` is blamed for what is missing.
+    ///
+    /// # Errors
+    /// A value that is not accepted, or a missing one.
+    pub(super) fn settings(&self, name: &str, place: &Location) -> Result<Settings, ConfigError> {
+        let builder = self.read(place)?;
         let missing = |key| ConfigError::new(place.clone(), key, Problem::Missing);
         let side = builder.side.ok_or_else(|| missing("role"))?;
-        let foreign = match side {
-            Side::Client => ["target", "target_timeout", "perf"].as_slice(),
-            Side::Server => &["server"],
-        };
-        if let Some(entry) = foreign.iter().find_map(|name| self.get(name)) {
+        if let Some(entry) = self.0.iter().find(|entry| !entry.option.scope.includes(side)) {
             return Err(entry.invalid(format!("a {side} has no {}", entry.option.name)));
         }
+        let max = builder.connections(side);
         let role = match side {
             Side::Client => {
                 Role::Client { server: builder.server.ok_or_else(|| missing("server"))? }
@@ -146,11 +149,6 @@ impl OptionValues {
                 Role::Server { target: builder.target.ok_or_else(|| missing("target"))? }
             }
         };
-        let usual = match side {
-            Side::Client => MAX_CONNECTIONS,
-            Side::Server => MAX_CONNECTIONS_OF_SERVER,
-        };
-        let max = builder.max_connections.unwrap_or(usual.min(builder.kcp.max_sessions));
         if max > builder.kcp.max_sessions {
             let accepted = format!("at most max_sessions = {}", builder.kcp.max_sessions);
             let error = self.get("max_connections").map(|entry| entry.refused(accepted));
@@ -196,18 +194,27 @@ impl OptionValues {
 /// Every option of a tunnel with its effective value.
 pub(super) fn effective(settings: &Settings) -> impl Iterator<Item = (&'static str, String)> {
     let builder = TunnelBuilder::of(settings);
-    let of_tunnel = OPTIONS.iter().filter(|option| option.group != Group::Process);
-    of_tunnel.filter_map(move |option| Some((option.name, (option.get)(&builder)?)))
+    let of_side = OPTIONS.iter().filter_map(move |option| {
+        builder.side.filter(|&side| option.scope.includes(side))?;
+        Some((option.name, (option.get)(&builder)?))
+    });
+    of_side
 }
 
 /// Every option of the process with its effective value.
 pub(super) fn effective_process(process: &Process) -> Vec<(&'static str, String)> {
     let builder = TunnelBuilder { process: process.clone(), ..TunnelBuilder::default() };
-    let of_process = OPTIONS.iter().filter(|option| option.group == Group::Process);
+    let of_process = OPTIONS.iter().filter(|option| option.scope == Scope::Process);
     of_process.filter_map(|option| Some((option.name, (option.get)(&builder)?))).collect()
 }
 
-/// What an option is when nobody says anything.
-pub(super) fn default_of(option: &Opt) -> Option<String> {
-    (option.get)(&TunnelBuilder::default())
+/// What an option is when nobody says anything, at that side if one is named; `None`: it has no default,
+/// or the side has no such option.
+pub(super) fn default_of(option: &Opt, side: Option<Side>) -> Option<String> {
+    let is_foreign = |side| option.scope != Scope::Process && !option.scope.includes(side);
+    match option.name {
+        _ if side.is_some_and(is_foreign) => None,
+        "profile" => Some(Machine::here().profile().0.into()),
+        _ => (option.get)(&TunnelBuilder { side, ..TunnelBuilder::default() }),
+    }
 }

@@ -7,7 +7,7 @@ use lexopt::Arg::{Long, Short, Value};
 use super::command_line::{usage_error, value, Command};
 use super::entries::OptionValues;
 use super::error::{ConfigError, Location};
-use super::table::{nearest, Group, Opt};
+use super::table::{nearest, Opt, Scope};
 use super::values::{count, duration, missing_part};
 use crate::perf::{Direction, Perf, MAX_TIME};
 use crate::ping::Ping;
@@ -65,7 +65,7 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
             Long(name) => {
                 let name = name.replace('-', "_");
                 let value = value(parser, &name)?;
-                if !is_of_streams(&name) {
+                if Opt::find(&name).is_some_and(|option| option.scope != Scope::Stream) {
                     return Err(usage_error(format!(
                         "--{} is no option of perf",
                         name.replace('_', "-")
@@ -76,28 +76,12 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
             arg => return Err(unexpected(arg, &[])),
         }
     }
-    let server: HostPort = server.ok_or_else(|| usage_error("perf needs a server, HOST:PORT"))?;
-    // What is measured are the streams of a client, which listens nowhere.
-    for (name, value) in
-        [("role", "client"), ("listen", "127.0.0.1:1"), ("server", &server.to_string())]
-    {
-        entries.add(Location::CommandLine, name, value)?;
-    }
     Ok(Command::Perf(Box::new(Perf {
-        kcp: entries.settings("perf", &Location::CommandLine)?.kcp,
-        server,
+        server: server.ok_or_else(|| usage_error("perf needs a server, HOST:PORT"))?,
+        kcp: entries.streams(&Location::CommandLine)?,
         directions: directions.unwrap_or_else(|| vec![Direction::Upload, Direction::Download]),
         time: time.unwrap_or(Duration::from_secs(10)),
     })))
-}
-
-/// Does the option, if there is one of that name, say something about streams?
-fn is_of_streams(name: &str) -> bool {
-    let others = ["max_connections", "target_timeout", "stats_interval", "perf"];
-    Opt::find(name).is_none_or(|option| {
-        let about = matches!(option.group, Group::Kcp | Group::Times | Group::Limits);
-        about && !others.contains(&name)
-    })
 }
 
 fn which(text: &str) -> Option<Vec<Direction>> {

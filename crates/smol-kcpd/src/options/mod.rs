@@ -6,12 +6,14 @@ mod command_line;
 mod entries;
 mod error;
 mod file;
+mod list;
 mod measure;
 mod table;
 mod values;
 
 pub use command_line::{help, Command};
 pub use error::ConfigError;
-pub use table::{Group, Opt, ALIASES, OPTIONS};
+pub use list::{options_as_json, options_as_text};
+pub use table::{Group, Opt, Scope, ALIASES, OPTIONS};
 #[cfg(test)]
 mod tests;

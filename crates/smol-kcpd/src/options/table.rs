@@ -7,7 +7,7 @@ use super::builder::{Side, TunnelBuilder};
 use super::values::*;
 use smol_kcp::EngineKind;
 
-/// Where the help lists an option, and who may set it.
+/// Where the help lists an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     /// What a tunnel connects.
@@ -22,6 +22,44 @@ pub enum Group {
     Process,
 }
 
+/// Who may set an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Either end of a tunnel, and a measurement: it is about streams.
+    Stream,
+    /// Either end of a tunnel.
+    Tunnel,
+    /// The client of a tunnel.
+    Client,
+    /// The server of a tunnel.
+    Server,
+    /// The process, before its tunnels.
+    Process,
+}
+
+impl Scope {
+    /// Returns the names of those who may set it.
+    pub fn names(self) -> &'static [&'static str] {
+        match self {
+            Scope::Stream => &["client", "server", "perf"],
+            Scope::Tunnel => &["client", "server"],
+            Scope::Client => &["client"],
+            Scope::Server => &["server"],
+            Scope::Process => &["process"],
+        }
+    }
+
+    /// Returns whether that end of a tunnel has it.
+    pub(super) fn includes(self, side: Side) -> bool {
+        match self {
+            Scope::Stream | Scope::Tunnel => true,
+            Scope::Client => side == Side::Client,
+            Scope::Server => side == Side::Server,
+            Scope::Process => false,
+        }
+    }
+}
+
 /// Names that options had, with those that they have.
 pub static ALIASES: &[(&str, &str)] = &[("dead_link", "stall_timeout")];
 
@@ -32,6 +70,8 @@ pub struct Opt {
     pub name: &'static str,
     /// Where it belongs.
     pub group: Group,
+    /// Who may set it.
+    pub scope: Scope,
     /// What stands for its value in the help.
     pub unit: &'static str,
     /// What is accepted, in words.
@@ -50,6 +90,26 @@ impl Opt {
     /// Is it on or off, so that the command line needs no value?
     pub(super) fn is_switch(&self) -> bool {
         self.unit == "BOOL"
+    }
+
+    /// Returns the least and the greatest value, where it is a range; the least may be another option's.
+    pub fn range(&self) -> Option<(&'static str, &'static str)> {
+        let words = self.accepted.split([',', ';']).next()?.split(" and ").next()?;
+        words.split_once(" to ").filter(|(min, max)| !min.contains(' ') && !max.contains(' '))
+    }
+
+    /// Returns whether it may be `none`.
+    pub fn has_none(&self) -> bool {
+        self.accepted.ends_with("or none")
+    }
+
+    /// Returns the type that UCI's validation has for it.
+    pub fn uci_type(&self) -> &'static str {
+        match (self.unit, self.has_none()) {
+            ("BOOL", _) => "bool",
+            ("N" | "BYTES" | "MS", false) => "uinteger",
+            _ => "string",
+        }
     }
 
     /// The option of that name, or that had it.
@@ -93,12 +153,13 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 macro_rules! options {
-    ($($group:ident $name:ident $unit:literal $field:literal $accepted:literal $help:literal
+    ($($group:ident $scope:ident $name:ident $unit:literal $field:literal $accepted:literal $help:literal
         set |$builder:ident, $text:ident| $set:expr, get |$from:ident| $get:expr;)*) => {
         /// Every option there is.
         pub static OPTIONS: &[Opt] = &[$(Opt {
             name: stringify!($name),
             group: Group::$group,
+            scope: Scope::$scope,
             unit: $unit,
             accepted: $accepted,
             help: $help,
@@ -110,107 +171,107 @@ macro_rules! options {
 }
 
 options! {
-    Tunnel role "ROLE" "" "client or server" "which end of the tunnel this is (the command line says it by the command)"
+    Tunnel Tunnel role "ROLE" "" "client or server" "which end of the tunnel this is (the command line says it by the command)"
         set |d, t| d.side = Some(match t { "client" => Side::Client, "server" => Side::Server, _ => return None }),
         get |d| d.side.map(|side| side.to_string());
-    Tunnel listen "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:2222, [::]:29900 or [fe80::1%br-lan]:29900"
+    Tunnel Tunnel listen "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:2222, [::]:29900 or [fe80::1%br-lan]:29900"
         "where it listens: a client for TCP, a server for UDP"
         set |d, t| d.listen = Some(crate::HostPort::parse_listen(t)?),
         get |d| d.listen.as_ref().map(|addr| addr.to_string());
-    Tunnel server "HOST:PORT" "" "a name or address and a port, such as router.example:29900, [2001:db8::1]:29900 or [fe80::1%br-lan]:29900"
+    Tunnel Client server "HOST:PORT" "" "a name or address and a port, such as router.example:29900, [2001:db8::1]:29900 or [fe80::1%br-lan]:29900"
         "client: the server of the tunnel"
         set |d, t| d.server = Some(crate::HostPort::parse(t)?),
         get |d| d.server.as_ref().map(|host| host.to_string());
-    Tunnel target "HOST:PORT" "" "a name or address and a port, such as 127.0.0.1:22"
+    Tunnel Server target "HOST:PORT" "" "a name or address and a port, such as 127.0.0.1:22"
         "server: where its TCP connections go"
         set |d, t| d.target = Some(crate::HostPort::parse(t)?),
         get |d| d.target.as_ref().map(|host| host.to_string());
 
-    Kcp profile "NAME" "" "default, lan, wan, high_latency, low_bandwidth, low_memory, gaming, realtime or file_transfer"
+    Kcp Stream profile "NAME" "" "default, lan, wan, high_latency, low_bandwidth, low_memory, gaming, realtime or file_transfer"
         "the kind of path: values of all options below that are not given"
         set |d, t| d.profile(t)?, get |_d| None;
-    Kcp bandwidth "RATE" "" "a rate such as 800kbit, 50mbit or 1gbit"
+    Kcp Stream bandwidth "RATE" "" "a rate such as 800kbit, 50mbit or 1gbit"
         "with rtt: sizes windows and budgets of a stream"
         set |d, t| d.bandwidth = Some(bandwidth(t)?), get |_d| None;
-    Kcp rtt "TIME" "" "1ms to 1m"
+    Kcp Stream rtt "TIME" "" "1ms to 1m"
         "the round-trip time that bandwidth is meant for (100ms)"
         set |d, t| d.rtt = Some(duration(t).filter(|rtt| (1..=60_000).contains(&rtt.as_millis()))?), get |_d| None;
-    Kcp mtu "BYTES" "mtu" "50 to 65507" "bytes of the largest datagram, without UDP and IP headers"
+    Kcp Stream mtu "BYTES" "mtu" "50 to 65507" "bytes of the largest datagram, without UDP and IP headers"
         set |d, t| d.kcp.mtu = count(t)?, get |d| Some(d.kcp.mtu.to_string());
-    Kcp nodelay "BOOL" "" "true or false, yes or no, on or off, 1 or 0"
+    Kcp Stream nodelay "BOOL" "" "true or false, yes or no, on or off, 1 or 0"
         "retransmission timeouts grow by half instead of doubling"
         set |d, t| d.kcp.nodelay.nodelay = boolean(t)?, get |d| Some(d.kcp.nodelay.nodelay.to_string());
-    Kcp interval "MS" "nodelay.interval" "10 to 5000, in milliseconds" "how long small writes may wait without flush_write"
+    Kcp Stream interval "MS" "nodelay.interval" "10 to 5000, in milliseconds" "how long small writes may wait without flush_write"
         set |d, t| d.kcp.nodelay.interval = count(t)?, get |d| Some(d.kcp.nodelay.interval.to_string());
-    Kcp resend "N" "nodelay.resend" "0 to 128" "later acknowledgements that make a segment count as lost; 0: wait for the timeout"
+    Kcp Stream resend "N" "nodelay.resend" "0 to 128" "later acknowledgements that make a segment count as lost; 0: wait for the timeout"
         set |d, t| d.kcp.nodelay.resend = count(t)?, get |d| Some(d.kcp.nodelay.resend.to_string());
-    Kcp nc "BOOL" "" "true or false, yes or no, on or off, 1 or 0"
+    Kcp Stream nc "BOOL" "" "true or false, yes or no, on or off, 1 or 0"
         "no congestion window: only send_window bounds what is in flight"
         set |d, t| d.kcp.nodelay.nc = boolean(t)?, get |d| Some(d.kcp.nodelay.nc.to_string());
-    Kcp send_window "N" "wnd_size.0" "1 to 32767, in segments" "segments in flight at most"
+    Kcp Stream send_window "N" "wnd_size.0" "1 to 32767, in segments" "segments in flight at most"
         set |d, t| d.kcp.wnd_size.0 = count(t)?, get |d| Some(d.kcp.wnd_size.0.to_string());
-    Kcp receive_window "N" "wnd_size.1" "1 to 32767, in segments; less than 128 counts as 128" "segments that may arrive out of order"
+    Kcp Stream receive_window "N" "wnd_size.1" "1 to 32767, in segments; less than 128 counts as 128" "segments that may arrive out of order"
         set |d, t| d.kcp.wnd_size.1 = count(t)?, get |d| Some(d.kcp.wnd_size.1.to_string());
-    Kcp flush_write "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "small writes leave at once"
+    Kcp Stream flush_write "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "small writes leave at once"
         set |d, t| d.kcp.flush_write = boolean(t)?, get |d| Some(d.kcp.flush_write.to_string());
-    Kcp engine "NAME" "" "ring, or kcp where it is compiled in" "the implementation of KCP"
+    Kcp Stream engine "NAME" "" "ring, or kcp where it is compiled in" "the implementation of KCP"
         set |d, t| d.kcp.engine = engine(t)?, get |d| Some(d.kcp.engine.name().into());
 
-    Times session_expire "TIME" "session_expire" "10ms to 24d, or none" "silence after which a stream has ended"
+    Times Stream session_expire "TIME" "session_expire" "10ms to 24d, or none" "silence after which a stream has ended"
         set |d, t| d.kcp.session_expire = or_none(t, duration)?, get |d| Some(print_or_none(d.kcp.session_expire, print_duration));
-    Times keep_alive "TIME" "keep_alive" "10ms to 24d and less than session_expire, or none" "silence after which the peer is asked for a sign of life"
+    Times Stream keep_alive "TIME" "keep_alive" "10ms to 24d and less than session_expire, or none" "silence after which the peer is asked for a sign of life"
         set |d, t| d.kcp.keep_alive = or_none(t, duration)?, get |d| Some(print_or_none(d.kcp.keep_alive, print_duration));
-    Times connect_timeout "TIME" "connect_timeout" "10ms to 24d, or none" "how long a connection waits for the server; none: not for its answer"
+    Times Stream connect_timeout "TIME" "connect_timeout" "10ms to 24d, or none" "how long a connection waits for the server; none: not for its answer"
         set |d, t| d.kcp.connect_timeout = or_none(t, duration)?, get |d| Some(print_or_none(d.kcp.connect_timeout, print_duration));
-    Times linger "TIME" "linger" "0s to 24d" "how long what was sent before a close, or before the end of the daemon, may take to arrive"
+    Times Stream linger "TIME" "linger" "0s to 24d" "how long what was sent before a close, or before the end of the daemon, may take to arrive"
         set |d, t| d.kcp.linger = duration(t)?, get |d| Some(print_duration(d.kcp.linger));
-    Times stall_timeout "TIME" "stall_timeout" "200ms to 24d" "time without progress after which a stream has failed"
+    Times Stream stall_timeout "TIME" "stall_timeout" "200ms to 24d" "time without progress after which a stream has failed"
         set |d, t| d.kcp.stall_timeout = duration(t)?, get |d| Some(print_duration(d.kcp.stall_timeout));
-    Times min_rto "TIME" "min_rto" "10ms to 60s and less than stall_timeout, or none" "smallest retransmission timeout"
+    Times Stream min_rto "TIME" "min_rto" "10ms to 60s and less than stall_timeout, or none" "smallest retransmission timeout"
         set |d, t| d.kcp.min_rto = or_none(t, duration)?, get |d| Some(print_or_none(d.kcp.min_rto, print_duration));
-    Times target_timeout "TIME" "" "10ms to 10m" "server: the longest that opening a connection to the target may take"
+    Times Server target_timeout "TIME" "" "10ms to 10m" "server: the longest that opening a connection to the target may take"
         set |d, t| d.target_timeout = duration(t).filter(|time| (10..=600_000).contains(&time.as_millis()))?,
-        get |d| (d.side != Some(Side::Client)).then(|| print_duration(d.target_timeout));
-    Times stats_interval "TIME" "" "1s to 24d, or none" "how often statistics are logged"
+        get |d| Some(print_duration(d.target_timeout));
+    Times Tunnel stats_interval "TIME" "" "1s to 24d, or none" "how often statistics are logged"
         set |d, t| d.stats_interval = or_none(t, |t| duration(t).filter(|time| (1_000..=24 * 86_400_000).contains(&time.as_millis())))?,
         get |d| Some(print_or_none(d.stats_interval, print_duration));
 
-    Limits max_retransmits "N" "dead_link" "2 to 1000" "transmissions of one segment that, with half of stall_timeout without progress, mean the peer is gone"
+    Limits Stream max_retransmits "N" "dead_link" "2 to 1000" "transmissions of one segment that, with half of stall_timeout without progress, mean the peer is gone"
         set |d, t| d.kcp.dead_link = count(t)?, get |d| Some(d.kcp.dead_link.to_string());
-    Limits send_budget "SIZE" "send_budget" "mtu to 256m" "bytes that a stream holds until they are acknowledged"
+    Limits Stream send_budget "SIZE" "send_budget" "mtu to 256m" "bytes that a stream holds until they are acknowledged"
         set |d, t| d.kcp.send_budget = size(t)?, get |d| Some(print_size(d.kcp.send_budget));
-    Limits recv_budget "SIZE" "recv_budget" "mtu to 256m" "bytes that a stream holds for a slow reader"
+    Limits Stream recv_budget "SIZE" "recv_budget" "mtu to 256m" "bytes that a stream holds for a slow reader"
         set |d, t| d.kcp.recv_budget = size(t)?, get |d| Some(print_size(d.kcp.recv_budget));
-    Limits socket_send_buffer "SIZE" "send_buffer" "mtu to 256m, or none" "the system's buffer for sending; none: its default"
+    Limits Stream socket_send_buffer "SIZE" "send_buffer" "mtu to 256m, or none" "the system's buffer for sending; none: its default"
         set |d, t| d.kcp.send_buffer = or_none(t, size)?, get |d| Some(print_or_none(d.kcp.send_buffer, print_size));
-    Limits socket_recv_buffer "SIZE" "recv_buffer" "mtu to 256m, or none" "the system's buffer for receiving; none: its default"
+    Limits Stream socket_recv_buffer "SIZE" "recv_buffer" "mtu to 256m, or none" "the system's buffer for receiving; none: its default"
         set |d, t| d.kcp.recv_buffer = or_none(t, size)?, get |d| Some(print_or_none(d.kcp.recv_buffer, print_size));
-    Limits max_sessions "N" "max_sessions" "1 to 1048576" "streams of all peers together"
+    Limits Stream max_sessions "N" "max_sessions" "1 to 1048576" "streams of all peers together"
         set |d, t| d.kcp.max_sessions = count(t)?, get |d| Some(d.kcp.max_sessions.to_string());
-    Limits max_sessions_per_prefix "N" "max_sessions_per_prefix" "1 to 1048576, or none"
+    Limits Stream max_sessions_per_prefix "N" "max_sessions_per_prefix" "1 to 1048576, or none"
         "server: streams of one IPv4 address or IPv6 /64; none: a quarter of max_connections, at least 8"
         set |d, t| d.kcp.max_sessions_per_prefix = or_none(t, count)?,
         get |d| Some(print_or_none(d.kcp.max_sessions_per_prefix, |n| n.to_string()));
-    Limits max_unconfirmed "N" "max_unconfirmed" "1 to 1048576" "streams whose peer has not yet proved its address"
+    Limits Stream max_unconfirmed "N" "max_unconfirmed" "1 to 1048576" "streams whose peer has not yet proved its address"
         set |d, t| d.kcp.max_unconfirmed = count(t)?, get |d| Some(d.kcp.max_unconfirmed.to_string());
-    Limits backlog "N" "backlog" "1 to 65535" "streams that wait to be accepted"
+    Limits Stream backlog "N" "backlog" "1 to 65535" "streams that wait to be accepted"
         set |d, t| d.kcp.backlog = count(t)?, get |d| Some(d.kcp.backlog.to_string());
-    Limits dscp "N" "dscp" "0 to 63, or none" "code point of the datagrams sent (RFC 2474)"
+    Limits Stream dscp "N" "dscp" "0 to 63, or none" "code point of the datagrams sent (RFC 2474)"
         set |d, t| d.kcp.dscp = or_none(t, count)?, get |d| Some(print_or_none(d.kcp.dscp, |n| n.to_string()));
-    Limits max_connections "N" "" "1 to 65535" "TCP connections carried at once (client 512, server 2048; not more than max_sessions)"
+    Limits Tunnel max_connections "N" "" "1 to 65535" "TCP connections carried at once (client 512, server 2048; not more than max_sessions)"
         set |d, t| d.max_connections = Some(count(t).filter(|n| (1..=65_535).contains(n))?),
-        get |d| d.max_connections.map(|n| n.to_string());
-    Limits perf "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "server: answers `smol-kcpd perf`, which lets strangers use bandwidth"
+        get |d| d.side.map(|side| d.connections(side).to_string());
+    Limits Server perf "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "server: answers `smol-kcpd perf`, which lets strangers use bandwidth"
         set |d, t| d.perf = boolean(t)?,
-        get |d| (d.side != Some(Side::Client)).then(|| d.perf.to_string());
+        get |d| Some(d.perf.to_string());
 
-    Process log_level "LEVEL" "" "error, warn, info, debug or trace" "what is logged"
+    Process Process log_level "LEVEL" "" "error, warn, info, debug or trace" "what is logged"
         set |d, t| d.process.log_level = log_level(t)?, get |d| Some(d.process.log_level.to_string().to_lowercase());
-    Process memory_budget "SIZE" "memory_budget" "256k to 2047m"
+    Process Process memory_budget "SIZE" "memory_budget" "256k to 2047m"
         "bytes that the streams of all tunnels hold at most (an eighth of the memory, 4m to 1024m)"
         set |d, t| d.process.memory_budget = size(t).filter(|bytes| ((256 << 10)..=(2047 << 20)).contains(bytes))?,
         get |d| Some(print_size(d.process.memory_budget));
-    Process user "NAME" "" "the name of a user" "whose rights the daemon takes on after binding"
+    Process Process user "NAME" "" "the name of a user" "whose rights the daemon takes on after binding"
         set |d, t| d.process.user = Some(user(t)?), get |d| d.process.user.clone();
 }
 

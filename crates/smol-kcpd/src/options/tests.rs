@@ -182,19 +182,9 @@ fn a_default_that_does_not_fit_a_given_value_is_named_too() {
 #[test]
 fn the_bounds_that_the_table_tells_are_those_that_are_checked() {
     let mut checked = 0;
-    for option in OPTIONS.iter().filter(|option| option.group != Group::Process) {
-        let range = option
-            .accepted
-            .split([',', ';'])
-            .next()
-            .unwrap()
-            .replace(" and less than session_expire", "")
-            .replace(" and less than stall_timeout", "");
-        let Some((low, high)) = range.split_once(" to ") else { continue };
-        if low.contains(' ') || high.contains(' ') {
-            continue;
-        }
-        let side = if option.name.starts_with("target") {
+    for option in OPTIONS.iter().filter(|option| option.scope != Scope::Process) {
+        let Some((low, high)) = option.range() else { continue };
+        let side = if option.scope == Scope::Server {
             "[s]\nrole = server\nlisten = [::]:1\ntarget = [::1]:22\n"
         } else {
             CLIENT
@@ -277,13 +267,13 @@ fn a_mistake_on_the_command_line_is_named_in_its_spelling() {
         (format!("{client} --mtu"), "missing argument for option '--mtu'"),
         (
             String::new(),
-            "a command is missing: client, server, check, ping, perf, help, or --config FILE",
+            "a command is missing: client, server, check, ping, perf, options, help, or --config FILE",
         ),
         ("--mtu 99".into(), "a command is missing before the options: client or server"),
         ("serve".into(), "unknown command serve: is server meant?"),
         (
             "tunnel".into(),
-            "unknown command tunnel: must be client, server, check, ping, perf, help, or --config FILE",
+            "unknown command tunnel: must be client, server, check, ping, perf, options, help, or --config FILE",
         ),
         (format!("{client} --keep-alive 25"), "--keep-alive 25: a unit is missing: 25s or 25ms"),
         (
@@ -327,6 +317,17 @@ fn help_names_every_option_and_the_version_is_a_command() {
     assert_eq!(command("help"), Ok(Command::Help));
     assert_eq!(command("help ping"), Ok(Command::Help));
     assert_eq!(command("--version"), Ok(Command::Version));
+}
+
+#[test]
+fn the_table_is_a_command() {
+    assert_eq!(command("options"), Ok(Command::Options { json: false }));
+    assert_eq!(command("options --json"), Ok(Command::Options { json: true }));
+    assert_eq!(command("options --help"), Ok(Command::Help));
+    let said = |line| command(line).expect_err(line).to_string();
+    assert_eq!(said("options mtu"), "unexpected argument \"mtu\"");
+    assert_eq!(said("option"), "unknown command option: is options meant?");
+    assert_eq!(said("--mtu 1200 options"), "options come behind options");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use smol_kcpd::{ALIASES, OPTIONS};
+use smol_kcpd::{Opt, Scope, ALIASES, OPTIONS};
 
 use super::init::{Router, CLIENT, SERVER};
 
@@ -45,19 +45,20 @@ fn example(option: &str) -> &'static str {
 #[test]
 fn every_option_of_smol_kcpd_goes_through_uci() {
     let Some(router) = Router::new("options") else { return };
-    let of_servers = ["role", "listen", "target", "target_timeout", "perf", "bandwidth", "rtt"];
-    let instead = ["send_window", "receive_window", "send_budget", "recv_budget"];
+    // They size what these say, which the client has.
+    let sizing = ["bandwidth", "rtt"];
+    let sized = ["send_window", "receive_window", "send_budget", "recv_budget"];
     let (mut server, mut client) = (SERVER.to_string(), CLIENT.to_string());
-    for option in OPTIONS.iter().map(|option| option.name) {
-        let line = format!("\toption {option} '{}'\n", example(option));
-        match option {
-            "role" | "listen" | "server" | "target" => {}
-            _ if of_servers.contains(&option) => server += &line,
-            _ if instead.contains(&option) => client += &line,
-            _ => {
-                server += &line;
-                client += &line;
-            }
+    for option in OPTIONS {
+        let line = format!("\toption {} '{}'\n", option.name, example(option.name));
+        if ["role", "listen", "server", "target"].contains(&option.name) {
+            continue;
+        }
+        if !sized.contains(&option.name) {
+            server += &line;
+        }
+        if option.scope != Scope::Server && !sizing.contains(&option.name) {
+            client += &line;
         }
     }
     let asked = router.start(&format!("{server}{client}"));
@@ -81,22 +82,12 @@ fn the_types_of_the_script_are_those_of_the_table() {
     let described = asked.calls("uci_load_validate");
     let [described] = described[..] else { panic!("one description for rpcd: {}", asked.0) };
     let own = ["enabled:bool:0", "interface:uciname", "jail:bool:0"];
-    let renamed =
-        |described: &&str| ALIASES.iter().any(|(old, _)| described.split(':').next() == Some(old));
-    let said: BTreeSet<&str> = described
-        .split('|')
-        .skip(4)
-        .filter(|specification| !own.contains(specification))
-        .filter(|s| !renamed(s))
-        .collect();
-    let wanted: Vec<String> = OPTIONS
-        .iter()
-        .map(|option| match (option.unit, option.accepted.contains("none")) {
-            ("BOOL", _) => format!("{}:bool", option.name),
-            ("N" | "BYTES" | "MS", false) => format!("{}:uinteger", option.name),
-            _ => format!("{}:string", option.name),
-        })
-        .collect();
+    let said: BTreeSet<&str> =
+        described.split('|').skip(4).filter(|specification| !own.contains(specification)).collect();
+    let typed = |name: &str, option: &Opt| format!("{name}:{}", option.uci_type());
+    let names = OPTIONS.iter().map(|option| typed(option.name, option));
+    let old_names = ALIASES.iter().map(|(old, name)| typed(old, Opt::find(name).unwrap()));
+    let wanted: Vec<String> = names.chain(old_names).collect();
     assert_eq!(said, wanted.iter().map(String::as_str).collect());
     assert!(described.starts_with("smol-kcp|tunnel|||"), "{described}");
 }

@@ -1,0 +1,157 @@
+//! What the documents and the UCI example say about options is accepted.
+
+use std::ffi::OsString;
+
+use smol_kcpd::{Command, Configuration, Opt, Scope};
+
+use super::text;
+
+const EXAMPLE: &str = "openwrt/smol-kcp/files/smol-kcp.config";
+
+/// Options that only the init script reads.
+const SCRIPT: [&str; 3] = ["enabled", "interface", "jail"];
+
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "crates/smol-kcpd/README.md",
+    "openwrt/README.md",
+    "docs/benchmarks.md",
+    "docs/daemon.md",
+    "docs/limits.md",
+    "docs/measuring.md",
+    "docs/profiles.md",
+];
+
+/// `option NAME 'VALUE'`, of which everything else in UCI's language is written too.
+fn uci_option(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.strip_prefix("option ")?.trim().split_once(' ')?;
+    Some((name, value.trim().strip_prefix('\'')?.split_once('\'')?.0))
+}
+
+/// The sections of the UCI example: what it sets, and what it only shows.
+fn sections() -> Vec<(String, Vec<(String, String)>)> {
+    let mut sections: Vec<(String, Vec<_>)> = Vec::new();
+    for line in text(EXAMPLE).lines() {
+        // What is shown is the line that it would be, behind a single character.
+        let line = line.trim().trim_start_matches('#');
+        if let Some(name) = line.strip_prefix("config tunnel ") {
+            sections.push((name.trim_matches('\'').to_string(), Vec::new()));
+        } else if let Some((name, value)) = uci_option(line) {
+            let (_, options) = sections.last_mut().expect("a section before its options");
+            options.push((name.to_string(), value.to_string()));
+        } else {
+            assert!(!line.starts_with("option"), "{line}");
+        }
+    }
+    sections
+}
+
+/// A file of these options, as the init script writes it.
+fn file<'a>(options: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let (mut process, mut tunnel) = (String::new(), "[a]\n".to_string());
+    for (name, value) in options.filter(|(name, _)| !SCRIPT.contains(name)) {
+        let of_process = Opt::find(name).is_some_and(|option| option.scope == Scope::Process);
+        let part = if of_process { &mut process } else { &mut tunnel };
+        *part += &format!("{name} = {value}\n");
+    }
+    process + &tunnel
+}
+
+#[test]
+fn the_uci_example_sets_and_shows_only_what_is_accepted() {
+    let sections = sections();
+    let names: Vec<&str> = sections.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["client", "server"]);
+    let mut shown = 0;
+    for (name, options) in &sections {
+        let read = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let whole = file(read);
+        let read = Configuration::parse(name, &whole);
+        let read = read.unwrap_or_else(|error| panic!("{EXAMPLE}: {error}"));
+        assert_eq!(read.tunnels.len(), 1);
+        assert!(whole.contains(&format!("role = {name}\n")), "{whole}");
+        shown += options.len();
+    }
+    let written = text(EXAMPLE).lines().filter(|line| line.contains("option ")).count();
+    // The head of the file speaks of `option enabled '1'`.
+    assert_eq!(shown + 1, written, "a line was not read");
+}
+
+#[test]
+fn options_that_the_documents_name_in_the_language_of_uci_are_accepted() {
+    let mut read = 0;
+    for document in DOCUMENTS {
+        let text = text(document);
+        let firewall = text.find("config rule").unwrap_or(text.len());
+        for (at, _) in text.match_indices("option ") {
+            let Some((name, value)) = uci_option(&text[at..]) else { continue };
+            let rule = (firewall..firewall + 200).contains(&at);
+            if rule || SCRIPT.contains(&name) {
+                continue;
+            }
+            check(document, name, value);
+            read += 1;
+        }
+        for line in text.lines().filter_map(|line| line.strip_prefix("uci set smol-kcp.")) {
+            let setting = line.split('#').next().unwrap_or_default().trim();
+            let (name, value) = setting.split_once('=').expect("a value");
+            let (_, name) = name.split_once('.').expect("a section");
+            if !SCRIPT.contains(&name) {
+                check(document, name, value.trim_matches('\''));
+                read += 1;
+            }
+        }
+    }
+    assert!(read >= 5, "{read} options");
+}
+
+/// Adds what the option needs around it.
+fn check(document: &str, name: &str, value: &str) {
+    let option = Opt::find(name).unwrap_or_else(|| panic!("{document}: no option {name}"));
+    let role = if option.scope == Scope::Server { "server" } else { "client" };
+    let end = if role == "server" { "target" } else { "server" };
+    let around = [("role", role), ("listen", "[::1]:1"), (end, "a:1"), ("bandwidth", "1mbit")];
+    let around = around.into_iter().filter(|(other, _)| *other != name);
+    let whole = file(around.chain([(name, value)]));
+    let read = Configuration::parse(document, &whole);
+    assert!(read.is_ok(), "{document}: option {name} '{value}': {}", read.unwrap_err());
+}
+
+/// Words as a shell takes them, without those of a comment.
+fn words(line: &str) -> Vec<OsString> {
+    let line = line.split(" #").next().unwrap_or_default();
+    line.split_whitespace().map(|word| word.replace(['\'', '"'], "").into()).collect()
+}
+
+#[test]
+fn command_lines_of_the_documents_are_accepted() {
+    let mut read = 0;
+    for document in DOCUMENTS {
+        for line in text(document).lines().filter_map(|line| line.strip_prefix("smol-kcpd ")) {
+            // Those read a file, which is not there.
+            if line.contains("--config") || line.contains("[options]") {
+                continue;
+            }
+            let command = Command::parse(words(line));
+            assert!(command.is_ok(), "{document}: {line}: {}", command.unwrap_err());
+            read += 1;
+        }
+    }
+    assert!(read >= 8, "{read} command lines");
+}
+
+#[test]
+fn configuration_files_of_the_documents_are_accepted() {
+    let mut read = 0;
+    for document in DOCUMENTS {
+        let text = text(document);
+        for block in text.split("```ini\n").skip(1) {
+            let block = block.split("```").next().unwrap_or_default();
+            if let Err(error) = Configuration::parse(document, block) {
+                panic!("{error}\n{block}");
+            }
+            read += 1;
+        }
+    }
+    assert!(read >= 1, "{read} files");
+}

@@ -1,0 +1,134 @@
+//! `smol-kcpd options`: the whole table, with the defaults that `check` prints.
+
+use std::process::Command;
+
+use smol_kcpd::{Configuration, Opt, Scope, ALIASES, OPTIONS};
+
+use super::json::Json;
+
+const CLIENT: &str = "[a]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\n";
+const SERVER: &str = "[a]\nrole = server\nlisten = [::]:29900\ntarget = 127.0.0.1:22\n";
+
+/// What must be given.
+const GIVEN: [&str; 3] = ["listen", "server", "target"];
+
+fn printed(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_smol-kcpd")).args(args).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What `check` prints of a file: every option with its effective value.
+fn effective(file: &str) -> Vec<(String, String)> {
+    let printed = Configuration::parse("a.conf", file).unwrap().to_string();
+    let pair = |line: &str| line.split_once(" = ").map(|(a, b)| (a.to_string(), b.to_string()));
+    printed.lines().filter_map(pair).collect()
+}
+
+#[test]
+fn the_json_has_every_option_with_the_defaults_that_check_prints() {
+    let text = printed(&["options", "--json"]);
+    let json = Json::parse(&text);
+    let names: Vec<&str> = json.list().iter().filter_map(|one| one.get("name").text()).collect();
+    assert_eq!(names, OPTIONS.iter().map(|option| option.name).collect::<Vec<_>>());
+    for (side, file) in [("client", CLIENT), ("server", SERVER)] {
+        let effective = effective(file);
+        let mut told = 0;
+        for (one, option) in json.list().iter().zip(OPTIONS) {
+            let has = option.scope == Scope::Process || option.scope.names().contains(&side);
+            let is = effective.iter().find(|(name, _)| name == option.name);
+            let default = one.get(side).text();
+            match option.name {
+                "profile" => assert!(default.is_some()),
+                name if GIVEN.contains(&name) => assert_eq!(default, None),
+                name if has => assert_eq!(default, is.map(|(_, value)| value.as_str()), "{name}"),
+                name => assert_eq!((is, one.get(side)), (None, &Json::Null), "{name}"),
+            }
+            told += usize::from(is.is_some());
+        }
+        assert_eq!(told, effective.len(), "{side}: something is printed that is no option");
+    }
+}
+
+#[test]
+fn a_line_of_the_json_says_all_that_the_table_does() {
+    let text = printed(&["options", "--json"]);
+    let line = "{\"name\":\"stats_interval\",\"aliases\":[],\"group\":\"times\",\
+                \"set_by\":[\"client\",\"server\"],\"unit\":\"TIME\",\"uci\":\"string\",\
+                \"switch\":false,\"accepted\":\"1s to 24d, or none\",\"min\":1000,\"max\":2073600000,\
+                \"none\":true,\"client\":\"none\",\"server\":\"none\",\
+                \"help\":\"how often statistics are logged\"}";
+    assert!(text.lines().any(|said| said.trim_end_matches(',') == line), "{text}");
+
+    let json = Json::parse(&text);
+    let of = |name: &str, key: &str| {
+        let mut all = json.list().iter();
+        all.find(|one| one.get("name").text() == Some(name)).unwrap().get(key).clone()
+    };
+    let words = |words: &[&str]| Json::List(words.iter().map(|&w| Json::Text(w.into())).collect());
+    assert_eq!(of("send_budget", "min"), Json::Text("mtu".into()));
+    assert_eq!(of("send_budget", "max"), Json::Number(256 << 20));
+    assert_eq!((of("mtu", "min"), of("mtu", "max")), (Json::Number(50), Json::Number(65_507)));
+    assert_eq!((of("role", "min"), of("nc", "max")), (Json::Null, Json::Null));
+    assert_eq!(
+        (of("nc", "switch"), of("nc", "uci")),
+        (Json::Bool(true), Json::Text("bool".into()))
+    );
+    assert_eq!(of("mtu", "set_by"), words(&["client", "server", "perf"]));
+    assert_eq!(of("perf", "set_by"), words(&["server"]));
+    assert_eq!(of("user", "set_by"), words(&["process"]));
+    for (alias, name) in ALIASES {
+        assert!(of(name, "aliases").list().contains(&Json::Text(alias.to_string())), "{alias}");
+    }
+}
+
+#[test]
+fn who_may_set_an_option_is_who_can() {
+    let value = |option: &Opt| match (option.name, option.range(), option.unit) {
+        ("keep_alive" | "min_rto", ..) => "100ms".to_string(),
+        ("role", ..) => unreachable!(),
+        ("rtt", ..) => "100ms\nbandwidth = 1mbit".into(),
+        ("bandwidth", ..) => "1mbit".into(),
+        ("engine", ..) => "ring".into(),
+        ("profile", ..) => "lan".into(),
+        ("log_level", ..) => "warn".into(),
+        ("user", ..) => "nobody".into(),
+        (_, Some((_, max)), _) => max.to_string(),
+        (_, _, "BOOL") => "no".into(),
+        (_, _, unit) => match unit.ends_with(":PORT") {
+            true => "127.0.0.1:1".into(),
+            false => panic!("a value of {} is missing", option.name),
+        },
+    };
+    for option in OPTIONS.iter().filter(|option| option.name != "role") {
+        let line = format!("{} = {}\n", option.name, value(option));
+        for (side, file) in [("client", CLIENT), ("server", SERVER)] {
+            let without = file.lines().filter(|line| !line.starts_with(&option.name));
+            let room =
+                if option.name == "max_connections" { "max_sessions = 1048576\n" } else { "" };
+            let file: String = without.map(|line| format!("{line}\n")).collect();
+            let read = |text: &str| Configuration::parse("a.conf", text).map_err(|e| e.to_string());
+            let said = match option.scope {
+                Scope::Process => read(&format!("{line}{file}")).map(drop),
+                _ => read(&format!("{file}{room}{line}")).map(drop),
+            };
+            let may = option.scope == Scope::Process || option.scope.names().contains(&side);
+            match said {
+                Ok(()) => assert!(may, "{side}: {line}"),
+                Err(error) => {
+                    assert!(!may, "{side}: {line}{error}");
+                    let why = format!("a {side} has no {}", option.name);
+                    assert!(error.ends_with(&why), "{error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_columns_name_every_option() {
+    let text = printed(&["options"]);
+    let names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    let known: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
+    assert_eq!(names, [&["option"][..], &known].concat());
+}
