@@ -98,10 +98,11 @@ impl Command {
     }
 }
 
+/// Reads the options of one command.
+type Reader = fn(&mut lexopt::Parser) -> Result<Command, ConfigError>;
+
 /// Finds what reads the options of a command that has others than a tunnel.
-fn with_own_options(
-    word: &OsStr,
-) -> Option<fn(&mut lexopt::Parser) -> Result<Command, ConfigError>> {
+fn with_own_options(word: &OsStr) -> Option<Reader> {
     match word.to_str()? {
         "ping" => Some(measure::ping),
         "perf" => Some(measure::perf),

@@ -2,7 +2,7 @@
 
 use super::builder::Side;
 use super::entries::default_of;
-use super::table::{Group, Opt, ALIASES, OPTIONS};
+use super::table::{Opt, ALIASES, OPTIONS};
 use super::values::{count, duration, size};
 
 /// Writes the table as JSON (RFC 8259), an array with one line for each option.
@@ -12,42 +12,72 @@ use super::values::{count, duration, size};
 /// the bound.
 pub fn options_as_json() -> String {
     let mut text = String::new();
-    for option in OPTIONS {
-        text.push_str(if text.is_empty() { "[\n" } else { ",\n" });
-        text.push('{');
-        for (at, (key, value)) in members(option).into_iter().enumerate() {
-            text.push_str(if at == 0 { "\"" } else { ",\"" });
-            text.push_str(key);
-            text.push_str("\":");
-            text.push_str(&value);
-        }
-        text.push('}');
+    for (at, option) in OPTIONS.iter().enumerate() {
+        push(&mut text, &[if at == 0 { "[\n{" } else { "},\n{" }]);
+        push_option(&mut text, option);
     }
-    text.push_str("\n]\n");
+    push(&mut text, &["}\n]\n"]);
     text
 }
 
-fn members(option: &Opt) -> [(&'static str, String); 14] {
+fn push_option(text: &mut String, option: &Opt) {
+    let aliases = ALIASES.iter().find(|(_, name)| *name == option.name);
+    let aliases = aliases.map_or("[]".into(), |(alias, _)| format!("[\"{alias}\"]"));
+    let set_by = option.scope.names().join("\",\"");
+    push(text, &["\"name\":\"", option.name, "\",\"aliases\":", &aliases]);
+    push(text, &[",\"set_by\":[\"", &set_by, "\"]"]);
+    for (key, value) in [
+        ("group", Some(option.group.name())),
+        ("unit", Some(option.unit)),
+        ("uci", Some(option.uci_type())),
+        ("accepted", Some(option.accepted)),
+        ("help", Some(option.help)),
+        ("client", default_of(option, Some(Side::Client)).as_deref()),
+        ("server", default_of(option, Some(Side::Server)).as_deref()),
+    ] {
+        push(text, &[",\"", key, "\":"]);
+        push_string(text, value);
+    }
     let (min, max) = option.range().unzip();
-    let bound = |bound: Option<&str>| bound.map_or_else(null, |text| number(option, text));
-    let default = |side| default_of(option, Some(side)).map_or_else(null, |text| quoted(&text));
-    let aliases = ALIASES.iter().filter(|(_, name)| *name == option.name).map(|(alias, _)| *alias);
-    [
-        ("name", quoted(option.name)),
-        ("aliases", list(aliases)),
-        ("group", quoted(group(option.group))),
-        ("set_by", list(option.scope.names().iter().copied())),
-        ("unit", quoted(option.unit)),
-        ("uci", quoted(option.uci_type())),
-        ("switch", option.is_switch().to_string()),
-        ("accepted", quoted(option.accepted)),
-        ("min", bound(min)),
-        ("max", bound(max)),
-        ("none", option.has_none().to_string()),
-        ("client", default(Side::Client)),
-        ("server", default(Side::Server)),
-        ("help", quoted(option.help)),
-    ]
+    for (key, bound) in [("min", min), ("max", max)] {
+        push(text, &[",\"", key, "\":"]);
+        match bound.and_then(|bound| number(option, bound)) {
+            Some(number) => push(text, &[&number.to_string()]),
+            None => push_string(text, bound),
+        }
+    }
+    for (key, is) in [("none", option.has_none()), ("switch", option.is_switch())] {
+        push(text, &[",\"", key, if is { "\":true" } else { "\":false" }]);
+    }
+}
+
+fn push(text: &mut String, parts: &[&str]) {
+    parts.iter().for_each(|part| text.push_str(part));
+}
+
+/// Writes a string, or `null`.
+fn push_string(text: &mut String, value: Option<&str>) {
+    let Some(value) = value else { return push(text, &["null"]) };
+    push(text, &["\""]);
+    for c in value.chars() {
+        let utf8 = &mut [0; 4];
+        match c {
+            '"' | '\\' => push(text, &["\\", c.encode_utf8(utf8)]),
+            // RFC 8259, section 7: what is below a blank is written as its number.
+            '\0'..='\x1f' => push(text, &[&format!("\\u{:04x}", u32::from(c))]),
+            c => push(text, &[c.encode_utf8(utf8)]),
+        }
+    }
+    push(text, &["\""]);
+}
+
+/// Reads a bound; `None` if that is another option.
+fn number(option: &Opt, text: &str) -> Option<usize> {
+    match option.unit {
+        "TIME" => duration(text).and_then(|time| usize::try_from(time.as_millis()).ok()),
+        "SIZE" => size(text),
+        _ => count(text),
+    }
 }
 
 /// Writes the table in columns.
@@ -70,44 +100,16 @@ fn row(name: &str, scope: &str, [client, server]: [String; 2], accepted: &str) -
     format!("{name:<24}{scope:<20}{client:<12}{server:<12}{accepted}\n")
 }
 
-fn group(group: Group) -> &'static str {
-    match group {
-        Group::Tunnel => "tunnel",
-        Group::Kcp => "kcp",
-        Group::Times => "times",
-        Group::Limits => "limits",
-        Group::Process => "process",
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_means_something_in_json_is_escaped() {
+        let mut text = String::new();
+        push_string(&mut text, Some("a \"b\" \\ c\n\u{1f}\u{7f} é"));
+        assert_eq!(text, "\"a \\\"b\\\" \\\\ c\\u000a\\u001f\u{7f} é\"");
+        push_string(&mut text, None);
+        assert!(text.ends_with("\"null"));
     }
-}
-
-fn null() -> String {
-    "null".into()
-}
-
-/// A bound of a range.
-fn number(option: &Opt, text: &str) -> String {
-    let number = match option.unit {
-        "TIME" => duration(text).map(|time| time.as_millis().to_string()),
-        "SIZE" => size(text).map(|bytes| bytes.to_string()),
-        _ => count::<u64>(text).map(|n| n.to_string()),
-    };
-    number.unwrap_or_else(|| quoted(text))
-}
-
-fn list(texts: impl Iterator<Item = &'static str>) -> String {
-    format!("[{}]", texts.map(quoted).collect::<Vec<_>>().join(","))
-}
-
-/// A string of JSON.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '\0'..='\x1f' => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }

@@ -22,6 +22,19 @@ pub enum Group {
     Process,
 }
 
+impl Group {
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Tunnel => "tunnel",
+            Group::Kcp => "kcp",
+            Group::Times => "times",
+            Group::Limits => "limits",
+            Group::Process => "process",
+        }
+    }
+}
+
 /// Who may set an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -94,8 +107,9 @@ impl Opt {
 
     /// Returns the least and the greatest value, where it is a range; the least may be another option's.
     pub fn range(&self) -> Option<(&'static str, &'static str)> {
-        let words = self.accepted.split([',', ';']).next()?.split(" and ").next()?;
-        words.split_once(" to ").filter(|(min, max)| !min.contains(' ') && !max.contains(' '))
+        let mut words = self.accepted.split(' ');
+        let (min, to, max) = (words.next()?, words.next()?, words.next()?);
+        (to == "to").then(|| (min, max.trim_end_matches([',', ';'])))
     }
 
     /// Returns whether it may be `none`.

@@ -53,11 +53,11 @@ fn the_json_has_every_option_with_the_defaults_that_check_prints() {
 #[test]
 fn a_line_of_the_json_says_all_that_the_table_does() {
     let text = printed(&["options", "--json"]);
-    let line = "{\"name\":\"stats_interval\",\"aliases\":[],\"group\":\"times\",\
-                \"set_by\":[\"client\",\"server\"],\"unit\":\"TIME\",\"uci\":\"string\",\
-                \"switch\":false,\"accepted\":\"1s to 24d, or none\",\"min\":1000,\"max\":2073600000,\
-                \"none\":true,\"client\":\"none\",\"server\":\"none\",\
-                \"help\":\"how often statistics are logged\"}";
+    let line = "{\"name\":\"stats_interval\",\"aliases\":[],\"set_by\":[\"client\",\"server\"],\
+                \"group\":\"times\",\"unit\":\"TIME\",\"uci\":\"string\",\
+                \"accepted\":\"1s to 24d, or none\",\"help\":\"how often statistics are logged\",\
+                \"client\":\"none\",\"server\":\"none\",\"min\":1000,\"max\":2073600000,\
+                \"none\":true,\"switch\":false}";
     assert!(text.lines().any(|said| said.trim_end_matches(',') == line), "{text}");
 
     let json = Json::parse(&text);
@@ -103,7 +103,7 @@ fn who_may_set_an_option_is_who_can() {
     for option in OPTIONS.iter().filter(|option| option.name != "role") {
         let line = format!("{} = {}\n", option.name, value(option));
         for (side, file) in [("client", CLIENT), ("server", SERVER)] {
-            let without = file.lines().filter(|line| !line.starts_with(&option.name));
+            let without = file.lines().filter(|line| !line.starts_with(option.name));
             let room =
                 if option.name == "max_connections" { "max_sessions = 1048576\n" } else { "" };
             let file: String = without.map(|line| format!("{line}\n")).collect();
