@@ -2,7 +2,7 @@
 
 mod errors;
 mod limits;
-mod rebinding;
+pub(super) mod rebinding;
 mod timer;
 
 use std::fmt;
@@ -146,6 +146,11 @@ impl Driver {
         state.counters.polls += std::mem::take(&mut self.polls);
         report_errors(state, now, &std::mem::take(&mut self.errors));
         let arrived = !self.received.is_empty();
+        if arrived && self.rebinding.heard() {
+            // The transport knows whether the datagram came to the new port or to the previous one.
+            state.local_addr = self.transport.local_addr().unwrap_or(state.local_addr);
+        }
+        state.silent_at = self.rebinding.since();
         // Received datagrams go before timeouts: an ACK in the batch may cancel a retransmission.
         self.receive(state, moment);
         if state.router.poll_timeout().is_some_and(|at| at <= now) {
@@ -182,10 +187,6 @@ impl Driver {
             return Ok(Turn::Done);
         }
         let left = done || state.router.has_transmits();
-        if arrived && self.rebinding.heard() {
-            // The transport knows whether the datagram came to the new port or to the previous one.
-            state.local_addr = self.transport.local_addr().unwrap_or(state.local_addr);
-        }
         // Any arrival ends the silence, of whatever session; a deferred turn acts on one too.
         let unheard = !(arrived || was_deferred)
             && self.rebinding.is_due(now, |span| state.router.is_silent(now, span));
@@ -341,31 +342,20 @@ impl Driver {
 
     /// Replaces the local address. Returns whether that was done.
     fn rebind(&mut self, now: Time) -> bool {
-        match self.transport.rebind() {
-            Ok(true) => {
-                let local = self.transport.local_addr().ok();
-                log::debug!("nobody answers: rebound to {local:?}");
-                self.rebinding.done(now);
+        let done = self.rebinding.attempt(now, &mut *self.transport);
+        let local = self.transport.local_addr().ok();
+        let buffers = self.transport.socket_buffers();
+        self.shared.with(|state, now| {
+            state.silent_at = self.rebinding.since();
+            if done {
+                state.counters.buffers = buffers;
+                state.local_addr = local.unwrap_or(state.local_addr);
                 // A peer learns the new address from whatever comes from there, so every session
                 // sends a keepalive at once.
-                let buffers = self.transport.socket_buffers();
-                self.shared.with(|state, now| {
-                    state.counters.buffers = buffers;
-                    state.local_addr = local.unwrap_or(state.local_addr);
-                    state.router.ping_all(now);
-                });
-                true
+                state.router.ping_all(now);
             }
-            Ok(false) => {
-                self.rebinding.is_impossible();
-                false
-            }
-            Err(error) => {
-                log::debug!("cannot rebind: {error}");
-                self.rebinding.failed(now);
-                false
-            }
-        }
+        });
+        done
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use super::clock;
 use super::driver::Driver;
@@ -235,6 +236,12 @@ impl KcpEndpoint {
     /// of this crate learn the new address by it instead of by the next regular keepalive.
     pub fn network_changed(&self) {
         self.shared.with(|state, now| state.router.ping_all(now));
+    }
+
+    /// Returns the time since the driver first [left](crate::Transport::rebind) its local address because
+    /// nobody answered, or tried to; `None`: it did not, or something has been heard since.
+    pub fn silent_for(&self) -> Option<Duration> {
+        self.shared.with(|state, now| state.silent_at.map(|at| now.since(at)))
     }
 
     /// Returns the address of the socket.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_io::Timer;
 
 use super::clock::{self, Clock};
+use super::driver::rebinding::Rebinding;
 use super::transport::{canonical, Datagram, Datagrams, Transport};
 use crate::KcpError;
 use smol_kcp_proto::time::Time;
@@ -24,7 +25,7 @@ const BATCH: usize = 16;
 const OLD_BATCHES: usize = 8;
 
 /// Unanswered pings in a row after which the local address may be the cause, as on a router whose
-/// WAN address has changed.
+/// WAN address has changed. That, and not one lost of slow pings, is what the silence is.
 const UNANSWERED: u32 = 3;
 
 /// Measures round trips to a KCP server.
@@ -63,8 +64,10 @@ pub struct KcpPing {
     random: Random,
     outgoing: Datagrams,
     incoming: Datagrams,
-    /// Unanswered pings in a row, the one under way included.
+    /// Unanswered pings in a row, the one under way included, and when the first was sent.
     unanswered: u32,
+    unanswered_at: Time,
+    rebinding: Rebinding,
 }
 
 impl KcpPing {
@@ -80,6 +83,8 @@ impl KcpPing {
             outgoing: Datagrams::new(1),
             incoming: Datagrams::new(BATCH),
             unanswered: 0,
+            unanswered_at: Time::ZERO,
+            rebinding: Rebinding::new(),
         }
     }
 
@@ -91,8 +96,9 @@ impl KcpPing {
     /// Sends one ping and waits for its answer; returns the time between the two, in whole
     /// microseconds. Answers to other pings, late ones and copies, do not count.
     ///
-    /// After three pings in a row without an answer the next one leaves from a fresh port, where
-    /// the transport can [`rebind`](Transport::rebind).
+    /// After three pings in a row and three seconds without an answer the next one leaves from a
+    /// fresh port, where the transport can [`rebind`](Transport::rebind); then after twice that time,
+    /// and so on, as an endpoint does it.
     ///
     /// # Errors
     /// [`KcpError::TimedOut`] without an answer within `timeout`; [`KcpError::Refused`] where the
@@ -101,8 +107,14 @@ impl KcpPing {
     /// # Cancel safety
     /// Dropped before it is done, the ping counts as lost; the next one is not disturbed.
     pub async fn ping(&mut self, timeout: Duration) -> Result<Duration, KcpError> {
-        if self.unanswered >= UNANSWERED && self.transport.rebind()? {
-            self.unanswered = 0;
+        let now = self.clock.now();
+        let is_silent =
+            |span| self.unanswered >= UNANSWERED && now.since(self.unanswered_at) >= span;
+        if self.rebinding.is_due(now, is_silent) {
+            self.rebinding.attempt(now, &mut *self.transport);
+        }
+        if self.unanswered == 0 {
+            self.unanswered_at = now;
         }
         self.unanswered = self.unanswered.saturating_add(1);
         poll_fn(|cx| Poll::Ready(self.discard_late(cx))).await?;
@@ -122,6 +134,7 @@ impl KcpPing {
         });
         let answered: Time = answered.await?;
         self.unanswered = 0;
+        self.rebinding.heard();
         Ok(answered.since(sent))
     }
 

@@ -49,6 +49,8 @@ pub(super) struct EndpointState {
     /// Those of the handles that are listeners.
     pub(super) listeners: usize,
     pub(super) local_addr: SocketAddr,
+    /// When the driver first left its local address, or tried to, since something was heard.
+    pub(super) silent_at: Option<Time>,
     pub(super) counters: Counters,
 }
 
@@ -90,6 +92,7 @@ impl Shared {
                 handles: 0,
                 listeners: 0,
                 local_addr,
+                silent_at: None,
                 counters: Counters::default(),
             }),
             incoming,

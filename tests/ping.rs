@@ -253,17 +253,18 @@ fn a_cancelled_ping_does_not_disturb_the_next() {
 }
 
 #[test]
-fn after_three_unanswered_pings_the_next_comes_from_another_port() {
+fn after_unanswered_pings_and_a_silence_the_next_comes_from_another_port() {
     run(async {
         let hand = Hand::new();
         let mut ping = hand.ping().await;
+        let began = now();
         let mut ports = Vec::new();
-        for _ in 0..4 {
-            assert!(matches!(ping.ping(ms(10)).await, Err(KcpError::TimedOut)));
+        while ports.last() == ports.first() {
+            assert!(matches!(ping.ping(ms(50)).await, Err(KcpError::TimedOut)));
             ports.push(hand.hear().await.1.port());
         }
-        assert_eq!(ports[..3], [ports[0]; 3]);
-        assert_ne!(ports[3], ports[0]);
+        assert!(began.elapsed() >= ms(3000), "not for a short outage: {:?}", began.elapsed());
+        assert!(ports.len() > 3, "{ports:?}");
     });
 }
 

@@ -7,7 +7,7 @@ use std::net::UdpSocket;
 use common::relay::Relay;
 use common::{pattern, read_pattern, run, stream, until, ANY};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
-use smol_kcp::{KcpConfig, KcpListener, KcpStream};
+use smol_kcp::{KcpConfig, KcpEndpoint, KcpListener, KcpStream, UdpTransport};
 
 const MIB: usize = 1024 * 1024;
 
@@ -69,6 +69,31 @@ fn a_client_whose_port_is_dead_takes_another_by_itself() {
         assert_eq!(server.stats().roamed, 1);
         server.write_all(b"back").await.unwrap();
         client.read_exact(&mut [0; 4]).await.unwrap();
+    });
+}
+
+#[test]
+fn an_endpoint_tells_how_long_it_has_looked_for_an_answer() {
+    run(async {
+        let listener = KcpListener::bind(narrow(), ANY).await.unwrap();
+        let relay = Relay::to(listener.local_addr().unwrap());
+        let transport = UdpTransport::connect(&narrow(), relay.addr).unwrap();
+        let (endpoint, driver) = KcpEndpoint::with_driver(narrow(), transport).unwrap();
+        let _driver = smol::spawn(driver);
+        let mut client = endpoint.connect(relay.addr).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        assert_eq!(endpoint.silent_for(), None);
+
+        relay.silence();
+        client.write_all(b"?").await.unwrap();
+        until(|| endpoint.silent_for().is_some()).await;
+        let first = endpoint.silent_for();
+        until(|| endpoint.silent_for() > first).await;
+        relay.resume();
+        server.read_exact(&mut [0]).await.unwrap();
+        server.write_all(b"!").await.unwrap();
+        client.read_exact(&mut [0]).await.unwrap();
+        assert_eq!(endpoint.silent_for(), None);
     });
 }
 

@@ -9,7 +9,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use async_io::Timer;
@@ -17,7 +17,7 @@ use futures_lite::future;
 
 use super::backoff::Backoff;
 use super::limits::is_exhaustion;
-use super::runtime::{now, Runtime};
+use super::runtime::Runtime;
 use super::HostPort;
 use smol_kcp::{happy_eyeballs, KcpError, KcpPing};
 use smol_kcp::{Datagrams, KcpConfig, KcpEndpoint, Transport, UdpTransport};
@@ -26,8 +26,8 @@ use smol_kcp::{Datagrams, KcpConfig, KcpEndpoint, Transport, UdpTransport};
 pub(super) const SERVER: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 1));
 
-/// Time for which an address is kept after a socket was first replaced without success, while streams
-/// are open that were heard from there: another address of the name may be another server, which does
+/// Time for which an address is kept after the endpoint first replaced its socket without success, while
+/// streams are open that were heard from there: another address of the name may be another server, which does
 /// not know them. At most half of `stall_timeout`, so that a server which has moved finds them alive.
 const ADDRESS_HOLD: Duration = Duration::from_secs(12);
 
@@ -48,8 +48,6 @@ struct LinkState {
     fresh: Option<UdpTransport>,
     /// The waker of the link's driver.
     waker: Option<Waker>,
-    /// When the socket was first replaced since something was heard.
-    silent: Option<Instant>,
 }
 
 type SharedState = Arc<Mutex<LinkState>>;
@@ -65,8 +63,6 @@ pub(super) struct Link {
     state: SharedState,
     failed: Sender<()>,
     socket: Option<UdpTransport>,
-    /// The socket was replaced, and nothing has been heard since.
-    silent: bool,
     dropped: u64,
 }
 
@@ -107,13 +103,7 @@ pub(super) fn link(server: HostPort, config: KcpConfig) -> (Link, Reconnector, L
     let state = SharedState::default();
     let (failed, failures) = async_channel::bounded(1);
     let (up_sender, up) = async_channel::bounded(1);
-    let link = Link {
-        state: Arc::clone(&state),
-        failed: failed.clone(),
-        socket: None,
-        silent: false,
-        dropped: 0,
-    };
+    let link = Link { state: Arc::clone(&state), failed: failed.clone(), socket: None, dropped: 0 };
     let reconnector = Reconnector { state, failures, server, config, up: Some(up_sender) };
     (link, reconnector, LinkHandle { failed, up })
 }
@@ -128,16 +118,9 @@ impl Link {
         };
         if let Some(fresh) = state.fresh.take() {
             self.dropped += self.socket.replace(fresh).map_or(0, |stale| stale.dropped());
-            self.silent = false;
         }
         drop(state);
         drop(stale);
-    }
-
-    fn received(&mut self) {
-        if std::mem::take(&mut self.silent) {
-            lock(&self.state).silent = None;
-        }
     }
 }
 
@@ -148,7 +131,6 @@ impl Transport for Link {
         let received = socket.poll_recv(cx, batch);
         if matches!(received, Poll::Ready(Ok(()))) {
             batch.map_addrs(|_| SERVER);
-            self.received();
         }
         received
     }
@@ -177,8 +159,6 @@ impl Transport for Link {
         let Some(socket) = &mut self.socket else {
             return Err(io::ErrorKind::NotConnected.into()); // the keeper is at it
         };
-        self.silent = true;
-        lock(&self.state).silent.get_or_insert_with(now);
         let _ = self.failed.try_send(()); // full: it is known already
         socket.rebind()
     }
@@ -252,16 +232,15 @@ impl Reconnector {
             return Ok(Look::Stays(None));
         }
         if present.is_some() && has_streams(endpoint) {
-            let silent = lock(&self.state).silent.map(|since| now().duration_since(since));
             let hold = ADDRESS_HOLD.min(self.config.stall_timeout / 2);
-            let left = silent.map(|silent| hold.saturating_sub(silent));
+            let left = endpoint.silent_for().map(|silent| hold.saturating_sub(silent));
             if left != Some(Duration::ZERO) {
                 return Ok(Look::Stays(left));
             }
         }
         let addr = self.choose(&addrs, *present).await;
         // Meanwhile something may have arrived from the present address.
-        let back = lock(&self.state).silent.is_none() && has_streams(endpoint);
+        let back = endpoint.silent_for().is_none() && has_streams(endpoint);
         if Some(addr) == *present || (present.is_some() && back) {
             return Ok(Look::Stays(None));
         }
@@ -306,7 +285,6 @@ impl Reconnector {
         let waker = {
             let mut state = lock(&self.state);
             state.fresh = Some(socket);
-            state.silent = None;
             state.waker.take()
         };
         if let Some(waker) = waker {
