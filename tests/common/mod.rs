@@ -3,6 +3,7 @@
 #![allow(dead_code)] // every test file uses a part of it
 
 pub mod relay;
+pub mod tools;
 
 use std::future::Future;
 use std::net::SocketAddr;

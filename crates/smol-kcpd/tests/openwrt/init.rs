@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{errors, folder, printed, runs, tree};
+use super::{errors, folder, is_installed, printed, tree};
 
 const INIT: &str = "openwrt/smol-kcp/files/smol-kcp.init";
 
@@ -36,9 +36,9 @@ pub struct Router {
 pub struct Asked(pub String);
 
 impl Router {
-    /// One on which the script can run; `None` where busybox is not runs.
+    /// One on which the script can run; `None` where there is no busybox.
     pub fn new(test: &str) -> Option<Router> {
-        if !runs("busybox") {
+        if !is_installed("busybox") {
             return None;
         }
         let at = folder(test);

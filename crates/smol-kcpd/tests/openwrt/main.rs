@@ -1,7 +1,6 @@
 //! The OpenWrt package: its init script under busybox, its Makefile under make, its .ipk byte by byte.
 //!
-//! `rc.common` and `sdk/` stand in for what OpenWrt brings. Where busybox, shellcheck or make is not
-//! installed, what needs it says that it skips.
+//! `rc.common` and `sdk/` stand in for what OpenWrt brings.
 
 #![cfg(target_os = "linux")]
 
@@ -11,11 +10,15 @@ mod init_options;
 mod ipk;
 mod makefile;
 mod shell;
+#[path = "../../../../tests/common/tools.rs"]
+mod tools;
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use self::tools::is_installed;
 
 /// A path in the source tree.
 fn tree(path: &str) -> PathBuf {
@@ -30,15 +33,6 @@ fn folder(test: &str) -> PathBuf {
         _ => fs::create_dir_all(&path).expect("a folder"),
     }
     path
-}
-
-/// Can that program be run? Says that the test skips if not.
-fn runs(program: &str) -> bool {
-    let output = Command::new(program).arg("--help").output();
-    if let Err(error) = &output {
-        eprintln!("skipped: {program}: {error}");
-    }
-    output.is_ok()
 }
 
 /// What a command that must succeed prints.

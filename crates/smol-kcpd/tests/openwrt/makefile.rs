@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::ipk::{made, unpack};
-use super::{folder, printed, runs, tree};
+use super::{folder, is_installed, printed, tree};
 
 fn make(work: &Path, arch: &str, goals: &[&str]) -> String {
     let mut make = Command::new("make");
@@ -21,7 +21,7 @@ fn make(work: &Path, arch: &str, goals: &[&str]) -> String {
 
 #[test]
 fn the_fields_are_those_of_the_crate() {
-    if !runs("make") {
+    if !is_installed("make") {
         return;
     }
     let work = folder("fields");
@@ -52,7 +52,7 @@ fn the_fields_are_those_of_the_crate() {
 
 #[test]
 fn timers_are_cured_on_mips_and_only_there() {
-    if !runs("make") {
+    if !is_installed("make") {
         return;
     }
     let work = folder("compile");
@@ -72,7 +72,7 @@ fn timers_are_cured_on_mips_and_only_there() {
 
 #[test]
 fn the_sources_are_the_tree_that_the_feed_is_part_of() {
-    if !runs("make") {
+    if !is_installed("make") {
         return;
     }
     let work = folder("prepare");
@@ -104,7 +104,7 @@ fn files(folder: &Path, root: &Path, into: &mut BTreeMap<String, (u32, Vec<u8>)>
 
 #[test]
 fn the_sdk_and_the_ipk_install_the_same_files() {
-    if !runs("make") {
+    if !is_installed("make") {
         return;
     }
     let work = folder("install");
