@@ -6,40 +6,12 @@ use std::path::PathBuf;
 use lexopt::Arg::{Long, Short, Value};
 
 use super::builder::limits_of;
+use super::command::{usage_error, value, Command};
 use super::entries::{default_of, OptionValues};
 use super::error::{ConfigError, Location};
 use super::measure;
 use super::table::{nearest, Group, Opt, OPTIONS};
-use super::values::boolean;
-use crate::perf::Perf;
-use crate::{Configuration, Ping, Process};
-
-/// What the command line asks for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command {
-    /// Tunnels to run; with the file that they came from, to be read again.
-    Run {
-        /// What to run.
-        configuration: Configuration,
-        /// Where it came from.
-        file: Option<PathBuf>,
-    },
-    /// The round trip to a server.
-    Ping(Ping),
-    /// A measurement against a server.
-    Perf(Box<Perf>),
-    /// A file to check and to print.
-    Check(PathBuf),
-    /// The table of options, as JSON or to be read.
-    Options {
-        /// As JSON.
-        json: bool,
-    },
-    /// The help.
-    Help,
-    /// The version.
-    Version,
-}
+use crate::{Configuration, Process};
 
 impl Command {
     /// Reads the arguments, without the name of the program. A file that is named is read.
@@ -150,30 +122,6 @@ fn run_file(file: PathBuf, entries: &OptionValues) -> Result<Command, ConfigErro
     }
     configuration.process = entries.process(configuration.process)?;
     Ok(Command::Run { configuration, file: Some(file) })
-}
-
-/// The value of an option; a switch needs none.
-pub(super) fn value(parser: &mut lexopt::Parser, name: &str) -> Result<String, ConfigError> {
-    let text = |value: OsString| {
-        value.into_string().map_err(|value| usage_error(format!("{value:?} is no text")))
-    };
-    let Some(option) = Opt::find(name) else {
-        return Ok(String::new()); // said by who adds it
-    };
-    if !option.is_switch() {
-        return text(parser.value().map_err(usage_error)?);
-    }
-    if let Some(value) = parser.optional_value() {
-        return text(value);
-    }
-    let next = parser.try_raw_args().and_then(|mut args| {
-        args.next_if(|arg| arg.to_str().is_some_and(|arg| boolean(arg).is_some()))
-    });
-    next.map_or(Ok("true".into()), text)
-}
-
-pub(super) fn usage_error(text: impl ToString) -> ConfigError {
-    ConfigError::other(Location::CommandLine, text.to_string())
 }
 
 const USAGE: &str = "\

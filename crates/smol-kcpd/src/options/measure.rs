@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lexopt::Arg::{Long, Short, Value};
 
-use super::command_line::{usage_error, value, Command};
+use super::command::{usage_error, value, Command};
 use super::entries::OptionValues;
 use super::error::{ConfigError, Location};
 use super::table::{nearest, Opt, Scope};

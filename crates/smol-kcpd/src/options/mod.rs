@@ -2,6 +2,7 @@
 //! the file.
 
 mod builder;
+mod command;
 mod command_line;
 mod entries;
 mod error;
@@ -11,7 +12,8 @@ mod measure;
 mod table;
 mod values;
 
-pub use command_line::{help, Command};
+pub use command::Command;
+pub use command_line::help;
 pub use error::ConfigError;
 pub use list::{options_as_json, options_as_text};
 pub use table::{Group, Opt, Scope, ALIASES, OPTIONS};

@@ -1,0 +1,61 @@
+//! What a command line asks for, and what its readers share.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::error::{ConfigError, Location};
+use super::table::Opt;
+use super::values::boolean;
+use crate::perf::Perf;
+use crate::{Configuration, Ping};
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Tunnels to run; with the file that they came from, to be read again.
+    Run {
+        /// What to run.
+        configuration: Configuration,
+        /// Where it came from.
+        file: Option<PathBuf>,
+    },
+    /// The round trip to a server.
+    Ping(Ping),
+    /// A measurement against a server.
+    Perf(Box<Perf>),
+    /// A file to check and to print.
+    Check(PathBuf),
+    /// The table of options, as JSON or to be read.
+    Options {
+        /// As JSON.
+        json: bool,
+    },
+    /// The help.
+    Help,
+    /// The version.
+    Version,
+}
+
+/// The value of an option; a switch needs none.
+pub(super) fn value(parser: &mut lexopt::Parser, name: &str) -> Result<String, ConfigError> {
+    let text = |value: OsString| {
+        value.into_string().map_err(|value| usage_error(format!("{value:?} is no text")))
+    };
+    let Some(option) = Opt::find(name) else {
+        return Ok(String::new()); // said by who adds it
+    };
+    if !option.is_switch() {
+        return text(parser.value().map_err(usage_error)?);
+    }
+    if let Some(value) = parser.optional_value() {
+        return text(value);
+    }
+    let next = parser.try_raw_args().and_then(|mut args| {
+        args.next_if(|arg| arg.to_str().is_some_and(|arg| boolean(arg).is_some()))
+    });
+    next.map_or(Ok("true".into()), text)
+}
+
+pub(super) fn usage_error(text: impl ToString) -> ConfigError {
+    ConfigError::other(Location::CommandLine, text.to_string())
+}
