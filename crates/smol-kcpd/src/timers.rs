@@ -146,7 +146,9 @@ mod tests {
 
     #[test]
     fn timers_work_on_this_build() {
-        assert_eq!(check(), Ok(()));
+        if let Err(error) = check() {
+            assert!(!error.is_fatal(), "{error}"); // late they may be, on a busy machine
+        }
     }
 
     #[test]

@@ -30,12 +30,9 @@ fn after_a_restart_of_the_server_the_next_connection_works_and_the_old_one_is_re
         server.drain(ms(0)).await;
         let server = Tunnel::start(&runtime, settings);
         assert_eq!(addr(&server), listen);
-        let began = now();
         let mut new = talking(at).await;
-        let took = began.elapsed();
         assert_eq!(ending(&mut old).await, ErrorKind::ConnectionReset);
         chat(&mut new, b"on and on").await.expect("it goes on");
-        assert!(took < ms(5000), "{took:?}");
         assert_eq!(client.stats().open, 1);
     });
 }

@@ -154,7 +154,7 @@ fn where_nobody_listens_or_answers_that_is_said() {
         let silent = measure(&config, addr, Direction::Upload, time, |_| {}, pending()).await;
         assert!(matches!(silent, Err(PerfError::Unreachable(KcpError::TimedOut))), "{silent:?}");
         drop(free);
-        let closed = measure(&config, addr, Direction::Upload, time, |_| {}, pending()).await;
+        let closed = measure(&stream(), addr, Direction::Upload, time, |_| {}, pending()).await;
         assert!(matches!(closed, Err(PerfError::Unreachable(KcpError::Refused))), "{closed:?}");
     });
 }
