@@ -26,6 +26,8 @@ impl Router {
             return;
         }
         let find = || Proof::find(&self.secret, now, from.peer, self.sn_base, datagram);
+        // In the order of how much a datagram shows: a proof, a key that rests, a session
+        // elsewhere, an opening.
         let proof = if self.accepting { find() } else { None };
         let nonce = hello_nonce(datagram);
         if let Some(rest) = self.time_wait.get(now, conv, from.peer) {
@@ -77,6 +79,7 @@ impl Router {
         for header in datagram.headers() {
             let early = (0..EARLY).contains(&diff(header.sn, self.sn_base));
             match header.cmd {
+                // ikcp.c has received nothing when it begins, and so acknowledges nothing.
                 CMD_PUSH if header.una == self.sn_base && early => pushes += 1,
                 CMD_WASK => {}
                 _ => return false,
@@ -141,6 +144,7 @@ impl Router {
     ) {
         let conv = datagram.conv();
         let limit = self.config.max_unconfirmed.min(self.config.max_sessions);
+        // Half is left for those who were let in before the pressure was noticed.
         let pressed = 2 * self.unconfirmed.len() >= limit;
         if pressed || self.routes.len() >= self.config.max_sessions {
             self.stateless_at = Some(now);
@@ -219,6 +223,7 @@ impl Router {
         if !is_crowded && self.shares.total() < accepted {
             return true;
         }
+        // Nobody is lost with it that has shown to exist.
         let unproven = self.unconfirmed.first_key_value().map(|(_, &key)| key);
         let unproven = unproven.filter(|_| is_crowded);
         let Some(key) = unproven.or_else(|| self.idlest_of_most(peer)) else {
@@ -236,6 +241,7 @@ impl Router {
 
     fn idlest_of_most(&self, newcomer: SocketAddr) -> Option<Key> {
         let most = self.shares.most_but(newcomer)?;
+        // Fair among networks, not among connections: who opens many pays with the idlest of them.
         let of_most = |entry: &Entry| entry.counted && prefix(entry.session.peer()) == most;
         let entries = self.routes.values().filter_map(|&key| Some((key, self.sessions.get(key)?)));
         let candidates = entries.filter(|(_, entry)| of_most(entry));
@@ -306,6 +312,7 @@ impl Router {
     /// A number that is free with this peer.
     pub(super) fn free_conv(&mut self, peer: SocketAddr) -> u32 {
         loop {
+            // At random, so that nobody off the path can name it (RFC 6056).
             let conv = self.random.nonzero();
             if !self.routes.contains_key(&(conv, peer)) {
                 return conv;

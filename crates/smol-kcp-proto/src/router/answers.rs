@@ -74,6 +74,8 @@ impl Answers {
         answer: [u8; HEADER_LEN],
     ) -> bool {
         let second = now.as_millis() / 1000;
+        // A fixed window of a second: twice the rate at its edges does no harm, and there is
+        // nothing to refill.
         if self.second.0 != second {
             self.second = (second, 0);
         }
@@ -81,6 +83,7 @@ impl Answers {
             self.buckets = vec![(0, 0); BUCKETS];
         }
         let Some(bucket) = self.buckets.get_mut(bucket(secret, to.peer)) else { return false };
+        // Emptied when somebody looks, so that a quiet table costs nothing.
         if bucket.0 != second as u32 {
             *bucket = (second as u32, 0);
         }

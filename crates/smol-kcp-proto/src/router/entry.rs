@@ -108,6 +108,7 @@ impl Router {
             // What is due now may be due until the flush: the deadline is set after it.
             return;
         }
+        // Only ever earlier, see Deadlines: what traffic postpones costs nothing here.
         let wanted = entry.session.poll_timeout(now);
         self.deadlines.want(key, &mut entry.deadline, wanted);
     }
@@ -134,6 +135,7 @@ impl Router {
                 Some(cause) => log::debug!("conversation {conv} with {peer} has ended: {cause}"),
                 None => log::debug!("conversation {conv} with {peer} is closed"),
             }
+            // These the peer has said itself, or was told by the end of an orderly close.
             let told = matches!(
                 session.error(),
                 None | Some(KcpError::Reset | KcpError::Refused | KcpError::NoRoom)

@@ -20,6 +20,8 @@ impl Router {
     pub(super) fn handle_new_path(&mut self, now: Time, from: Path, datagram: &View<'_>) -> bool {
         let conv = datagram.conv();
         let lowest = SocketAddr::from(([0, 0, 0, 0], 0));
+        // The routes are in order of their number first: all sessions that it can be are
+        // neighbours. A bound, as a number may be anybody's choice.
         let candidates: Vec<Key> = self
             .routes
             .range((conv, lowest)..)
@@ -32,6 +34,8 @@ impl Router {
             match session.handle_new_path(now, from, datagram) {
                 NewPath::Implausible => continue,
                 NewPath::Plausible => {
+                    // Once a second for a network, whatever it tries; an open question may be
+                    // repeated without leave.
                     if session.has_asked(from.peer)
                         || self.stateless_replies.may_ask(now, &self.secret, from.peer)
                     {
@@ -63,6 +67,8 @@ impl Router {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         let session = &mut entry.session;
         let (conv, old) = (session.conv(), session.peer());
+        // Another session is there under the same number: which of the two is the peer's nobody can
+        // tell.
         if self.routes.contains_key(&(conv, to.peer)) {
             return;
         }

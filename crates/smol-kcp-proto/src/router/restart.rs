@@ -79,6 +79,7 @@ impl Router {
             .map(|(other, session)| (session.last_heard(), other))
             .collect();
         if connected {
+            // One is enough: if it is reset, the others are asked for that.
             let silent = others.into_iter().min().filter(|&(at, _)| now.since(at) >= SILENT);
             others = Vec::from_iter(silent);
         } else if others.is_empty() || !self.may_ask_all(now, peer) {

@@ -72,6 +72,9 @@ impl Session {
                 if self.proves_itself() {
                     return NewPath::Proven;
                 }
+                // A stock peer proves only that somebody receives there: the old address has a
+                // timeout's time to say that it is still the peer (RFC 9000, 9.3.3, has the same
+                // attack in mind).
                 let grace = self.rto().clamp(GRACE_MIN, GRACE_MAX);
                 self.challenges[at].moves_at.get_or_insert(challenge.at + grace);
                 return NewPath::Plausible;
@@ -98,6 +101,7 @@ impl Session {
         let mut shows = false;
         for header in &mut datagram.headers() {
             let header = &header;
+            // What begins a conversation, everybody can say.
             let opening = header.cmd == CMD_WASK && header.frg == CODE_HELLO
                 || header.cmd == CMD_PUSH
                     && header.una == self.sn_base
@@ -117,6 +121,7 @@ impl Session {
     fn shows(&self, now: Time, header: &Header) -> bool {
         let Header { cmd, frg, sn, ts, .. } = *header;
         match cmd {
+            // Number and clock of something of ours: only who got it knows both.
             CMD_ACK => self.engine.in_flight(sn, ts),
             CMD_WINS if frg == CODE_HELLO => self.hello.is_some_and(|hello| hello.nonce == sn),
             CMD_WINS => self.recent.contains(&Some((sn, ts))),

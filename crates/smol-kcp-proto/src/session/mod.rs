@@ -299,6 +299,7 @@ impl Session {
         if self.fin != Fin::Open {
             return Err(KcpError::Closed);
         }
+        // Time without data is not time without progress.
         let quiet = self.engine.unacked() == 0;
         let taken =
             if self.confirmed { self.engine.write(buf)? } else { self.write_unproven(buf)? };
@@ -312,6 +313,8 @@ impl Session {
         self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(taken as u64);
         if !self.config.flush_write {
             let interval = Duration::from_millis(u64::from(self.config.nodelay.interval));
+            // A full segment needs no company (Nagle, RFC 9293, 3.7.4, waits for less than one
+            // too).
             let small = self.engine.unsent() <= 1;
             self.flush_at = small.then(|| self.flush_at.unwrap_or(now + interval));
         }

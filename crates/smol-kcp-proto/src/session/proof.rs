@@ -64,6 +64,7 @@ impl Proof {
         datagram.headers().find_map(|header| {
             let Header { conv, cmd, frg, sn, ts, .. } = header;
             match (cmd, frg) {
+                // Only who receives at this address has been told the cookie.
                 (CMD_WINS, CODE_HELLO) if secret.is_cookie(now, (addr, conv, ts), sn) => {
                     Some(Proof::Third { nonces: (ts, sn) })
                 }
@@ -121,6 +122,7 @@ impl Session {
             }
             None => {
                 self.owes_question = true;
+                // The rest would have to be kept for somebody who may not exist.
                 self.stats.wire_received <= UNPROVEN_BYTES
             }
         }

@@ -144,6 +144,7 @@ impl Session {
     /// The answer carries a cookie, and binds nobody: of a conversation that is known, only the third
     /// leg changes anything, as anybody can send a HELLO.
     fn handle_hello(&mut self, now: Time, header: &Header) {
+        // A SYN cookie (RFC 4987, 3.6): nothing has to be remembered to know it again.
         let own = self.secret.cookie(now, self.peer, self.conv, header.sn);
         if !self.confirmed {
             self.peer_kind = PeerKind::Native;
@@ -164,6 +165,7 @@ impl Session {
         let Some(hello) = self.hello.as_mut().filter(|hello| hello.nonce == header.sn) else {
             return;
         };
+        // Answered: from here on the proof is what is repeated.
         hello.next = None;
         self.peer_kind = PeerKind::Native;
         self.hello_nonces = Some((header.sn, header.ts));
@@ -198,6 +200,7 @@ impl Session {
     }
 
     fn handle_fin_ack(&mut self, header: &Header) {
+        // An answer to another FIN, or to none, says nothing.
         if matches!(self.fin, Fin::Sent { sn, .. } if sn == header.sn) {
             self.fin = Fin::Done;
         }
@@ -218,6 +221,7 @@ impl Session {
     }
 
     fn handle_reset(&mut self, header: &Header) -> bool {
+        // Off-path attackers know neither (RFC 5961, 3.2, asks the same of a RST's number).
         let echo = (header.sn, header.ts);
         // A server that has no room echoes the client's proof, and announces none.
         let refused = self.third.is_some()

@@ -120,6 +120,8 @@ impl Session {
         if log::log_enabled!(log::Level::Trace) {
             self.trace_due(now);
         }
+        // In the order in which they speak: who never answered, who fell silent, who acknowledges
+        // nothing.
         if is_due(self.connect_deadline()) || is_due(self.expire_at()) || is_due(self.dead_at()) {
             return self.fail(KcpError::TimedOut);
         }
@@ -193,6 +195,7 @@ impl Session {
             hello.next = None;
             return;
         }
+        // RFC 6298 (5.5): doubled, as nothing is known of the path.
         let wait = HELLO_FIRST * 2u32.saturating_pow(hello.tries.min(8));
         hello.tries = hello.tries.saturating_add(1);
         hello.next = Some(now + wait.min(HELLO_LONGEST));
@@ -204,6 +207,7 @@ impl Session {
         if next > now {
             return;
         }
+        // As a FIN of TCP is repeated, with a timeout that doubles.
         let wait = self.rto() * 2u32.saturating_pow(tries.min(8));
         self.fin =
             Fin::Sent { sn, tries: tries.saturating_add(1), next: now + wait.min(FIN_LONGEST) };
@@ -249,6 +253,7 @@ impl Session {
         if self.peer_is_full() {
             // Only a sign of life tells a slow reader from a dead peer.
             let often = self.config.stall_timeout / 3;
+            // Three questions before its silence counts against it.
             every = Some(every.map_or(often, |every| every.min(often)));
         }
         if self.last_ping_at > self.last_heard_at {
@@ -296,6 +301,7 @@ impl Session {
     /// Unacknowledged data and no progress.
     fn dead_at(&self) -> Option<Time> {
         let stall_timeout = self.config.stall_timeout;
+        // A peer that comes back again and again, and takes nothing, is gone too.
         let longest = self.last_progress_at + stall_timeout * STALLS;
         (self.engine.unacked() > 0).then(|| longest.min(self.progress_or_return() + stall_timeout))
     }

@@ -67,6 +67,7 @@ impl Session {
             bytes.extend_from_slice(datagram);
             lengths.push(datagram.len());
         });
+        // Before the codes are added: those are written with the right `una` at once.
         self.mark_known(&mut bytes);
         if !(bytes.is_empty() && self.control.is_empty()) {
             self.accompany(now);
@@ -74,6 +75,7 @@ impl Session {
         let mut rest = &bytes[..];
         let mut lengths = lengths.into_iter().peekable();
         let controls = std::mem::take(&mut self.control);
+        // More codes than one datagram has room for only where the MTU is two headers.
         for some in controls.chunks((self.mtu / HEADER_LEN).max(1)) {
             let mut head = Vec::new();
             for &control in some {
@@ -126,6 +128,8 @@ impl Session {
             self.ready |= WRITABLE;
             return;
         }
+        // The number after the last byte, as a FIN takes one in TCP (RFC 9293, 3.4): the peer knows
+        // by it when it has everything.
         let sn = self.engine.snd_nxt();
         self.fin = Fin::Sent { sn, tries: 1, next: now + self.rto().min(FIN_LONGEST) };
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_FIN, sn, ts: None });

@@ -95,6 +95,7 @@ impl Buffers {
                 self.fresh += 1;
             }
         }
+        // Exactly one segment's room, by which a block is known again; a longer one is used once.
         self.free.push(Vec::with_capacity(HEADER_LEN + len.max(self.size)));
     }
 
@@ -106,6 +107,7 @@ impl Buffers {
     /// Takes a block back.
     #[inline]
     pub(super) fn put(&mut self, mut block: Vec<u8>) {
+        // Odd sizes would stay for ever at the bottom of the list.
         if self.is_ours(&block) {
             block.clear();
             self.free.push(block);

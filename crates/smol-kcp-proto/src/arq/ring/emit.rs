@@ -8,11 +8,13 @@ impl RingEngine {
     /// Emits what is due. Apart from asking for it, which most often is all there is to do.
     #[inline(never)]
     pub(super) fn emit(&mut self, news: bool, overdue: bool, mut room: u32) {
+        // ACKs first: they fill up a datagram that data follows in (ikcp_flush has the same order).
         if news {
             self.send_news();
         }
         if overdue {
             self.send_again();
+            // Losses may have closed the congestion window meanwhile.
             room = self.room();
         }
         if room > 0 {
@@ -25,10 +27,12 @@ impl RingEngine {
 
     /// ACKs, and a window that reading has reopened.
     fn send_news(&mut self) {
+        // `una` and `wnd` are those of this moment for all, as in ikcp_flush.
         let base = self.header(self.now, CMD_ACK, 0);
         for acks in self.recv_window.acks() {
             self.out.acks(&base, acks);
         }
+        // ikcp.c's IKCP_ASK_TELL: the peer waits for room that only a reader can make.
         if self.recv_window.reopened() {
             self.out.header(&Header { cmd: CMD_WINS, frg: CODE_PLAIN, ..base });
         }
@@ -41,6 +45,7 @@ impl RingEngine {
         let base = self.header(self.now, CMD_PUSH, 0);
         while let Some(mut sn) = self.send_window.overdue(self.clock) {
             if !self.rtt.is_measured() {
+                // Nothing is known of the path yet: whichever timed out, the oldest tells most.
                 sn = if self.is_head_due() { self.send_window.una() } else { sn };
                 if self.awaits_measurement(sn) {
                     continue;
@@ -50,11 +55,15 @@ impl RingEngine {
             timeouts += 1;
         }
         while let Some(sn) = self.send_window.lost(self.clock) {
+            // What is sent again below gets a deadline behind those that stand in the queue;
+            // outdated ones at its front would keep it out.
             self.send_window.tidy_resent();
             self.resend(sn, Cause::Fast, &base);
             lost += 1;
         }
         self.send_window.tidy();
+        // Losses before timeouts, as ikcp_flush has them: a timeout has the last word on the
+        // window.
         if lost > 0 {
             self.congestion.on_loss(self.flow_limits());
         }
@@ -79,9 +88,11 @@ impl RingEngine {
     fn send_new(&mut self, room: u32) {
         let now = self.moment();
         let rto =
+            // RFC 8985 (7): with so little in flight nothing will overtake a lost segment.
             if self.send_window.is_thin() { self.rtt.tail_probe_timeout() } else { self.rtt.rto };
         let base = self.header(self.now, CMD_PUSH, 0);
         if self.send_window.in_flight() == 0 {
+            // Time without anything in flight is not the path's.
             self.delivery_rate.begin(self.clock);
         }
         let mut bytes = 0;

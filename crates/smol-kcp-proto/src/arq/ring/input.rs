@@ -18,6 +18,7 @@ impl RingEngine {
     ) -> Result<Received, Rejection> {
         let edge = self.peer_edge();
         (self.peer_una, self.peer_window) = self.check(datagram)?;
+        // The clock before anything else: round trips are measured against it.
         self.tick(now);
         let in_flight = self.send_window.in_flight();
         let (head, una) = (self.send_window.una(), self.peer_una);
@@ -42,12 +43,15 @@ impl RingEngine {
         handled.readable = self.recv_window.unread() > unread;
         handled.proven = !highest_acked.is_none();
         if handled.proven || diff(una, head) > 0 {
+            // Once a datagram and not once an ACK: ikcp_input does it for each, which weighs a
+            // datagram of many ACKs as many samples of the same moment.
             self.rtt.update_rto();
             self.send_window.set_longest_wait(self.rtt.srtt);
             let (now, min_rtt) = (self.moment(), self.rtt.min);
             self.counters.spurious_retransmits +=
                 self.send_window.advance_una(una, now.ts, min_rtt, &mut self.buffers);
             self.send_window.detect_losses(&highest_acked, now, youngest_before(known, min_rtt));
+            // The first measurement: timeouts that were guesses are set right.
             match was_unknown && self.rtt.is_measured() {
                 false => self.send_window.tidy(),
                 // What waited for the first measurement needs to wait no longer.
@@ -76,6 +80,7 @@ impl RingEngine {
     }
 
     pub(crate) fn plausible(&self, header: &Header) -> bool {
+        // What the peer can have heard of, less what a peer that missed all ACKs may lag behind.
         let heard = diff(header.una, self.send_window.next()) <= 0
             && diff(header.una, self.send_window.una()) >= -PAST;
         let behind = 1 - i32::from(self.knobs.rcv_wnd);

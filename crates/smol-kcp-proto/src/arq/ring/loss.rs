@@ -194,6 +194,7 @@ impl LossDetector {
             return None;
         }
         let first = row.slots.known(lost.head)?;
+        // 16 bits hold a minute: longer nothing stands here without being sent again.
         let waited = (clock as u16).wrapping_sub(first.lost_at);
         Some((clock + u64::from(self.reorder_window.wait())).saturating_sub(u64::from(waited)))
     }
@@ -215,7 +216,10 @@ impl LossDetector {
         if highest_acked.is_none() || self.resend == 0 {
             return;
         }
+        // kcp-go's early retransmit: where nothing more will be sent, nothing more can overtake.
         let enough = if row.unsent() == 0 { 1 } else { self.resend };
+        // RFC 8985 (6.2) asks of what was sent how long ago; RFC 5681 and ikcp.c ask how often it
+        // was overtaken. Both must say so.
         let mut tally = Tally { now, youngest, enough, left: BURST };
         let passed = self.list(LossList::Suspected);
         let (mut sn, mut left) = (passed.head, passed.len);
@@ -224,6 +228,7 @@ impl LossDetector {
             let Some(next) = self.skip(row, sn, above, &mut tally) else { break };
             (sn, left) = (next, left - 1);
         }
+        // Those of the list come before what joins it now, which has been counted by joining.
         self.pass(row, highest_acked, &mut tally);
         let again = self.list(LossList::Retransmitted);
         let (mut sn, mut left) = (again.head, again.len);
@@ -247,9 +252,12 @@ impl LossDetector {
             self.passed = sn.wrapping_add(1);
             let Some(slot) = row.slots.known_mut(sn) else { continue };
             if matches!(slot.state, State::InOrder | State::Early) {
+                // Too young ones are listed all the same, uncounted, so that the next datagram
+                // finds them.
                 let counts = tally.is_old(slot.ts);
                 slot.fastack = if counts { highest_acked.above_number(sn) } else { 0 };
                 let is_lost = slot.fastack >= tally.enough;
+                // From here on it is waited for as long as late ones have taken on this path.
                 slot.lost_at = tally.now.clock as u16;
                 self.link(row, sn, if is_lost { LossList::Lost } else { LossList::Suspected });
                 if is_lost && tally.is_last() {

@@ -203,6 +203,8 @@ impl RingEngine {
 
     pub(super) fn poll_timeout(&self, _now: Time) -> Option<Time> {
         let more_at = self.congestion.budget(self.clock).more_at;
+        // A pace that has used up its share wakes the flush by itself; whoever waits for the window
+        // is woken by an ACK.
         let paced = more_at.filter(|_| self.send_window.unsent() > 0 && self.window_room() > 0);
         match self.next_due().into_iter().chain(paced).min() {
             Some(due) => Some(Time::from_millis(due)),
@@ -367,6 +369,8 @@ impl RingEngine {
     /// Segments that the windows have room for. The own window counts what is in flight, the others
     /// count from the oldest number that is not acknowledged, as ikcp.c does for all.
     fn window_room(&self) -> u32 {
+        // In ikcp.c all three windows count from `snd_una`, so that one loss stops the sender for a
+        // round trip and a half. The own one is a bound of memory, which counts what is in flight.
         let span = self.send_window.span();
         let own = u32::from(self.knobs.snd_wnd).saturating_sub(self.send_window.in_flight() as u32);
         let others = self.peer_window().min(self.congestion.window());

@@ -29,6 +29,7 @@ impl Output {
 
     /// Adds ACKs, each of which is `base` with a number and a clock of its own.
     pub(super) fn acks(&mut self, base: &Header, mut acks: &[(u32, u32)]) {
+        // All fields but two are the same in a row of ACKs: one encoding, copied.
         let header = base.encode();
         while !acks.is_empty() {
             let room = (self.open + self.mtu).saturating_sub(self.bytes.len()) / HEADER_LEN;
@@ -59,6 +60,8 @@ impl Output {
     /// Adds the segment `sn`, header and payload.
     #[inline(always)]
     pub(super) fn block(&mut self, sn: u32, segment: &[u8]) {
+        // Nothing more would fit beside it, not even an ACK. Segments of a stream in bulk are all
+        // so, and need no copy.
         if segment.len() + HEADER_LEN > self.mtu {
             self.finish();
             self.finished.push(Datagram::Block(sn));
@@ -101,6 +104,8 @@ impl Output {
                     start = end;
                 }
                 Datagram::Block(sn) => {
+                    // What was acknowledged between flush and send has no block any more, and need
+                    // not leave.
                     if let Some(segment) = block(sn) {
                         sink(segment);
                     }

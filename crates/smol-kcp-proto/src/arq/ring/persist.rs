@@ -9,6 +9,9 @@ impl RingEngine {
     pub(super) fn probe(&mut self) {
         self.watch_window();
         if self.probe_at.is_some_and(|at| at <= self.now) {
+            // A probe has no number, so that its loss shows only by the next one: intervals that
+            // grow by half (RFC 9293, 3.8.6.1, wants them to grow) instead of ikcp.c's fixed 7 s at
+            // first.
             let wask = self.header(self.now, CMD_WASK, CODE_PLAIN);
             self.out.header(&wask);
             self.probe_wait = (self.probe_wait * 3 / 2).min(PROBE_LONGEST);
@@ -27,6 +30,9 @@ impl RingEngine {
 
     #[cold]
     fn watch_closed_window(&mut self) {
+        // What is in flight is sent again until it is acknowledged, and every ACK carries the
+        // window: it is probe enough. Without anything to send nobody minds that the window is
+        // closed.
         if self.peer_window > 0 || self.send_window.unsent() == 0 || self.send_window.span() > 0 {
             self.probe_at = None;
             self.probe_wait = PROBE_FIRST;

@@ -25,6 +25,7 @@ impl DeliveryRate {
     pub(super) fn add(&mut self, clock: u64, bytes: u64, srtt: u32) {
         self.total = self.total.wrapping_add(bytes);
         let took = clock.saturating_sub(self.from);
+        // Over less than a round trip ACKs come in lumps: a rate would be that of a burst.
         if took >= u64::from(srtt).max(SHORTEST) {
             let acked = self.total.wrapping_sub(self.from_total);
             self.rate = acked.saturating_mul(1000) / took;

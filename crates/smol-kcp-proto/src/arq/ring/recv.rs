@@ -287,6 +287,8 @@ impl RecvWindow {
         if self.acks.len() >= 2 * self.window as usize {
             return false;
         }
+        // A duplicate means that an ACK was lost, or that the peer's timeout was too short; either
+        // way it waits for ACKs.
         self.repeat_credit = (self.repeat_credit + REPEAT_CREDIT).min(self.window as usize);
         self.queue_ack(sn, ts);
         true
@@ -350,6 +352,8 @@ impl RecvWindow {
     /// said.
     fn take_message(&mut self, buffers: &mut Buffers) {
         let before = self.unread.len();
+        // ikcp_recv: a message ends at fragment 0, or with the receive queue, whatever its first
+        // fragment announced.
         let last = self.contiguous - self.queued();
         while self.take_segment(buffers) > 0 && self.contiguous > last {}
         let len = self.unread.len() - before;

@@ -33,18 +33,24 @@ impl ReorderWindow {
 
     /// A segment arrived `late` milliseconds after it was overtaken.
     pub(super) fn late(&mut self, late: u16) {
+        // An ACK that was lost and repeated a round trip later must not teach that the path
+        // reorders by a round trip.
         if late >= self.longest {
             return;
         }
+        // Half of what is waited for is still needed: the count towards halving it begins anew.
         if late >= self.wait / 2 {
             self.losses = 0;
         }
+        // One millisecond more than was needed, as both clocks are in whole ones.
         self.wait = self.wait.max(late + 1);
     }
 
     /// An overtaken segment did not arrive in time.
     pub(super) fn lost(&mut self) {
         self.losses += 1;
+        // RFC 8985 (6.2) resets the window after 16 recoveries; here by half, so that a path that
+        // does reorder is not taken for one that does not.
         if self.losses >= LOSSES {
             self.losses = 0;
             self.wait /= 2;

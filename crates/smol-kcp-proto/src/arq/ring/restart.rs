@@ -11,6 +11,7 @@ impl RingEngine {
     #[cold]
     pub(super) fn awaits_measurement(&mut self, sn: u32) -> bool {
         let oldest = self.send_window.una();
+        // RFC 6298 (5.4): of what has timed out the oldest alone goes again.
         let with = Some(oldest).filter(|_| self.rtt.is_unknown() && sn != oldest);
         self.send_window.postpone(sn, self.moment(), self.rtt.rto, with)
     }
@@ -24,6 +25,7 @@ impl RingEngine {
     /// and the timeouts that have grown meanwhile begin anew.
     pub(crate) fn restart(&mut self, now: Time) {
         self.tick(now);
+        // A flight each round trip, as far as one is known.
         let step = if self.rtt.is_measured() { self.rtt.srtt } else { self.rtt.rto };
         self.send_window.restart(self.moment(), self.rtt.rto, step);
         self.check_invariants();

@@ -50,6 +50,9 @@ impl Rtt {
     pub(super) fn seed(&mut self, rtt: u32, is_certain: bool) {
         if self.srtt == 0 {
             self.known = is_certain;
+            // A second of variation as good as the round trip itself: RFC 6298 (2.2) takes half of
+            // it four times, which is three round trips, and the first answer has shown that the
+            // path is there.
             self.rto = rtt.saturating_mul(2).max(self.interval).max(self.min_rto).min(RTO_MAX);
         }
     }
@@ -69,6 +72,9 @@ impl Rtt {
     /// trips and takes some ten of them to come down; RFC 8985 (7.2) waits for two, to be gentle to
     /// more than one small segment.
     pub(super) fn tail_probe_timeout(&self) -> u32 {
+        // Twice the largest deviation of late, so that one sample out of line does not make a probe
+        // of every segment; never more than half a round trip, beyond which the ordinary timeout is
+        // not far.
         let spread = (2 * self.jitter).min(self.srtt / 2).max(self.interval);
         match self.srtt {
             0 => self.rto,
@@ -86,12 +92,16 @@ impl Rtt {
         self.known = true;
         self.min = self.min.min(rtt);
         if self.srtt == 0 {
+            // RFC 6298 (2.2) and ikcp_update_ack: the first sample is taken whole.
             self.srtt = rtt;
             self.rttvar = rtt / 2;
             self.jitter = rtt / 2;
         } else {
             let delta = rtt.abs_diff(self.srtt);
             self.jitter = delta.max(self.jitter / 2);
+            // RFC 6298 (2.3), a quarter and an eighth, in the order of ikcp_update_ack: the
+            // variation is taken against the old smoothed value. At least 1, as 0 stands for "not
+            // measured".
             self.rttvar = (self.rttvar * 3 + delta) / 4;
             self.srtt = ((self.srtt * 7 + rtt) / 8).max(1);
         }
@@ -102,6 +112,8 @@ impl Rtt {
         if !mem::take(&mut self.dirty) {
             return;
         }
+        // RFC 6298 (2.3) with ikcp.c's clock granularity: the interval at which a stock peer
+        // flushes its ACKs, below which a difference means nothing.
         let spread = (self.rttvar * 4).max(self.interval);
         self.rto = (self.srtt + spread).max(self.min_rto).min(RTO_MAX);
     }

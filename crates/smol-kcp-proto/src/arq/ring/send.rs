@@ -141,6 +141,7 @@ impl SendWindow {
         let slot = self.row.slots.known_mut(sn)?;
         slot.first = now.ts;
         slot.ts = now.ts;
+        // ikcp.c keeps both with the segment: its own timeout grows, not that of the path.
         slot.rto = rto;
         slot.resendts = due;
         slot.xmit_seq = turn;
@@ -173,6 +174,9 @@ impl SendWindow {
             slot.rto = rtt.rto;
         }
         if cause == Cause::Timeout {
+            // ikcp_flush: with nodelay half of the timeout is added, without it all of it. A thin
+            // stream burdens nobody and does not back off at first (Linux,
+            // tcp_thin_linear_timeouts).
             let step = match self.nodelay {
                 true if is_thin && slot.xmit <= THIN_TIMEOUTS => 0,
                 true => slot.rto / 2,
@@ -287,6 +291,8 @@ impl SendWindow {
             highest_acked.add_xmit(slot.xmit_seq);
         }
         self.loss.learn(slot, latest, clock);
+        // The echo tells which transmission arrived: all later ones were in vain. Of those between
+        // the first and the latest nothing is remembered, so that one is counted at least.
         let spurious = match ts {
             _ if latest => 0,
             ts if ts == slot.first => slot.xmit.saturating_sub(1),
@@ -307,6 +313,8 @@ impl SendWindow {
     ) -> u64 {
         let mut spurious = 0;
         let mut sn = self.row.slots.head();
+        // From the front over all that is acknowledged, by `una` or one by one: what follows next
+        // is the new `una` of this side.
         while sn != self.row.nxt {
             if let Some(slot) = self.row.slots.known(sn).filter(|slot| slot.is_in_flight()) {
                 if diff(una, sn) <= 0 {
@@ -370,6 +378,8 @@ impl SendWindow {
     /// who is sent once or not at all is not counted.
     fn recount(&mut self, before: u16, after: u16) {
         if after >= 2 {
+            // A count for each number of transmissions, so that the worst is known without a look
+            // at the segments.
             let at = usize::from(after - 2);
             if at >= self.repeated.len() {
                 self.repeated.resize(at + 1, 0);

@@ -124,6 +124,7 @@ impl Timeouts {
     /// comes after all that the cursor will meet.
     #[inline]
     pub(super) fn await_first(&mut self, row: &Row, due: u64) -> bool {
+        // Nearly always, as the timeout changes slowly: then the row is its own queue.
         let in_order = self.cursor == row.nxt || due >= self.latest;
         self.soonest = self.soonest.min(due);
         if in_order {
@@ -183,6 +184,7 @@ impl Timeouts {
             if let Some(slot) = slot.filter(|s| s.is_in_flight() && s.state != State::InOrder) {
                 let mut due = slot.sent_at(now) + u64::from(rto);
                 if due <= now.clock {
+                    // The flight is full: the next one, twice as large, leaves a round trip later.
                     if left == 0 {
                         burst = burst.saturating_mul(2);
                         left = burst;
@@ -217,6 +219,7 @@ impl Timeouts {
         let mut changed = false;
         while diff(end, sn) > 0 {
             if let Some(slot) = row.slots.get_mut(sn) {
+                // So long after its latest transmission, or now if that is over.
                 let rest = rto.saturating_sub(now.ts.wrapping_sub(slot.ts));
                 let due = now.clock + u64::from(rest);
                 if matches!(slot.state, State::Again(_)) && slot.rto > rto && slot.resendts > due {
@@ -241,6 +244,8 @@ impl Timeouts {
         }
         self.tidy_resent(row);
         // Long timeouts may outlive many short ones: twice as many entries as segments are enough.
+        // Each restart may add an entry for every segment; amortised over as many operations as
+        // there are entries this is O(1).
         let enough = 64 + 2 * row.in_flight;
         if self.late.len() > enough {
             self.late.queue.retain(|&entry| is_awaited(&row.slots, entry));

@@ -51,6 +51,8 @@ impl RingEngine {
     #[inline(never)]
     fn write_stream(&mut self, buf: &[u8]) -> usize {
         let mss = self.knobs.mss;
+        // As ikcp_send does in stream mode: what has not left yet is filled up first, so that small
+        // writes share segments.
         let tail_room = self.tail_room();
         let room = self.free_segments().saturating_mul(mss).saturating_add(tail_room);
         let buf = buf.get(..room).unwrap_or(buf);
@@ -81,6 +83,8 @@ impl RingEngine {
     #[inline(always)]
     fn push(&mut self, part: &[u8], frg: u8) {
         let mut block = self.buffers.take(part.len());
+        // Room for the header, which each transmission writes anew: header and payload leave in one
+        // piece.
         block.extend_from_slice(&[0; HEADER_LEN]);
         block.extend_from_slice(part);
         self.send_window.push(block, frg);

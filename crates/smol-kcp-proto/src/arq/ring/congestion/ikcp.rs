@@ -31,14 +31,19 @@ impl Ikcp {
     /// End of `ikcp_input`, when `snd_una` has advanced.
     pub(crate) fn on_advance(&mut self, limits: FlowLimits) {
         let mss = self.mss;
+        // The window is never larger than the peer's, which closes it again below.
         if self.cwnd >= limits.peer_window {
             return;
         }
         if self.cwnd < self.ssthresh {
+            // Slow start: a segment for each datagram that advances `una`, whatever it
+            // acknowledges.
             self.cwnd += 1;
             self.incr = self.incr.saturating_add(mss);
         } else {
             self.incr = self.incr.max(mss);
+            // Congestion avoidance in bytes: mss²/incr is a segment a round trip (RFC 5681, 3.1);
+            // the sixteenth is ikcp.c's own, so that a small window does not take for ever.
             let step = mss.saturating_mul(mss) / self.incr + mss / 16;
             self.incr = self.incr.saturating_add(step);
             if (self.cwnd + 1).saturating_mul(mss) <= self.incr {
@@ -53,6 +58,8 @@ impl Ikcp {
 
     /// End of `ikcp_flush`, after fast retransmissions.
     pub(crate) fn on_loss(&mut self, limits: FlowLimits) {
+        // ikcp_flush: half of what is in flight, and as many more as have been acknowledged beyond
+        // the loss (RFC 5681, 3.2, step 3).
         self.ssthresh = (limits.span / 2).max(THRESH);
         self.cwnd = self.ssthresh + self.resend;
         self.incr = self.cwnd.saturating_mul(self.mss);
@@ -60,6 +67,7 @@ impl Ikcp {
 
     /// End of `ikcp_flush`, after timeouts.
     pub(crate) fn on_timeout(&mut self, limits: FlowLimits) {
+        // ikcp_flush: half of the window that was obeyed, and a single segment (RFC 5681, 3.1).
         self.ssthresh = (limits.windows.min(self.cwnd) / 2).max(THRESH);
         self.cwnd = 1;
         self.incr = self.mss;

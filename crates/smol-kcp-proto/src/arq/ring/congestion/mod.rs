@@ -64,6 +64,8 @@ impl Budget {
 impl Congestion {
     pub(super) fn new(knobs: &Knobs) -> Congestion {
         match knobs.nc {
+            // ikcp.c's `nocwnd`: most of its users set it, as its window collapses at the first
+            // loss.
             true => Congestion::None,
             false => Congestion::Ikcp(Ikcp::new(knobs.mss, knobs.resend)),
         }
@@ -103,6 +105,8 @@ impl Congestion {
         let _ = (clock, rtt, delivered);
         match self {
             Congestion::None => {}
+            // ikcp_input grows the window only where `snd_una` has gone on, however much was
+            // acknowledged.
             Congestion::Ikcp(ikcp) if acked.newly > 0 && acked.advanced => ikcp.on_advance(limits),
             Congestion::Ikcp(_) => {}
             #[cfg(test)]
