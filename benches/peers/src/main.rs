@@ -16,8 +16,8 @@ const HELP: &str = "\
 Measures this crate beside its peers and writes results.tsv and results.md beside its
 Cargo.toml, and docs/benchmarks.svg. Figures of scenarios and peers that are not measured again stay as they are.
 
-  --only A,B    scenarios: bulk bulk-4m ping-1 ping-2 many idle loss-5 loss-10 ping-loss-5
-                ping-loss-10 size
+  --only A,B    scenarios: bulk bulk-4m ping-1 ping-2 many idle loss-5 loss-5-4m loss-10
+                loss-10-4m ping-loss-5 ping-loss-10 size
   --peers A,B   peers: smol-kcp smol-kcp/1 tokio_kcp kcp-io kcp-tokio kcp-rs UDP UDP/smol TCP
                 (smol-kcp/1: all connections of a client over one socket)
   --quick       little of everything, once; nothing is written

@@ -32,20 +32,22 @@ pub enum Scenario {
     Ping { cores: usize },
     Many,
     Idle,
-    Loss { percent: u32 },
+    Loss { percent: u32, buffers: Option<usize> },
     PingLoss { percent: u32 },
     Size,
 }
 
-pub const SCENARIOS: [(&str, Scenario); 11] = [
+pub const SCENARIOS: [(&str, Scenario); 13] = [
     ("bulk", Scenario::Bulk { buffers: None }),
     ("bulk-4m", Scenario::Bulk { buffers: Some(4 << 20) }),
     ("ping-1", Scenario::Ping { cores: 1 }),
     ("ping-2", Scenario::Ping { cores: 2 }),
     ("many", Scenario::Many),
     ("idle", Scenario::Idle),
-    ("loss-5", Scenario::Loss { percent: 5 }),
-    ("loss-10", Scenario::Loss { percent: 10 }),
+    ("loss-5", Scenario::Loss { percent: 5, buffers: None }),
+    ("loss-5-4m", Scenario::Loss { percent: 5, buffers: Some(4 << 20) }),
+    ("loss-10", Scenario::Loss { percent: 10, buffers: None }),
+    ("loss-10-4m", Scenario::Loss { percent: 10, buffers: Some(4 << 20) }),
     ("ping-loss-5", Scenario::PingLoss { percent: 5 }),
     ("ping-loss-10", Scenario::PingLoss { percent: 10 }),
     ("size", Scenario::Size),
@@ -143,9 +145,10 @@ impl Scenario {
                 }
                 Ok(figures)
             }
-            Scenario::Loss { percent } => {
+            Scenario::Loss { percent, buffers } => {
                 let bytes = part(32 << 20, 8 << 20);
-                let args = [format!("bytes={bytes}")];
+                let mut args = vec![format!("bytes={bytes}")];
+                args.extend(buffers.map(|size| format!("buffers={size}")));
                 let line = Some(line(percent));
                 let (client, server, wire) = both(peer, "bulk", &args, [&[], &[]], line, 60, bins)?;
                 let bytes = bytes as f64;

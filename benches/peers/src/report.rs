@@ -126,7 +126,7 @@ pub fn line(outcome: &Result<Figures, String>) -> String {
 }
 
 /// Rows of the table: title, scenario, figures.
-const ROWS: [(&str, &str, &[&str]); 23] = [
+const ROWS: [(&str, &str, &[&str]); 25] = [
     ("bulk, default socket buffers, MB/s", "bulk", &["MB/s"]),
     ("… CPU s/GB, client + server", "bulk", &["client s/GB", "server s/GB"]),
     ("bulk, 4 MiB socket buffers, MB/s", "bulk-4m", &["MB/s"]),
@@ -142,9 +142,11 @@ const ROWS: [(&str, &str, &[&str]); 23] = [
     ("5 % loss, 20 ms each way, 32 MiB, MB/s", "loss-5", &["MB/s"]),
     ("… wire/payload + answers/payload", "loss-5", &["wire/payload", "answers/payload"]),
     ("… CPU s/GB, both sides", "loss-5", &["CPU s/GB"]),
+    ("… 4 MiB socket buffers, MB/s", "loss-5-4m", &["MB/s"]),
     ("10 % loss, MB/s", "loss-10", &["MB/s"]),
     ("… wire/payload + answers/payload", "loss-10", &["wire/payload", "answers/payload"]),
     ("… CPU s/GB, both sides", "loss-10", &["CPU s/GB"]),
+    ("… 4 MiB socket buffers, MB/s", "loss-10-4m", &["MB/s"]),
     ("ping through 5 % loss, p50 / p99 / max ms", "ping-loss-5", &["p50 ms", "p99 ms", "max ms"]),
     ("… mean ms", "ping-loss-5", &["mean ms"]),
     ("ping through 10 % loss, p50 / p99 / max ms", "ping-loss-10", &["p50 ms", "p99 ms", "max ms"]),
