@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use super::UdpTransport;
 
 impl AsFd for UdpTransport {
-    /// Borrows the descriptor of the socket, for options that have no field in [`KcpConfig`]. A
-    /// [`rebind`](Transport::rebind) replaces it.
+    /// Borrows the descriptor of the socket, for options that have no field in [`KcpConfig`](crate::KcpConfig). A
+    /// [`rebind`](crate::Transport::rebind) replaces it.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
