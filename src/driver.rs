@@ -146,6 +146,7 @@ impl Driver {
         state.counters.polls += std::mem::take(&mut self.polls);
         report_errors(state, now, &std::mem::take(&mut self.errors));
         let arrived = !self.received.is_empty();
+        state.counters.arrivals += u64::from(arrived);
         if arrived && self.rebinding.heard() {
             // The transport knows whether the datagram came to the new port or to the previous one.
             state.local_addr = self.transport.local_addr().unwrap_or(state.local_addr);
@@ -154,6 +155,7 @@ impl Driver {
         // Received datagrams go before timeouts: an ACK in the batch may cancel a retransmission.
         self.receive(state, moment);
         if state.router.poll_timeout().is_some_and(|at| at <= now) {
+            state.counters.deadlines += 1;
             state.router.handle_timeout(now);
         }
         self.admit(state, now, &mut incoming);

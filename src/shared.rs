@@ -58,6 +58,8 @@ pub(super) struct EndpointState {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counters {
     pub(super) polls: u64,
+    pub(super) arrivals: u64,
+    pub(super) deadlines: u64,
     pub(super) transport_errors: u64,
     pub(super) transmit_dropped: u64,
     pub(super) receive_dropped: u64,
@@ -169,6 +171,8 @@ impl Shared {
         stats.receive_dropped = counters.receive_dropped;
         stats.transport_errors = counters.transport_errors;
         stats.driver_polls = counters.polls;
+        stats.driver_arrivals = counters.arrivals;
+        stats.driver_deadlines = counters.deadlines;
         (stats.send_buffer, stats.recv_buffer) = counters.buffers;
         #[cfg(feature = "netem")]
         {

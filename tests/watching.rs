@@ -51,7 +51,7 @@ fn statistics_tell_the_truth() {
             assert_eq!(sessions[0].stats.bytes_received, stats.bytes_received);
             let whole = endpoint.stats();
             assert_eq!((whole.sessions, whole.unconfirmed, whole.time_wait), (1, 0, 0));
-            assert!(whole.driver_polls > 0);
+            assert!(whole.driver_polls > 0 && whole.driver_arrivals > 0);
             assert!(whole.send_buffer > 0 && whole.recv_buffer > 0, "{whole:?}");
             assert_eq!((whole.malformed, whole.unknown, whole.resets_sent), (0, 0, 0));
             assert_eq!((whole.transmit_dropped, whole.receive_dropped), (0, 0));
@@ -228,5 +228,20 @@ fn delays_of_both_directions_add_up_and_copies_are_told() {
         client.write_all(&pattern(20_000)).await.unwrap();
         drop(client);
         assert_eq!(read_pattern(&mut server).await, 20_000, "what netem holds still leaves");
+    });
+}
+
+#[test]
+fn the_driver_says_why_it_had_a_turn() {
+    run(async {
+        // Nobody answers there: HELLO is repeated when it is due, and nothing arrives.
+        let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let config = KcpConfig { connect_timeout: Some(ms(600)), ..stream() };
+        let endpoint = KcpEndpoint::bind(config, ANY).await.unwrap();
+        let failed = endpoint.connect(deaf.local_addr().unwrap()).await.unwrap_err();
+        assert!(matches!(failed, KcpError::TimedOut), "{failed}");
+        let stats = endpoint.stats();
+        assert_eq!(stats.driver_arrivals, 0);
+        assert!(stats.driver_deadlines >= 2, "{stats:?}");
     });
 }

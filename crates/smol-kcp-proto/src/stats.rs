@@ -171,8 +171,13 @@ pub struct EndpointStats {
     pub recv_buffer: usize,
     /// Errors of the transport that ended nothing: routes that come and go, refusals by ICMP.
     pub transport_errors: u64,
-    /// Turns of the driver.
+    /// Polls of the driver; each is a turn, or several.
     pub driver_polls: u64,
+    /// Turns in which datagrams had arrived.
+    pub driver_arrivals: u64,
+    /// Turns in which a deadline had passed; the log at `trace` names it. Others were asked for by a
+    /// handle, or go on with what a turn has left.
+    pub driver_deadlines: u64,
     /// What the emulated bad network did to what was sent and to what was received, where the
     /// configuration has one.
     #[cfg(feature = "netem")]
