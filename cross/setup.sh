@@ -28,7 +28,7 @@ install() {
 
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
-[ "$here" -ef "$dir" ] || cp "$here/mips.ld" "$dir"
+[ "$here" -ef "$dir" ] || cp "$here/mips.ld" "$here/unwind.c" "$dir"
 zig_python=$dir/zig/bin/python
 if [ "$("$zig_python" -m ziglang version 2>/dev/null)" != "${ZIG#*==}" ]; then
     # Debian's own Python: its venv needs a package, which `import ensurepip` notices.
@@ -48,6 +48,10 @@ for target in "$@"; do
     # without symbols is linked with them too, beside it, for size.sh to read.
     script=
     case $target in mips*) script="\"-Wl,-T,$dir/mips.ld\"" ;; esac
+    # A program that is stripped is the routers', which aborts where it would panic: it unwinds nothing.
+    # ARM's tables are others, of which there is little.
+    unwind=
+    case $target in arm*) ;; *) unwind="\"$dir/unwind.c\"" ;; esac
     cat >"$dir/cc-$target" <<END
 #!/bin/sh
 cc() { "$zig_python" -m ziglang cc -target $zig -mcpu=$cpu -fno-sanitize=undefined $script "\$@"; }
@@ -60,6 +64,7 @@ for arg do
     esac
     set -- "\$@" "\$arg"
 done
+[ -z "\$stripped" ] || set -- $unwind "\$@"
 cc "\$@" || exit
 [ "\$stripped" ] || exit 0
 last=
