@@ -1,4 +1,5 @@
-//! Peers that are not there, not there any more, or somebody else.
+//! Peers that are not there, not there any more, or somebody else. When each is noticed is proved in virtual
+//! time: `opening.rs`, `gone.rs` and `neighbours.rs` of the router's tests.
 
 mod common;
 
@@ -6,16 +7,17 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use common::relay::Relay;
-use common::{cause, chat, ms, now, pattern, run, stream, within, ANY};
+use common::{cause, chat, ms, now, pattern, run, stream, ANY};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol_kcp::{KcpConfig, KcpError, KcpListener, KcpStream, UdpTransport};
 
 #[test]
-fn nobody_at_the_port_is_refused_at_once() {
+fn nobody_at_the_port_is_refused_and_not_waited_for() {
     run(async {
         let nobody = UdpSocket::bind(ANY).unwrap().local_addr().unwrap();
-        let config = stream().with_connect_timeout(Some(Duration::from_secs(60)));
-        let refused = within(ms(2000), KcpStream::connect(&config, nobody)).await;
+        // Longer than a test may take.
+        let config = stream().with_connect_timeout(Some(Duration::from_secs(600)));
+        let refused = KcpStream::connect(&config, nobody).await;
         assert!(matches!(refused, Err(KcpError::Refused)), "{refused:?}");
     });
 }
@@ -28,8 +30,7 @@ fn a_peer_that_swallows_everything_is_given_up_at_the_connect_timeout() {
         let began = now();
         let connected = KcpStream::connect(&config, silent.local_addr().unwrap()).await;
         assert!(matches!(connected, Err(KcpError::TimedOut)), "{connected:?}");
-        let took = began.elapsed();
-        assert!((ms(400)..ms(1400)).contains(&took), "{took:?}");
+        assert!(began.elapsed() >= ms(400), "{:?}", began.elapsed());
     });
 }
 
@@ -42,7 +43,7 @@ fn connecting_without_a_timeout_does_not_wait_and_the_data_follow() {
 
         let silent = UdpSocket::bind(ANY).unwrap();
         let addr = silent.local_addr().unwrap();
-        within(ms(2000), KcpStream::connect(&config, addr)).await.unwrap();
+        KcpStream::connect(&config, addr).await.expect("nobody answers, and nobody waits");
     });
 }
 
@@ -63,12 +64,10 @@ fn a_restarted_server_resets_the_stream_at_its_next_datagram() {
         let reborn = KcpListener::bind(stream(), addr).await.unwrap();
         assert_eq!(reborn.local_addr().unwrap(), addr);
 
-        let began = now();
         client.write_all(b"are you the same?").await.unwrap();
         let error = client.read(&mut [0; 9]).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
         assert!(matches!(cause(&error), KcpError::Reset));
-        assert!(began.elapsed() < ms(1500), "{:?}", began.elapsed());
         assert!(reborn.stats().resets_sent >= 1);
         assert_eq!(reborn.stats().accepted, 0, "no ghost");
     });
@@ -84,7 +83,7 @@ fn impatient() -> KcpConfig {
 }
 
 #[test]
-fn a_peer_gone_in_mid_transfer_is_noticed_at_the_dead_link_by_both_sides() {
+fn a_peer_gone_in_mid_transfer_is_noticed_by_both_sides() {
     run(async {
         let listener = KcpListener::bind(impatient(), ANY).await.unwrap();
         let relay = Relay::to(listener.local_addr().unwrap());
@@ -95,7 +94,6 @@ fn a_peer_gone_in_mid_transfer_is_noticed_at_the_dead_link_by_both_sides() {
         server.read_exact(&mut [0; 1 << 16]).await.unwrap();
 
         relay.silence();
-        let began = now();
         let error = loop {
             match client.write_all(&endless).await {
                 Ok(()) => {}
@@ -103,13 +101,11 @@ fn a_peer_gone_in_mid_transfer_is_noticed_at_the_dead_link_by_both_sides() {
             }
         };
         assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
-        assert!((ms(600)..ms(2500)).contains(&began.elapsed()), "{:?}", began.elapsed());
 
         // The server waits for more, idle, and expires.
         let mut rest = Vec::new();
         let error = server.read_to_end(&mut rest).await.unwrap_err();
         assert!(matches!(cause(&error), KcpError::TimedOut));
-        assert!(began.elapsed() < ms(3000), "{:?}", began.elapsed());
     });
 }
 
@@ -121,9 +117,7 @@ fn an_idle_stream_whose_peer_is_gone_expires_and_says_so_to_reader_writer_and_cl
         let mut client = KcpStream::connect(&impatient(), relay.addr).await.unwrap();
         let _server = listener.accept().await.unwrap();
         relay.silence();
-        let began = now();
         assert!(matches!(client.recv(&mut [0; 9]).await, Err(KcpError::TimedOut)));
-        assert!((ms(500)..ms(2500)).contains(&began.elapsed()), "{:?}", began.elapsed());
         assert!(matches!(client.send(b"x").await, Err(KcpError::TimedOut)));
         assert!(matches!(client.close().await, Err(KcpError::TimedOut)));
         assert!(matches!(client.flush().await, Err(KcpError::TimedOut)));

@@ -105,20 +105,22 @@ fn silence_is_a_timeout_at_its_time() {
 }
 
 #[test]
-fn a_lossy_path_loses_pings_and_delays_none() {
+fn a_lossy_path_loses_pings_and_the_others_are_answered() {
     run(async {
         // The listener loses half of its answers.
         let listener = KcpListener::bind(lossy(stream(), 50, 7), ANY).await.unwrap();
         let mut ping = ping_to(listener.local_addr().unwrap()).await;
         let mut answered = 0;
         for _ in 0..24 {
-            match ping.ping(ms(200)).await {
-                Ok(rtt) => {
-                    answered += 1;
-                    assert!(rtt < ms(200));
-                }
-                Err(error) => assert!(matches!(error, KcpError::TimedOut), "{error:?}"),
-            }
+            let answers = || listener.stats().netem.unwrap().0;
+            let lost = answers().lost;
+            // The answer comes, or it is lost: nothing else ends the wait.
+            let given_up = async {
+                until(|| answers().lost > lost).await;
+                None
+            };
+            let pinged = future::or(async { Some(ping.ping(LONG).await) }, given_up).await;
+            answered += u64::from(pinged.transpose().unwrap().is_some());
         }
         let (sent, _) = listener.stats().netem.unwrap();
         assert_eq!((sent.enqueued, sent.delivered), (24, answered));

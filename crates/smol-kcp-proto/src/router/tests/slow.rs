@@ -106,6 +106,19 @@ fn small_writes_wait_for_company_and_large_ones_do_not() {
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].at.since(began), ms(u64::from(config.nodelay.interval)));
     assert_eq!(sent[0].bytes.len(), 24 + 20);
+
+    // Flushed, they leave at once.
+    world.log = Some(Vec::new());
+    world.app(CLIENT, app).to_write = data(10);
+    world.turn();
+    assert_eq!(world.sent(addr(CLIENT), addr(SERVER)).count(), 0);
+    let (began, key) = (world.now, world.app(CLIENT, app).key);
+    world.hosts[CLIENT].router.flush_writes(began, key).unwrap();
+    world.turn();
+    let sent: Vec<_> = world.sent(addr(CLIENT), addr(SERVER)).collect();
+    assert_eq!((sent.len(), sent[0].at, sent[0].bytes.len()), (1, began, 24 + 10));
+
+    world.run(ms(50));
     world.log = Some(Vec::new());
     let began = world.now;
     world.app(CLIENT, app).to_write = data(10_000);
