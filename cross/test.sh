@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # test.sh [--smoke | --lib] TARGET…: smol-kcpd, built for TARGETs and run on emulated processors of theirs, carries a
 # TCP echo; then, without --smoke, the tests: those of the libraries and, without --lib, operations, timers, other
-# implementations, transfers.
+# implementations, transfers, and those of the daemon as routers get it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 smoke=""
 tests=(--lib --test operations --test timers --test interop --test transfer)
+daemon=(--lib --test daemon --test measure --test options)
 case "${1:-}" in
     --smoke) smoke=yes; shift ;;
-    --lib) tests=(--lib); shift ;;
+    --lib) tests=(--lib) daemon=(--lib); shift ;;
 esac
 . cross/env.sh
 
@@ -28,3 +29,10 @@ options=(opt-level=1 debug=false debug-assertions=false overflow-checks=true)
 options+=(package.tokio.opt-level=0 package.regex-syntax.opt-level=0 package.indicatif.opt-level=0)
 cross_cargo test "${options[@]/#/--config=profile.test.}" \
     -p smol-kcp-proto -p smol-kcp -p smol-kcp-interop "${tests[@]}" -- --skip sixty_four
+
+# By itself, so that no other package's features are in it. Its tests start the program, in the emulator too.
+for target in "$@"; do
+    targets=("--target=$target")
+    SMOL_KCP_RUNNER=$out/run-$target cross_cargo test "${options[@]/#/--config=profile.test.}" \
+        -p smol-kcpd --no-default-features "${daemon[@]}"
+done

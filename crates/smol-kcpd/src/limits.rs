@@ -40,10 +40,16 @@ impl Limit {
 
 /// Returns whether an error says that descriptors or memory are used up, of the process or the system:
 /// they come back as soon as others are closed.
+#[cfg_attr(not(unix), allow(unused_variables))]
 pub(super) fn is_exhaustion(error: &std::io::Error) -> bool {
-    // EMFILE and ENFILE have the same numbers on all systems of the Unix kind; so have ENOMEM, and
-    // on Linux ENOBUFS.
-    cfg!(unix) && matches!(error.raw_os_error(), Some(24 | 23 | 12 | 105))
+    #[cfg(unix)]
+    return error.raw_os_error().is_some_and(|error| {
+        use nix::errno::Errno;
+        let error = Errno::from_raw(error);
+        matches!(error, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS)
+    });
+    #[cfg(not(unix))]
+    return false;
 }
 
 #[cfg(test)]
@@ -59,7 +65,7 @@ mod tests {
         assert_eq!(said, [(0, &Some(0)), (60, &Some(59)), (120, &Some(59))]);
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     #[test]
     fn what_comes_back_by_itself_is_told_apart() {
         use nix::errno::Errno;

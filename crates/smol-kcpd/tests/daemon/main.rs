@@ -1,6 +1,8 @@
 //! TCP through tunnels: within this process, where names and networks can be told what to do, and
 //! through the built program.
 
+#[path = "../built/mod.rs"]
+mod built;
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
 mod ends;

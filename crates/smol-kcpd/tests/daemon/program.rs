@@ -4,9 +4,10 @@
 use std::fs;
 use std::process::Command;
 
+use crate::built::program;
 use crate::support::*;
 
-pub use self::process::{program, Daemon, File};
+pub use self::process::{Daemon, File};
 
 mod process {
     //! A process of the program, and files for it.
@@ -20,9 +21,7 @@ mod process {
     use std::thread;
     use std::time::Duration;
 
-    pub fn program() -> Command {
-        Command::new(env!("CARGO_BIN_EXE_smol-kcpd"))
-    }
+    use crate::built::program;
 
     /// A running daemon, with what it says.
     pub struct Daemon {

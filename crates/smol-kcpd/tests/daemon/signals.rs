@@ -175,7 +175,7 @@ fn a_log_that_nobody_reads_stops_nothing() {
         let (at, listen) = (server.address("tunnel").to_string(), free_tcp());
         let args = ["client", "--listen", &listen.to_string(), "--server", &at];
         let ((stdout, mut lines), (stderr, _unread)) = (full(), full());
-        let mut command = crate::program::program();
+        let mut command = crate::built::program();
         command.args(args).args(["--log-level", "debug"]).stdout(stdout).stderr(stderr);
         let mut client = command.spawn().expect("the program starts");
         drop(command); // which holds these outputs too

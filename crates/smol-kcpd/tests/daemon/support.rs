@@ -148,7 +148,10 @@ pub async fn ending(stream: &mut TcpStream) -> io::ErrorKind {
 
 /// How a connection ends that is not wanted; that may be as early as when it is made.
 pub async fn refusal(at: SocketAddr) -> io::ErrorKind {
-    match TcpStream::connect(at).await {
+    // One that waits is told by the system itself. Otherwise SO_ERROR tells, whose numbers qemu-user
+    // leaves as they are on the machine below, where a MIPS has others.
+    let opened = smol::unblock(move || std::net::TcpStream::connect(at)).await;
+    match opened.and_then(TcpStream::try_from) {
         Ok(mut stream) => ending(&mut stream).await,
         Err(error) => error.kind(),
     }

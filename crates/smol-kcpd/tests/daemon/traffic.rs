@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ fn the_target_may_half_close_and_go_on_reading() {
 fn a_slow_reader_slows_its_writer_and_loses_nothing() {
     const ALL: usize = 64 * 1024 * 1024;
     run(|runtime, _| async move {
-        let sent = Arc::new(AtomicU64::new(0));
+        let sent = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&sent);
         let target = tcp_server(move |mut stream| {
             let sent = Arc::clone(&counter);
@@ -112,7 +112,7 @@ fn a_slow_reader_slows_its_writer_and_loses_nothing() {
                 let data = pattern(251 * 256);
                 for _ in 0..ALL / data.len() {
                     stream.write_all(&data).await?;
-                    sent.fetch_add(data.len() as u64, Ordering::Relaxed);
+                    sent.fetch_add(data.len(), Ordering::Relaxed);
                 }
                 Ok(())
             }
@@ -122,12 +122,12 @@ fn a_slow_reader_slows_its_writer_and_loses_nothing() {
         let (_server, _client, at) = tunnel(&runtime, target, kcp);
         let mut tcp = TcpStream::connect(at).await.expect("connecting");
         // It stands still once everything between the two is full.
-        let mut before = u64::MAX;
+        let mut before = usize::MAX;
         while sent.load(Ordering::Relaxed) != before {
             before = sent.load(Ordering::Relaxed);
             smol::Timer::after(Duration::from_millis(500)).await;
         }
-        assert!(before < ALL as u64 / 2, "{before} bytes on their way to nobody");
+        assert!(before < ALL / 2, "{before} bytes on their way to nobody");
         let all = ALL / (251 * 256) * (251 * 256);
         assert_eq!(read_pattern(&mut tcp).await, all as u64);
     });

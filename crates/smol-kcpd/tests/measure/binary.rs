@@ -4,9 +4,8 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::built::program;
 use crate::common::ANY;
-
-const SMOL_KCPD: &str = env!("CARGO_BIN_EXE_smol-kcpd");
 
 /// A server of a tunnel, and its target.
 struct Server {
@@ -20,7 +19,7 @@ impl Server {
         let target = TcpListener::bind(ANY).unwrap();
         target.set_nonblocking(true).unwrap();
         let at = target.local_addr().unwrap().to_string();
-        let mut child = Command::new(SMOL_KCPD)
+        let mut child = program()
             .args(["server", "--listen", ANY, "--target", &at])
             .args(options)
             .stdout(Stdio::piped())
@@ -47,7 +46,7 @@ impl Drop for Server {
 }
 
 fn run(args: &[&str]) -> Output {
-    Command::new(SMOL_KCPD).args(args).output().unwrap()
+    program().args(args).output().unwrap()
 }
 
 #[track_caller]
@@ -104,7 +103,7 @@ fn an_interrupted_measurement_prints_what_there_is() {
     for direction in ["upload", "download"] {
         let server = Server::start(&["--perf", "--profile", "lan"]);
         let addr = server.addr.to_string();
-        let mut perf = Command::new(SMOL_KCPD)
+        let mut perf = program()
             .args(["perf", &addr, "--time", "60s", "--profile", "lan", "--direction", direction])
             .stdout(Stdio::piped())
             .spawn()
@@ -130,7 +129,7 @@ fn an_interrupted_measurement_prints_what_there_is() {
 #[test]
 fn an_interrupted_ping_ends_with_its_summary() {
     let server = Server::start(&[]);
-    let mut ping = Command::new(SMOL_KCPD)
+    let mut ping = program()
         .args(["ping", &server.addr.to_string(), "--count", "0", "--every", "10ms"])
         .stdout(Stdio::piped())
         .spawn()

@@ -1,10 +1,9 @@
 //! `smol-kcpd options`: the whole table, with the defaults that `check` prints.
 
-use std::process::Command;
-
 use smol_kcpd::{Configuration, Opt, Scope, ALIASES, OPTIONS};
 
-use super::json::Json;
+use crate::built::program;
+use crate::json::Json;
 
 const CLIENT: &str = "[a]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\n";
 const SERVER: &str = "[a]\nrole = server\nlisten = [::]:29900\ntarget = 127.0.0.1:22\n";
@@ -13,7 +12,7 @@ const SERVER: &str = "[a]\nrole = server\nlisten = [::]:29900\ntarget = 127.0.0.
 const GIVEN: [&str; 3] = ["listen", "server", "target"];
 
 fn printed(args: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_smol-kcpd")).args(args).output().unwrap();
+    let output = program().args(args).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }

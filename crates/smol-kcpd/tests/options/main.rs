@@ -1,5 +1,7 @@
 //! The table of options, as `smol-kcpd options` prints it and as the documents and the UCI example use it.
 
+#[path = "../built/mod.rs"]
+mod built;
 mod documents;
 mod json;
 mod list;
