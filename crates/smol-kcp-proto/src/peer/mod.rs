@@ -18,8 +18,8 @@ pub(crate) type PeerKey = usize;
 #[derive(Debug)]
 pub(crate) struct Peer {
     addr: SocketAddr,
-    /// Its conversations.
-    sessions: Vec<Key>,
+    /// Its conversations, under the same number: a map, as a peer may have thousands that end one by one.
+    sessions: BTreeMap<u64, Key>,
     /// When it was last heard, in whichever conversation.
     pub(crate) heard_at: Time,
     /// When it was last asked for a sign of life.
@@ -41,14 +41,14 @@ impl Peers {
         let peers = &mut self.peers;
         let fresh = || Peer {
             addr,
-            sessions: Vec::new(),
+            sessions: BTreeMap::new(),
             heard_at: now,
             asked_at: now,
             all_asked_at: None,
         };
         let key = *self.by_addr.entry(addr).or_insert_with(|| peers.insert(fresh()));
         if let Some(peer) = peers.get_mut(key) {
-            peer.sessions.push(session);
+            peer.sessions.insert(session as u64, session);
         }
         key
     }
@@ -56,7 +56,7 @@ impl Peers {
     /// Ends what [`join`](Peers::join) began. With its last conversation a peer is forgotten.
     pub(crate) fn leave(&mut self, key: PeerKey, session: Key) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.sessions.retain(|&other| other != session);
+        peer.sessions.remove(&(session as u64));
         if peer.sessions.is_empty() {
             self.by_addr.remove(&peer.addr);
             self.peers.remove(key);
@@ -74,9 +74,9 @@ impl Peers {
     }
 
     /// Lists the conversations with the peer at `addr`.
-    pub(crate) fn sessions(&self, addr: SocketAddr) -> &[Key] {
+    pub(crate) fn sessions(&self, addr: SocketAddr) -> impl Iterator<Item = Key> + '_ {
         let peer = self.by_addr.get(&addr).and_then(|&key| self.peers.get(key));
-        peer.map_or(&[], |peer| &peer.sessions)
+        peer.into_iter().flat_map(|peer| peer.sessions.values().copied())
     }
 }
 
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(peers.join(Time::from_millis(9), addr(1), 20), first);
         let other = peers.join(Time::ZERO, addr(2), 30);
         assert_ne!(first, other);
-        let known = |peers: &Peers, port| peers.sessions(addr(port)).to_vec();
+        let known = |peers: &Peers, port| peers.sessions(addr(port)).collect::<Vec<_>>();
         assert_eq!((known(&peers, 1), known(&peers, 2)), (vec![10, 20], vec![30]));
         peers.leave(first, 10);
         peers.leave(first, 10);

@@ -94,7 +94,7 @@ impl Router {
 
     /// Where one session of a peer has gone, the others have gone too: they are asked at once.
     fn ask_others(&mut self, now: Time, old: SocketAddr, to: Path) {
-        let others = self.peers.sessions(old).to_vec();
+        let others: Vec<Key> = self.peers.sessions(old).collect();
         for key in others {
             let token = self.random.nonzero();
             self.with_session(now, key, |session| {

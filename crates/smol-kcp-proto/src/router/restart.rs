@@ -72,8 +72,8 @@ impl Router {
             (Before::Waiting, Some(KcpError::Reset)) => false,
             _ => return,
         };
-        let others = self.peers.sessions(peer).iter().filter(|&&other| other != key);
-        let others = others.filter_map(|&other| Some((other, self.session(other).ok()?)));
+        let others = self.peers.sessions(peer).filter(|&other| other != key);
+        let others = others.filter_map(|other| Some((other, self.session(other).ok()?)));
         let mut others: Vec<(Time, Key)> = others
             .filter(|(_, session)| session.is_confirmed() && !session.is_connecting())
             .map(|(other, session)| (session.last_heard(), other))

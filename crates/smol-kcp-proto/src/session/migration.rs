@@ -99,7 +99,7 @@ impl Session {
     /// knows?
     fn continues(&self, now: Time, datagram: &View<'_>) -> bool {
         let mut shows = false;
-        for header in &mut datagram.headers() {
+        for header in datagram.headers() {
             let header = &header;
             // What begins a conversation, everybody can say.
             let opening = header.cmd == CMD_WASK && header.frg == CODE_HELLO

@@ -108,7 +108,7 @@ impl Session {
     /// Acts on the control segments; `false` where they prove nothing about the peer.
     fn handle_controls(&mut self, now: Time, datagram: &View<'_>) -> bool {
         let mut genuine = false;
-        for header in &mut datagram.headers() {
+        for header in datagram.headers() {
             genuine |= self.handle_control(now, &header);
             let asks = header.cmd == CMD_PUSH && header.sn == before(self.sn_base);
             if self.third.is_some() && header.frg != CODE_HELLO && !asks {

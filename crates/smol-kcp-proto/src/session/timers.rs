@@ -120,8 +120,6 @@ impl Session {
         if log::log_enabled!(log::Level::Trace) {
             self.trace_due(now);
         }
-        // In the order in which they speak: who never answered, who fell silent, who acknowledges
-        // nothing.
         if is_due(self.connect_deadline()) || is_due(self.expire_at()) || is_due(self.dead_at()) {
             return self.fail(KcpError::TimedOut);
         }

@@ -170,7 +170,7 @@ impl Again {
 impl Again {
     /// Every copy will leave, and they are counted.
     #[track_caller]
-    pub(super) fn assert_sound(&self, flight: &mut Flight) {
+    pub(super) fn assert_invariants(&self, flight: &mut Flight) {
         let mut bytes = 0;
         for (sn, slot) in flight.copies() {
             assert!(

@@ -43,7 +43,7 @@ impl KcpEngine {
         assert_eq!(inner("snd_queue.len"), self.unsent() as u64);
         assert_eq!(inner("rcv_nxt"), low(self.seen.rcv_nxt(), self.rx_base));
         assert_eq!(inner("rcv_queue.len"), u64::from(self.seen.queued()));
-        self.again.assert_sound(&mut self.flight);
+        self.again.assert_invariants(&mut self.flight);
         assert!(inner("acklist.len") == 0 || self.acks_due > 0);
         assert_eq!(self.seen.message().is_some(), self.inner.peeksize().is_ok());
         if inner("ts_flush") > u64::from(self.clock) {

@@ -9,9 +9,8 @@ impl RingEngine {
     pub(super) fn probe(&mut self) {
         self.watch_window();
         if self.probe_at.is_some_and(|at| at <= self.now) {
-            // A probe has no number, so that its loss shows only by the next one: intervals that
-            // grow by half (RFC 9293, 3.8.6.1, wants them to grow) instead of ikcp.c's fixed 7 s at
-            // first.
+            // A probe has no number, so that its loss shows only by the next one. Intervals grow by half,
+            // as in ikcp.c (RFC 9293, 3.8.6.1, wants them to grow), but do not begin with its 7 s.
             let wask = self.header(self.now, CMD_WASK, CODE_PLAIN);
             self.out.header(&wask);
             self.probe_wait = (self.probe_wait * 3 / 2).min(PROBE_LONGEST);

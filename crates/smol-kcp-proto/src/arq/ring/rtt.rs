@@ -50,9 +50,8 @@ impl Rtt {
     pub(super) fn seed(&mut self, rtt: u32, is_certain: bool) {
         if self.srtt == 0 {
             self.known = is_certain;
-            // A second of variation as good as the round trip itself: RFC 6298 (2.2) takes half of
-            // it four times, which is three round trips, and the first answer has shown that the
-            // path is there.
+            // The round trip, and once more for its variation. RFC 6298 (2.2) takes half of it four
+            // times, three round trips in all; the first answer has shown that the path is there.
             self.rto = rtt.saturating_mul(2).max(self.interval).max(self.min_rto).min(RTO_MAX);
         }
     }
