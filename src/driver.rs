@@ -92,7 +92,14 @@ pub struct Driver {
 
 impl Driver {
     pub(super) fn new(shared: Arc<Shared>, transport: Box<dyn Transport>, trunk: Trunk) -> Driver {
-        shared.lock().counters.buffers = transport.socket_buffers();
+        let mut state = shared.lock();
+        state.counters.buffers = transport.socket_buffers();
+        // Whoever asks before the first turn learns that there is such a network.
+        #[cfg(feature = "netem")]
+        {
+            state.counters.netem = trunk.netem_stats();
+        }
+        drop(state);
         Driver {
             shared,
             transport,

@@ -237,3 +237,12 @@ fn what_is_behind_a_failed_datagram_leaves_all_the_same() {
     poll(&mut driver);
     assert_eq!((*sent.lock().unwrap(), driver.transmits.len()), (3, 0));
 }
+
+#[cfg(feature = "netem")]
+#[test]
+fn counters_of_a_bad_network_are_there_before_the_first_turn() {
+    let config = KcpConfig::default().with_netem(Some(crate::NetemConfig::default()));
+    let (transport, _other) = MemoryTransport::pair();
+    let (endpoint, _driver) = KcpEndpoint::with_driver(config, transport).unwrap();
+    assert_eq!(endpoint.stats().netem, Some(Default::default()));
+}
