@@ -1,7 +1,8 @@
-//! Conversations with what others wrote: tokio_kcp and ikcp.c over real sockets, and the recorded
-//! words of kcptun.
+//! Conversations with what others wrote: tokio_kcp and ikcp.c over real sockets, ikcp.c and
+//! the engines in virtual time, and the recorded words of kcptun.
 
 mod codes;
+mod engine;
 mod ikcp;
 mod ikcp_peer;
 mod ping;

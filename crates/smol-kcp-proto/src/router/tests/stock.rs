@@ -1,19 +1,35 @@
-//! A peer that is ikcp.c and knows nothing of our codes.
+//! A stock peer, which knows nothing of our codes: the bare `kcp` crate, as tokio_kcp has it inside.
+//!
+//! ikcp.c itself needs a C compiler: the package `smol-kcp-interop` talks to it.
 
-use std::cell::RefCell;
+use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::mpsc;
 
-use kcp_io::core::Kcp;
+use kcp::Kcp;
 
 use crate::config::KcpConfig;
 use crate::path::Path;
 use crate::time::Time;
 
-/// ikcp.c, ticked every 10 ms while it is wanted to be.
+/// What a `Kcp` writes its datagrams to; it never gives it back.
+struct Sink(mpsc::Sender<Vec<u8>>);
+
+impl Write for Sink {
+    fn write(&mut self, datagram: &[u8]) -> io::Result<usize> {
+        self.0.send(datagram.to_vec()).expect("a stock peer reads what it emits");
+        Ok(datagram.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A `Kcp`, ticked every 10 ms while it is wanted to be.
 pub(super) struct Stock {
-    kcp: Kcp,
-    out: Rc<RefCell<Vec<Vec<u8>>>>,
+    kcp: Kcp<Sink>,
+    out: mpsc::Receiver<Vec<u8>>,
     peer: SocketAddr,
     next: Option<Time>,
     pub read: Vec<u8>,
@@ -28,18 +44,12 @@ impl std::fmt::Debug for Stock {
 
 impl Stock {
     pub(super) fn new(config: &KcpConfig, conv: u32, peer: SocketAddr) -> Stock {
-        let out = Rc::new(RefCell::new(Vec::new()));
-        let sink = Rc::clone(&out);
-        let mut kcp = Kcp::new(conv, move |datagram: &[u8]| {
-            sink.borrow_mut().push(datagram.to_vec());
-            Ok(datagram.len())
-        })
-        .unwrap();
+        let (sink, out) = mpsc::channel();
+        let mut kcp = Kcp::new_stream(conv, Sink(sink));
         kcp.set_nodelay(true, 10, 2, true);
-        kcp.set_mtu(config.mtu as u32).unwrap();
-        kcp.set_wndsize(u32::from(config.wnd_size.0), u32::from(config.wnd_size.1));
-        kcp.set_stream_mode(true);
-        kcp.update(0);
+        kcp.set_mtu(config.mtu).unwrap();
+        kcp.set_wndsize(config.wnd_size.0, config.wnd_size.1);
+        kcp.update(0).unwrap();
         Stock { kcp, out, peer, next: Some(Time::ZERO), read: Vec::new(), echoes: false }
     }
 
@@ -59,7 +69,7 @@ impl Stock {
             return;
         }
         assert_eq!(from, self.peer);
-        self.kcp.update(now.as_millis() as u32);
+        self.kcp.update(now.as_millis() as u32).unwrap();
         let _ = self.kcp.input(datagram);
         let mut buf = vec![0; 256 * 1024];
         while let Ok(n) = self.kcp.recv(&mut buf) {
@@ -73,7 +83,7 @@ impl Stock {
     pub(super) fn update(&mut self, now: Time) {
         if let Some(next) = self.next {
             if now >= next {
-                self.kcp.update(now.as_millis() as u32);
+                self.kcp.update(now.as_millis() as u32).unwrap();
                 self.next = Some(Time::from_millis(now.as_millis() / 10 * 10 + 10));
             }
         }
@@ -84,7 +94,7 @@ impl Stock {
     }
 
     pub(super) fn transmit(&mut self, out: &mut dyn FnMut(Path, &[u8])) {
-        for datagram in self.out.borrow_mut().drain(..) {
+        for datagram in self.out.try_iter() {
             out(self.peer.into(), &datagram);
         }
     }

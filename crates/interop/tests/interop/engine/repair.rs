@@ -2,12 +2,14 @@
 //! test:
 //!
 //! ```text
-//! cargo test --release --lib measure_repair -- --ignored --nocapture
+//! cargo test --release -p smol-kcp-interop measure_repair -- --ignored --nocapture
 //! ```
 //!
 //! `WHO=ring` measures one of them only, and `QUICK=1` only 40 ms and a gigabit.
 
-use super::interop::Reference;
+use std::time::Duration;
+
+use super::ikcp::Reference;
 use super::*;
 
 const WINDOW: u16 = 1024;
@@ -23,13 +25,7 @@ enum Who {
 }
 
 fn all() -> Vec<Who> {
-    vec![
-        Who::Engine("ring", ring),
-        #[cfg(feature = "kcp")]
-        Who::Engine("kcp", kcp),
-        Who::Ticked,
-        Who::Eager,
-    ]
+    vec![Who::Engine("ring", ring), Who::Engine("kcp", kcp), Who::Ticked, Who::Eager]
 }
 
 impl Who {
@@ -44,7 +40,7 @@ impl Who {
     fn station(self, config: &KcpConfig) -> Box<dyn Station> {
         let eager = matches!(self, Who::Eager);
         match self {
-            Who::Engine(_, make) => Box::new(Ours::unverified(make(setup(config)).unwrap())),
+            Who::Engine(_, make) => Box::new(Ours::new(make(setup(config)).unwrap())),
             Who::Ticked | Who::Eager => {
                 let most_waiting = 2 * usize::from(WINDOW);
                 let mut reference = Reference::new(config);

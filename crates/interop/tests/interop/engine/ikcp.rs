@@ -1,6 +1,7 @@
 //! The reference implementation, ikcp.c, at the other end.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -85,9 +86,9 @@ impl Station for Reference {
     }
 }
 
-/// Ours at `place`, the reference at the other end; numbers begin at 0, as ikcp.c has it.
+/// Ours at `place`, the reference at the other end.
 fn sim(make: Make, config: &KcpConfig, place: usize) -> Sim {
-    let ours = make(ArqParams { sn_base: 0, ..setup(config) }).unwrap();
+    let ours = make(setup(config)).unwrap();
     let ours: Box<dyn Station> = Box::new(Ours::new(ours));
     let reference: Box<dyn Station> = Box::new(Reference::new(config));
     Sim::new(if place == 0 { [ours, reference] } else { [reference, ours] })
@@ -214,7 +215,7 @@ impl Listener {
 fn the_congestion_window_goes_the_way_of_ikcp() {
     let nodelay = KcpNoDelayConfig { nc: false, ..fast().nodelay };
     let config = KcpConfig { nodelay, wnd_size: (400, 400), send_budget: 1 << 20, ..fast() };
-    let ours = ring(ArqParams { sn_base: 0, ts_base: 0, ..setup(&config) }).unwrap();
+    let ours = ring(ArqParams { ts_base: 0, ..setup(&config) }).unwrap();
     let mut reference = Reference::new(&config);
     reference.eager = true;
     reference.most_waiting = 1000;
