@@ -3,8 +3,8 @@
 use std::mem;
 
 use super::knobs::INNER_CONV;
+use super::recv::Position;
 use super::renew::LIMIT;
-use super::seen::Place;
 use super::{KcpEngine, ALIAS};
 use crate::arq::knobs::{PAST, RTT_MAX};
 use crate::arq::{Received, Rejection};
@@ -21,53 +21,53 @@ impl KcpEngine {
         if datagram.conv() != self.conv {
             return Err(Rejection::Malformed);
         }
-        if diff(datagram.newest().0, self.flight.next()) > 0 {
+        if diff(datagram.newest().0, self.send_window.next()) > 0 {
             return Err(Rejection::Una);
         }
 
         self.tick(now);
-        let unacked = self.flight.unacked();
-        let una_before = self.flight.una();
+        let unacked = self.send_window.unacked();
+        let una_before = self.send_window.una();
         let mut una = una_before;
         let (was_measured, youngest) = (self.rtt.is_measured(), self.rtt.youngest());
         let mut soonest = u32::MAX;
-        let mut handled = Received::default();
+        let mut received = Received::default();
         let mut scratch = mem::take(&mut self.scratch);
         scratch.clear();
         for segment in datagram.segments() {
             // ACKs are judged by what was in flight before the datagram: the `una` beside them
             // often covers their segment already, and they measure the round trip all the same.
-            let (header, payload) = self.admit(&segment, &mut handled, &mut soonest);
+            let (header, payload) = self.admit(&segment, &mut received, &mut soonest);
             if diff(header.una, una) > 0 {
                 una = header.una;
             }
             self.append(&mut scratch, header, payload);
         }
         if soonest < youngest {
-            self.overtake_nothing(&mut scratch);
-        } else if handled.proven {
-            self.again.allow();
+            self.suppress_fastack(&mut scratch);
+        } else if received.proven {
+            self.retransmitter.allow();
         }
         let taken = self.inner.input(&scratch);
         debug_assert!(taken.is_ok(), "checked and translated");
         self.scratch = scratch;
 
-        self.flight.settle(una);
-        if self.flight.una() != una_before {
+        self.send_window.advance_una(una);
+        if self.send_window.una() != una_before {
             self.congestion.advanced(self.inner.rmt_wnd());
         }
-        self.stirred = true;
-        handled.progress = self.flight.unacked() < unacked;
-        self.suspected |= handled.proven && self.knobs.resend > 0 && !self.flight.is_empty();
-        self.again.tidy(&mut self.flight);
-        if !was_measured && self.rtt.is_measured() && self.again.waits() {
+        self.may_send = true;
+        received.progress = self.send_window.unacked() < unacked;
+        self.suspected |= received.proven && self.knobs.resend > 0 && !self.send_window.is_empty();
+        self.retransmitter.tidy(&mut self.send_window);
+        if !was_measured && self.rtt.is_measured() && self.retransmitter.waits() {
             self.restart(now);
         }
         self.renew();
         let unread = self.unread.len();
         self.fill();
-        handled.readable = self.unread.len() > unread;
-        Ok(handled)
+        received.readable = self.unread.len() > unread;
+        Ok(received)
     }
 
     /// What the inner engine shall see of a segment: its header as on the wire but for what is
@@ -76,7 +76,7 @@ impl KcpEngine {
     fn admit<'a>(
         &mut self,
         segment: &Segment<'a>,
-        handled: &mut Received,
+        received: &mut Received,
         soonest: &mut u32,
     ) -> (Header, &'a [u8]) {
         let Segment { mut header, payload } = *segment;
@@ -89,8 +89,8 @@ impl KcpEngine {
         }
         let announcement = Header { cmd: CMD_WINS, frg: 0, sn: 0, ts: 0, len: 0, ..header };
         match header.cmd {
-            CMD_ACK if self.flight.ack(header.sn, header.ts) => {
-                handled.proven = true;
+            CMD_ACK if self.send_window.on_ack(header.sn, header.ts) => {
+                received.proven = true;
                 let rtt = self.measure(header.ts);
                 *soonest = rtt.min(*soonest);
                 let sn = header.sn.wrapping_sub(self.tx_base);
@@ -102,19 +102,20 @@ impl KcpEngine {
             }
             CMD_PUSH => {
                 self.counters.segments_received += 1;
-                let place = self.seen.place(header.sn);
+                let place = self.recv_window.position(header.sn);
                 let sn = header.sn.wrapping_sub(self.rx_base);
-                if place == Place::Duplicate {
+                if place == Position::Duplicate {
                     self.counters.duplicates += 1;
                     if self.acks_due >= 2 * u32::from(self.knobs.rcv_wnd) {
                         // Two windows of ACKs wait already: the peer repeats itself.
                         return (announcement, &[]);
                     }
                     self.acks_due += 1;
-                    handled.pushed = true;
+                    received.pushed = true;
                     return (Header { sn: sn.wrapping_sub(ALIAS), len: 0, ..header }, &[]);
                 }
-                if place == Place::Outside || header.frg > FRG_MAX || !self.is_welcome(header.sn) {
+                if place == Position::Outside || header.frg > FRG_MAX || !self.is_welcome(header.sn)
+                {
                     self.counters.rejected_window += 1;
                     return (announcement, &[]);
                 }
@@ -122,10 +123,10 @@ impl KcpEngine {
                     self.counters.rejected_budget += 1;
                     return (announcement, &[]);
                 }
-                self.seen.insert(header.sn, header.frg);
-                self.held += payload.len();
+                self.recv_window.insert(header.sn, header.frg);
+                self.bytes_held += payload.len();
                 self.acks_due += 1;
-                handled.pushed = true;
+                received.pushed = true;
                 (Header { sn, ..header }, payload)
             }
             // Plain probes are answered, and codes understood, by the session.
@@ -143,8 +144,8 @@ impl KcpEngine {
 
     /// Makes the inner engine count no segment as overtaken by the datagram in `scratch`: it compares with the
     /// highest number that is acknowledged, and this one was never sent, in the future.
-    fn overtake_nothing(&self, scratch: &mut Vec<u8>) {
-        let una = self.flight.una().wrapping_sub(self.tx_base);
+    fn suppress_fastack(&self, scratch: &mut Vec<u8>) {
+        let una = self.send_window.una().wrapping_sub(self.tx_base);
         let (sn, ts, wnd) = (LIMIT, self.clock + 1, self.inner.rmt_wnd());
         let ahead =
             Header { conv: INNER_CONV, cmd: CMD_ACK, sn, ts, una, wnd, ..Header::default() };
@@ -158,34 +159,35 @@ impl KcpEngine {
     fn is_welcome(&self, sn: u32) -> bool {
         let highest = self.highest_sn();
         let refusing = highest >= self.force_at() && self.unacked() == 0;
-        highest < LIMIT && (!refusing || self.seen.completes(sn))
+        highest < LIMIT && (!refusing || self.recv_window.completes(sn))
     }
 
     /// Is there room for `len` bytes more? The bound is the receive budget and a window of our own
     /// segments, which a peer with the same MTU cannot fill with more than its reader's backlog. One
     /// with larger segments could fill it with what lies ahead of a gap; so the next segment is
     /// still taken up to twice the bound, as long as there is nothing to read that would make room.
-    fn has_room(&self, place: Place, len: usize) -> bool {
-        let held = self.held.saturating_add(len);
+    fn has_room(&self, place: Position, len: usize) -> bool {
+        let held = self.bytes_held.saturating_add(len);
         let bound = self.knobs.recv_bytes;
-        let stuck = place == Place::Next && !self.seen.has_message();
+        let stuck = place == Position::Next && !self.recv_window.has_message();
         held <= bound || (stuck && held <= self.knobs.stuck_bytes())
     }
 
     fn append(&self, scratch: &mut Vec<u8>, header: Header, payload: &[u8]) {
         // However old, an `una` says no more than that nothing new was received.
-        let news = diff(header.una, self.flight.una()).max(0) as u32;
-        let una = self.flight.una().wrapping_sub(self.tx_base).wrapping_add(news);
+        let news = diff(header.una, self.send_window.una()).max(0) as u32;
+        let una = self.send_window.una().wrapping_sub(self.tx_base).wrapping_add(news);
         let inside = Header { conv: INNER_CONV, una, ..header };
         scratch.extend_from_slice(&inside.encode());
         scratch.extend_from_slice(payload);
     }
 
     pub(crate) fn plausible(&self, header: &Header) -> bool {
-        let heard = diff(header.una, self.flight.next()) <= 0
-            && diff(header.una, self.flight.una()) >= -PAST;
+        let heard = diff(header.una, self.send_window.next()) <= 0
+            && diff(header.una, self.send_window.una()) >= -PAST;
         let expected = header.cmd != CMD_PUSH
-            || diff(header.sn, self.seen.rcv_nxt()).unsigned_abs() < u32::from(self.knobs.rcv_wnd);
+            || diff(header.sn, self.recv_window.rcv_nxt()).unsigned_abs()
+                < u32::from(self.knobs.rcv_wnd);
         heard && expected
     }
 }

@@ -7,12 +7,12 @@
 //! - **Numbers and clock.** Inside, both begin at 0; on the wire they are shifted. When they have
 //!   grown large the clock is set back and the engine replaced by a fresh one, in a moment when
 //!   nothing is in flight or held: the wire shows nothing of it ([`renew`]).
-//! - **What comes in** is checked against what was sent ([`flight`]) and received ([`seen`]); a
+//! - **What comes in** is checked against what was sent ([`send`]) and received ([`recv`]); a
 //!   segment that may not count is turned into a window announcement, so that its `una` and `wnd`
 //!   still do ([`input`]).
 //! - **What goes out** lands in a [`sink`] that cannot fail, and teaches the wall what is in flight.
 //! - **What is sent again** too soon, too often or in too large a number does not leave; the wall keeps a copy
-//!   and sends that when it is time ([`again`]). So one ACK, a path of seconds and a silence of the peer cost
+//!   and sends that when it is time ([`retransmit`]). So one ACK, a path of seconds and a silence of the peer cost
 //!   what they cost our own engine.
 //! - **What is measured** inside is computed a second time outside ([`mirror`]).
 //! - **Work.** Everything here costs O(1) per segment, O(log window) for a copy, except reading off the next
@@ -26,14 +26,14 @@
 //! 1.1 s). A restart closes the congestion window, where one is obeyed, as a timeout does, and until they
 //! are acknowledged takes what is in flight a second time of memory. What was sent again in vain is not counted.
 
-mod again;
-mod flight;
 mod input;
 mod knobs;
 mod mirror;
 mod output;
+mod recv;
 mod renew;
-mod seen;
+mod retransmit;
+mod send;
 mod sink;
 #[cfg(test)]
 mod tests;
@@ -42,11 +42,11 @@ use std::time::Duration;
 
 use ::kcp::Kcp;
 
-use self::again::Again;
-use self::flight::Flight;
 use self::mirror::{Congestion, Rtt};
+use self::recv::RecvWindow;
 use self::renew::{LIMIT, RENEW_AT};
-use self::seen::Seen;
+use self::retransmit::Retransmitter;
+use self::send::SendWindow;
 use self::sink::Sink;
 use super::knobs::{Knobs, PROBE_FIRST};
 use super::read_buffer::ReadBuffer;
@@ -83,9 +83,9 @@ pub(crate) struct KcpEngine {
     ts_base: u32,
     /// The inner clock.
     clock: u32,
-    flight: Flight,
-    again: Again,
-    seen: Seen,
+    send_window: SendWindow,
+    retransmitter: Retransmitter,
+    recv_window: RecvWindow,
     rtt: Rtt,
     congestion: Congestion,
     /// Bytes in the last segment that waits to be sent, if any does.
@@ -94,7 +94,7 @@ pub(crate) struct KcpEngine {
     unread: ReadBuffer,
     discards: bool,
     /// Bytes received that the inner engine holds.
-    held: usize,
+    bytes_held: usize,
     /// The newest `una` of the peer.
     peer_una: u32,
     /// When a closed window is probed next, and how long after that the next time.
@@ -105,7 +105,7 @@ pub(crate) struct KcpEngine {
     acks_due: u32,
     reopened: bool,
     suspected: bool,
-    stirred: bool,
+    may_send: bool,
     /// Where incoming datagrams are rewritten.
     scratch: Vec<u8>,
     renew_at: u32,
@@ -125,22 +125,22 @@ impl KcpEngine {
             epoch: setup.now.as_millis() as i64,
             ts_base: setup.ts_base,
             clock: 0,
-            flight: Flight::new(setup.sn_base),
-            seen: Seen::new(setup.sn_base, knobs.rcv_wnd),
+            send_window: SendWindow::new(setup.sn_base),
+            recv_window: RecvWindow::new(setup.sn_base, knobs.rcv_wnd),
             rtt: Rtt::new(knobs.min_rto, knobs.interval),
             congestion: Congestion::new(knobs.mss, knobs.resend, knobs.snd_wnd, knobs.nc),
             tail: 0,
             unread: ReadBuffer::default(),
             discards: false,
-            held: 0,
+            bytes_held: 0,
             peer_una: setup.sn_base,
             probe_at: None,
             probe_wait: PROBE_FIRST,
-            again: Again::default(),
+            retransmitter: Retransmitter::default(),
             acks_due: 0,
             reopened: false,
             suspected: false,
-            stirred: false,
+            may_send: false,
             scratch: Vec::new(),
             renew_at: RENEW_AT,
             counters: EngineStats::default(),
@@ -160,7 +160,7 @@ impl KcpEngine {
         if buf.is_empty() || self.is_draining() {
             return Ok(0);
         }
-        self.stirred = true;
+        self.may_send = true;
         if self.knobs.stream {
             return Ok(self.write_stream(buf));
         }
@@ -226,10 +226,10 @@ impl KcpEngine {
     pub(super) fn memory(&self) -> usize {
         size_of::<KcpEngine>()
             + self.unacked() * (self.knobs.mss + SEGMENT)
-            + self.held
+            + self.bytes_held
             + self.unread.capacity()
-            + self.flight.copied()
-            + self.seen.len() * SEGMENT
+            + self.send_window.copied()
+            + self.recv_window.len() * SEGMENT
             + self.scratch.capacity()
     }
 
@@ -237,13 +237,13 @@ impl KcpEngine {
     /// configured and has no room for it. The inner engine may take more than that: what finds no room is
     /// dropped before it gets there, and the peer repeats it.
     fn free(&self) -> u16 {
-        let free = self.seen.free();
+        let free = self.recv_window.free();
         if !self.knobs.is_narrow() {
             return free;
         }
-        let room = self.knobs.recv_bytes.saturating_sub(self.held) / self.knobs.mss;
+        let room = self.knobs.recv_bytes.saturating_sub(self.bytes_held) / self.knobs.mss;
         // Nothing could be read, and nothing would make room, without the next one.
-        let next = u16::from(!self.seen.has_message());
+        let next = u16::from(!self.recv_window.has_message());
         free.min(u16::try_from(room).unwrap_or(u16::MAX).max(next))
     }
 
@@ -258,7 +258,7 @@ impl KcpEngine {
 
     /// Moves the next message; `None`: there is none.
     fn take_message(&mut self) -> Option<()> {
-        let count = self.seen.message()?;
+        let count = self.recv_window.message()?;
         let len = self.inner.peeksize().ok()?;
         let inner = &mut self.inner;
         let taken = self.unread.extend(|into| {
@@ -276,8 +276,8 @@ impl KcpEngine {
             self.unread.end_message(len);
         }
         let closed = self.free() == 0;
-        self.reopened |= self.seen.read(count);
-        self.held = self.held.saturating_sub(len);
+        self.reopened |= self.recv_window.read(count);
+        self.bytes_held = self.bytes_held.saturating_sub(len);
         self.reopened |= closed && self.free() > 0;
         self.renew();
         Some(())
@@ -311,25 +311,25 @@ impl KcpEngine {
     }
 
     pub(super) fn needs_flush(&self) -> bool {
-        let more = self.stirred && self.is_admitted();
+        let more = self.may_send && self.is_admitted();
         self.acks_due > 0 || self.reopened || self.suspected || more
     }
 
     /// Would the windows let something go that was never sent?
     fn is_admitted(&self) -> bool {
         let limit = u32::from(self.congestion.limit(self.inner.rmt_wnd()));
-        self.unsent() > 0 && self.flight.span() < limit
+        self.unsent() > 0 && self.send_window.span() < limit
     }
 
     pub(super) fn poll_timeout(&self, _now: Time) -> Option<Time> {
-        if let Some(due) = self.flight.due() {
+        if let Some(due) = self.send_window.due() {
             let due = due.wrapping_sub(self.ts_base);
             // A clock that stands would never get there, and whoever waits would spin.
             let at = Time::from_millis(self.epoch.saturating_add(i64::from(due)).max(0) as u64);
-            return earliest((self.clock < LIMIT).then_some(at), self.again.due());
+            return earliest((self.clock < LIMIT).then_some(at), self.retransmitter.due());
         }
-        if self.flight.unacked() > 0 {
-            return self.again.due();
+        if self.send_window.unacked() > 0 {
+            return self.retransmitter.due();
         }
         self.probe_at.filter(|_| self.unsent() > 0)
     }
@@ -343,7 +343,7 @@ impl KcpEngine {
             wnd: self.free(),
             ts: self.ts_base.wrapping_add(age),
             sn: 0,
-            una: self.seen.rcv_nxt(),
+            una: self.recv_window.rcv_nxt(),
             len: 0,
         }
     }
@@ -353,15 +353,15 @@ impl KcpEngine {
     }
 
     pub(super) fn unsent(&self) -> usize {
-        self.inner.wait_snd().saturating_sub(self.flight.unacked())
+        self.inner.wait_snd().saturating_sub(self.send_window.unacked())
     }
 
     pub(super) fn snd_nxt(&self) -> u32 {
-        self.flight.next()
+        self.send_window.next()
     }
 
     pub(super) fn rcv_nxt(&self) -> u32 {
-        self.seen.contiguous()
+        self.recv_window.next_missing()
     }
 
     /// The retransmission timeout, in milliseconds.
@@ -370,11 +370,11 @@ impl KcpEngine {
     }
 
     pub(super) fn in_flight(&self, sn: u32, ts: u32) -> bool {
-        self.flight.holds(sn, ts)
+        self.send_window.holds(sn, ts)
     }
 
     pub(super) fn worst_transmits(&self) -> u32 {
-        self.flight.worst_transmits()
+        self.send_window.worst_transmits()
     }
 
     pub(super) fn stats(&self) -> EngineStats {
@@ -389,8 +389,8 @@ impl KcpEngine {
                 false => u32::from(self.congestion.cwnd),
             },
             peer_window: u32::from(self.inner.rmt_wnd()),
-            bytes_acked: self.flight.acked_bytes(),
-            in_flight: self.flight.unacked(),
+            bytes_acked: self.send_window.acked_bytes(),
+            in_flight: self.send_window.unacked(),
             send_queue: self.unsent(),
             ..self.counters
         }

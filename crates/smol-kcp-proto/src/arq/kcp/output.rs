@@ -1,7 +1,7 @@
 //! What goes out: flushed, translated, and learnt from.
 
-use super::again::Moment;
-use super::flight::Sent;
+use super::retransmit::Moment;
+use super::send::Sent;
 use super::{KcpEngine, ALIAS};
 use crate::arq::knobs::{PROBE_FIRST, PROBE_LONGEST};
 use crate::time::Time;
@@ -34,16 +34,16 @@ impl KcpEngine {
         self.acks_due = 0;
         self.reopened = false;
         self.suspected = false;
-        self.stirred = false;
+        self.may_send = false;
     }
 
     /// Translates what the inner engine has just emitted in one flush, and learns from it.
     pub(super) fn collect(&mut self) {
         let (narrow, free) = (self.knobs.is_narrow(), self.free());
-        let KcpEngine { flight, rtt, again, counters, .. } = self;
+        let KcpEngine { send_window, rtt, retransmitter, counters, .. } = self;
         let clock = self.epoch.saturating_add(i64::from(self.clock)).max(0) as u64;
         let now = Moment { clock, ts: self.clock.wrapping_add(self.ts_base) };
-        let rcv_nxt = self.seen.rcv_nxt().wrapping_sub(self.rx_base);
+        let rcv_nxt = self.recv_window.rcv_nxt().wrapping_sub(self.rx_base);
         let (mut fast, mut timeout) = (false, false);
         self.sink.lock().translate(|header, payload| {
             header.conv = self.conv;
@@ -55,18 +55,19 @@ impl KcpEngine {
                 CMD_PUSH => {
                     header.sn = header.sn.wrapping_add(self.tx_base);
                     header.ts = header.ts.wrapping_add(self.ts_base);
-                    let why = flight.sent(header.sn, header.ts, rtt.rto, self.knobs.nodelay);
+                    let why =
+                        send_window.on_emitted(header.sn, header.ts, rtt.rto, self.knobs.nodelay);
                     timeout |= why == Sent::Timeout;
                     fast |= why == Sent::Fast;
-                    if !again.admits(flight, (why, rtt, now), (header, payload)) {
+                    if !retransmitter.admits(send_window, (why, rtt, now), (header, payload)) {
                         return false;
                     }
                     counters.timeout_retransmits += u64::from(why == Sent::Timeout);
                     counters.fast_retransmits += u64::from(why == Sent::Fast);
                     counters.segments_sent += 1;
                     match why {
-                        Sent::First => flight.set_len(header.sn, payload.len()),
-                        _ => flight.leave(header.sn, header.ts),
+                        Sent::First => send_window.set_len(header.sn, payload.len()),
+                        _ => send_window.leave(header.sn, header.ts),
                     }
                 }
                 CMD_ACK => {
@@ -83,14 +84,14 @@ impl KcpEngine {
             }
             true
         });
-        self.congestion.flushed(fast, timeout, self.flight.span(), self.inner.rmt_wnd());
+        self.congestion.flushed(fast, timeout, self.send_window.span(), self.inner.rmt_wnd());
     }
 
     /// Probes the peer's window while it is closed and nothing is in flight whose ACK would tell of
     /// its opening. The inner engine probes too, from 7 s on, whenever it is flushed then; that does
     /// no harm and is not counted on.
     pub(super) fn probe(&mut self, now: Time) {
-        if self.unsent() == 0 || self.inner.rmt_wnd() > 0 || !self.flight.is_empty() {
+        if self.unsent() == 0 || self.inner.rmt_wnd() > 0 || !self.send_window.is_empty() {
             self.probe_at = None;
             self.probe_wait = PROBE_FIRST;
         } else if self.probe_at.is_none() {
@@ -106,7 +107,7 @@ impl KcpEngine {
     pub(crate) fn take_output(&mut self, sink: &mut dyn FnMut(&[u8])) {
         let mut batch = self.sink.lock();
         batch.take(sink);
-        if self.inner.wait_snd() == 0 && self.seen.is_quiet() {
+        if self.inner.wait_snd() == 0 && self.recv_window.is_quiet() {
             // Thousands of idle sessions shall not keep thousands of buffers.
             batch.release(2 * self.knobs.mtu);
             self.scratch = Vec::new();

@@ -26,7 +26,7 @@ impl KcpEngine {
     /// than the rest of the turn.
     pub(super) fn tick(&mut self, now: Time) {
         let mut age = self.age(now);
-        if self.flight.is_empty() && age >= u64::from(self.renew_at) {
+        if self.send_window.is_empty() && age >= u64::from(self.renew_at) {
             // With nothing in flight nothing inside remembers a clock, so that it can be set back,
             // to just so late that `renew` can still make up an ACK of one round trip ago.
             let back = age.saturating_sub(u64::from(self.rtt.srtt));
@@ -49,7 +49,7 @@ impl KcpEngine {
     /// Meanwhile nothing is written.
     pub(super) fn is_draining(&self) -> bool {
         let force_at = self.force_at();
-        self.highest_sn() >= force_at || (self.clock >= force_at && !self.flight.is_empty())
+        self.highest_sn() >= force_at || (self.clock >= force_at && !self.send_window.is_empty())
     }
 
     pub(super) fn force_at(&self) -> u32 {
@@ -58,8 +58,8 @@ impl KcpEngine {
 
     /// The higher of both inner sequence numbers.
     pub(super) fn highest_sn(&self) -> u32 {
-        let sent = self.flight.next().wrapping_sub(self.tx_base);
-        let received = self.seen.contiguous().wrapping_sub(self.rx_base);
+        let sent = self.send_window.next().wrapping_sub(self.tx_base);
+        let received = self.recv_window.next_missing().wrapping_sub(self.rx_base);
         sent.max(received)
     }
 
@@ -78,7 +78,7 @@ impl KcpEngine {
     }
 
     fn is_quiet(&self) -> bool {
-        self.unacked() == 0 && self.seen.is_quiet()
+        self.unacked() == 0 && self.recv_window.is_quiet()
     }
 
     /// Replaces an inner engine that has counted high.
@@ -97,8 +97,8 @@ impl KcpEngine {
         let rtt = self.rtt.srtt.min(self.clock);
         let window = self.inner.rmt_wnd();
         self.inner = knobs.fresh(&self.sink, self.clock);
-        self.tx_base = self.flight.next();
-        self.rx_base = self.seen.contiguous();
+        self.tx_base = self.send_window.next();
+        self.rx_base = self.recv_window.next_missing();
         self.rtt = self.rtt.renewed();
         self.congestion = Congestion::new(knobs.mss, knobs.resend, knobs.snd_wnd, knobs.nc);
         self.teach(rtt, window, 0);
@@ -110,10 +110,10 @@ impl KcpEngine {
         }
         self.tick(now);
         let rtt = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX).clamp(1, self.clock.max(1));
-        let una = self.flight.una().wrapping_sub(self.tx_base);
+        let una = self.send_window.una().wrapping_sub(self.tx_base);
         self.teach(rtt, self.inner.rmt_wnd(), una);
         self.rtt.known |= is_certain;
-        if is_certain && self.again.waits() {
+        if is_certain && self.retransmitter.waits() {
             self.restart(now);
         }
     }

@@ -37,19 +37,19 @@ impl KcpEngine {
         assert_eq!(inner("incr"), self.congestion.incr as u64);
         assert_eq!(inner("current"), u64::from(self.clock));
         assert_eq!(inner("interval"), u64::from(self.knobs.interval));
-        assert_eq!(inner("snd_una"), low(self.flight.una(), self.tx_base));
-        assert_eq!(inner("snd_nxt"), low(self.flight.next(), self.tx_base));
-        assert_eq!(inner("snd_buf.len"), self.flight.unacked() as u64);
+        assert_eq!(inner("snd_una"), low(self.send_window.una(), self.tx_base));
+        assert_eq!(inner("snd_nxt"), low(self.send_window.next(), self.tx_base));
+        assert_eq!(inner("snd_buf.len"), self.send_window.unacked() as u64);
         assert_eq!(inner("snd_queue.len"), self.unsent() as u64);
-        assert_eq!(inner("rcv_nxt"), low(self.seen.rcv_nxt(), self.rx_base));
-        assert_eq!(inner("rcv_queue.len"), u64::from(self.seen.queued()));
-        self.again.assert_invariants(&mut self.flight);
+        assert_eq!(inner("rcv_nxt"), low(self.recv_window.rcv_nxt(), self.rx_base));
+        assert_eq!(inner("rcv_queue.len"), u64::from(self.recv_window.queued()));
+        self.retransmitter.assert_invariants(&mut self.send_window);
         assert!(inner("acklist.len") == 0 || self.acks_due > 0);
-        assert_eq!(self.seen.message().is_some(), self.inner.peeksize().is_ok());
+        assert_eq!(self.recv_window.message().is_some(), self.inner.peeksize().is_ok());
         if inner("ts_flush") > u64::from(self.clock) {
             // The inner engine's answer to when it wants to be called next, if not by its interval.
             let flush = inner("ts_flush") - u64::from(self.clock);
-            let due = self.flight.due_inside().map_or(u64::MAX, |due| {
+            let due = self.send_window.due_inside().map_or(u64::MAX, |due| {
                 u64::from(due.wrapping_sub(self.ts_base).saturating_sub(self.clock))
             });
             self.inner.set_interval(UPDATE_INTERVAL);
@@ -161,13 +161,13 @@ fn a_congestion_window_that_a_flush_has_opened_is_used_at_once() {
     engine.write(&pattern(100_000)).unwrap();
     let heard = Header { conv: CONV, wnd: 128, ..Header::default() };
     engine.flush(ms(0));
-    while engine.flight.span() < 4 {
-        let all = Header { cmd: CMD_WINS, una: engine.flight.next(), ..heard };
+    while engine.send_window.span() < 4 {
+        let all = Header { cmd: CMD_WINS, una: engine.send_window.next(), ..heard };
         engine.hear(ms(0), &all.encode()).unwrap();
         engine.flush(ms(0));
     }
-    assert_eq!((engine.stats().cwnd, engine.flight.span()), (4, 4));
-    let una = engine.flight.una();
+    assert_eq!((engine.stats().cwnd, engine.send_window.span()), (4, 4));
+    let una = engine.send_window.una();
     for later in [1, 2, 3] {
         let sn = una.wrapping_add(later);
         let ack = Header { cmd: CMD_ACK, una, sn, ts: setup(&config).ts_base, ..heard };
@@ -175,7 +175,11 @@ fn a_congestion_window_that_a_flush_has_opened_is_used_at_once() {
     }
     engine.flush(ms(1));
     assert_eq!(engine.stats().fast_retransmits, 1);
-    assert_eq!((engine.stats().cwnd, engine.flight.span()), (5, 5), "half, and the ACKs it took");
+    assert_eq!(
+        (engine.stats().cwnd, engine.send_window.span()),
+        (5, 5),
+        "half, and the ACKs it took"
+    );
     assert!(!engine.needs_flush());
     engine.assert_in_step();
 }
@@ -231,7 +235,7 @@ fn the_longest_believed_round_trip_does_not_overflow() {
     for clock in [0, 400_000_000, 800_000_000] {
         engine.write(b"late").unwrap();
         engine.flush(ms(clock));
-        let sent = engine.flight.una();
+        let sent = engine.send_window.una();
         let ts = setup(&config).ts_base.wrapping_add(clock as u32);
         let ack = Header {
             conv: engine.conv,

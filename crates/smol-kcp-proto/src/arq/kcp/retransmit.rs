@@ -16,9 +16,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::mem;
 
-use super::flight::{Flight, Sent, Slot};
 use super::mirror::Rtt;
 use super::renew::LIMIT;
+use super::send::{SendWindow, Sent, Slot};
 use super::KcpEngine;
 use crate::arq::knobs::{BURST, FIRST_FLIGHT};
 use crate::limits::RTO_MAX;
@@ -34,7 +34,7 @@ pub(super) struct Moment {
 
 /// When the copies leave.
 #[derive(Debug, Default)]
-pub(super) struct Again {
+pub(super) struct Retransmitter {
     /// When their timeouts pass, and their numbers. Outdated entries are dropped when they come up.
     timeouts: BinaryHeap<Reverse<(u64, u32)>>,
     /// Those that were overtaken; how many of them may leave in the next flush.
@@ -46,7 +46,7 @@ pub(super) struct Again {
     dropped: bool,
 }
 
-impl Again {
+impl Retransmitter {
     /// Notes a datagram of ACKs by which something may be overtaken.
     pub(super) fn allow(&mut self) {
         self.credit = self.credit.saturating_add(BURST);
@@ -66,40 +66,40 @@ impl Again {
     /// where need be.
     pub(super) fn admits(
         &mut self,
-        flight: &mut Flight,
+        send_window: &mut SendWindow,
         (why, rtt, now): (Sent, &Rtt, Moment),
         (header, payload): (&Header, &[u8]),
     ) -> bool {
         let sn = header.sn;
         match why {
             Sent::First => return true,
-            Sent::Timeout if flight.copy_of(sn).is_some() => {}
+            Sent::Timeout if send_window.copy_of(sn).is_some() => {}
             Sent::Timeout if self.keeps_all => {
-                flight.keep(header, payload);
+                send_window.keep(header, payload);
             }
-            Sent::Timeout if !rtt.known && sn != flight.una() => self.dropped = true,
+            Sent::Timeout if !rtt.known && sn != send_window.una() => self.dropped = true,
             Sent::Timeout => return true,
             // Only where the wall has sent it meanwhile.
-            Sent::Fast if flight.age(sn, now.ts) < rtt.youngest() => {}
+            Sent::Fast if send_window.age(sn, now.ts) < rtt.youngest() => {}
             Sent::Fast if self.credit > 0 => {
                 self.credit -= 1;
                 return true;
             }
             Sent::Fast => {
-                if flight.copy_of(sn).is_none() {
-                    if let Some(slot) = flight.keep(header, payload) {
+                if send_window.copy_of(sn).is_none() {
+                    if let Some(slot) = send_window.keep(header, payload) {
                         slot.await_timeout(now, rtt.rto);
-                        self.timeouts.push(Reverse((slot.at, sn)));
+                        self.timeouts.push(Reverse((slot.copy_due, sn)));
                     }
                 }
-                self.suspect(flight, sn);
+                self.suspect(send_window, sn);
             }
         }
         false
     }
 
-    fn suspect(&mut self, flight: &mut Flight, sn: u32) {
-        if let Some(slot) = flight.copy_of(sn).filter(|slot| !slot.suspected) {
+    fn suspect(&mut self, send_window: &mut SendWindow, sn: u32) {
+        if let Some(slot) = send_window.copy_of(sn).filter(|slot| !slot.suspected) {
             slot.suspected = true;
             self.suspected.push_back(sn);
         }
@@ -108,30 +108,30 @@ impl Again {
     /// Begins the timeouts of all copies anew: they pass `rto` after the segments left latest. Of what
     /// is due by that, [`FIRST_FLIGHT`] segments leave now, the rest in flights that double, `step`
     /// milliseconds apart, as a window opens that starts slowly (RFC 5681, 3.1).
-    fn begin_anew(&mut self, flight: &mut Flight, now: Moment, rto: u32, step: u32) {
+    fn begin_anew(&mut self, send_window: &mut SendWindow, now: Moment, rto: u32, step: u32) {
         let (mut size, mut left, mut at) = (FIRST_FLIGHT, FIRST_FLIGHT, now.clock);
         self.timeouts.clear();
-        for (sn, slot) in flight.copies() {
-            slot.wait = rto;
-            slot.at = slot.timeout(now);
-            if slot.at <= now.clock {
+        for (sn, slot) in send_window.copies() {
+            slot.copy_rto = rto;
+            slot.copy_due = slot.timeout(now);
+            if slot.copy_due <= now.clock {
                 if left == 0 {
                     size = size.saturating_mul(2);
                     left = size;
                     at += u64::from(step.max(1));
                 }
                 left -= 1;
-                slot.at = at;
+                slot.copy_due = at;
             }
-            self.timeouts.push(Reverse((slot.at, sn)));
+            self.timeouts.push(Reverse((slot.copy_due, sn)));
         }
     }
 
     /// The next copy that is to leave now, and why.
-    fn next(&mut self, flight: &mut Flight, now: Moment) -> Option<(u32, Sent)> {
+    fn next(&mut self, send_window: &mut SendWindow, now: Moment) -> Option<(u32, Sent)> {
         while self.credit > 0 {
             let Some(sn) = self.suspected.pop_front() else { break };
-            if flight.copy_of(sn).is_some_and(|slot| mem::take(&mut slot.suspected)) {
+            if send_window.copy_of(sn).is_some_and(|slot| mem::take(&mut slot.suspected)) {
                 self.credit -= 1;
                 return Some((sn, Sent::Fast));
             }
@@ -141,24 +141,26 @@ impl Again {
                 break;
             }
             self.timeouts.pop();
-            let Some(slot) = flight.copy_of(sn).filter(|slot| slot.at == at) else { continue };
-            slot.at = slot.timeout(now);
-            if slot.at <= now.clock {
+            let Some(slot) = send_window.copy_of(sn).filter(|slot| slot.copy_due == at) else {
+                continue;
+            };
+            slot.copy_due = slot.timeout(now);
+            if slot.copy_due <= now.clock {
                 return Some((sn, Sent::Timeout));
             }
             // It has left meanwhile, because it was overtaken.
-            self.timeouts.push(Reverse((slot.at, sn)));
+            self.timeouts.push(Reverse((slot.copy_due, sn)));
         }
         None
     }
 
     /// Forgets what was acknowledged, as far as it comes first.
-    pub(super) fn tidy(&mut self, flight: &mut Flight) {
-        if flight.is_empty() {
-            *self = Again::default();
+    pub(super) fn tidy(&mut self, send_window: &mut SendWindow) {
+        if send_window.is_empty() {
+            *self = Retransmitter::default();
         }
         while let Some(&Reverse((at, sn))) = self.timeouts.peek() {
-            if flight.copy_of(sn).is_some_and(|slot| slot.at == at) {
+            if send_window.copy_of(sn).is_some_and(|slot| slot.copy_due == at) {
                 break;
             }
             self.timeouts.pop();
@@ -167,33 +169,33 @@ impl Again {
 }
 
 #[cfg(test)]
-impl Again {
+impl Retransmitter {
     /// Every copy will leave, and they are counted.
     #[track_caller]
-    pub(super) fn assert_invariants(&self, flight: &mut Flight) {
+    pub(super) fn assert_invariants(&self, send_window: &mut SendWindow) {
         let mut bytes = 0;
-        for (sn, slot) in flight.copies() {
+        for (sn, slot) in send_window.copies() {
             assert!(
-                self.timeouts.iter().any(|entry| entry.0 == (slot.at, sn)),
+                self.timeouts.iter().any(|entry| entry.0 == (slot.copy_due, sn)),
                 "{sn} never leaves"
             );
             assert!(!slot.suspected || self.suspected.contains(&sn));
             bytes += slot.copy.len();
         }
-        assert_eq!(bytes, flight.copied());
+        assert_eq!(bytes, send_window.copied());
     }
 }
 
 impl Slot {
     /// When the timeout outside passes.
     fn timeout(&self, now: Moment) -> u64 {
-        let age = now.ts.wrapping_sub(self.last);
-        (now.clock + u64::from(self.wait)).saturating_sub(u64::from(age))
+        let age = now.ts.wrapping_sub(self.ts);
+        (now.clock + u64::from(self.copy_rto)).saturating_sub(u64::from(age))
     }
 
     fn await_timeout(&mut self, now: Moment, wait: u32) {
-        self.wait = wait;
-        self.at = now.clock + u64::from(wait);
+        self.copy_rto = wait;
+        self.copy_due = now.clock + u64::from(wait);
     }
 }
 
@@ -205,7 +207,7 @@ impl KcpEngine {
         self.keep_all(now);
         let step = if self.rtt.srtt > 0 { self.rtt.srtt } else { self.rtt.rto };
         let moment = self.moment(now);
-        self.again.begin_anew(&mut self.flight, moment, self.rtt.rto, step);
+        self.retransmitter.begin_anew(&mut self.send_window, moment, self.rtt.rto, step);
         self.suspected = true; // a reason to flush
     }
 
@@ -214,18 +216,18 @@ impl KcpEngine {
     /// The wire's clock stays, and so do the round trips measured by it.
     fn keep_all(&mut self, now: Time) {
         let wire = self.clock.wrapping_add(self.ts_base);
-        let Some(skip) = self.flight.longest_wait(wire) else { return };
+        let Some(skip) = self.send_window.longest_wait(wire) else { return };
         if u64::from(self.clock) + u64::from(skip) >= u64::from(LIMIT) {
             return;
         }
         self.epoch = self.epoch.saturating_sub(i64::from(skip));
         self.ts_base = self.ts_base.wrapping_sub(skip);
-        self.flight.advance_timeouts(skip);
-        self.again.keeps_all = true;
+        self.send_window.advance_timeouts(skip);
+        self.retransmitter.keeps_all = true;
         self.tick(now);
         self.flush_inner();
-        self.again.keeps_all = false;
-        self.again.dropped = false;
+        self.retransmitter.keeps_all = false;
+        self.retransmitter.dropped = false;
     }
 
     fn moment(&self, now: Time) -> Moment {
@@ -236,15 +238,15 @@ impl KcpEngine {
     pub(super) fn send_copies(&mut self, now: Time) {
         let moment = self.moment(now);
         let base = self.header(now, CMD_PUSH, 0);
-        while let Some((sn, why)) = self.again.next(&mut self.flight, moment) {
-            let Some(slot) = self.flight.copy_of(sn) else { continue };
+        while let Some((sn, why)) = self.retransmitter.next(&mut self.send_window, moment) {
+            let Some(slot) = self.send_window.copy_of(sn) else { continue };
             if why == Sent::Timeout {
                 let step = match self.knobs.nodelay {
-                    true => slot.wait / 2,
-                    false => slot.wait.max(self.rtt.rto),
+                    true => slot.copy_rto / 2,
+                    false => slot.copy_rto.max(self.rtt.rto),
                 };
-                slot.await_timeout(moment, slot.wait.saturating_add(step).min(RTO_MAX));
-                self.again.timeouts.push(Reverse((slot.at, sn)));
+                slot.await_timeout(moment, slot.copy_rto.saturating_add(step).min(RTO_MAX));
+                self.retransmitter.timeouts.push(Reverse((slot.copy_due, sn)));
                 self.counters.timeout_retransmits += 1;
             } else {
                 self.counters.fast_retransmits += 1;
@@ -257,6 +259,6 @@ impl KcpEngine {
             }
             self.sink.lock().join(&slot.copy, self.knobs.mtu);
         }
-        self.again.credit = 0;
+        self.retransmitter.credit = 0;
     }
 }

@@ -11,21 +11,21 @@ pub(super) struct Slot {
     /// Clock of the first transmission.
     first: u32,
     /// Clock of the latest transmission.
-    pub last: u32,
+    pub ts: u32,
     /// Its own timeout inside in milliseconds, which grows with every time it passes.
     rto: u32,
     /// Clock at which that passes.
-    due: u32,
-    transmits: u32,
+    resendts: u32,
+    xmit: u32,
     /// Bytes of payload.
     len: usize,
     acked: bool,
-    /// What the [wall sends again by itself](super::again): the whole segment; empty if it does not.
+    /// What the [wall sends again by itself](super::retransmit): the whole segment; empty if it does not.
     pub copy: Vec<u8>,
     /// With a copy: the timeout outside in milliseconds, and the milliseconds of
     /// [`Time`](crate::time::Time) at which it passes.
-    pub wait: u32,
-    pub at: u64,
+    pub copy_rto: u32,
+    pub copy_due: u64,
     /// Does the copy wait to be sent because it was overtaken?
     pub suspected: bool,
 }
@@ -33,9 +33,9 @@ pub(super) struct Slot {
 impl Slot {
     /// Notes that it leaves again at clock `ts`.
     pub(super) fn leave(&mut self, ts: u32) {
-        self.last = ts;
+        self.ts = ts;
         self.suspected = false;
-        self.transmits = self.transmits.saturating_add(1);
+        self.xmit = self.xmit.saturating_add(1);
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) enum Sent {
 
 /// All segments from the oldest unacknowledged one to the newest sent.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct SendWindow {
     /// Number of the front slot, or of the next segment if there is none.
     una: u32,
     slots: VecDeque<Slot>,
@@ -64,10 +64,10 @@ pub(super) struct Flight {
     acked_bytes: u64,
 }
 
-impl Flight {
+impl SendWindow {
     /// Nothing in flight; the first segment will be `sn`.
-    pub(super) fn new(sn: u32) -> Flight {
-        Flight { una: sn, slots: VecDeque::new(), unacked: 0, copied: 0, acked_bytes: 0 }
+    pub(super) fn new(sn: u32) -> SendWindow {
+        SendWindow { una: sn, slots: VecDeque::new(), unacked: 0, copied: 0, acked_bytes: 0 }
     }
 
     /// The oldest number that is not acknowledged.
@@ -101,26 +101,26 @@ impl Flight {
 
     /// Notes that `sn` was emitted at clock `ts` while the session's timeout was `rto`, and tells
     /// why. The timeout of each segment follows the rules of the inner engine's `flush`, so the
-    /// answer is exact. What was emitted again may [leave](Flight::leave) or not.
-    pub(super) fn sent(&mut self, sn: u32, ts: u32, rto: u32, nodelay: bool) -> Sent {
+    /// answer is exact. What was emitted again may [leave](SendWindow::leave) or not.
+    pub(super) fn on_emitted(&mut self, sn: u32, ts: u32, rto: u32, nodelay: bool) -> Sent {
         let Some(slot) = self.slots.get_mut(sn.wrapping_sub(self.una) as usize) else {
             debug_assert_eq!(sn, self.next(), "new segments leave in order");
             // Without nodelay the first timeout has an eighth of grace.
             let grace = if nodelay { 0 } else { rto >> 3 };
-            let due = ts.wrapping_add(rto).wrapping_add(grace);
-            let slot = Slot { first: ts, last: ts, rto, due, transmits: 1, ..Slot::default() };
+            let resendts = ts.wrapping_add(rto).wrapping_add(grace);
+            let slot = Slot { first: ts, ts, rto, resendts, xmit: 1, ..Slot::default() };
             self.slots.push_back(slot);
             self.unacked += 1;
             return Sent::First;
         };
-        let why = if diff(ts, slot.due) >= 0 {
+        let why = if diff(ts, slot.resendts) >= 0 {
             let step = if nodelay { slot.rto / 2 } else { slot.rto.max(rto) };
             slot.rto = slot.rto.saturating_add(step);
             Sent::Timeout
         } else {
             Sent::Fast
         };
-        slot.due = ts.wrapping_add(slot.rto);
+        slot.resendts = ts.wrapping_add(slot.rto);
         why
     }
 
@@ -167,7 +167,7 @@ impl Flight {
     /// Milliseconds since `sn` left latest.
     pub(super) fn age(&self, sn: u32, clock: u32) -> u32 {
         let slot = self.slots.get(sn.wrapping_sub(self.una) as usize);
-        slot.map_or(0, |slot| clock.wrapping_sub(slot.last))
+        slot.map_or(0, |slot| clock.wrapping_sub(slot.ts))
     }
 
     /// Is `sn` unacknowledged, and was it sent at clock `ts`? Of more than two transmissions only the
@@ -175,14 +175,14 @@ impl Flight {
     pub(super) fn holds(&self, sn: u32, ts: u32) -> bool {
         let slot = self.slots.get(sn.wrapping_sub(self.una) as usize);
         slot.is_some_and(|s| {
-            let between = s.transmits > 2 && diff(ts, s.first) >= 0 && diff(s.last, ts) >= 0;
-            !s.acked && (ts == s.first || ts == s.last || between)
+            let between = s.xmit > 2 && diff(ts, s.first) >= 0 && diff(s.ts, ts) >= 0;
+            !s.acked && (ts == s.first || ts == s.ts || between)
         })
     }
 
-    /// Marks `sn` as acknowledged if it [is held](Flight::holds) with that clock, and tells so. It
-    /// keeps its place until [`settle`](Flight::settle).
-    pub(super) fn ack(&mut self, sn: u32, ts: u32) -> bool {
+    /// Marks `sn` as acknowledged if it [is held](SendWindow::holds) with that clock, and tells so. It
+    /// keeps its place until [`advance_una`](SendWindow::advance_una).
+    pub(super) fn on_ack(&mut self, sn: u32, ts: u32) -> bool {
         let held = self.holds(sn, ts);
         if held {
             if let Some(slot) = self.slots.get_mut(sn.wrapping_sub(self.una) as usize) {
@@ -196,7 +196,7 @@ impl Flight {
     }
 
     /// Drops what lies below `una` and what is acknowledged at the front.
-    pub(super) fn settle(&mut self, una: u32) {
+    pub(super) fn advance_una(&mut self, una: u32) {
         while let Some(slot) = self.slots.front() {
             if !slot.acked {
                 if diff(una, self.una) <= 0 {
@@ -227,7 +227,7 @@ impl Flight {
     }
 
     fn soonest(&self, counts: impl Fn(&Slot) -> bool) -> Option<u32> {
-        let waiting = self.slots.iter().filter(|slot| counts(slot)).map(|slot| slot.due);
+        let waiting = self.slots.iter().filter(|slot| counts(slot)).map(|slot| slot.resendts);
         waiting.reduce(|a, b| if diff(b, a) < 0 { b } else { a })
     }
 
@@ -235,19 +235,19 @@ impl Flight {
     /// not send by itself; `None`: it sends all.
     pub(super) fn longest_wait(&self, clock: u32) -> Option<u32> {
         let inside = self.slots.iter().filter(|slot| !slot.acked && slot.copy.is_empty());
-        inside.map(|slot| u32::try_from(diff(slot.due, clock)).unwrap_or(0)).max()
+        inside.map(|slot| u32::try_from(diff(slot.resendts, clock)).unwrap_or(0)).max()
     }
 
     /// Lets all timeouts pass `by` milliseconds earlier.
     pub(super) fn advance_timeouts(&mut self, by: u32) {
         for slot in &mut self.slots {
-            slot.due = slot.due.wrapping_sub(by);
+            slot.resendts = slot.resendts.wrapping_sub(by);
         }
     }
 
     /// The most transmissions of one segment that is not acknowledged.
     pub(super) fn worst_transmits(&self) -> u32 {
-        let waiting = self.slots.iter().filter(|slot| !slot.acked).map(|slot| slot.transmits);
+        let waiting = self.slots.iter().filter(|slot| !slot.acked).map(|slot| slot.xmit);
         waiting.max().unwrap_or(0)
     }
 }
@@ -258,42 +258,42 @@ mod tests {
 
     #[test]
     fn an_ack_counts_once_and_only_with_a_clock_of_its_segment() {
-        let mut flight = Flight::new(u32::MAX);
-        assert_eq!(flight.sent(u32::MAX, 100, 200, true), Sent::First);
-        assert_eq!(flight.sent(0, 100, 200, true), Sent::First);
-        assert_eq!(flight.sent(0, 310, 200, true), Sent::Timeout);
-        assert!(!flight.holds(0, 310), "it need not leave");
-        flight.leave(0, 310);
-        assert!(!flight.ack(1, 100), "never sent");
-        assert!(!flight.ack(u32::MAX, 101), "never sent at this clock");
-        assert!(flight.ack(0, 310));
-        assert!(!flight.ack(0, 310), "a second time");
-        assert_eq!((flight.unacked(), flight.span(), flight.worst_transmits()), (1, 2, 1));
-        flight.settle(u32::MAX);
-        assert_eq!(flight.una(), u32::MAX, "the hole at the front holds the rest");
-        flight.settle(0);
-        assert_eq!((flight.una(), flight.next(), flight.unacked()), (1, 1, 0));
+        let mut window = SendWindow::new(u32::MAX);
+        assert_eq!(window.on_emitted(u32::MAX, 100, 200, true), Sent::First);
+        assert_eq!(window.on_emitted(0, 100, 200, true), Sent::First);
+        assert_eq!(window.on_emitted(0, 310, 200, true), Sent::Timeout);
+        assert!(!window.holds(0, 310), "it need not leave");
+        window.leave(0, 310);
+        assert!(!window.on_ack(1, 100), "never sent");
+        assert!(!window.on_ack(u32::MAX, 101), "never sent at this clock");
+        assert!(window.on_ack(0, 310));
+        assert!(!window.on_ack(0, 310), "a second time");
+        assert_eq!((window.unacked(), window.span(), window.worst_transmits()), (1, 2, 1));
+        window.advance_una(u32::MAX);
+        assert_eq!(window.una(), u32::MAX, "the hole at the front holds the rest");
+        window.advance_una(0);
+        assert_eq!((window.una(), window.next(), window.unacked()), (1, 1, 0));
     }
 
     #[test]
     fn timeouts_grow_by_half_or_double_and_fast_ones_do_not() {
         for (nodelay, first, second) in [(true, 200, 300), (false, 225, 400)] {
-            let mut flight = Flight::new(0);
-            flight.sent(0, 1000, 200, nodelay);
-            assert_eq!(flight.due(), Some(1000 + first));
-            assert_eq!(flight.sent(0, 1000 + first - 1, 200, nodelay), Sent::Fast);
-            let due = flight.due().unwrap();
+            let mut window = SendWindow::new(0);
+            window.on_emitted(0, 1000, 200, nodelay);
+            assert_eq!(window.due(), Some(1000 + first));
+            assert_eq!(window.on_emitted(0, 1000 + first - 1, 200, nodelay), Sent::Fast);
+            let due = window.due().unwrap();
             assert_eq!(due, 1000 + first - 1 + 200);
-            assert_eq!(flight.sent(0, due, 200, nodelay), Sent::Timeout);
-            assert_eq!(flight.due(), Some(due + second));
+            assert_eq!(window.on_emitted(0, due, 200, nodelay), Sent::Timeout);
+            assert_eq!(window.due(), Some(due + second));
         }
     }
 
     #[test]
     fn the_earliest_timeout_is_found_across_the_wrap_of_the_clock() {
-        let mut flight = Flight::new(7);
-        flight.sent(7, u32::MAX - 50, 200, true);
-        flight.sent(8, u32::MAX - 100, 50, true);
-        assert_eq!(flight.due(), Some(u32::MAX - 50));
+        let mut window = SendWindow::new(7);
+        window.on_emitted(7, u32::MAX - 50, 200, true);
+        window.on_emitted(8, u32::MAX - 100, 50, true);
+        assert_eq!(window.due(), Some(u32::MAX - 50));
     }
 }

@@ -10,7 +10,7 @@ const MISSING: u8 = u8::MAX;
 
 /// Where a PUSH belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Position {
     /// Received before.
     Duplicate,
     /// The next one without a gap.
@@ -24,28 +24,34 @@ pub(super) enum Place {
 /// The row of segments from the oldest unread one to the newest received. Numbers are those of the
 /// wire.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct RecvWindow {
     /// Number of the first place.
     head: u32,
     /// Fragment number of each segment, or [`MISSING`].
-    row: VecDeque<u8>,
+    slots: VecDeque<u8>,
     /// Places at the front without a gap.
-    run: u32,
+    contiguous: u32,
     /// Of these, the ones in the inner engine's receive queue, which holds at most `window`. The
     /// rest of the run waits in its buffer.
     queued: u32,
     window: u32,
 }
 
-impl Seen {
+impl RecvWindow {
     /// Nothing received; the first segment will be `sn`.
-    pub(super) fn new(sn: u32, window: u16) -> Seen {
-        Seen { head: sn, row: VecDeque::new(), run: 0, queued: 0, window: u32::from(window) }
+    pub(super) fn new(sn: u32, window: u16) -> RecvWindow {
+        RecvWindow {
+            head: sn,
+            slots: VecDeque::new(),
+            contiguous: 0,
+            queued: 0,
+            window: u32::from(window),
+        }
     }
 
     /// Everything below it has been received.
-    pub(super) fn contiguous(&self) -> u32 {
-        self.head.wrapping_add(self.run)
+    pub(super) fn next_missing(&self) -> u32 {
+        self.head.wrapping_add(self.contiguous)
     }
 
     /// The inner engine's `rcv_nxt`, which travels as `una`. It stands still while the queue is
@@ -61,49 +67,49 @@ impl Seen {
 
     /// Places in the row.
     pub(super) fn len(&self) -> usize {
-        self.row.len()
+        self.slots.len()
     }
 
     /// Is nothing held, neither readable nor ahead of a gap?
     pub(super) fn is_quiet(&self) -> bool {
-        self.row.is_empty()
+        self.slots.is_empty()
     }
 
     /// Does this segment complete what has begun: fill a gap, or go on with a message?
     pub(super) fn completes(&self, sn: u32) -> bool {
         let at = sn.wrapping_sub(self.head);
-        let last = self.run.checked_sub(1).and_then(|at| self.row.get(at as usize));
+        let last = self.contiguous.checked_sub(1).and_then(|at| self.slots.get(at as usize));
         let mid_message = last.is_some_and(|&frg| frg != 0);
-        (at as usize) < self.row.len() || (at == self.run && mid_message)
+        (at as usize) < self.slots.len() || (at == self.contiguous && mid_message)
     }
 
     /// Where a PUSH with this number belongs.
-    pub(super) fn place(&self, sn: u32) -> Place {
+    pub(super) fn position(&self, sn: u32) -> Position {
         let ahead = diff(sn, self.rcv_nxt());
         if ahead < -PAST || ahead >= self.window as i32 {
-            return Place::Outside;
+            return Position::Outside;
         }
         let at = sn.wrapping_sub(self.head);
-        if ahead < 0 || self.row.get(at as usize).is_some_and(|&frg| frg != MISSING) {
-            Place::Duplicate
-        } else if at == self.run {
-            Place::Next
+        if ahead < 0 || self.slots.get(at as usize).is_some_and(|&frg| frg != MISSING) {
+            Position::Duplicate
+        } else if at == self.contiguous {
+            Position::Next
         } else {
-            Place::Ahead
+            Position::Ahead
         }
     }
 
-    /// Notes a new segment, which must have its [place](Seen::place) within the window.
+    /// Notes a new segment, which must have its [position](RecvWindow::position) within the window.
     pub(super) fn insert(&mut self, sn: u32, frg: u8) {
         let at = sn.wrapping_sub(self.head) as usize;
-        if at >= self.row.len() {
-            self.row.resize(at + 1, MISSING);
+        if at >= self.slots.len() {
+            self.slots.resize(at + 1, MISSING);
         }
-        if let Some(place) = self.row.get_mut(at) {
+        if let Some(place) = self.slots.get_mut(at) {
             *place = frg;
         }
-        while self.row.get(self.run as usize).is_some_and(|&frg| frg != MISSING) {
-            self.run += 1;
+        while self.slots.get(self.contiguous as usize).is_some_and(|&frg| frg != MISSING) {
+            self.contiguous += 1;
         }
         self.fill_queue();
     }
@@ -111,13 +117,13 @@ impl Seen {
     /// Is the message at the front of the queue complete? By the rule of the inner engine that means
     /// that as many segments as its first fragment announces are there.
     pub(super) fn has_message(&self) -> bool {
-        self.row.front().is_some_and(|&frg| frg != MISSING && self.queued > u32::from(frg))
+        self.slots.front().is_some_and(|&frg| frg != MISSING && self.queued > u32::from(frg))
     }
 
     /// Segments of the message at the front of the queue, if it is complete: up to the first one
     /// with the number 0, whatever the first fragment said.
     pub(super) fn message(&self) -> Option<u32> {
-        let queue = self.row.iter().take(self.queued as usize);
+        let queue = self.slots.iter().take(self.queued as usize);
         let before_end = || queue.take_while(|&&frg| frg != 0).count() as u32;
         self.has_message().then(|| (before_end() + 1).min(self.queued))
     }
@@ -126,20 +132,20 @@ impl Seen {
     /// and is open now, which the peer has to be told.
     pub(super) fn read(&mut self, count: u32) -> bool {
         let closed = self.free() == 0;
-        self.row.drain(..count as usize);
+        self.slots.drain(..count as usize);
         self.head = self.head.wrapping_add(count);
-        self.run -= count;
+        self.contiguous -= count;
         self.queued -= count;
         self.fill_queue();
-        if self.row.is_empty() {
+        if self.slots.is_empty() {
             // An idle session keeps no row.
-            self.row = VecDeque::new();
+            self.slots = VecDeque::new();
         }
         closed && self.free() > 0
     }
 
     fn fill_queue(&mut self) {
-        self.queued = self.run.min(self.window);
+        self.queued = self.contiguous.min(self.window);
     }
 
     /// Segments in the inner engine's receive queue.
@@ -155,60 +161,60 @@ mod tests {
 
     #[test]
     fn gaps_duplicates_and_bounds_across_the_wrap() {
-        let mut seen = Seen::new(u32::MAX, 128);
-        seen.insert(0, 0);
-        assert_eq!(seen.contiguous(), u32::MAX);
-        assert_eq!(seen.place(0), Place::Duplicate);
-        assert_eq!(seen.place(u32::MAX), Place::Next);
-        assert_eq!(seen.place(1), Place::Ahead);
-        assert_eq!(seen.place(126), Place::Ahead);
-        assert_eq!(seen.place(127), Place::Outside);
-        seen.insert(u32::MAX, 0);
-        assert_eq!(seen.contiguous(), 1);
-        assert_eq!(seen.place(u32::MAX), Place::Duplicate);
-        assert_eq!(seen.place(1u32.wrapping_sub(PAST as u32)), Place::Duplicate);
-        assert_eq!(seen.place(0u32.wrapping_sub(PAST as u32)), Place::Outside);
-        assert_eq!(seen.place(1 << 31), Place::Outside);
+        let mut window = RecvWindow::new(u32::MAX, 128);
+        window.insert(0, 0);
+        assert_eq!(window.next_missing(), u32::MAX);
+        assert_eq!(window.position(0), Position::Duplicate);
+        assert_eq!(window.position(u32::MAX), Position::Next);
+        assert_eq!(window.position(1), Position::Ahead);
+        assert_eq!(window.position(126), Position::Ahead);
+        assert_eq!(window.position(127), Position::Outside);
+        window.insert(u32::MAX, 0);
+        assert_eq!(window.next_missing(), 1);
+        assert_eq!(window.position(u32::MAX), Position::Duplicate);
+        assert_eq!(window.position(1u32.wrapping_sub(PAST as u32)), Position::Duplicate);
+        assert_eq!(window.position(0u32.wrapping_sub(PAST as u32)), Position::Outside);
+        assert_eq!(window.position(1 << 31), Position::Outside);
     }
 
     #[test]
     fn a_full_queue_holds_the_window_and_reading_reopens_it() {
-        let mut seen = Seen::new(0, 128);
+        let mut window = RecvWindow::new(0, 128);
         for sn in 0..130 {
-            seen.insert(sn, 0);
+            window.insert(sn, 0);
         }
-        assert_eq!((seen.rcv_nxt(), seen.contiguous(), seen.free()), (128, 130, 0));
-        assert_eq!(seen.place(255), Place::Ahead);
-        assert_eq!(seen.place(256), Place::Outside);
-        assert!(!seen.read(1), "the buffer fills the queue again");
-        assert!(!seen.read(1));
-        assert!(seen.read(1));
-        assert_eq!((seen.rcv_nxt(), seen.contiguous(), seen.free()), (130, 130, 1));
+        assert_eq!((window.rcv_nxt(), window.next_missing(), window.free()), (128, 130, 0));
+        assert_eq!(window.position(255), Position::Ahead);
+        assert_eq!(window.position(256), Position::Outside);
+        assert!(!window.read(1), "the buffer fills the queue again");
+        assert!(!window.read(1));
+        assert!(window.read(1));
+        assert_eq!((window.rcv_nxt(), window.next_missing(), window.free()), (130, 130, 1));
     }
 
     #[test]
     fn a_message_ends_with_its_last_fragment_whatever_the_first_one_says() {
-        let mut seen = Seen::new(0, 128);
-        seen.insert(0, 2);
-        seen.insert(1, 1);
-        assert_eq!(seen.message(), None);
-        assert!(seen.completes(2) && !seen.completes(3));
-        seen.insert(2, 0);
-        seen.insert(3, 0);
-        assert_eq!(seen.message(), Some(3));
-        seen.read(3);
-        assert_eq!(seen.message(), Some(1));
-        seen.read(1);
-        assert!(seen.is_quiet() && !seen.completes(4));
+        let mut window = RecvWindow::new(0, 128);
+        window.insert(0, 2);
+        window.insert(1, 1);
+        assert_eq!(window.message(), None);
+        assert!(window.completes(2) && !window.completes(3));
+        window.insert(2, 0);
+        window.insert(3, 0);
+        assert_eq!(window.message(), Some(3));
+        window.read(3);
+        assert_eq!(window.message(), Some(1));
+        window.read(1);
+        assert!(window.is_quiet() && !window.completes(4));
 
-        seen.insert(4, 1);
-        seen.insert(5, 1);
-        assert_eq!(seen.message(), Some(2), "no end: all there is");
-        seen.read(2);
-        seen.insert(6, 5);
+        window.insert(4, 1);
+        window.insert(5, 1);
+        assert_eq!(window.message(), Some(2), "no end: all there is");
+        window.read(2);
+        window.insert(6, 5);
         for sn in 7..12 {
-            seen.insert(sn, 0);
+            window.insert(sn, 0);
         }
-        assert_eq!(seen.message(), Some(2), "an early end");
+        assert_eq!(window.message(), Some(2), "an early end");
     }
 }
