@@ -16,12 +16,12 @@ pub(crate) struct Control {
 /// small.
 pub(crate) const QUIET_WINDOW: u16 = 32;
 
-/// The first segment of an own datagram that an RST may echo.
+/// Returns the first segment of an own datagram that an RST may echo.
 pub(crate) fn reset_echo(datagram: &[u8]) -> Option<Header> {
     wire::segments(datagram).flatten().map(|segment| segment.header).find(Header::can_be_reset)
 }
 
-/// The RST that answers `datagram`; `None` if that only answers something itself.
+/// Makes the RST that answers `datagram`; `None` if that only answers something itself.
 pub(crate) fn rst_for(datagram: &View<'_>) -> Option<[u8; HEADER_LEN]> {
     let Header { conv, sn, ts, .. } = datagram.reset_echo()?;
     let reset =
@@ -29,14 +29,14 @@ pub(crate) fn rst_for(datagram: &View<'_>) -> Option<[u8; HEADER_LEN]> {
     Some(reset.encode())
 }
 
-/// The RST that tells a client of our own kind, which has proved its address with these nonces, that
+/// Makes the RST that tells a client of our own kind, which has proved its address with these nonces, that
 /// there is no room for it.
 pub(crate) fn no_room(conv: u32, (client, server): (u32, u32)) -> [u8; HEADER_LEN] {
     let (cmd, frg) = (CMD_WINS, CODE_RST);
     Header { conv, cmd, frg, ts: client, sn: server, ..Header::default() }.encode()
 }
 
-/// The nonce of the HELLO in a datagram.
+/// Finds the nonce of the HELLO in a datagram.
 pub(crate) fn hello_nonce(datagram: &View<'_>) -> Option<u32> {
     let is_hello = |header: &Header| (header.cmd, header.frg) == (CMD_WASK, CODE_HELLO);
     datagram.headers().find(is_hello).map(|hello| hello.sn)

@@ -40,7 +40,7 @@ impl Deadlines {
         }
     }
 
-    /// The next session whose entry is due; its entry is taken out.
+    /// Takes out the next entry that is due, and returns its session.
     pub(crate) fn pop_due(&mut self, now: Time) -> Option<Key> {
         let &(at, key) = self.set.first()?;
         if at > now {
@@ -50,7 +50,7 @@ impl Deadlines {
         Some(key)
     }
 
-    /// The earliest entry.
+    /// Returns the time of the earliest entry.
     pub(crate) fn first(&self) -> Option<Time> {
         self.set.first().map(|&(at, _)| at)
     }

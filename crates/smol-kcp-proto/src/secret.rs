@@ -42,21 +42,21 @@ impl Secret {
         hasher
     }
 
-    /// The `position`th number of a sequence.
+    /// Returns the `position`th number of a sequence.
     pub(super) fn number(&self, position: u64) -> u64 {
         let mut hasher = self.hasher(Purpose::Number);
         hasher.write(&position.to_le_bytes());
         hasher.finish()
     }
 
-    /// A number for a network prefix, by which nobody can choose prefixes that share theirs.
+    /// Returns a number for a network prefix, by which nobody can choose prefixes that share theirs.
     pub(super) fn number_of_prefix(&self, prefix: u64) -> u64 {
         let mut hasher = self.hasher(Purpose::Prefix);
         hasher.write(&prefix.to_le_bytes());
         hasher.finish()
     }
 
-    /// A number that only who receives at `addr` learns. It stands for a record of an opening that
+    /// Makes a number that only who receives at `addr` learns. It stands for a record of an opening that
     /// nobody has to keep, as a SYN cookie does (RFC 4987, 3.6). `nonce` is that of the client's HELLO;
     /// 0 for peers that have none. Never 0.
     pub(crate) fn cookie(&self, now: Time, addr: SocketAddr, conv: u32, nonce: u32) -> u32 {
@@ -93,7 +93,7 @@ fn slot(now: Time) -> u64 {
     now.as_millis() / (1000 * SLOT_SECONDS)
 }
 
-/// The answer to a question whether a peer is at a new address: 64 bits that only the two ends of a
+/// Makes the answer to a question whether a peer is at a new address: 64 bits that only the two ends of a
 /// conversation can compute, as they alone have seen both nonces of its HELLO.
 pub(crate) fn path_proof(nonces: (u32, u32), conv: u32, token: u32) -> (u32, u32) {
     let key = Secret::new([u64::from(nonces.0), u64::from(nonces.1)]);

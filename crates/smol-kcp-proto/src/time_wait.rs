@@ -47,7 +47,7 @@ impl TimeWait {
         self.order.push_back((until, conv, peer));
     }
 
-    /// The rest under this key. Nothing wakes up for an entry whose time has passed; it goes when
+    /// Finds the entry under this key. Nothing wakes up for an entry whose time has passed; it goes when
     /// somebody looks.
     pub(crate) fn get(&mut self, now: Time, conv: u32, peer: SocketAddr) -> Option<TimeWaitEntry> {
         self.expire(now);
@@ -79,13 +79,13 @@ impl TimeWait {
 }
 
 impl TimeWaitEntry {
-    /// Does a HELLO with this nonce begin a new conversation under the old key? One whose HELLO never
-    /// came cannot be told from a new one: it may be on its way still.
+    /// Tells whether a HELLO with this nonce begins a new conversation under the old key. One whose HELLO
+    /// never came cannot be told from a new one: it may be on its way still.
     pub(crate) fn is_succeeded_by(&self, nonce: u32) -> bool {
         self.nonce.is_some_and(|own| own != nonce)
     }
 
-    /// The answer to a late datagram, never longer than it.
+    /// Makes the answer to a late datagram, never longer than it.
     pub(crate) fn answer(&self, datagram: &View<'_>) -> Option<[u8; HEADER_LEN]> {
         // Should it be a new conversation after all, its client is to learn that it has to wait.
         if self.reset || (self.nonce.is_none() && hello_nonce(datagram).is_some()) {

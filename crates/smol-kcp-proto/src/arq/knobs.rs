@@ -137,7 +137,7 @@ impl Knobs {
         self.recv_most.saturating_mul(2)
     }
 
-    /// Are the budgets lower than configured?
+    /// Returns whether the budgets are lower than configured.
     #[cfg_attr(not(feature = "kcp"), allow(dead_code))]
     pub(super) fn is_narrow(&self) -> bool {
         self.recv_bytes < self.recv_most

@@ -165,7 +165,7 @@ impl Engine {
         each!(self, engine => engine.write(buf))
     }
 
-    /// Is there room to write a byte, or in message mode a message of one segment?
+    /// Returns whether there is room to write a byte, or in message mode a message of one segment.
     pub fn writable(&self) -> bool {
         each!(self, engine => engine.writable())
     }
@@ -226,9 +226,9 @@ impl Engine {
         each!(self, engine => engine.handle_datagram(now, datagram))
     }
 
-    /// Has something been written, heard or read since the last [`flush`](Engine::flush) that makes
-    /// the next one send: ACKs, data that the windows admit, a segment that later ones may have
-    /// overtaken, or the news that reading has reopened a closed window? What a flush leaves for
+    /// Tells whether something was written, heard or read since the last [`flush`](Engine::flush) that
+    /// makes the next one send: ACKs, data that the windows admit, a segment that ACKs of later ones may
+    /// show lost, or the news that reading has reopened a closed window. What a flush leaves for
     /// later is announced by [`poll_timeout`](Engine::poll_timeout).
     pub fn needs_flush(&self) -> bool {
         each!(self, engine => engine.needs_flush())
@@ -271,8 +271,8 @@ impl Engine {
         each!(self, engine => engine.rto_ms())
     }
 
-    /// Is there memory to [`shrink`](Engine::shrink)? Only where it is empty and quiescent, and has carried
-    /// a good deal since it last did.
+    /// Tells whether there is memory to [`shrink`](Engine::shrink): only where it is empty and quiescent, and
+    /// has carried a good deal since it last did.
     pub fn can_shrink(&self) -> bool {
         each!(self, engine => engine.can_shrink())
     }
@@ -310,12 +310,12 @@ impl Engine {
         each!(self, engine => engine.rcv_nxt())
     }
 
-    /// Is a segment in flight that was sent with this number at this clock?
+    /// Tells whether a segment is in flight that was sent with this number at this clock.
     pub fn in_flight(&self, sn: u32, ts: u32) -> bool {
         each!(self, engine => engine.in_flight(sn, ts))
     }
 
-    /// Could this header be the peer's next words? `una` within what was sent and not far behind,
+    /// Tells whether this header could be the peer's next words: `una` within what was sent and not far behind,
     /// the `sn` of a PUSH within a window of what is expected.
     pub fn plausible(&self, header: &Header) -> bool {
         each!(self, engine => engine.plausible(header))

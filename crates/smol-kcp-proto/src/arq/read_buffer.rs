@@ -153,7 +153,7 @@ impl ReadBuffer {
         self.full_capacity + self.bytes.capacity() + RECORD * self.messages.capacity()
     }
 
-    /// Is there memory to [`shrink`](ReadBuffer::shrink)?
+    /// Returns whether there is memory to [`shrink`](ReadBuffer::shrink).
     pub(super) fn can_shrink(&self) -> bool {
         self.is_empty() && self.capacity() > KEEP
     }

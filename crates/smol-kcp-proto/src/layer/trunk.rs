@@ -35,7 +35,7 @@ pub struct Moment {
 // A layer that is off has no use for what only it looks at.
 #[cfg_attr(not(all(feature = "netem", feature = "pcap")), allow(unused_variables))]
 impl Trunk {
-    /// `capture` is given where there is to be one.
+    /// Begins without a bad network; `capture` is given where there is to be one.
     ///
     /// # Errors
     /// Those of writing the head of a capture.
@@ -55,7 +55,7 @@ impl Trunk {
         self
     }
 
-    /// Is there a capture, so that the time of day matters?
+    /// Returns whether there is a capture, so that the time of day matters.
     pub fn captures(&self) -> bool {
         #[cfg(feature = "pcap")]
         return self.capture.is_some();
@@ -121,13 +121,13 @@ impl Trunk {
         }
     }
 
-    /// What the bad network did to what was sent and to what was received.
+    /// Returns what the bad network did to what was sent and to what was received.
     #[cfg(feature = "netem")]
     pub fn netem_stats(&self) -> Option<(crate::LinkStats, crate::LinkStats)> {
         self.netem.as_ref().map(|(send, receive)| (send.stats(), receive.stats()))
     }
 
-    /// When [`arrivals`](Trunk::arrivals) and [`departures`](Trunk::departures) must be called.
+    /// Returns when [`arrivals`](Trunk::arrivals) and [`departures`](Trunk::departures) must be called.
     pub fn poll_timeout(&self) -> Option<Time> {
         #[cfg(feature = "netem")]
         if let Some((send, receive)) = &self.netem {

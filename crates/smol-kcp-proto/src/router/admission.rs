@@ -64,16 +64,16 @@ impl Router {
         }
     }
 
-    /// A client that was answered without a record sends data, and its proof is late or lost: it will
-    /// be repeated, and a reset would end its stream. Such a client marks its `una`.
+    /// Tells whether this may be data of a client that was answered without a record, and whose proof is late
+    /// or lost: it will be repeated, and a reset would end its stream. Such a client marks its `una`.
     fn may_be_early(&self, now: Time, datagram: &View<'_>) -> bool {
         let pressed = self.stateless_at.is_some_and(|at| now.since(at) < COOKIE_LASTS);
         let una = self.sn_base.wrapping_sub(1);
         pressed && datagram.first().una == una
     }
 
-    /// A stock peer's first words: data from the beginning of a conversation, nothing of which
-    /// claims to be part of an established one.
+    /// Tells whether these are a stock peer's first words: data from the beginning of a conversation,
+    /// nothing of which claims to be part of an established one.
     fn is_opening(&self, datagram: &View<'_>) -> bool {
         let mut pushes = 0;
         for header in datagram.headers() {
@@ -88,7 +88,7 @@ impl Router {
         pushes > 0
     }
 
-    /// tokio_kcp's habit: conversation 0 asks the listener for a number. Until the peer uses it,
+    /// Numbers a client of tokio_kcp, whose conversation 0 asks the listener for a number. Until the peer uses it,
     /// what it sends under 0 belongs to the same session.
     fn handle_asker(&mut self, now: Time, from: Path, datagram: &View<'_>) {
         let known = self.unnumbered.get(&from.peer).copied();
@@ -117,7 +117,7 @@ impl Router {
         }
     }
 
-    /// Our own client that asked for a number learns it from the first answer.
+    /// Lets our own client that asked for a number learn it from the first answer.
     fn adopt(&mut self, now: Time, from: Path, datagram: &View<'_>) -> bool {
         let conv = datagram.conv();
         let Some(&key) = self.routes.get(&(0, from.peer)) else { return false };
@@ -188,7 +188,7 @@ impl Router {
         self.with_session(now, key, |session| session.handle_datagram(now, datagram));
     }
 
-    /// The peer of a session has proved its address: the session counts, and may be accepted.
+    /// Counts a session whose peer has proved its address, and lets it be accepted.
     pub(super) fn welcome(&mut self, now: Time, key: Key, birth: u64) {
         let Some(peer) = self.peer(key) else { return };
         if !self.make_room(now, peer, Some(key)) {
@@ -309,7 +309,7 @@ impl Router {
         Ok(key)
     }
 
-    /// A number that is free with this peer.
+    /// Finds a number that is free with this peer.
     pub(super) fn free_conv(&mut self, peer: SocketAddr) -> u32 {
         loop {
             // At random, so that nobody off the path can name it (RFC 6056).

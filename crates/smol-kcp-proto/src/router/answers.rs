@@ -22,7 +22,7 @@ const BUCKETS: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Prefix(u64);
 
-/// The prefix of an address.
+/// Returns the prefix of an address.
 pub(super) fn prefix(addr: SocketAddr) -> Prefix {
     Prefix(match addr.ip() {
         IpAddr::V4(ip) => u64::from(u32::from(ip)),

@@ -39,7 +39,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A session that stands in no queue yet.
+    /// Begins as a session that stands in no queue.
     pub(super) fn new(session: Session, peer: PeerKey) -> Entry {
         Entry {
             session,
@@ -77,7 +77,7 @@ impl Router {
         Some(result)
     }
 
-    /// After anything has happened to a session: puts it into the queues it belongs in, and out of
+    /// Puts a session to which anything has happened into the queues it belongs in, and out of
     /// all when it is over.
     #[inline(never)]
     pub(super) fn settle(&mut self, now: Time, key: Key) {

@@ -35,7 +35,7 @@ impl Router {
         Ok(key)
     }
 
-    /// `Ok(false)`: not yet.
+    /// Returns whether `connect` may return.
     pub fn is_connected(&self, key: Key) -> Result<bool, KcpError> {
         let session = self.session(key)?;
         match session.error() {
@@ -44,7 +44,7 @@ impl Router {
         }
     }
 
-    /// Is one direction of the session over, or soon?
+    /// Returns whether one direction of the session is over, or soon will be.
     pub fn is_ending(&self, key: Key) -> bool {
         self.session(key).map_or(true, Session::is_ending)
     }
@@ -112,7 +112,7 @@ impl Router {
         }
     }
 
-    /// Has the peer acknowledged all that was written, and the FIN?
+    /// Returns whether the peer has acknowledged all that was written, and the FIN.
     pub fn is_delivered(&self, key: Key) -> Result<bool, KcpError> {
         self.session(key)?.is_delivered()
     }
@@ -122,7 +122,7 @@ impl Router {
         self.with_session(now, key, |session| session.fail(KcpError::Closed));
     }
 
-    /// The last handle to the session is gone.
+    /// Notes that the last handle to the session is gone.
     pub fn release(&mut self, now: Time, key: Key) {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         if std::mem::take(&mut entry.counted) {
@@ -131,7 +131,7 @@ impl Router {
         self.with_session(now, key, |session| session.release(now));
     }
 
-    /// Nobody is going to accept the sessions that peers have opened.
+    /// Refuses the sessions that peers have opened and nobody has accepted.
     pub fn refuse_incoming(&mut self, now: Time) {
         while let Some(key) = self.pop_incoming() {
             self.stats.refused = self.stats.refused.wrapping_add(1);
@@ -160,7 +160,7 @@ impl Router {
         self.session(key).map(Session::stats).unwrap_or_default()
     }
 
-    /// Conversation, peer and statistics of every session on the wire.
+    /// Lists conversation, peer and statistics of every session on the wire.
     pub fn list(&self) -> impl Iterator<Item = (u32, SocketAddr, StreamStats)> + '_ {
         self.routes.iter().filter_map(|(&(conv, peer), &key)| {
             self.session(key).ok().map(|session| (conv, peer, session.stats()))

@@ -92,7 +92,7 @@ impl Router {
         self.ask_others(now, old, to);
     }
 
-    /// Where one session of a peer has gone, the others have gone too: they are asked at once.
+    /// Asks at once for the others of a peer of which one session has moved: they have moved too.
     fn ask_others(&mut self, now: Time, old: SocketAddr, to: Path) {
         let others: Vec<Key> = self.peers.sessions(old).collect();
         for key in others {

@@ -92,13 +92,13 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router with a memory budget of its own.
+    /// Makes a router with a memory budget of its own.
     pub fn new(config: Arc<KcpConfig>, overhead: usize, seed: [u64; 2]) -> Router {
         let budget = MemoryBudget::new(config.memory_budget);
         Router::with_budget(config, overhead, seed, budget)
     }
 
-    /// `config` is checked; `overhead` is what the layers add to a datagram; `seed` is secret.
+    /// Makes a router: `config` is checked; `overhead` is what the layers add to a datagram; `seed` is secret.
     pub fn with_budget(
         config: Arc<KcpConfig>,
         overhead: usize,
@@ -137,7 +137,7 @@ impl Router {
         }
     }
 
-    /// Whether peers may open sessions.
+    /// Sets whether peers may open sessions.
     pub fn set_accepting(&mut self, accepting: bool) {
         self.accepting = accepting;
     }
@@ -193,8 +193,8 @@ impl Router {
         self.settle(now, key);
     }
 
-    /// The peer of a session has lost its memory and proved itself again: that one ends, and another
-    /// begins under its number.
+    /// Ends a session whose peer has lost its memory and proved itself again; another begins under its
+    /// number.
     fn begin_anew(&mut self, now: Time, key: Key, from: Path, datagram: &View<'_>) {
         if let Some(entry) = self.sessions.get_mut(key) {
             entry.session.fail(KcpError::Reset);
@@ -242,7 +242,7 @@ impl Router {
         }
     }
 
-    /// When [`handle_timeout`](Router::handle_timeout) must be called at the latest.
+    /// Returns when [`handle_timeout`](Router::handle_timeout) must be called at the latest.
     pub fn poll_timeout(&self) -> Option<Time> {
         self.deadlines.first()
     }
@@ -277,17 +277,17 @@ impl Router {
         !self.pending_flush.is_empty() || !self.stateless_replies.is_empty()
     }
 
-    /// Is there something for [`transmit`](Router::transmit)?
+    /// Returns whether there is something for [`transmit`](Router::transmit).
     pub fn has_transmits(&self) -> bool {
         !self.pending_flush.is_empty() || !self.stateless_replies.is_empty()
     }
 
-    /// Is there something for [`pop_ready`](Router::pop_ready)?
+    /// Returns whether there is something for [`pop_ready`](Router::pop_ready).
     pub fn has_events(&self) -> bool {
         !self.ready.is_empty()
     }
 
-    /// A session for which handles may have something to do, and what, as bits.
+    /// Returns a session for which handles may have something to do, and what, as bits.
     pub fn pop_ready(&mut self) -> Option<(Key, u8)> {
         while let Some(key) = self.ready.pop() {
             if let Some(entry) = self.sessions.get_mut(key) {
@@ -298,12 +298,12 @@ impl Router {
         None
     }
 
-    /// Is there something for [`pop_incoming`](Router::pop_incoming)?
+    /// Returns whether there is something for [`pop_incoming`](Router::pop_incoming).
     pub fn has_incoming(&self) -> bool {
         !self.incoming.is_empty()
     }
 
-    /// A session that a peer opened; the caller owns a handle to it from here on.
+    /// Returns a session that a peer opened; the caller owns a handle to it from here on.
     pub fn pop_incoming(&mut self) -> Option<Key> {
         let (_, key) = self.incoming.pop_first()?;
         if let Some(entry) = self.sessions.get_mut(key) {
@@ -312,12 +312,12 @@ impl Router {
         Some(key)
     }
 
-    /// Is no conversation on the wire? Handles to ended ones may be left.
+    /// Returns whether no conversation is on the wire. Handles to ended ones may be left.
     pub fn is_idle(&self) -> bool {
         self.routes.is_empty() && self.stateless_replies.is_empty()
     }
 
-    /// Are all sessions gone, and all handles to them?
+    /// Returns whether all sessions are gone, and all handles to them.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty() && self.stateless_replies.is_empty()
     }
@@ -349,19 +349,19 @@ impl Router {
         &self.config
     }
 
-    /// The peer's system says that nobody listens there: ends what waits for a first answer.
+    /// Ends what waits for a first answer, as the peer's system says that nobody listens there.
     pub fn handle_refused(&mut self, now: Time) {
         self.fail_where(now, &KcpError::Refused, Session::is_connecting);
     }
 
-    /// The transport has ended, or the driver: every session ends for the same cause.
+    /// Ends every session for the same cause: the transport has ended, or the driver.
     pub fn fail_all(&mut self, now: Time, cause: &KcpError) {
         self.accepting = false;
         self.fail_where(now, cause, |_| true);
         self.stateless_replies.clear();
     }
 
-    /// Has every session waited for an answer for so long that the local address may be to blame?
+    /// Tells whether every session has waited for an answer for so long that the local address may be to blame.
     /// Those that have just begun to connect wait for less, and say nothing about it.
     pub fn is_silent(&self, now: Time, span: Duration) -> bool {
         let entries = || self.routes.values().filter_map(|&key| self.sessions.get(key));
@@ -379,7 +379,7 @@ impl Router {
         !silent.is_empty() && entries().all(|entry| is_silent(entry) || says_nothing(entry))
     }
 
-    /// The local address has changed: every peer is to learn of it.
+    /// Lets every peer learn that the local address has changed.
     pub fn ping_all(&mut self, now: Time) {
         let keys: Vec<Key> = self.routes.values().copied().collect();
         for key in keys {

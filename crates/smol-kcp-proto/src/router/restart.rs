@@ -26,7 +26,7 @@ pub(super) struct Restarts {
 }
 
 impl Restarts {
-    /// May the sessions of `peer` be asked now? If so, notes that they are.
+    /// Tells whether the sessions of `peer` may be asked now, and if so notes that they are.
     fn ask(&mut self, now: Time, peer: &mut Peer) -> bool {
         if now.since(self.since) >= EVERY {
             (self.since, self.asked) = (now, 0);
@@ -61,10 +61,10 @@ impl Before {
 }
 
 impl Router {
-    /// After a datagram for a session of `peer`: where its answer is that it does not know the session
-    /// any more, it is asked for a sign of life of every other one; where it has just been connected
-    /// to, of the one that has been silent for longest, which speaks for the others. A question is one
-    /// datagram of 24 bytes, and goes to who has proved its address.
+    /// Asks `peer` about its other sessions after a datagram for one of them: about every one where it does
+    /// not know that session any more; where it has just been connected to, about the one that has been
+    /// silent for longest, which speaks for the others. A question is one datagram of 24 bytes, and goes to
+    /// who has proved its address.
     pub(super) fn heed_restart(&mut self, now: Time, peer: SocketAddr, key: Key, before: Before) {
         let Ok(session) = self.session(key) else { return };
         let connected = match (before, session.error()) {

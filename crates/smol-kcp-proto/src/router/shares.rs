@@ -38,7 +38,7 @@ impl Shares {
         self.counts.get(&prefix(peer)).copied().unwrap_or(0)
     }
 
-    /// The prefix with the most sessions, if those are more than this peer's.
+    /// Finds the prefix with the most sessions, if those are more than this peer's.
     pub(super) fn most_but(&self, peer: SocketAddr) -> Option<Prefix> {
         let (&prefix, &count) = self.counts.iter().max_by_key(|(_, &count)| count)?;
         (count > self.of(peer)).then_some(prefix)

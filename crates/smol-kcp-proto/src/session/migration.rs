@@ -95,8 +95,8 @@ impl Session {
         }
     }
 
-    /// Is every segment possible as the peer's next, and does one of them show what only the peer
-    /// knows?
+    /// Tells whether every segment is possible as the peer's next, and one of them shows what only the
+    /// peer knows.
     fn continues(&self, now: Time, datagram: &View<'_>) -> bool {
         let mut shows = false;
         for header in datagram.headers() {
@@ -134,7 +134,7 @@ impl Session {
         }
     }
 
-    /// What the peer's clock shows now, if it goes on as it did.
+    /// Returns what the peer's clock shows now, if it goes on as it did.
     fn expected_clock(&self, now: Time) -> Option<u32> {
         let (ts, at) = self.peer_clock?;
         Some(ts.wrapping_add(now.since(at).as_millis() as u32))
@@ -147,7 +147,7 @@ impl Session {
         }
     }
 
-    /// Can the peer prove that it is itself, or only that it receives?
+    /// Tells whether the peer can prove that it is itself, and not only that it receives.
     fn proves_itself(&self) -> bool {
         self.peer_kind == PeerKind::Native && self.hello_nonces.is_some()
     }
@@ -230,12 +230,12 @@ impl Session {
         }
     }
 
-    /// When a stock peer that has answered from elsewhere counts as moved.
+    /// Returns when a stock peer that has answered from elsewhere counts as moved.
     pub(super) fn move_at(&self) -> Option<Time> {
         self.challenges.iter().map(|c| c.moves_at).fold(None, earliest)
     }
 
-    /// Where a stock peer has moved to: its new address has answered, and the old one has not.
+    /// Returns where a stock peer has moved to: its new address has answered, and the old one has not.
     pub(crate) fn poll_move(&mut self, now: Time) -> Option<Path> {
         let heard = self.last_heard_at;
         let due = |c: &Challenge| c.moves_at.is_some_and(|at| at <= now);
@@ -246,7 +246,7 @@ impl Session {
         to
     }
 
-    /// The peer is there now.
+    /// Notes where the peer is now.
     pub(crate) fn move_to(&mut self, now: Time, path: Path) {
         self.peer = path.peer;
         if self.role == Role::Server {

@@ -272,7 +272,7 @@ impl Session {
         self.error.as_ref()
     }
 
-    /// When the peer last gave a sign of life.
+    /// Returns when the peer last gave a sign of life.
     pub(crate) fn last_heard(&self) -> Time {
         self.last_heard_at
     }
@@ -281,12 +281,12 @@ impl Session {
         self.confirmed
     }
 
-    /// May `connect` return? It need not wait at all without a timeout.
+    /// Returns whether `connect` may return. It need not wait at all without a timeout.
     pub(crate) fn is_connected(&self) -> bool {
         self.established || (self.config.connect_timeout.is_none() && self.conv != 0)
     }
 
-    /// Is an answer still outstanding that says whether there is a peer at all?
+    /// Returns whether the answer is outstanding that shows that there is a peer at all.
     pub(crate) fn is_connecting(&self) -> bool {
         self.role == Role::Client && !self.established && self.error.is_none()
     }
@@ -321,7 +321,7 @@ impl Session {
         Ok(Some(taken))
     }
 
-    /// After anything that may have made room.
+    /// Wakes the writer where there may be room again.
     fn wake_writer(&mut self) {
         if self.blocked && self.confirmed && self.engine.writable() {
             self.blocked = false;
@@ -368,12 +368,12 @@ impl Session {
         self.ready |= READABLE;
     }
 
-    /// Has everything before the peer's FIN been read?
+    /// Returns whether everything before the peer's FIN was read.
     fn at_end(&self) -> bool {
         self.peer_fin.is_some_and(|sn| sn == self.engine.rcv_nxt()) && self.engine.unread() == 0
     }
 
-    /// No more writes: what was written goes out, then FIN.
+    /// Takes no more writes: what was written goes out, then FIN.
     pub(crate) fn close(&mut self, now: Time) {
         if self.fin == Fin::Open {
             self.fin = Fin::Wanted;
@@ -382,7 +382,7 @@ impl Session {
         }
     }
 
-    /// Has the peer acknowledged all that was written, and the FIN? `Ok(false)`: not yet.
+    /// Returns whether the peer has acknowledged all that was written, and the FIN.
     pub(crate) fn is_delivered(&self) -> Result<bool, KcpError> {
         match &self.error {
             _ if self.fin == Fin::Done && self.engine.unacked() == 0 => Ok(true),
@@ -391,7 +391,7 @@ impl Session {
         }
     }
 
-    /// The last handle is gone: nobody reads any more, what was written is delivered in the
+    /// Notes that the last handle is gone: nobody reads any more, what was written is delivered in the
     /// background.
     pub(crate) fn release(&mut self, now: Time) {
         if self.is_connecting() && self.engine.unacked() == 0 {
@@ -412,7 +412,7 @@ impl Session {
         }
     }
 
-    /// Is there nothing left to do for anybody? Then the session may be removed.
+    /// Returns whether nothing is left to do for anybody, so that the session may be removed.
     pub(crate) fn is_finished(&self) -> bool {
         self.released_at.is_some()
             && (self.error.is_some()
@@ -422,7 +422,7 @@ impl Session {
                     && !self.needs_flush()))
     }
 
-    /// What is remembered of the session after its end.
+    /// Returns what is remembered of the session after its end.
     pub(crate) fn time_wait_entry(&self) -> TimeWaitEntry {
         TimeWaitEntry {
             una: self.engine.rcv_nxt(),
@@ -432,12 +432,12 @@ impl Session {
         }
     }
 
-    /// Has one side closed, or both, or has it failed?
+    /// Returns whether one side has closed, or both, or the session has failed.
     pub(crate) fn is_ending(&self) -> bool {
         self.error.is_some() || self.fin != Fin::Open || self.peer_fin.is_some()
     }
 
-    /// What became possible for the handles since the last call, as bits.
+    /// Returns what became possible for the handles since the last call, as bits.
     pub(crate) fn take_ready(&mut self) -> u8 {
         std::mem::take(&mut self.ready)
     }

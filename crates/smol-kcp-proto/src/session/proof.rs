@@ -53,7 +53,7 @@ pub(crate) enum Proof {
 }
 
 impl Proof {
-    /// The proof in a datagram that came from `addr`, if there is one.
+    /// Finds the proof in a datagram that came from `addr`, if there is one.
     pub(crate) fn find(
         secret: &Secret,
         now: Time,
@@ -79,7 +79,7 @@ impl Proof {
     }
 }
 
-/// The question that every implementation of KCP answers with a proof: an empty segment of data that
+/// Makes the question that every implementation of KCP answers with a proof: an empty segment of data that
 /// lies before the beginning of the conversation. It is acknowledged as a repeated one, by an ACK
 /// with its `sn` and `ts` (`ikcp_input` appends to the list of ACKs before it looks at the window's
 /// lower end), and changes nothing. Its `una` acknowledges nothing either: the peer may not be the
@@ -89,13 +89,13 @@ pub(crate) fn question(conv: u32, token: u32, wnd: u16, sn_base: u32) -> Header 
     Header { conv, cmd: CMD_PUSH, frg: 0, wnd, ts: token, sn, una: sn_base, len: 0 }
 }
 
-/// The sequence number of a [`question`].
+/// Returns the sequence number of a [`question`].
 pub(super) fn before(sn_base: u32) -> u32 {
     sn_base.wrapping_sub(1)
 }
 
 impl Session {
-    /// A session of a peer that has proved its address before there was one.
+    /// Begins as a session whose peer has proved its address before there was one.
     pub(crate) fn prove(&mut self, proof: Proof) {
         self.confirmed = true;
         if let Proof::Third { nonces } = proof {
@@ -137,7 +137,7 @@ impl Session {
         usize::try_from(rest).unwrap_or(usize::MAX).min(self.mtu)
     }
 
-    /// What may leave before the peer has proved its address: a part of a stream or a whole message.
+    /// Takes what may leave before the peer has proved its address: a part of a stream or a whole message.
     pub(super) fn write_unproven(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
         let room = self.unproven_room().min(self.config.mss());
         match buf.get(..room) {
@@ -198,7 +198,7 @@ impl Session {
         }
     }
 
-    /// The client's proof: what the server's HELLO_ACK asks for.
+    /// Queues the client's proof: what the server's HELLO_ACK asks for.
     pub(super) fn push_third(&mut self, now: Time) {
         let Some((own, server)) = self.hello_nonces else { return };
         let wait = match self.third {
@@ -232,7 +232,7 @@ impl Session {
         }
     }
 
-    /// What a HELLO or a third leg at the address of this session says of another life of its peer.
+    /// Tells what a HELLO or a third leg at the address of this session says of another life of its peer.
     pub(crate) fn another_life(&self, now: Time, datagram: &View<'_>) -> Option<AnotherLife> {
         let (client, _) = self.hello_nonces.filter(|_| self.role == Role::Server)?;
         datagram.headers().find_map(|header| {

@@ -49,7 +49,7 @@ impl Session {
         self.confirmed |= handled.proven;
         // Does the peer take back what it has acknowledged? A restarted stock peer that knows
         // nothing of the conversation does, in all that it says: it may acknowledge what is out of
-        // order for it, and answer probes, but it is not the one that was there. A datagram overtaken
+        // order for it, and answer probes, but it is not the one that was there. A reordered datagram
         // on its way looks the same, and is followed by others. Our own code says RST instead, and
         // may say "one before the beginning".
         let (una, _) = datagram.newest();
@@ -141,7 +141,7 @@ impl Session {
         true
     }
 
-    /// The answer carries a cookie, and binds nobody: of a conversation that is known, only the third
+    /// Answers with a cookie, which binds nobody: of a conversation that is known, only the third
     /// leg changes anything, as anybody can send a HELLO.
     fn handle_hello(&mut self, now: Time, header: &Header) {
         // A SYN cookie (RFC 4987, 3.6): nothing has to be remembered to know it again.
@@ -173,8 +173,8 @@ impl Session {
         self.push_third(now);
     }
 
-    /// The time since the first HELLO, or the first question for a proof, is the path's round trip, or
-    /// more if one was lost: within reason, a better guess than one that is the same for every path.
+    /// Takes the time since the first HELLO, or the first question for a proof, for the path's round trip. It is
+    /// more if one was lost; within reason, that is a better guess than one that is the same for every path.
     /// A server cannot be `certain`: an earlier session of the same opening may have asked.
     pub(super) fn seed_rtt(&mut self, now: Time, since: Time, is_certain: bool) {
         let rtt = now.since(since);
@@ -206,7 +206,7 @@ impl Session {
         }
     }
 
-    /// A plain WINS: to a HELLO, a FIN or a probe of ours, it is a stock peer's answer.
+    /// Acts on a plain WINS: to a HELLO, a FIN or a probe of ours, it is a stock peer's answer.
     fn handle_wins(&mut self) {
         if self.peer_kind != PeerKind::Native {
             let asked = self.hello.is_some_and(|hello| hello.tries > 0)

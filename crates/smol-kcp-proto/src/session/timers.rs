@@ -58,7 +58,7 @@ pub(super) const FIN_LONGEST: Duration = Duration::from_secs(2);
 const SHRINK_AFTER: Duration = Duration::from_secs(10);
 
 impl Session {
-    /// When [`handle_timeout`](Session::handle_timeout) must be called at the latest; `None`: not
+    /// Returns when [`handle_timeout`](Session::handle_timeout) must be called at the latest; `None`: not
     /// before something else happens.
     pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
         if self.error.is_some() {
@@ -158,7 +158,7 @@ impl Session {
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_PLAIN, sn, ts: None });
     }
 
-    /// Does the deadline that came up need a flush of the engine?
+    /// Tells whether the deadline that came up needs a flush of the engine.
     pub(crate) fn is_engine_due(&self, now: Time) -> bool {
         self.error.is_none()
             && self.conv != 0
@@ -166,14 +166,14 @@ impl Session {
             && self.engine.poll_timeout(now).is_some_and(|at| at <= now)
     }
 
-    /// A session that has carried data and fallen silent gives its memory back.
+    /// Returns when a session that has carried data and fallen silent gives its memory back.
     fn shrink_at(&self) -> Option<Time> {
         self.engine
             .can_shrink()
             .then(|| self.last_heard_at.max(self.last_progress_at) + SHRINK_AFTER)
     }
 
-    /// When a session ends whose peer has proved nothing.
+    /// Returns when a session ends whose peer has proved nothing.
     fn unproven_at(&self) -> Option<Time> {
         (!self.confirmed).then(|| self.opened_at + UNPROVEN_AFTER)
     }
@@ -212,7 +212,7 @@ impl Session {
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_FIN, sn, ts: None });
     }
 
-    /// When the peer was last heard. Another conversation speaks for this one, but not for ever.
+    /// Returns when the peer was last heard. Another conversation speaks for this one, but not for ever.
     fn heard_at(&self) -> Time {
         match self.peer_kind {
             PeerKind::Native => {
@@ -231,18 +231,18 @@ impl Session {
         }
     }
 
-    /// Has our own kind of peer just given a sign of life?
+    /// Tells whether our own kind of peer has just given a sign of life.
     pub(crate) fn speaks_for_peer(&self, now: Time) -> bool {
         self.last_heard_at == now && self.peer_kind == PeerKind::Native
     }
 
-    /// Has it just been asked for one?
+    /// Tells whether it has just been asked for one.
     pub(crate) fn has_just_asked(&self, now: Time) -> bool {
         self.last_ping_at == now
     }
 
-    /// The client asks first; a server that hears nothing waits a little longer, so that one of
-    /// them asks and not both.
+    /// Returns when the peer is asked for a sign of life. The client asks first; a server that hears
+    /// nothing waits a little longer, so that one of them asks and not both.
     fn keep_alive_at(&self) -> Option<Time> {
         let mut every = match self.config.keep_alive {
             Some(every) if self.role == Role::Server => Some(every + every / 4),
@@ -269,8 +269,8 @@ impl Session {
         earliest(regular, waits.then(|| since + self.ask_again()))
     }
 
-    /// Has the peer been silent for `span`, and for longer than this path takes to answer, although
-    /// something of ours is unanswered?
+    /// Tells whether the peer has been silent for `span`, and for longer than this path takes to answer,
+    /// although something of ours is unanswered.
     pub(crate) fn is_silent(&self, now: Time, span: Duration) -> bool {
         let span = span.max(self.rto() * SILENT_RTOS);
         let data =
@@ -286,17 +286,17 @@ impl Session {
             && asked.into_iter().flatten().any(|since| now.since(since) >= span)
     }
 
-    /// Is something of ours on its way that the peer has not answered?
+    /// Tells whether something of ours is on its way that the peer has not answered.
     pub(crate) fn awaits_answer(&self) -> bool {
         self.engine.unacked() > 0 || self.last_ping_at > self.last_heard_at
     }
 
-    /// How long an answer is waited for before the question is repeated.
+    /// Returns how long an answer is waited for before the question is repeated.
     pub(super) fn ask_again(&self) -> Duration {
         ASK_AGAIN.max(self.rto() * ASK_AGAIN_RTOS)
     }
 
-    /// Unacknowledged data and no progress.
+    /// Returns when unacknowledged data has made no progress for too long.
     fn dead_at(&self) -> Option<Time> {
         let stall_timeout = self.config.stall_timeout;
         // A peer that comes back again and again, and takes nothing, is gone too.
@@ -304,14 +304,14 @@ impl Session {
         (self.engine.unacked() > 0).then(|| longest.min(self.progress_or_return() + stall_timeout))
     }
 
-    /// When something was acknowledged last, or the peer was heard again after a silence.
+    /// Returns when something was acknowledged last, or the peer was heard again after a silence.
     fn progress_or_return(&self) -> Time {
         self.last_progress_at.max(self.returned_at)
     }
 
-    /// The peer is heard, for the first time since [`last_heard_at`](Session::last_heard_at). If it has not answered
-    /// a question in time, something was lost: that gives it more time, and what it has not got leaves
-    /// now.
+    /// Acts on the peer's being heard for the first time since [`last_heard_at`](Session::last_heard_at).
+    /// If it has not answered a question in time, something was lost: that gives it more time, and what it
+    /// has not got leaves now.
     pub(super) fn end_silence(&mut self, now: Time) {
         let was_silent = self.last_ping_at > self.last_heard_at
             && now.since(self.first_unanswered_ping_at) >= self.ask_again();
@@ -351,8 +351,8 @@ impl Session {
         self.peer_window_closed && self.engine.unacked() > 0
     }
 
-    /// After the last handle is gone, `linger` bounds everything. Before, it bounds the wait for
-    /// the answer to FIN once all data is there.
+    /// Returns when waiting for the end ends. After the last handle is gone, `linger` bounds everything.
+    /// Before, it bounds the wait for the answer to FIN once all data is there.
     fn linger_at(&self) -> Option<Time> {
         if let Some(released) = self.released_at {
             return Some(released + self.config.linger);

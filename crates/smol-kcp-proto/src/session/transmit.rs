@@ -15,7 +15,7 @@ use crate::wire::{Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HE
 const UNA_AT: usize = 16;
 
 impl Session {
-    /// Is there something to send at once?
+    /// Returns whether there is something to send at once.
     pub(crate) fn needs_flush(&self) -> bool {
         if self.error.is_some() {
             return false;
@@ -118,7 +118,7 @@ impl Session {
         }
     }
 
-    /// FIN, once all data has been sent for the first time.
+    /// Sends FIN, once all data has been sent for the first time.
     fn announce_end(&mut self, now: Time) {
         if self.fin != Fin::Wanted || self.engine.unsent() > 0 {
             return;
@@ -135,17 +135,17 @@ impl Session {
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_FIN, sn, ts: None });
     }
 
-    /// A first flight under way says `una` = the beginning, and so does a stock peer's that opens a
-    /// conversation. Once our kind of peer has answered, a client that has received nothing yet says
-    /// "one before the beginning" instead. To this peer it is as good as any old `una`; a restarted
-    /// one takes it for no opening and answers RST.
+    /// Marks the `una` of a client that has received nothing yet. A first flight under way says `una` = the
+    /// beginning, and so does a stock peer's that opens a conversation. Once our kind of peer has answered,
+    /// a client that has received nothing yet says "one before the beginning" instead. To this peer it is
+    /// as good as any old `una`; a restarted one takes it for no opening and answers RST.
     fn mark_known(&self, bytes: &mut [u8]) {
         if self.is_unknown_yet() {
             mark(bytes, before(self.sn_base));
         }
     }
 
-    /// Does the peer's own kind know this client only by its HELLO, as far as it can tell?
+    /// Tells whether a peer of our own kind knows this client, as far as that shows, only by its HELLO.
     fn is_unknown_yet(&self) -> bool {
         self.role == Role::Client
             && self.peer_kind == PeerKind::Native
@@ -163,7 +163,7 @@ impl Session {
         out(to, datagram);
     }
 
-    /// The engine's retransmission timeout.
+    /// Returns the engine's retransmission timeout.
     pub(super) fn rto(&self) -> Duration {
         Duration::from_millis(u64::from(self.engine.rto_ms().max(1)))
     }

@@ -70,7 +70,7 @@ impl KcpEngine {
         Ok(received)
     }
 
-    /// What the inner engine shall see of a segment: its header as on the wire but for what is
+    /// Returns what the inner engine shall see of a segment: its header as on the wire but for what is
     /// written below, or a window announcement instead of what may not count. The shortest round trip of
     /// its ACKs is noted.
     fn admit<'a>(
@@ -82,7 +82,7 @@ impl KcpEngine {
         let Segment { mut header, payload } = *segment;
         header.wnd = header.wnd.min(self.knobs.peer_wnd_max());
         if diff(header.una, self.peer_una) < 0 {
-            // Overtaken by a newer one on the way: its window is out of date.
+            // Reordered behind a newer one: its window is out of date.
             header.wnd = self.inner.rmt_wnd();
         } else {
             self.peer_una = header.una;
@@ -142,8 +142,8 @@ impl KcpEngine {
         rtt
     }
 
-    /// Makes the inner engine count no segment as overtaken by the datagram in `scratch`: it compares with the
-    /// highest number that is acknowledged, and this one was never sent, in the future.
+    /// Keeps the datagram in `scratch` from raising any `fastack` inside: the inner engine counts by the
+    /// highest number that is acknowledged, and this one was never sent, and that in the future.
     fn suppress_fastack(&self, scratch: &mut Vec<u8>) {
         let una = self.send_window.una().wrapping_sub(self.tx_base);
         let (sn, ts, wnd) = (LIMIT, self.clock + 1, self.inner.rmt_wnd());
@@ -152,17 +152,17 @@ impl KcpEngine {
         scratch.splice(..0, ahead.encode());
     }
 
-    /// While a renewal is forced, and our side of it done, what has begun is received to its end and
-    /// nothing else: the peer sends the rest again when the renewal is over. Not earlier, or two
-    /// peers that renew at the same time would wait for each other. [`LIMIT`] is out of reach but
-    /// for a peer that acknowledges nothing and goes on sending for terabytes.
+    /// Tells whether `sn` is received now. While a renewal is forced, and our side of it done, what has begun is
+    /// received to its end and nothing else; the peer sends the rest again when the renewal is over. Not
+    /// earlier, or two peers that renew at the same time would wait for each other. [`LIMIT`] is out of reach
+    /// but for a peer that acknowledges nothing and goes on sending for terabytes.
     fn is_welcome(&self, sn: u32) -> bool {
         let highest = self.highest_sn();
         let refusing = highest >= self.force_at() && self.unacked() == 0;
         highest < LIMIT && (!refusing || self.recv_window.completes(sn))
     }
 
-    /// Is there room for `len` bytes more? The bound is the receive budget and a window of our own
+    /// Tells whether there is room for `len` bytes more. The bound is the receive budget and a window of our own
     /// segments, which a peer with the same MTU cannot fill with more than its reader's backlog. One
     /// with larger segments could fill it with what lies ahead of a gap; so the next segment is
     /// still taken up to twice the bound, as long as there is nothing to read that would make room.

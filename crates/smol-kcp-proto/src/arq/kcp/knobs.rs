@@ -14,12 +14,12 @@ pub(super) const INNER_CONV: u32 = 0;
 pub(super) const UPDATE_INTERVAL: u32 = 5000;
 
 impl Knobs {
-    /// Bound of the peer's window, so that a window of bytes fits 32 bits.
+    /// Returns the bound of the peer's window, so that a window of bytes fits 32 bits.
     pub(super) fn peer_wnd_max(&self) -> u16 {
         u16::try_from((1 << 31) / self.mss).unwrap_or(u16::MAX)
     }
 
-    /// A fresh inner engine whose clock shows `clock`.
+    /// Makes a fresh inner engine whose clock shows `clock`.
     pub(super) fn fresh(&self, sink: &Sink, clock: u32) -> Kcp<Sink> {
         let mut inner = match self.stream {
             true => Kcp::new_stream(INNER_CONV, sink.clone()),

@@ -18,24 +18,24 @@ pub(super) struct Rtt {
     pub rto: u32,
     /// The shortest ever measured outside; `u32::MAX` before the first time.
     pub min: u32,
-    /// Is the timeout that of a round trip, measured or believed for certain?
+    /// Whether the timeout is that of a round trip, measured or believed for certain.
     pub known: bool,
     min_rto: u32,
     interval: u32,
 }
 
 impl Rtt {
-    /// Nothing measured.
+    /// Begins with nothing measured.
     pub(super) fn new(min_rto: u32, interval: u32) -> Rtt {
         Rtt { srtt: 0, rttvar: 0, rto: RTO_DEFAULT, min: u32::MAX, known: false, min_rto, interval }
     }
 
-    /// As it is inside after a renewal; what only the wall knows of the path remains.
+    /// Returns what is inside after a renewal; what only the wall knows of the path remains.
     pub(super) fn renewed(self) -> Rtt {
         Rtt { min: self.min, known: self.known, ..Rtt::new(self.min_rto, self.interval) }
     }
 
-    /// Has a round trip been measured?
+    /// Returns whether a round trip was measured.
     pub(super) fn is_measured(&self) -> bool {
         self.min != u32::MAX
     }
@@ -56,7 +56,7 @@ impl Rtt {
         self.sample(rtt);
     }
 
-    /// `update_ack` of the inner engine.
+    /// Follows `update_ack` of the inner engine.
     pub(super) fn sample(&mut self, rtt: u32) {
         if self.srtt == 0 {
             self.srtt = rtt;
@@ -83,17 +83,17 @@ pub(super) struct Congestion {
     /// ACKs that make a segment count as lost, which are added to the window then.
     resend: u16,
     snd_wnd: u16,
-    /// Is it computed but not obeyed?
+    /// Whether it is computed but not obeyed.
     off: bool,
 }
 
 impl Congestion {
-    /// As after the first `update`.
+    /// Begins as the inner engine's is after its first `update`.
     pub(super) fn new(mss: usize, resend: u16, snd_wnd: u16, off: bool) -> Congestion {
         Congestion { cwnd: 1, ssthresh: THRESH, incr: mss, mss, resend, snd_wnd, off }
     }
 
-    /// How many segments may be in flight.
+    /// Returns how many segments may be in flight.
     pub(super) fn limit(&self, peer_window: u16) -> u16 {
         let windows = self.snd_wnd.min(peer_window);
         if self.off {
@@ -103,7 +103,7 @@ impl Congestion {
         }
     }
 
-    /// End of the inner engine's `input`, when `snd_una` has advanced in it.
+    /// Follows the end of the inner engine's `input`, when `snd_una` has advanced in it.
     pub(super) fn advanced(&mut self, peer_window: u16) {
         if self.cwnd >= peer_window {
             return;
@@ -124,8 +124,8 @@ impl Congestion {
         }
     }
 
-    /// End of the inner engine's `flush`, which sent segments again: `fast` some that others
-    /// overtook, `timeout` some whose timeout passed; `span` numbers are in flight.
+    /// Follows the end of the inner engine's `flush`, which sent segments again: `fast` some that ACKs of
+    /// later ones showed lost, `timeout` some whose timeout passed; `span` numbers are in flight.
     pub(super) fn flushed(&mut self, fast: bool, timeout: bool, span: u32, peer_window: u16) {
         let limit = self.limit(peer_window);
         if fast {

@@ -233,7 +233,7 @@ impl KcpEngine {
             + self.scratch.capacity()
     }
 
-    /// The window as it travels: the inner engine's, or less where the budget is lower than
+    /// Returns the window as it travels: the inner engine's, or less where the budget is lower than
     /// configured and has no room for it. The inner engine may take more than that: what finds no room is
     /// dropped before it gets there, and the peer repeats it.
     fn free(&self) -> u16 {
@@ -315,7 +315,7 @@ impl KcpEngine {
         self.acks_due > 0 || self.reopened || self.suspected || more
     }
 
-    /// Would the windows let something go that was never sent?
+    /// Tells whether the windows would let something go that was never sent.
     fn is_admitted(&self) -> bool {
         let limit = u32::from(self.congestion.limit(self.inner.rmt_wnd()));
         self.unsent() > 0 && self.send_window.span() < limit
@@ -364,7 +364,7 @@ impl KcpEngine {
         self.recv_window.next_missing()
     }
 
-    /// The retransmission timeout, in milliseconds.
+    /// Returns the retransmission timeout, in milliseconds.
     pub(super) fn rto_ms(&self) -> u32 {
         self.rtt.rto
     }

@@ -38,7 +38,7 @@ pub(super) struct RecvWindow {
 }
 
 impl RecvWindow {
-    /// Nothing received; the first segment will be `sn`.
+    /// Begins with nothing received; the first segment will be `sn`.
     pub(super) fn new(sn: u32, window: u16) -> RecvWindow {
         RecvWindow {
             head: sn,
@@ -49,33 +49,33 @@ impl RecvWindow {
         }
     }
 
-    /// Everything below it has been received.
+    /// Returns the lowest number that was not received.
     pub(super) fn next_missing(&self) -> u32 {
         self.head.wrapping_add(self.contiguous)
     }
 
-    /// The inner engine's `rcv_nxt`, which travels as `una`. It stands still while the queue is
+    /// Returns the inner engine's `rcv_nxt`, which travels as `una`. It stands still while the queue is
     /// full, and so does the window, which begins there.
     pub(super) fn rcv_nxt(&self) -> u32 {
         self.head.wrapping_add(self.queued)
     }
 
-    /// Free places of the queue, which travel as `wnd`.
+    /// Counts the free places of the queue, which travel as `wnd`.
     pub(super) fn free(&self) -> u16 {
         self.window.saturating_sub(self.queued) as u16
     }
 
-    /// Places in the row.
+    /// Counts the places in the row.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Is nothing held, neither readable nor ahead of a gap?
+    /// Returns whether nothing is held, neither readable nor ahead of a gap.
     pub(super) fn is_quiet(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// Does this segment complete what has begun: fill a gap, or go on with a message?
+    /// Tells whether this segment completes what has begun: fills a gap, or goes on with a message.
     pub(super) fn completes(&self, sn: u32) -> bool {
         let at = sn.wrapping_sub(self.head);
         let last = self.contiguous.checked_sub(1).and_then(|at| self.slots.get(at as usize));
@@ -83,7 +83,7 @@ impl RecvWindow {
         (at as usize) < self.slots.len() || (at == self.contiguous && mid_message)
     }
 
-    /// Where a PUSH with this number belongs.
+    /// Finds where a PUSH with this number belongs.
     pub(super) fn position(&self, sn: u32) -> Position {
         let ahead = diff(sn, self.rcv_nxt());
         if ahead < -PAST || ahead >= self.window as i32 {
@@ -114,13 +114,13 @@ impl RecvWindow {
         self.fill_queue();
     }
 
-    /// Is the message at the front of the queue complete? By the rule of the inner engine that means
-    /// that as many segments as its first fragment announces are there.
+    /// Tells whether the message at the front of the queue is complete. By the rule of the inner engine that
+    /// means that as many segments as its first fragment announces are there.
     pub(super) fn has_message(&self) -> bool {
         self.slots.front().is_some_and(|&frg| frg != MISSING && self.queued > u32::from(frg))
     }
 
-    /// Segments of the message at the front of the queue, if it is complete: up to the first one
+    /// Counts the segments of the message at the front of the queue, if it is complete: up to the first one
     /// with the number 0, whatever the first fragment said.
     pub(super) fn message(&self) -> Option<u32> {
         let queue = self.slots.iter().take(self.queued as usize);
@@ -148,7 +148,7 @@ impl RecvWindow {
         self.queued = self.contiguous.min(self.window);
     }
 
-    /// Segments in the inner engine's receive queue.
+    /// Counts the segments in the inner engine's receive queue.
     #[cfg(test)]
     pub(super) fn queued(&self) -> u32 {
         self.queued

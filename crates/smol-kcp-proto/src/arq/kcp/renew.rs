@@ -40,12 +40,12 @@ impl KcpEngine {
         self.collect();
     }
 
-    /// Milliseconds that the inner clock shows at `now`.
+    /// Returns the milliseconds that the inner clock shows at `now`.
     pub(super) fn age(&self, now: Time) -> u64 {
         (now.as_millis() as i64).saturating_sub(self.epoch).max(0) as u64
     }
 
-    /// Does the inner engine have to come to rest, to be replaced or to have its clock set back?
+    /// Tells whether the inner engine has to come to rest, to be replaced or to have its clock set back.
     /// Meanwhile nothing is written.
     pub(super) fn is_draining(&self) -> bool {
         let force_at = self.force_at();
@@ -56,14 +56,14 @@ impl KcpEngine {
         self.renew_at + self.renew_at / 2
     }
 
-    /// The higher of both inner sequence numbers.
+    /// Returns the higher of both inner sequence numbers.
     pub(super) fn highest_sn(&self) -> u32 {
         let sent = self.send_window.next().wrapping_sub(self.tx_base);
         let received = self.recv_window.next_missing().wrapping_sub(self.rx_base);
         sent.max(received)
     }
 
-    /// The queues inside keep the memory of their fullest moment, and grow with the first segments.
+    /// Tells whether a fresh inner engine would save memory: its queues keep that of their fullest moment.
     pub(crate) fn can_shrink(&self) -> bool {
         self.unread.can_shrink() || (self.highest_sn() > WORTH_SHRINKING && self.is_quiet())
     }
@@ -88,9 +88,10 @@ impl KcpEngine {
         }
     }
 
-    /// Replaces the inner engine by a fresh one, with nothing in flight or held. What it knew of the path is handed on in a made-up ACK of nothing: the smoothed
-    /// round-trip time and the peer's window. Lost are the variation, which begins again at half the
-    /// round-trip time, and the congestion window, which opens from one segment as after a timeout.
+    /// Replaces the inner engine by a fresh one, with nothing in flight or held. What it knew of the path is
+    /// handed on in a made-up ACK of nothing: the smoothed round-trip time and the peer's window. Lost are the
+    /// variation, which begins again at half the round-trip time, and the congestion window, which opens
+    /// from one segment as after a timeout.
     fn replace(&mut self) {
         self.flush_inner(); // the ACKs that it owes
         let knobs = self.knobs;

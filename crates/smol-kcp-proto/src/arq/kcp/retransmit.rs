@@ -1,16 +1,16 @@
 //! What the wall sends again by itself, or not at all.
 //!
 //! Inside, the timeout of a segment grows whenever it passes and is never set back; and whatever has timed
-//! out or was overtaken leaves, in any number. Where that will not do, the wall drops what the inner
-//! engine has emitted again and keeps a copy, which leaves when the wall says so until the segment is
-//! acknowledged. What the inner engine's own timeouts emit of it meanwhile is dropped.
+//! out or seems lost by ACKs of later segments leaves, in any number. Where that will not do, the wall
+//! drops what the inner engine has emitted again and keeps a copy, which leaves when the wall says so until
+//! the segment is acknowledged. What the inner engine's own timeouts emit of it meanwhile is dropped.
 //!
 //! - **Nothing is known of the path**: of what times out only the oldest segment leaves (RFC 6298, 5.4, sends
 //!   no more at any time). The rest [begins anew](KcpEngine::restart) with the first round trip.
 //! - **The peer is heard again after a silence**: everything begins anew, a first flight at once, and with
 //!   timeouts that have not grown.
-//! - **A datagram of ACKs** lets [`BURST`] overtaken segments leave at most; the next one goes on. What was
-//!   sent less than a round trip ago is not overtaken: see [`input`](super::input).
+//! - **A datagram of ACKs** lets [`BURST`] suspected segments leave at most; the next one goes on. Of what was
+//!   sent less than a round trip ago ACKs of later segments say nothing: see [`input`](super::input).
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -37,33 +37,33 @@ pub(super) struct Moment {
 pub(super) struct Retransmitter {
     /// When their timeouts pass, and their numbers. Outdated entries are dropped when they come up.
     timeouts: BinaryHeap<Reverse<(u64, u32)>>,
-    /// Those that were overtaken; how many of them may leave in the next flush.
+    /// Those that ACKs of later segments show lost; how many of them may leave in the next flush.
     suspected: VecDeque<u32>,
     credit: u32,
-    /// Is a copy kept of whatever times out?
+    /// Whether a copy is kept of whatever times out.
     keeps_all: bool,
-    /// Was anything dropped of which there is no copy?
+    /// Whether anything was dropped of which there is no copy.
     dropped: bool,
 }
 
 impl Retransmitter {
-    /// Notes a datagram of ACKs by which something may be overtaken.
+    /// Notes a datagram of ACKs, which may show losses.
     pub(super) fn allow(&mut self) {
         self.credit = self.credit.saturating_add(BURST);
     }
 
-    /// Is there anything that waits for a measured round trip?
+    /// Returns whether anything waits for a measured round trip.
     pub(super) fn waits(&self) -> bool {
         self.dropped || !self.timeouts.is_empty()
     }
 
-    /// When the next copy leaves.
+    /// Returns when the next copy leaves.
     pub(super) fn due(&self) -> Option<Time> {
         self.timeouts.peek().map(|entry| Time::from_millis(entry.0 .0))
     }
 
-    /// May this segment, which the inner engine has emitted for that reason, leave? If not, it is kept
-    /// where need be.
+    /// Tells whether this segment, which the inner engine has emitted for that reason, may leave. If not, it
+    /// is kept where need be.
     pub(super) fn admits(
         &mut self,
         send_window: &mut SendWindow,
@@ -127,7 +127,7 @@ impl Retransmitter {
         }
     }
 
-    /// The next copy that is to leave now, and why.
+    /// Takes out the next copy that is to leave now, and tells why.
     fn next(&mut self, send_window: &mut SendWindow, now: Moment) -> Option<(u32, Sent)> {
         while self.credit > 0 {
             let Some(sn) = self.suspected.pop_front() else { break };
@@ -148,7 +148,7 @@ impl Retransmitter {
             if slot.copy_due <= now.clock {
                 return Some((sn, Sent::Timeout));
             }
-            // It has left meanwhile, because it was overtaken.
+            // It has left meanwhile, as ACKs of later segments showed it lost.
             self.timeouts.push(Reverse((slot.copy_due, sn)));
         }
         None
@@ -170,7 +170,7 @@ impl Retransmitter {
 
 #[cfg(test)]
 impl Retransmitter {
-    /// Every copy will leave, and they are counted.
+    /// Checks that every copy will leave, and that they are counted.
     #[track_caller]
     pub(super) fn assert_invariants(&self, send_window: &mut SendWindow) {
         let mut bytes = 0;
@@ -187,7 +187,7 @@ impl Retransmitter {
 }
 
 impl Slot {
-    /// When the timeout outside passes.
+    /// Returns when the timeout outside passes.
     fn timeout(&self, now: Moment) -> u64 {
         let age = now.ts.wrapping_sub(self.ts);
         (now.clock + u64::from(self.copy_rto)).saturating_sub(u64::from(age))
@@ -200,8 +200,8 @@ impl Slot {
 }
 
 impl KcpEngine {
-    /// The peer is heard again after a silence, or something is known of the path at last: what has been
-    /// under way for longer than a timeout leaves now, and the timeouts begin anew.
+    /// Lets what has been under way for longer than a timeout leave now, and the timeouts begin anew, as the
+    /// peer is heard again after a silence, or something is known of the path at last.
     pub(crate) fn restart(&mut self, now: Time) {
         self.tick(now);
         self.keep_all(now);

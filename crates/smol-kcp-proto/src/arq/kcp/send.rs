@@ -26,7 +26,7 @@ pub(super) struct Slot {
     /// [`Time`](crate::time::Time) at which it passes.
     pub copy_rto: u32,
     pub copy_due: u64,
-    /// Does the copy wait to be sent because it was overtaken?
+    /// Whether the copy waits to be sent because ACKs of later segments show it lost.
     pub suspected: bool,
 }
 
@@ -65,32 +65,32 @@ pub(super) struct SendWindow {
 }
 
 impl SendWindow {
-    /// Nothing in flight; the first segment will be `sn`.
+    /// Begins with nothing in flight; the first segment will be `sn`.
     pub(super) fn new(sn: u32) -> SendWindow {
         SendWindow { una: sn, slots: VecDeque::new(), unacked: 0, copied: 0, acked_bytes: 0 }
     }
 
-    /// The oldest number that is not acknowledged.
+    /// Returns the oldest number that is not acknowledged.
     pub(super) fn una(&self) -> u32 {
         self.una
     }
 
-    /// The number that the next new segment gets.
+    /// Returns the number that the next new segment gets.
     pub(super) fn next(&self) -> u32 {
         self.una.wrapping_add(self.span())
     }
 
-    /// Numbers from `una` to `next`, acknowledged between or not: what the windows limit.
+    /// Counts the numbers from `una` to `next`, acknowledged between or not: what the windows limit.
     pub(super) fn span(&self) -> u32 {
         self.slots.len() as u32
     }
 
-    /// Segments in flight and not acknowledged.
+    /// Counts the segments in flight and not acknowledged.
     pub(super) fn unacked(&self) -> usize {
         self.unacked
     }
 
-    /// Bytes of payload acknowledged so far.
+    /// Returns the bytes of payload acknowledged so far.
     pub(super) fn acked_bytes(&self) -> u64 {
         self.acked_bytes
     }
@@ -146,32 +146,32 @@ impl SendWindow {
         Some(slot)
     }
 
-    /// The segment `sn`, if it is in flight and there is a copy of it.
+    /// Finds the segment `sn`, if it is in flight and there is a copy of it.
     pub(super) fn copy_of(&mut self, sn: u32) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(sn.wrapping_sub(self.una) as usize);
         slot.filter(|slot| !slot.copy.is_empty())
     }
 
-    /// All segments of which there are copies, with their numbers.
+    /// Lists all segments of which there are copies, with their numbers.
     pub(super) fn copies(&mut self) -> impl Iterator<Item = (u32, &mut Slot)> {
         let una = self.una;
         let numbers = (0..).map(move |n| una.wrapping_add(n));
         numbers.zip(&mut self.slots).filter(|(_, slot)| !slot.copy.is_empty())
     }
 
-    /// Bytes of all copies.
+    /// Returns the bytes of all copies.
     pub(super) fn copied(&self) -> usize {
         self.copied
     }
 
-    /// Milliseconds since `sn` left latest.
+    /// Returns the milliseconds since `sn` left latest.
     pub(super) fn age(&self, sn: u32, clock: u32) -> u32 {
         let slot = self.slots.get(sn.wrapping_sub(self.una) as usize);
         slot.map_or(0, |slot| clock.wrapping_sub(slot.ts))
     }
 
-    /// Is `sn` unacknowledged, and was it sent at clock `ts`? Of more than two transmissions only the
-    /// first and the latest are remembered, and any clock between them counts.
+    /// Tells whether `sn` is unacknowledged and was sent at clock `ts`. Of more than two transmissions only
+    /// the first and the latest are remembered, and any clock between them counts.
     pub(super) fn holds(&self, sn: u32, ts: u32) -> bool {
         let slot = self.slots.get(sn.wrapping_sub(self.una) as usize);
         slot.is_some_and(|s| {
@@ -215,13 +215,13 @@ impl SendWindow {
         }
     }
 
-    /// The clock at which the next timeout passes inside.
+    /// Returns the clock at which the next timeout passes inside.
     #[cfg(test)]
     pub(super) fn due_inside(&self) -> Option<u32> {
         self.soonest(|slot| !slot.acked)
     }
 
-    /// The same, of what the wall does not send by itself.
+    /// Returns the clock at which the next timeout passes of what the wall does not send by itself.
     pub(super) fn due(&self) -> Option<u32> {
         self.soonest(|slot| !slot.acked && slot.copy.is_empty())
     }
@@ -231,8 +231,8 @@ impl SendWindow {
         waiting.reduce(|a, b| if diff(b, a) < 0 { b } else { a })
     }
 
-    /// For how many milliseconds from `clock` on a timeout has not passed inside, of what the wall does
-    /// not send by itself; `None`: it sends all.
+    /// Returns for how many milliseconds from `clock` on a timeout has not passed inside, of what the wall
+    /// does not send by itself; `None`: it sends all.
     pub(super) fn longest_wait(&self, clock: u32) -> Option<u32> {
         let inside = self.slots.iter().filter(|slot| !slot.acked && slot.copy.is_empty());
         inside.map(|slot| u32::try_from(diff(slot.resendts, clock)).unwrap_or(0)).max()
@@ -245,7 +245,7 @@ impl SendWindow {
         }
     }
 
-    /// The most transmissions of one segment that is not acknowledged.
+    /// Returns the most transmissions of one segment that is not acknowledged.
     pub(super) fn worst_transmits(&self) -> u32 {
         let waiting = self.slots.iter().filter(|slot| !slot.acked).map(|slot| slot.xmit);
         waiting.max().unwrap_or(0)

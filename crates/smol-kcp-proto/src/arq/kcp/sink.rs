@@ -112,14 +112,14 @@ impl Batch {
 pub(super) struct Sink(Arc<Mutex<Batch>>);
 
 impl Sink {
-    /// The datagrams.
+    /// Gives access to the datagrams.
     pub(super) fn lock(&self) -> MutexGuard<'_, Batch> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Write for Sink {
-    /// One call per datagram, as the inner engine writes them.
+    /// Takes a datagram with each call, as the inner engine writes them.
     fn write(&mut self, datagram: &[u8]) -> io::Result<usize> {
         self.lock().append(datagram);
         Ok(datagram.len())
