@@ -58,6 +58,7 @@ impl Router {
         if self.may_be_early(now, datagram) {
             return;
         }
+        // As TCP answers what belongs to no connection (RFC 9293, 3.10.7.1); an RST itself is not answered.
         let answer = rst_for(datagram);
         if self.answer(now, from, answer) {
             self.stats.resets_sent = self.stats.resets_sent.wrapping_add(1);
@@ -102,6 +103,7 @@ impl Router {
             Some(session) => session.conv(),
             None => self.free_conv(from.peer),
         };
+        // Each segment carries the number; behind this line they all have the one that was given.
         let mut renamed = datagram.bytes().to_vec();
         let mut at = 0;
         for segment in datagram.segments() {
@@ -198,6 +200,7 @@ impl Router {
         log::debug!("conversation {}: {peer} is accepted", entry.session.conv());
         entry.counted = true;
         self.shares.add(peer);
+        // With `accept_unconfirmed` it is in the queue, and counted, already.
         if entry.incoming.is_some() && self.incoming.insert(birth, key).is_none() {
             self.stats.accepted = self.stats.accepted.wrapping_add(1);
         }
@@ -214,6 +217,7 @@ impl Router {
     /// more than the newcomer's.
     fn make_room(&mut self, now: Time, peer: SocketAddr, own: Option<Key>) -> bool {
         let share = self.config.sessions_per_prefix();
+        // Whatever else is free, nobody makes room for a network that has its share.
         if self.shares.of(peer) >= share {
             self.refuse(now, peer, "max_sessions_per_prefix", share);
             return false;
@@ -269,6 +273,7 @@ impl Router {
 
     /// Answers a HELLO and keeps nothing: the nonce is a cookie, which comes back with the third leg.
     pub(super) fn answer_hello(&mut self, now: Time, to: Path, conv: u32, nonce: u32) {
+        // No longer than the HELLO: nothing is gained by forging its source (RFC 9000, 8.1).
         let ts = self.secret.cookie(now, to.peer, conv, nonce);
         let (cmd, frg, wnd) = (CMD_WINS, CODE_HELLO, self.config.wnd_size.1.max(RECV_WINDOW_MIN));
         let answer = Header { conv, cmd, frg, wnd, ts, sn: nonce, una: self.sn_base, len: 0 };

@@ -82,6 +82,7 @@ impl Router {
     #[inline(never)]
     pub(super) fn settle(&mut self, now: Time, key: Key) {
         let Some(entry) = self.sessions.get_mut(key) else { return };
+        // First, as another share may open the session's window, or close it.
         self.account.charge(now, &mut entry.session, &mut entry.charge);
         if entry.session.has_events() && !entry.queued_event {
             entry.queued_event = true;
@@ -96,6 +97,7 @@ impl Router {
                 self.welcome(now, key, birth);
             }
         }
+        // It may have been turned out again by that.
         let Some(entry) = self.sessions.get_mut(key) else { return };
         if entry.session.error().is_some() || entry.session.is_finished() {
             self.unroute(now, key);
@@ -161,6 +163,7 @@ impl Router {
             self.incoming.remove(&birth);
             session.release(now);
         }
+        // Handles that are left still ask for the cause of the end.
         if session.is_finished() {
             self.account.close(&mut entry.charge);
             self.sessions.remove(key);

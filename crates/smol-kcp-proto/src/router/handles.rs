@@ -25,6 +25,8 @@ impl Router {
             Some(conv) => conv,
             None => self.free_conv(peer),
         };
+        // A number that rests is taken: a late datagram of its old life could pass for one of the new,
+        // as with TCP's TIME-WAIT (RFC 9293, 3.3.2).
         if self.routes.contains_key(&(conv, peer)) || self.time_wait.get(now, conv, peer).is_some()
         {
             return Err(KcpError::ConvInUse { conv });
@@ -125,6 +127,7 @@ impl Router {
     /// Notes that the last handle to the session is gone.
     pub fn release(&mut self, now: Time, key: Key) {
         let Some(entry) = self.sessions.get_mut(key) else { return };
+        // What is delivered in the background takes nobody's share.
         if std::mem::take(&mut entry.counted) {
             self.shares.remove(entry.session.peer());
         }

@@ -151,6 +151,7 @@ impl Router {
             self.stats.malformed = self.stats.malformed.wrapping_add(1);
             return;
         };
+        // By number and address: two clients may have drawn the same number.
         match self.routes.get(&(datagram.conv(), from.peer)) {
             Some(&key) => self.deliver(now, key, from, &datagram),
             None => self.handle_unrouted(now, from, &datagram),
@@ -170,6 +171,7 @@ impl Router {
                 Some(AnotherLife::Proven { .. }) if self.accepting => {
                     return self.begin_anew(now, key, from, datagram);
                 }
+                // Who accepts nobody ends nothing for a newcomer either.
                 Some(_) => return,
                 None => {}
             }
@@ -201,6 +203,7 @@ impl Router {
         }
         self.heed_restart(now, from.peer, key, Before::Waiting);
         self.settle(now, key);
+        // The old life may have been put to rest under the same key just now.
         self.time_wait.wake(datagram.conv(), from.peer);
         self.handle_unrouted(now, from, datagram);
     }
@@ -225,10 +228,12 @@ impl Router {
     pub fn handle_timeout(&mut self, now: Time) {
         while let Some(key) = self.deadlines.pop_due(now) {
             let Some(entry) = self.sessions.get_mut(key) else { continue };
+            // It may have come up early (see Deadlines): the session knows what is due.
             entry.deadline = None;
             if entry.session.is_engine_due(now) {
                 entry.schedule_flush(&mut self.pending_flush, key);
             }
+            // What its other conversations have heard of the peer comes first: it may save a keepalive.
             let mut of = entry.peer.and_then(|of| self.peers.get_mut(of));
             if let Some(of) = &of {
                 entry.session.heed_peer(of.heard_at, of.asked_at);
@@ -258,6 +263,7 @@ impl Router {
             datagrams
         };
         let mut sent = 0;
+        // Handshakes wait for these, and each answers a datagram or ends a session.
         for (addr, answer) in self.stateless_replies.drain() {
             sent = out(addr, &answer);
         }
@@ -388,6 +394,7 @@ impl Router {
     }
 
     fn fail_where(&mut self, now: Time, cause: &KcpError, which: impl Fn(&Session) -> bool) {
+        // Keys first: what fails may leave the slab at once.
         let sessions = self.sessions.iter().filter(|(_, entry)| which(&entry.session));
         let keys: Vec<Key> = sessions.map(|(key, _)| key).collect();
         for key in keys {

@@ -67,6 +67,7 @@ impl Router {
     /// who has proved its address.
     pub(super) fn heed_restart(&mut self, now: Time, peer: SocketAddr, key: Key, before: Before) {
         let Ok(session) = self.session(key) else { return };
+        // Both are answers to words of ours: nobody can make us ask by words of its own.
         let connected = match (before, session.error()) {
             (Before::Connecting, None) if session.is_connected() => true,
             (Before::Waiting, Some(KcpError::Reset)) => false,

@@ -40,6 +40,7 @@ impl Shares {
 
     /// Finds the prefix with the most sessions, if those are more than this peer's.
     pub(super) fn most_but(&self, peer: SocketAddr) -> Option<Prefix> {
+        // Walks all of them, but only when everything is full.
         let (&prefix, &count) = self.counts.iter().max_by_key(|(_, &count)| count)?;
         (count > self.of(peer)).then_some(prefix)
     }

@@ -354,6 +354,7 @@ impl Session {
     /// Tells why there is nothing to read: the end, a failure, or nothing yet.
     fn nothing_to_read(&self) -> Result<Option<usize>, KcpError> {
         match &self.error {
+            // What was read to its end has ended well, whatever failed after it.
             _ if self.read_closed || self.at_end() => Ok(Some(0)),
             Some(error) => Err(error.clone()),
             None => Ok(None),
@@ -417,6 +418,7 @@ impl Session {
         self.released_at.is_some()
             && (self.error.is_some()
                 || (matches!(self.is_delivered(), Ok(true))
+                    // Stock peers never say FIN.
                     && (self.at_end() || self.peer_kind == PeerKind::Stock)
                     // The peer's last words wait to be acknowledged.
                     && !self.needs_flush()))

@@ -130,6 +130,7 @@ impl Session {
 
     /// Bytes of one more datagram to a peer that has proved nothing.
     fn allowance(&self) -> usize {
+        // In number too: each costs the line 28 bytes or more of headers that are not counted in bytes here.
         if self.stats.datagrams_sent >= self.stats.datagrams_received {
             return 0;
         }
@@ -143,6 +144,7 @@ impl Session {
         match buf.get(..room) {
             Some([]) => Ok(0),
             Some(part) if self.config.stream => self.engine.write(part),
+            // A message is not divided: it waits for the proof.
             Some(part) if part.len() < buf.len() => Ok(0),
             _ => self.engine.write(buf),
         }
@@ -182,6 +184,7 @@ impl Session {
         }
         for control in controls.into_iter().filter(|control| early || greets(control)) {
             let mut header = self.control_header(now, control);
+            // Nothing is acknowledged yet: whoever is let in anew later begins with its first byte again.
             if !early {
                 header.una = self.sn_base;
             }
@@ -203,6 +206,7 @@ impl Session {
         let Some((own, server)) = self.hello_nonces else { return };
         let wait = match self.third {
             Some(third) => third.wait * 2,
+            // Three round trips, as far as the handshake has shown one.
             None => THIRD_FIRST.max(now.since(self.opened_at) * THIRD_RTTS),
         };
         let tries = self.third.map_or(1, |third| third.tries.saturating_add(1));
@@ -240,6 +244,7 @@ impl Session {
             match (cmd, frg) {
                 (CMD_WASK, CODE_HELLO) if sn != client => Some(AnotherLife::Asks { nonce: sn }),
                 (CMD_WINS, CODE_HELLO)
+                    // With the nonce that is known it is this life's own proof, repeated.
                     if ts != client && self.secret.is_cookie(now, (self.peer, conv, ts), sn) =>
                 {
                     Some(AnotherLife::Proven { nonces: (ts, sn) })

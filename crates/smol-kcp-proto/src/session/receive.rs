@@ -49,8 +49,8 @@ impl Session {
         self.confirmed |= handled.proven;
         // Does the peer take back what it has acknowledged? A restarted stock peer that knows
         // nothing of the conversation does, in all that it says: it may acknowledge what is out of
-        // order for it, and answer probes, but it is not the one that was there. A reordered datagram
-        // on its way looks the same, and is followed by others. Our own code says RST instead, and
+        // order for it, and answer probes, but it is not the one that was there. A datagram
+        // reordered on its way looks the same, and is followed by others. Our own code says RST instead, and
         // may say "one before the beginning".
         let (una, _) = datagram.newest();
         let went_back = diff(una, self.peer_una) < 0;

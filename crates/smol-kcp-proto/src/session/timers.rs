@@ -123,6 +123,8 @@ impl Session {
         if is_due(self.connect_deadline()) || is_due(self.expire_at()) || is_due(self.dead_at()) {
             return self.fail(KcpError::TimedOut);
         }
+        // ikcp.c gives up by this count alone (`dead_link`, in ikcp_flush). It says nothing of how long that
+        // took, so time without progress has to agree.
         if self.engine.unacked() > 0
             && !self.peer_is_full()
             && now.since(self.progress_or_return()) >= self.config.stall_timeout / TOO_OFTEN_AFTER
@@ -154,6 +156,7 @@ impl Session {
             self.first_unanswered_ping_at = now;
         }
         self.last_ping_at = now;
+        // Our own kind echoes number and clock: so its answer shows, from a new address too, that it got this.
         let sn = self.engine.snd_nxt();
         self.push_control(Control { cmd: CMD_WASK, frg: CODE_PLAIN, sn, ts: None });
     }
@@ -254,6 +257,7 @@ impl Session {
             // Three questions before its silence counts against it.
             every = Some(every.map_or(often, |every| every.min(often)));
         }
+        // The question or its answer may be lost: it is asked again sooner than the next one is due.
         if self.last_ping_at > self.last_heard_at {
             every = every.map(|every| every.min(self.ask_again()));
         }
@@ -282,6 +286,7 @@ impl Session {
             // Without a timeout the peer may be of the stock kind, to which every port is a stranger.
             false => [self.config.connect_timeout.map(|_| self.opened_at), None],
         };
+        // Only a client may look for another port: a server's is what its peers know.
         self.role == Role::Client
             && asked.into_iter().flatten().any(|since| now.since(since) >= span)
     }

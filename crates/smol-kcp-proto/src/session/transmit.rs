@@ -137,8 +137,8 @@ impl Session {
 
     /// Marks the `una` of a client that has received nothing yet. A first flight under way says `una` = the
     /// beginning, and so does a stock peer's that opens a conversation. Once our kind of peer has answered,
-    /// a client that has received nothing yet says "one before the beginning" instead. To this peer it is
-    /// as good as any old `una`; a restarted one takes it for no opening and answers RST.
+    /// the client says "one before the beginning" instead. To this peer it is as good as any old `una`; a
+    /// restarted one takes it for no opening and answers RST.
     fn mark_known(&self, bytes: &mut [u8]) {
         if self.is_unknown_yet() {
             mark(bytes, before(self.sn_base));
