@@ -20,7 +20,7 @@ use super::clock;
 use super::shared::{EndpointState, Shared, WakeBatch};
 use super::transport::{Datagram, Datagrams, Transport};
 use crate::KcpError;
-use smol_kcp_proto::layer::trunk::{Moment, Trunk};
+use smol_kcp_proto::layer::stack::{LayerStack, Moment};
 use smol_kcp_proto::router::Key;
 use smol_kcp_proto::time::{earliest, Time};
 use smol_kcp_proto::Path;
@@ -65,7 +65,7 @@ const QUIET_AFTER: Duration = Duration::from_secs(1);
 pub struct Driver {
     shared: Arc<Shared>,
     transport: Box<dyn Transport>,
-    trunk: Trunk,
+    layers: LayerStack,
     received: Datagrams,
     transmits: Datagrams,
     /// The transport has not yet sent all that it has taken off the queue.
@@ -91,19 +91,23 @@ pub struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(shared: Arc<Shared>, transport: Box<dyn Transport>, trunk: Trunk) -> Driver {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        transport: Box<dyn Transport>,
+        layers: LayerStack,
+    ) -> Driver {
         let mut state = shared.lock();
         state.counters.buffers = transport.socket_buffers();
         // Whoever asks before the first turn learns that there is such a network.
         #[cfg(feature = "netem")]
         {
-            state.counters.netem = trunk.netem_stats();
+            state.counters.netem = layers.netem_stats();
         }
         drop(state);
         Driver {
             shared,
             transport,
-            trunk,
+            layers,
             received: Datagrams::new(RECEIVE_BATCH),
             transmits: Datagrams::new(TRANSMIT_QUEUE),
             sending: false,
@@ -174,7 +178,7 @@ impl Driver {
             self.defer_transmit = true;
             state.driver_waits = false;
             drop(guard);
-            self.trunk.flush();
+            self.layers.flush();
             self.wakes.wake();
             return Ok(Turn::Yield);
         }
@@ -183,14 +187,14 @@ impl Driver {
         state.collect(&mut self.wakes);
         self.count(state);
         self.limits.report(state, now);
-        let deadline = earliest(state.router.poll_timeout(), self.trunk.poll_timeout());
+        let deadline = earliest(state.router.poll_timeout(), self.layers.poll_timeout());
         let deadline = earliest(deadline, self.trim(now));
         state.router.charge_queues(self.received.capacity() + self.transmits.capacity());
         // From here on a handle that needs an earlier deadline or a flush wakes the driver: both
         // are set under the lock, so no change between this turn and the wait is missed.
         state.armed = deadline;
         state.set_driver(cx);
-        let done = state.is_done() && self.trunk.poll_timeout().is_none();
+        let done = state.is_done() && self.layers.poll_timeout().is_none();
         if done && self.transmits.is_empty() && !self.sending {
             state.ended = Some(KcpError::Closed);
             return Ok(Turn::Done);
@@ -201,7 +205,7 @@ impl Driver {
             && self.rebinding.is_due(now, |span| state.router.is_silent(now, span));
         drop(guard);
         // The capture is written before any task is woken: the application may exit at once.
-        self.trunk.flush();
+        self.layers.flush();
         // Datagrams leave before tasks are woken: one that learns of the peer's FIN may exit, and
         // the peer still waits for its acknowledgement.
         let sent = self.send(cx);
@@ -220,7 +224,7 @@ impl Driver {
         state.counters.receive_dropped = self.dropped;
         #[cfg(feature = "netem")]
         {
-            state.counters.netem = self.trunk.netem_stats();
+            state.counters.netem = self.layers.netem_stats();
         }
     }
 
@@ -242,7 +246,7 @@ impl Driver {
     }
 
     fn moment(&self, now: Time, state: &EndpointState) -> Moment {
-        let unix_micros = if self.trunk.captures() { clock::unix_micros() } else { 0 };
+        let unix_micros = if self.layers.captures() { clock::unix_micros() } else { 0 };
         Moment { now, unix_micros, local: state.local_addr }
     }
 
@@ -271,10 +275,10 @@ impl Driver {
         let mut into =
             |from: Path, payload: &[u8]| router.handle_datagram(moment.now, from, payload);
         for datagram in self.received.iter() {
-            self.trunk.inward(moment, datagram.path(), datagram.payload, &mut into);
+            self.layers.inward(moment, datagram.path(), datagram.payload, &mut into);
         }
         self.received.clear();
-        self.trunk.arrivals(moment, &mut into);
+        self.layers.arrivals(moment, &mut into);
     }
 
     /// Collects the sessions that peers have opened, as far as the backlog has room.
@@ -310,7 +314,7 @@ impl Driver {
 
     /// Fills the transmit queue. Returns whether sessions have more although there is room.
     fn transmit(&mut self, state: &mut EndpointState, moment: Moment) -> bool {
-        let (transmits, trunk) = (&mut self.transmits, &mut self.trunk);
+        let (transmits, layers) = (&mut self.transmits, &mut self.layers);
         let most = state.router.queue_share().max(TRANSMIT_LEAST);
         // With that much waiting the sessions keep their segments: sent later, they carry newer
         // ACKs.
@@ -321,9 +325,9 @@ impl Driver {
                 dropped += 1;
             }
         };
-        trunk.departures(moment.now, &mut queue);
+        layers.departures(moment.now, &mut queue);
         let router = &mut state.router;
-        let mut out = |to, payload: &[u8]| trunk.outward(moment, to, payload, &mut queue);
+        let mut out = |to, payload: &[u8]| layers.outward(moment, to, payload, &mut queue);
         let more = room && router.transmit(moment.now, &mut out);
         state.counters.transmit_dropped += dropped;
         self.had_traffic |= !self.transmits.is_empty();

@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::stream::KcpStream;
 use super::transport::{canonical, check_port, Transport};
 use crate::{EndpointStats, KcpConfig, KcpError, MemoryBudget, StreamStats};
-use smol_kcp_proto::layer::trunk::{Sink, Trunk};
+use smol_kcp_proto::layer::stack::{LayerStack, Sink};
 use smol_kcp_proto::router::Router;
 
 /// Owns one socket and the conversations on it, opened by either side.
@@ -95,12 +95,12 @@ impl KcpEndpoint {
     ) -> Result<(KcpEndpoint, Driver), KcpError> {
         config.check()?;
         let local_addr = transport.local_addr()?;
-        let trunk = Trunk::new(capture(&config)?)?;
+        let layers = LayerStack::new(capture(&config)?)?;
         #[cfg(feature = "netem")]
-        let trunk = trunk.with_netem(config.netem.as_ref());
+        let layers = layers.with_netem(config.netem.as_ref());
         let router = Router::with_budget(Arc::new(config), 0, clock::entropy(), budget.clone());
         let shared = Shared::new(router, local_addr);
-        let driver = Driver::new(Arc::clone(&shared), Box::new(transport), trunk);
+        let driver = Driver::new(Arc::clone(&shared), Box::new(transport), layers);
         Ok((KcpEndpoint::from_shared(shared), driver))
     }
 

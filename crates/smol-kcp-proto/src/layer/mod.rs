@@ -4,4 +4,4 @@
 pub(crate) mod netem;
 #[cfg(any(test, feature = "pcap"))]
 pub(crate) mod pcap;
-pub mod trunk;
+pub mod stack;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use slab::Slab;
 
-use crate::deadlines::Key;
+use crate::key::Key;
 use crate::time::Time;
 
 /// A peer's place, as long as it has a conversation.

@@ -2,8 +2,9 @@
 
 mod admission;
 mod answers;
+mod api;
+mod deadlines;
 mod entry;
-mod handles;
 mod migration;
 mod restart;
 mod shares;
@@ -18,13 +19,12 @@ use std::time::Duration;
 use slab::Slab;
 
 use self::answers::Answers;
+use self::deadlines::Deadlines;
 use self::entry::Entry;
 use self::restart::{Before, Restarts};
 use self::shares::Shares;
 use super::arq::BufferPool;
 use super::budget::{Account, MemoryBudget};
-use super::deadlines::Deadlines;
-pub use super::deadlines::Key;
 use super::log_limit::LogLimit;
 use super::random::Random;
 use super::secret::Secret;
@@ -32,6 +32,7 @@ use super::session::{AnotherLife, Session};
 use super::time_wait::TimeWait;
 use crate::config::KcpConfig;
 use crate::error::KcpError;
+pub use crate::key::Key;
 use crate::path::Path;
 use crate::peer::{PeerKey, Peers};
 use crate::stats::EndpointStats;

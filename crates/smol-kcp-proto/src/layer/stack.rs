@@ -13,7 +13,7 @@ pub type Sink = Box<dyn Write + Send>;
 
 /// The layers of one socket; those that are off are absent.
 #[derive(Default)]
-pub struct Trunk {
+pub struct LayerStack {
     #[cfg(feature = "netem")]
     netem: Option<(super::netem::Netem, super::netem::Netem)>,
     #[cfg(feature = "pcap")]
@@ -34,13 +34,13 @@ pub struct Moment {
 
 // A layer that is off has no use for what only it looks at.
 #[cfg_attr(not(all(feature = "netem", feature = "pcap")), allow(unused_variables))]
-impl Trunk {
+impl LayerStack {
     /// Begins without a bad network; `capture` is given where there is to be one.
     ///
     /// # Errors
     /// Those of writing the head of a capture.
-    pub fn new(capture: Option<Sink>) -> std::io::Result<Trunk> {
-        Ok(Trunk {
+    pub fn new(capture: Option<Sink>) -> std::io::Result<LayerStack> {
+        Ok(LayerStack {
             #[cfg(feature = "pcap")]
             capture: capture.map(super::pcap::Capture::new).transpose()?,
             #[cfg(feature = "netem")]
@@ -50,7 +50,7 @@ impl Trunk {
 
     /// Puts a bad network between this side and its socket, if there is to be one.
     #[cfg(feature = "netem")]
-    pub fn with_netem(mut self, config: Option<&crate::NetemConfig>) -> Trunk {
+    pub fn with_netem(mut self, config: Option<&crate::NetemConfig>) -> LayerStack {
         self.netem = config.map(super::netem::Netem::pair);
         self
     }
@@ -127,7 +127,7 @@ impl Trunk {
         self.netem.as_ref().map(|(send, receive)| (send.stats(), receive.stats()))
     }
 
-    /// Returns when [`arrivals`](Trunk::arrivals) and [`departures`](Trunk::departures) must be called.
+    /// Returns when [`arrivals`](LayerStack::arrivals) and [`departures`](LayerStack::departures) must be called.
     pub fn poll_timeout(&self) -> Option<Time> {
         #[cfg(feature = "netem")]
         if let Some((send, receive)) = &self.netem {
@@ -161,8 +161,8 @@ impl Trunk {
     }
 }
 
-impl std::fmt::Debug for Trunk {
+impl std::fmt::Debug for LayerStack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trunk").finish_non_exhaustive()
+        f.debug_struct("LayerStack").finish_non_exhaustive()
     }
 }

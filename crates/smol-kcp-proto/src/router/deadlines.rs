@@ -2,23 +2,21 @@
 
 use std::collections::BTreeSet;
 
+use crate::key::Key;
 use crate::time::Time;
-
-/// A session's place. It stays taken as long as a handle to the session lives.
-pub type Key = usize;
 
 /// At most one deadline for each session, ordered. A session's entry may be early: then it is asked
 /// again when the entry comes up. So a deadline that traffic postpones again and again costs one
 /// update each time it comes up, not one for each datagram.
 #[derive(Debug, Default)]
-pub(crate) struct Deadlines {
+pub(super) struct Deadlines {
     set: BTreeSet<(Time, Key)>,
 }
 
 impl Deadlines {
     /// Makes sure that `key` comes up at `wanted` or before; `entry` is the session's record of
     /// what stands in the set.
-    pub(crate) fn want(&mut self, key: Key, entry: &mut Option<Time>, wanted: Option<Time>) {
+    pub(super) fn want(&mut self, key: Key, entry: &mut Option<Time>, wanted: Option<Time>) {
         match (*entry, wanted) {
             (Some(entry), Some(wanted)) if entry <= wanted => return,
             (_, None) => return,
@@ -34,14 +32,14 @@ impl Deadlines {
     }
 
     /// Takes `key` out.
-    pub(crate) fn forget(&mut self, key: Key, entry: &mut Option<Time>) {
+    pub(super) fn forget(&mut self, key: Key, entry: &mut Option<Time>) {
         if let Some(at) = entry.take() {
             self.set.remove(&(at, key));
         }
     }
 
     /// Takes out the next entry that is due, and returns its session.
-    pub(crate) fn pop_due(&mut self, now: Time) -> Option<Key> {
+    pub(super) fn pop_due(&mut self, now: Time) -> Option<Key> {
         let &(at, key) = self.set.first()?;
         if at > now {
             return None;
@@ -51,7 +49,7 @@ impl Deadlines {
     }
 
     /// Returns the time of the earliest entry.
-    pub(crate) fn first(&self) -> Option<Time> {
+    pub(super) fn first(&self) -> Option<Time> {
         self.set.first().map(|&(at, _)| at)
     }
 }
