@@ -307,6 +307,10 @@ impl Router {
             pool: self.pool.clone(),
         };
         let session = Session::new(birth, now, &mut self.random)?;
+        if self.sessions.len() == self.sessions.capacity() {
+            // By an eighth: doubled, the table would take as much again as the sessions in it.
+            self.sessions.reserve_exact(self.sessions.len() / 8 + 4);
+        }
         let place = self.sessions.vacant_entry();
         let key = place.key();
         place.insert(Entry::new(session, self.peers.join(now, path.peer, key)));
