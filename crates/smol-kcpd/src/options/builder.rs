@@ -77,6 +77,16 @@ fn streams(kcp: KcpConfig) -> KcpConfig {
     KcpConfig { stream: true, max_message: None, memory_budget, ..kcp }
 }
 
+/// Takes from a client what a profile says of listening: nobody can set or print it there, and equal settings
+/// are to be equal.
+pub(super) fn streams_of(kcp: KcpConfig, side: Side) -> KcpConfig {
+    if side == Side::Server {
+        return kcp;
+    }
+    let KcpConfig { max_sessions_per_prefix, max_unconfirmed, backlog, .. } = KcpConfig::default();
+    KcpConfig { max_sessions_per_prefix, max_unconfirmed, backlog, ..kcp }
+}
+
 /// The connections that a tunnel of a profile carries at once, and the streams that it may have.
 pub(super) fn limits_of(profile: &str) -> Option<(usize, usize)> {
     let mut builder = TunnelBuilder::default();

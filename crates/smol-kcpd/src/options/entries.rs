@@ -1,6 +1,6 @@
 //! Option values as they were given, and the settings they make.
 
-use super::builder::{Side, TunnelBuilder};
+use super::builder::{streams_of, Side, TunnelBuilder};
 use super::error::{ConfigError, Location, Problem};
 use super::table::{Opt, Scope, OPTIONS};
 use super::values::missing_part;
@@ -158,7 +158,7 @@ impl OptionValues {
             name: name.to_string(),
             role,
             listen: builder.listen.ok_or_else(|| missing("listen"))?,
-            kcp: builder.kcp,
+            kcp: streams_of(builder.kcp, side),
             max_connections: max,
             target_timeout: builder.target_timeout,
             perf: builder.perf,

@@ -239,6 +239,7 @@ mod tests {
             ("perf a:1 --listen 127.0.0.1:1", "--listen is no option of perf"),
             ("perf a:1 --perf", "--perf is no option of perf"),
             ("perf a:1 --max-connections 3", "--max-connections is no option of perf"),
+            ("perf a:1 --backlog 9", "--backlog is no option of perf"),
             ("perf a:1 --user nobody", "--user is no option of perf"),
             ("perf a:1 --sendwindow 9", "unknown option --sendwindow: is --send-window meant?"),
             ("perf a:1 --mtu 20", "--mtu 20: must be 50 to 65507"),

@@ -262,13 +262,13 @@ options! {
         set |d, t| d.kcp.recv_buffer = or_none(t, size)?, get |d| Some(print_or_none(d.kcp.recv_buffer, print_size));
     Limits Stream max_sessions "N" "max_sessions" "1 to 1048576" "streams of all peers together"
         set |d, t| d.kcp.max_sessions = count(t)?, get |d| Some(d.kcp.max_sessions.to_string());
-    Limits Stream max_sessions_per_prefix "N" "max_sessions_per_prefix" "1 to 1048576, or none"
+    Limits Server max_sessions_per_prefix "N" "max_sessions_per_prefix" "1 to 1048576, or none"
         "server: streams of one IPv4 address or IPv6 /64; none: a quarter of max_connections, at least 8"
         set |d, t| d.kcp.max_sessions_per_prefix = or_none(t, count)?,
         get |d| Some(print_or_none(d.kcp.max_sessions_per_prefix, |n| n.to_string()));
-    Limits Stream max_unconfirmed "N" "max_unconfirmed" "1 to 1048576" "streams whose peer has not yet proved its address"
+    Limits Server max_unconfirmed "N" "max_unconfirmed" "1 to 1048576" "server: streams whose peer has not yet proved its address"
         set |d, t| d.kcp.max_unconfirmed = count(t)?, get |d| Some(d.kcp.max_unconfirmed.to_string());
-    Limits Stream backlog "N" "backlog" "1 to 65535" "streams that wait to be accepted"
+    Limits Server backlog "N" "backlog" "1 to 65535" "server: streams that wait to be accepted"
         set |d, t| d.kcp.backlog = count(t)?, get |d| Some(d.kcp.backlog.to_string());
     Limits Stream dscp "N" "dscp" "0 to 63, or none" "code point of the datagrams sent (RFC 2474)"
         set |d, t| d.kcp.dscp = or_none(t, count)?, get |d| Some(print_or_none(d.kcp.dscp, |n| n.to_string()));
