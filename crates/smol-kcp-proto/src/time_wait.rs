@@ -37,13 +37,13 @@ impl TimeWait {
         TimeWait { time_wait: BTreeMap::new(), order: VecDeque::new(), span, max }
     }
 
-    pub(crate) fn insert(&mut self, now: Time, conv: u32, peer: SocketAddr, rest: TimeWaitEntry) {
+    pub(crate) fn insert(&mut self, now: Time, conv: u32, peer: SocketAddr, entry: TimeWaitEntry) {
         self.expire(now);
         if self.order.len() >= self.max {
             self.remove_oldest();
         }
         let until = now + self.span;
-        self.time_wait.insert((conv, peer), (until, rest));
+        self.time_wait.insert((conv, peer), (until, entry));
         self.order.push_back((until, conv, peer));
     }
 
@@ -51,11 +51,11 @@ impl TimeWait {
     /// somebody looks.
     pub(crate) fn get(&mut self, now: Time, conv: u32, peer: SocketAddr) -> Option<TimeWaitEntry> {
         self.expire(now);
-        self.time_wait.get(&(conv, peer)).map(|&(_, rest)| rest)
+        self.time_wait.get(&(conv, peer)).map(|&(_, entry)| entry)
     }
 
     /// Ends a rest early, because its peer begins anew.
-    pub(crate) fn wake(&mut self, conv: u32, peer: SocketAddr) {
+    pub(crate) fn remove(&mut self, conv: u32, peer: SocketAddr) {
         self.time_wait.remove(&(conv, peer));
     }
 

@@ -30,17 +30,17 @@ impl Router {
         // elsewhere, an opening.
         let proof = if self.accepting { find() } else { None };
         let nonce = hello_nonce(datagram);
-        if let Some(rest) = self.time_wait.get(now, conv, from.peer) {
+        if let Some(entry) = self.time_wait.get(now, conv, from.peer) {
             match (proof, nonce) {
-                (Some(Proof::Third { nonces }), _) if rest.is_succeeded_by(nonces.0) => {
-                    self.time_wait.wake(conv, from.peer);
+                (Some(Proof::Third { nonces }), _) if entry.is_succeeded_by(nonces.0) => {
+                    self.time_wait.remove(conv, from.peer);
                 }
                 // Anybody can say so: the rest goes on until it is proven.
-                (None, Some(nonce)) if self.accepting && rest.is_succeeded_by(nonce) => {
+                (None, Some(nonce)) if self.accepting && entry.is_succeeded_by(nonce) => {
                     return self.answer_hello(now, from, conv, nonce);
                 }
                 _ => {
-                    self.answer(now, from, rest.answer(datagram));
+                    self.answer(now, from, entry.answer(datagram));
                     return;
                 }
             }

@@ -205,7 +205,7 @@ impl Router {
         self.heed_restart(now, from.peer, key, Before::Waiting);
         self.settle(now, key);
         // The old life may have been put to rest under the same key just now.
-        self.time_wait.wake(datagram.conv(), from.peer);
+        self.time_wait.remove(datagram.conv(), from.peer);
         self.handle_unrouted(now, from, datagram);
     }
 

@@ -29,8 +29,8 @@ impl Session {
         }
         let full = self.peer_is_full();
         let unacked = self.engine.unacked();
-        let handled = match self.engine.handle_datagram(now, datagram) {
-            Ok(handled) => handled,
+        let received = match self.engine.handle_datagram(now, datagram) {
+            Ok(received) => received,
             Err(refusal) => {
                 let counter = match refusal {
                     Rejection::Malformed => &mut self.stats.rejected.malformed,
@@ -40,13 +40,13 @@ impl Session {
                 return;
             }
         };
-        if handled.readable {
+        if received.readable {
             self.ready |= READABLE;
         }
         self.peer_window_closed = self.engine.stats().peer_window == 0;
         let acked = unacked.saturating_sub(self.engine.unacked());
         self.drained = self.drained.wrapping_add(acked * self.config.mss());
-        self.confirmed |= handled.proven;
+        self.confirmed |= received.proven;
         // Does the peer take back what it has acknowledged? A restarted stock peer that knows
         // nothing of the conversation does, in all that it says: it may acknowledge what is out of
         // order for it, and answer probes, but it is not the one that was there. A datagram
@@ -57,27 +57,27 @@ impl Session {
         if !went_back {
             self.peer_una = una;
         }
-        let forgetful = went_back && self.peer_kind != PeerKind::Native;
+        let seems_restarted = went_back && self.peer_kind != PeerKind::Native;
         if let Some(echo) = datagram.reset_echo() {
             self.last = Some((echo.sn, echo.ts));
             self.hear_clock(now, &echo);
         }
-        let mut genuine =
-            handled.proven || handled.progress || handled.pushed || datagram.has(CMD_PUSH);
+        let mut proves_liveness =
+            received.proven || received.progress || received.pushed || datagram.has(CMD_PUSH);
         if datagram.has(CMD_WASK) || datagram.has(CMD_WINS) || self.third.is_some() {
-            genuine |= self.handle_controls(now, datagram);
+            proves_liveness |= self.handle_controls(now, datagram);
             if self.error.is_some() {
                 return;
             }
         }
-        if handled.progress && !forgetful {
+        if received.progress && !seems_restarted {
             self.last_progress_at = now;
         }
-        if handled.pushed {
+        if received.pushed {
             // The ACK is company enough for a small write.
             self.flush_at = None;
         }
-        if genuine && !forgetful {
+        if proves_liveness && !seems_restarted {
             self.end_silence(now);
             self.last_heard_at = now;
             if full {
@@ -96,7 +96,7 @@ impl Session {
             self.ready |= READABLE | WRITABLE;
         }
         if self.released_at.is_some()
-            && handled.pushed
+            && received.pushed
             && matches!(self.is_delivered(), Ok(true))
             && self.peer_fin.is_none()
         {
@@ -107,9 +107,9 @@ impl Session {
 
     /// Acts on the control segments; `false` where they prove nothing about the peer.
     fn handle_controls(&mut self, now: Time, datagram: &View<'_>) -> bool {
-        let mut genuine = false;
+        let mut proves_liveness = false;
         for header in datagram.headers() {
-            genuine |= self.handle_control(now, &header);
+            proves_liveness |= self.handle_control(now, &header);
             let asks = header.cmd == CMD_PUSH && header.sn == before(self.sn_base);
             if self.third.is_some() && header.frg != CODE_HELLO && !asks {
                 // A server says more only once it has the proof.
@@ -119,7 +119,7 @@ impl Session {
                 break;
             }
         }
-        genuine
+        proves_liveness
     }
 
     /// Acts on a probe, an answer or one of our codes; `false` where it proves nothing about the
