@@ -4,13 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use super::random::below;
-use crate::error::KcpError;
-
-/// Longest accepted delay of a link: more than any path on Earth, and finite.
-const MAX_DELAY: Duration = Duration::from_secs(60);
-
-/// Slowest accepted link in bits per second; the longest datagram takes it nine minutes.
-const MIN_RATE: u64 = 1000;
 
 /// How often something happens, in millionths.
 ///
@@ -80,8 +73,9 @@ pub struct NetemConfig {
 
 /// One direction of a bad network. The default is a perfect link: nothing is lost, nothing waits.
 ///
-/// A datagram meets, in this order: loss, duplication, the queue before a link of limited rate, and
-/// the delay. The fields are those of Linux' `tc netem`.
+/// A datagram meets, in this order: the MTU and the blackouts, loss, duplication, the policer, the queue
+/// before a link of limited rate, and the delay. The fields are those of Linux' `tc netem`, `tc police`
+/// and `tc tbf`. Times at which something begins are counted from the endpoint's own beginning.
 ///
 /// Whatever is configured, a link holds at most 32,768 datagrams and 32 MiB; what comes on top is
 /// dropped and counted.
@@ -103,14 +97,27 @@ pub struct LinkConfig {
     /// How often a datagram is sent twice. The copy takes its own place in the queue and its own
     /// jitter.
     pub duplicate: Probability,
-    /// Bits per second, at least 1,000, counting what is in the datagrams without UDP and IP
-    /// headers; `None`: sending takes no time.
+    /// Bits per second, at least 1,000, counting what is in the datagrams and the
+    /// [`overhead`](LinkConfig::overhead) of each; `None`: sending takes no time.
     pub rate: Option<u64>,
+    /// When the rate changes and to what, one after another. Needs a rate to begin with.
+    pub rate_steps: Vec<RateStep>,
     /// Datagrams that may wait behind the one that is being sent, the next is dropped; `None`: as
     /// many as the link holds. Needs a rate: without one, nothing waits.
     pub queue_datagrams: Option<usize>,
-    /// The same in bytes. Both limits can be given.
+    /// The same in bytes, overhead included. Both limits can be given.
     pub queue_bytes: Option<usize>,
+    /// A limit that drops what is too much and lets nothing wait; `None`: there is none.
+    pub policer: Option<PolicerConfig>,
+    /// Times in which everything is dropped that would enter the link. What is under way arrives.
+    pub blackouts: Vec<BlackoutConfig>,
+    /// The largest datagram that passes, longer ones vanish without a word; `None`: all do.
+    pub mtu: Option<MtuConfig>,
+    /// Bytes of headers by which each datagram is longer on this link, at most 1,000: 28 for UDP and
+    /// IPv4, 48 for IPv6. They count for rate, queue, policer and MTU, not for [`LinkStats::bytes`].
+    ///
+    /// [`LinkStats::bytes`]: crate::LinkStats::bytes
+    pub overhead: usize,
 }
 
 /// Losses that come in bursts: the model of Gilbert and Elliott. Before each datagram the link may
@@ -128,197 +135,47 @@ pub struct BurstConfig {
     pub loss: Probability,
 }
 
-impl NetemConfig {
-    /// Checks every field.
-    ///
-    /// # Errors
-    /// [`KcpError::Config`] with the name of the first bad field, such as `netem.send.loss`.
-    pub fn check(&self) -> Result<(), KcpError> {
-        self.send.check(&SEND)?;
-        self.receive.check(&RECEIVE)
-    }
+/// A change of a link's rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateStep {
+    /// When; after the step before.
+    pub at: Duration,
+    /// Bits per second from then on, at least 1,000.
+    pub rate: u64,
 }
 
-/// The names of a link's fields, as errors give them.
-struct Names {
-    loss: &'static str,
-    enter: &'static str,
-    leave: &'static str,
-    burst_loss: &'static str,
-    delay: &'static str,
-    jitter: &'static str,
-    reorder: &'static str,
-    duplicate: &'static str,
-    rate: &'static str,
-    queue_datagrams: &'static str,
-    queue_bytes: &'static str,
+/// A policer: a token bucket without a queue (RFC 2697 with one colour). A datagram that finds tokens
+/// for all its bytes takes them and passes at once; one that does not is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicerConfig {
+    /// Bits per second by which the bucket fills, at least 1,000.
+    pub rate: u64,
+    /// Bytes that the bucket holds, and has at the beginning; at least 1. No longer datagram ever
+    /// passes.
+    pub burst_bytes: usize,
 }
 
-macro_rules! names {
-    ($link:literal) => {
-        Names {
-            loss: concat!($link, ".loss"),
-            enter: concat!($link, ".bursts.enter"),
-            leave: concat!($link, ".bursts.leave"),
-            burst_loss: concat!($link, ".bursts.loss"),
-            delay: concat!($link, ".delay"),
-            jitter: concat!($link, ".jitter"),
-            reorder: concat!($link, ".reorder"),
-            duplicate: concat!($link, ".duplicate"),
-            rate: concat!($link, ".rate"),
-            queue_datagrams: concat!($link, ".queue_datagrams"),
-            queue_bytes: concat!($link, ".queue_bytes"),
-        }
-    };
+/// A time in which a link takes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlackoutConfig {
+    /// When it begins.
+    pub from: Duration,
+    /// How long it lasts.
+    pub lasts: Duration,
 }
 
-const SEND: Names = names!("netem.send");
-const RECEIVE: Names = names!("netem.receive");
-
-impl LinkConfig {
-    fn check(&self, names: &Names) -> Result<(), KcpError> {
-        probability(names.loss, self.loss)?;
-        if let Some(bursts) = &self.bursts {
-            probability(names.enter, bursts.enter)?;
-            probability(names.leave, bursts.leave)?;
-            probability(names.burst_loss, bursts.loss)?;
-            if bursts.leave == Probability::NEVER {
-                let accepted = format!("1 to {}: a burst has to end", Probability::ALWAYS);
-                return refused(names.leave, bursts.leave, accepted);
-            }
-        }
-        if self.delay > MAX_DELAY {
-            return refused(names.delay, Shown(self.delay), format!("0s to {MAX_DELAY:?}"));
-        }
-        if self.jitter > self.delay {
-            let accepted = format!("0s to {:?}, the delay", self.delay);
-            return refused(names.jitter, Shown(self.jitter), accepted);
-        }
-        probability(names.reorder, self.reorder)?;
-        if self.reorder != Probability::NEVER && self.delay.is_zero() {
-            return refused(names.reorder, self.reorder, "never, without a delay to skip".into());
-        }
-        probability(names.duplicate, self.duplicate)?;
-        match self.rate {
-            Some(rate) if rate < MIN_RATE => {
-                return refused(names.rate, rate, format!("{MIN_RATE}.. bits per second"));
-            }
-            Some(_) => {}
-            None => {
-                for (name, limit) in [
-                    (names.queue_datagrams, self.queue_datagrams),
-                    (names.queue_bytes, self.queue_bytes),
-                ] {
-                    if let Some(limit) = limit {
-                        return refused(name, limit, "none, without a rate to wait for".into());
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A duration reads better in its debug form: `40ms`.
-struct Shown(Duration);
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}
-
-fn probability(field: &'static str, value: Probability) -> Result<(), KcpError> {
-    if value > Probability::ALWAYS {
-        return refused(field, value, format!("0 to {}", Probability::ALWAYS));
-    }
-    Ok(())
-}
-
-fn refused(
-    field: &'static str,
-    value: impl fmt::Display,
-    accepted: String,
-) -> Result<(), KcpError> {
-    Err(KcpError::Config { field, value: value.to_string(), accepted })
+/// A black hole for long datagrams: a link whose MTU is smaller than the sender believes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MtuConfig {
+    /// The longest datagram that passes, with the link's [`overhead`](LinkConfig::overhead).
+    pub bytes: usize,
+    /// Since when.
+    pub from: Duration,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn send(link: LinkConfig) -> NetemConfig {
-        NetemConfig { send: link, ..NetemConfig::default() }
-    }
-
-    fn receive(link: LinkConfig) -> NetemConfig {
-        NetemConfig { receive: link, ..NetemConfig::default() }
-    }
-
-    fn refusal(config: &NetemConfig) -> String {
-        config.check().expect_err("must be refused").to_string()
-    }
-
-    #[test]
-    fn a_perfect_and_a_thoroughly_bad_network_are_accepted() {
-        assert!(NetemConfig::default().check().is_ok());
-        let bad = LinkConfig {
-            loss: Probability::ALWAYS,
-            bursts: Some(BurstConfig {
-                enter: Probability::NEVER,
-                leave: Probability::per_million(1),
-                loss: Probability::ALWAYS,
-            }),
-            delay: MAX_DELAY,
-            jitter: MAX_DELAY,
-            reorder: Probability::ALWAYS,
-            duplicate: Probability::ALWAYS,
-            rate: Some(MIN_RATE),
-            queue_datagrams: Some(0),
-            queue_bytes: Some(0),
-        };
-        assert!(NetemConfig { seed: 0, send: bad.clone(), receive: bad }.check().is_ok());
-    }
-
-    #[test]
-    fn a_bad_field_is_named_with_its_direction() {
-        let lossy = LinkConfig { loss: Probability::percent(101), ..LinkConfig::default() };
-        assert_eq!(
-            refusal(&send(lossy.clone())),
-            "configuration: netem.send.loss = 1010000 per million: must be 0 to 1000000 per million"
-        );
-        assert!(refusal(&receive(lossy)).contains("netem.receive.loss = "));
-    }
-
-    #[test]
-    fn every_field_is_checked() {
-        let base = LinkConfig::default;
-        let too_often = Probability::per_million(1_000_001);
-        let bursts = BurstConfig {
-            enter: Probability::percent(1),
-            leave: Probability::percent(25),
-            loss: Probability::ALWAYS,
-        };
-        let with = |bursts| LinkConfig { bursts: Some(bursts), ..base() };
-        let delay = Duration::from_millis(10);
-        for (field, link) in [
-            ("bursts.enter", with(BurstConfig { enter: too_often, ..bursts.clone() })),
-            ("bursts.leave", with(BurstConfig { leave: too_often, ..bursts.clone() })),
-            ("bursts.leave", with(BurstConfig { leave: Probability::NEVER, ..bursts.clone() })),
-            ("bursts.loss", with(BurstConfig { loss: too_often, ..bursts.clone() })),
-            ("delay", LinkConfig { delay: Duration::MAX, ..base() }),
-            ("jitter", LinkConfig { delay, jitter: delay * 2, ..base() }),
-            ("reorder", LinkConfig { delay, reorder: too_often, ..base() }),
-            ("reorder", LinkConfig { reorder: Probability::percent(1), ..base() }),
-            ("duplicate", LinkConfig { duplicate: too_often, ..base() }),
-            ("rate", LinkConfig { rate: Some(0), ..base() }),
-            ("queue_datagrams", LinkConfig { queue_datagrams: Some(10), ..base() }),
-            ("queue_bytes", LinkConfig { queue_bytes: Some(10), ..base() }),
-        ] {
-            let text = refusal(&receive(link));
-            assert!(text.contains(&format!("netem.receive.{field} = ")), "{text}");
-        }
-    }
 
     #[test]
     fn never_and_always_mean_it() {

@@ -1,19 +1,25 @@
 //! A bad network, seeded: one [`Netem`] for each direction, in whatever time its user lives in.
 
+mod check;
 mod config;
+mod policer;
 mod random;
+mod rate;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-pub use config::{BurstConfig, LinkConfig, NetemConfig, Probability};
-use random::below;
-pub(crate) use random::SeededRandom;
+pub use config::{
+    BlackoutConfig, BurstConfig, LinkConfig, MtuConfig, NetemConfig, PolicerConfig, Probability,
+    RateStep,
+};
+use policer::Policer;
+pub(crate) use random::{below, SeededRandom};
 
 use crate::path::Path;
-use crate::time::Time;
+use crate::time::{micros, Time};
 
 /// Datagrams that a link holds at most. With [`MAX_HELD_BYTES`]: 300 ms of 800 Mbit/s.
 const MAX_HELD: usize = 32_768;
@@ -21,7 +27,7 @@ const MAX_HELD: usize = 32_768;
 const MAX_HELD_BYTES: usize = 32 << 20;
 
 /// What one direction of the bad network did to its datagrams. `enqueued + duplicated` = `lost +
-/// queue_dropped + delivered` and those still held.
+/// queue_dropped + policer_dropped + blackout_dropped + mtu_dropped + delivered` and those still held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LinkStats {
@@ -31,6 +37,12 @@ pub struct LinkStats {
     pub lost: u64,
     /// Dropped because the queue was full, copies included.
     pub queue_dropped: u64,
+    /// Dropped because the policer had no tokens for them, copies included.
+    pub policer_dropped: u64,
+    /// Dropped in a blackout.
+    pub blackout_dropped: u64,
+    /// Dropped because they were longer than the MTU.
+    pub mtu_dropped: u64,
     /// Copies made.
     pub duplicated: u64,
     /// Datagrams that skipped the delay.
@@ -48,6 +60,7 @@ pub(crate) struct Netem {
     random: SeededRandom,
     /// In a burst of losses?
     bad: bool,
+    policer: Option<Policer>,
     /// When the link has sent all it has taken. Nanoseconds: at 1 Gbit/s a segment takes 200.
     free_at_nanos: u64,
     /// When the sending of each datagram that waits for that begins, and its length.
@@ -67,6 +80,7 @@ impl Netem {
             link: link.clone(),
             random: SeededRandom::new(seed),
             bad: false,
+            policer: link.policer.as_ref().map(Policer::new),
             free_at_nanos: 0,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -94,7 +108,17 @@ impl Netem {
         let [burst, loss, duplicate, reorder, jitter, copy_reorder, copy_jitter] =
             std::array::from_fn(|_| self.random.next_u64());
 
-        if self.loses(burst, loss) {
+        // Bursts come and go in the dark too.
+        let lost = self.loses(burst, loss);
+        if self.is_too_long(now, datagram.len()) {
+            self.stats.mtu_dropped += 1;
+            return;
+        }
+        if self.is_dark(now) {
+            self.stats.blackout_dropped += 1;
+            return;
+        }
+        if lost {
             self.stats.lost += 1;
             return;
         }
@@ -127,6 +151,26 @@ impl Netem {
         self.stats
     }
 
+    /// How long a datagram that came now would wait before its sending begins.
+    #[cfg(test)]
+    pub(crate) fn queue_delay(&self, now: Time) -> Duration {
+        let now_nanos = now.as_micros().saturating_mul(1000);
+        Duration::from_nanos(self.free_at_nanos.saturating_sub(now_nanos))
+    }
+
+    fn is_too_long(&self, now: Time, len: usize) -> bool {
+        let Some(mtu) = &self.link.mtu else { return false };
+        now.as_micros() >= micros(mtu.from) && len + self.link.overhead > mtu.bytes
+    }
+
+    fn is_dark(&self, now: Time) -> bool {
+        let is_in = |blackout: &BlackoutConfig| {
+            let (now, from) = (now.as_micros(), micros(blackout.from));
+            now >= from && now - from < micros(blackout.lasts)
+        };
+        self.link.blackouts.iter().any(is_in)
+    }
+
     fn loses(&mut self, burst: u64, loss: u64) -> bool {
         let Some(bursts) = &self.link.bursts else {
             return self.link.loss.hits(loss);
@@ -140,9 +184,14 @@ impl Netem {
     }
 
     fn hold(&mut self, now: Time, path: Path, datagram: &[u8], reorder: u64, jitter: u64) {
+        let on_link = datagram.len() + self.link.overhead;
+        if self.policer.as_mut().is_some_and(|policer| !policer.passes(now, on_link)) {
+            self.stats.policer_dropped += 1;
+            return;
+        }
         let full = self.held.len() >= MAX_HELD
             || datagram.len() > MAX_HELD_BYTES.saturating_sub(self.held_bytes);
-        let sent = if full { None } else { self.send(now, datagram.len()) };
+        let sent = if full { None } else { self.send(now, on_link) };
         let Some(sent) = sent else {
             self.stats.queue_dropped += 1;
             return;
@@ -160,7 +209,7 @@ impl Netem {
 
     /// When the last bit of a datagram of `len` bytes has left; `None`: the queue is full.
     fn send(&mut self, now: Time, len: usize) -> Option<Time> {
-        let Some(rate) = self.link.rate else {
+        let Some(first) = self.link.rate else {
             return Some(now);
         };
         let now_nanos = now.as_micros().saturating_mul(1000);
@@ -183,8 +232,7 @@ impl Netem {
             self.waiting.push_back((begins, len));
             self.waiting_bytes += len;
         }
-        let takes = (len as u64).saturating_mul(8_000_000_000).div_ceil(rate.max(1));
-        self.free_at_nanos = begins.saturating_add(takes);
+        self.free_at_nanos = rate::sent_at(first, &self.link.rate_steps, begins, len);
         Some(Time::from_micros(self.free_at_nanos.div_ceil(1000)))
     }
 

@@ -1,5 +1,7 @@
 //! A link in virtual time, with fixed seeds: what is asserted below holds on every run.
 
+mod limits;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::*;
@@ -326,6 +328,7 @@ fn storm() -> LinkConfig {
         rate: Some(2_000_000),
         queue_datagrams: Some(20),
         queue_bytes: Some(8000),
+        ..LinkConfig::default()
     }
 }
 
