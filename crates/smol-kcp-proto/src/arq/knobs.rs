@@ -46,6 +46,7 @@ pub(super) struct Knobs {
     pub resend: u16,
     pub nc: bool,
     pub min_rto: u32,
+    /// The windows now, in segments.
     pub snd_wnd: u16,
     pub rcv_wnd: u16,
     pub stream: bool,
@@ -53,19 +54,32 @@ pub(super) struct Knobs {
     pub send_segments: usize,
     /// Bytes in order that wait for the application beside the receive window.
     pub read_budget: usize,
-    /// Bytes that may be received and not read; the receive budget and one receive window.
+    /// Bytes that may be received and not read; the receive budget and one receive window, or a wider
+    /// window that the session has grown.
     pub recv_bytes: usize,
     /// Numbers from the expected one on that may be received: the receive window, and what the
     /// budget has room for beyond it, up to two windows more (with a window of 1024 and 10 % loss
-    /// a third gains 13 % of goodput, a fourth nothing).
+    /// a third gains 13 % of goodput, a fourth nothing). A window that has grown is as wide as that.
     pub reach: u32,
     /// Bytes of the longest message.
     pub max_message: usize,
-    /// The bounds above as they are configured; [`narrow`](Knobs::narrow) lowers them.
+    /// The bounds above without [`narrow`](Knobs::narrow), which lowers them.
     send_most: usize,
     read_most: usize,
     recv_most: usize,
     reach_most: u32,
+    /// What the windows and their bounds begin with and return to.
+    begin: Begin,
+    /// The widest that the windows may become, in segments.
+    ceiling: (u16, u16),
+}
+
+/// Windows, and the segments that may be unacknowledged, as they are configured.
+#[derive(Clone, Copy, Debug)]
+struct Begin {
+    snd_wnd: u16,
+    rcv_wnd: u16,
+    send_segments: u32,
 }
 
 impl Knobs {
@@ -82,11 +96,10 @@ impl Knobs {
         let longest = FRAGMENTS_MAX * mss;
         let least_rto = if config.nodelay.nodelay { RTO_NODELAY } else { RTO_MIN };
         let rcv_wnd = config.wnd_size.1.max(RECV_WINDOW_MIN);
-        let beyond = (config.recv_budget / mss).min(2 * usize::from(rcv_wnd)) as u32;
         // More than 2^27 segments would not fit between the wall's forced renewal and its limit.
         let send_segments = (config.send_budget / mss).clamp(1, 1 << 27);
-        let recv_bytes = config.recv_budget.saturating_add(usize::from(rcv_wnd) * mss);
-        let reach = (u32::from(rcv_wnd) + beyond).min(u32::from(u16::MAX));
+        let (recv_bytes, reach) = recv_bounds(config.recv_budget, rcv_wnd, mss);
+        let snd_wnd = config.wnd_size.0.max(1);
         Ok(Knobs {
             mtu,
             mss,
@@ -98,7 +111,7 @@ impl Knobs {
             min_rto: config
                 .min_rto
                 .map_or(least_rto, |least| least.as_millis().min(u128::from(RTO_MAX)) as u32),
-            snd_wnd: config.wnd_size.0.max(1),
+            snd_wnd,
             rcv_wnd,
             stream: config.stream,
             send_segments,
@@ -110,31 +123,59 @@ impl Knobs {
             read_most: config.recv_budget,
             recv_most: recv_bytes,
             reach_most: reach,
+            begin: Begin { snd_wnd, rcv_wnd, send_segments: send_segments as u32 },
+            ceiling: (config.max_wnd_size.0.max(snd_wnd), config.max_wnd_size.1.max(rcv_wnd)),
         })
     }
 
-    /// Bytes in either direction from which on [`narrow`](Knobs::narrow) changes nothing.
-    pub(super) fn widest(&self) -> usize {
-        let send = self.send_most.saturating_mul(self.mss);
-        send.max(self.recv_most).max(self.reach_most as usize * self.mss)
+    /// Sets the own window to so many segments, not below what it begins with and not beyond its
+    /// ceiling, and lets half as many more wait, so that ACKs find something to let go.
+    /// [`narrow`](Knobs::narrow) must follow.
+    pub(super) fn set_send_window(&mut self, segments: u32) {
+        self.snd_wnd = within(segments, self.begin.snd_wnd, self.ceiling.0);
+        let window = usize::from(self.snd_wnd);
+        self.send_most = self.begin.send_segments as usize;
+        if self.snd_wnd > self.begin.snd_wnd {
+            self.send_most = self.send_most.max(window + window / 2);
+        }
     }
 
-    /// Lowers the budgets of both directions to `bytes`, as far as they are above.
-    pub(super) fn narrow(&mut self, bytes: usize) {
-        self.send_segments = (bytes / self.mss).clamp(1, self.send_most);
-        self.read_budget = bytes.min(self.read_most);
+    /// Does the same with the receive window.
+    pub(super) fn set_recv_window(&mut self, segments: u32) {
+        self.rcv_wnd = within(segments, self.begin.rcv_wnd, self.ceiling.1);
+        let (bytes, reach) = recv_bounds(self.read_most, self.begin.rcv_wnd, self.mss);
+        self.recv_most = bytes.max(usize::from(self.rcv_wnd).saturating_mul(self.mss));
+        self.reach_most = reach.max(u32::from(self.rcv_wnd));
+    }
+
+    /// Is the receive window wider than it began?
+    pub(super) fn has_grown(&self) -> bool {
+        self.rcv_wnd > self.begin.rcv_wnd
+    }
+
+    /// Bytes to send and to receive from which on [`narrow`](Knobs::narrow) changes nothing.
+    pub(super) fn widest(&self) -> (usize, usize) {
+        let reach = (self.reach_most as usize).saturating_mul(self.mss);
+        (self.send_most.saturating_mul(self.mss), self.recv_most.max(reach))
+    }
+
+    /// Lowers the budgets to `send` and `recv` bytes, as far as they are above.
+    pub(super) fn narrow(&mut self, send: usize, recv: usize) {
+        self.send_segments = (send / self.mss).clamp(1, self.send_most);
+        self.read_budget = recv.min(self.read_most);
         // A message has to be received as a whole before it can be read, and as much as twice the
         // bound is taken of one.
         let message = if self.stream { 0 } else { FRAGMENTS_MAX.div_ceil(2) * self.mss };
-        self.recv_bytes = bytes.max(message).min(self.recv_most);
-        let reach = if self.stream { (bytes / self.mss).max(1) } else { usize::MAX };
+        self.recv_bytes = recv.max(message).min(self.recv_most);
+        let reach = if self.stream { (recv / self.mss).max(1) } else { usize::MAX };
         self.reach = u32::try_from(reach).unwrap_or(u32::MAX).min(self.reach_most);
     }
 
     /// Bytes that may be held so that the next segment is still taken, when nothing can be read
-    /// without it: twice what is configured, however low the budgets are now.
+    /// without it: as much more as is configured, however low the budgets are now.
     pub(super) fn stuck_bytes(&self) -> usize {
-        self.recv_most.saturating_mul(2)
+        let (configured, _) = recv_bounds(self.read_most, self.begin.rcv_wnd, self.mss);
+        self.recv_most.saturating_add(configured)
     }
 
     /// Returns whether the budgets are lower than configured.
@@ -142,4 +183,17 @@ impl Knobs {
     pub(super) fn is_narrow(&self) -> bool {
         self.recv_bytes < self.recv_most
     }
+}
+
+/// The bytes that may be received and not read, and the numbers that may be received, with a receive
+/// budget and a window that has not grown.
+fn recv_bounds(budget: usize, window: u16, mss: usize) -> (usize, u32) {
+    let bytes = budget.saturating_add(usize::from(window) * mss);
+    let beyond = (budget / mss).min(2 * usize::from(window)) as u32;
+    (bytes, (u32::from(window) + beyond).min(u32::from(u16::MAX)))
+}
+
+/// Brings a number of segments between two bounds, of which the upper one is not below the other.
+fn within(segments: u32, least: u16, most: u16) -> u16 {
+    u16::try_from(segments).unwrap_or(u16::MAX).clamp(least, most.max(least))
 }

@@ -10,15 +10,21 @@
 //! [`take_output`](Engine::take_output), then [`poll_timeout`](Engine::poll_timeout). Reading before
 //! flushing lets the ACKs announce an open window.
 
+mod allowance;
+mod flow;
 #[cfg(feature = "kcp")]
 mod kcp;
 mod knobs;
 mod read_buffer;
 mod ring;
+mod stats;
 
 use std::time::Duration;
 
-pub(crate) use self::ring::BufferPool;
+pub use self::allowance::{Allowance, Blocked};
+pub use self::flow::FlowReport;
+pub(crate) use self::ring::{BufferPool, RecvDemand};
+pub use self::stats::EngineStats;
 use crate::config::{EngineKind, KcpConfig};
 use crate::error::KcpError;
 use crate::time::Time;
@@ -62,50 +68,6 @@ pub enum Rejection {
     Malformed,
     /// Its `una` acknowledges what was never sent.
     Una,
-}
-
-/// Gauges and counters an engine keeps; the rest of [`crate::StreamStats`] is the session's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineStats {
-    /// PUSH segments sent, repeats included.
-    pub segments_sent: u64,
-    /// PUSH segments received, duplicates included.
-    pub segments_received: u64,
-    /// Segments sent again because no ACK came in time.
-    pub timeout_retransmits: u64,
-    /// Segments sent again because later ones were acknowledged.
-    pub fast_retransmits: u64,
-    /// PUSHes of what had arrived before.
-    pub duplicates: u64,
-    /// ACKs of nothing in flight.
-    pub rejected_acks: u64,
-    /// PUSHes outside of the window or with an impossible fragment number.
-    pub rejected_window: u64,
-    /// PUSHes that the receive budget had no room for.
-    pub rejected_budget: u64,
-    /// The smoothed round trip (RFC 6298), in milliseconds; 0 before the first one.
-    pub srtt_ms: u32,
-    /// Its variation, in milliseconds.
-    pub rttvar_ms: u32,
-    /// The retransmission timeout, in milliseconds.
-    pub rto_ms: u32,
-    /// The shortest round trip measured; 0 before the first one, and where it is not known.
-    pub min_rtt_ms: u32,
-    /// Segments sent again whose earlier transmission turned out to have arrived, as far as ACKs
-    /// tell; 0 where it is not known.
-    pub spurious_retransmits: u64,
-    /// Bytes of payload acknowledged.
-    pub bytes_acked: u64,
-    /// Bytes acknowledged a second; 0 where it is not known.
-    pub delivery_rate: u64,
-    /// The congestion window, in segments.
-    pub cwnd: u32,
-    /// The window that the peer announces, in segments.
-    pub peer_window: u32,
-    /// Segments sent and not acknowledged.
-    pub in_flight: usize,
-    /// Segments written and not sent.
-    pub send_queue: usize,
 }
 
 /// The engine of one session.
@@ -154,6 +116,27 @@ impl Engine {
         }
     }
 
+    /// Sets the bytes of the largest datagram that new segments are cut for, up to those that the engine was
+    /// made with. What was written before keeps its length and leaves in datagrams of its own. The `kcp`
+    /// crate's engine stays as it is.
+    pub fn set_mtu(&mut self, mtu: usize) {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.set_mtu(mtu),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => {}
+        }
+    }
+
+    /// Returns the bytes of the oldest segment that is not acknowledged, header included, and how often any in
+    /// flight was sent at most; `None`: nothing is in flight, or the engine does not tell.
+    pub fn oldest_in_flight(&self) -> Option<(usize, u32)> {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.oldest_in_flight(),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => None,
+        }
+    }
+
     /// Adopts the conversation number that the peer allocated.
     pub fn set_conv(&mut self, conv: u32) {
         each!(self, engine => engine.set_conv(conv))
@@ -170,20 +153,63 @@ impl Engine {
         each!(self, engine => engine.writable())
     }
 
-    /// Bounds what is held in either direction to `bytes`, as far as the configured budgets do not:
-    /// writes find less room, and the receive window closes earlier. What is held already stays.
-    pub fn narrow(&mut self, bytes: usize) {
-        each!(self, engine => engine.narrow(bytes))
+    /// Bounds what is held to `send` and `recv` bytes, as far as the budgets do not: writes find less
+    /// room, and the receive window closes earlier. What is held already stays.
+    pub fn narrow(&mut self, send: usize, recv: usize) {
+        each!(self, engine => engine.narrow(send, recv))
     }
 
-    /// Bytes in either direction from which on [`narrow`](Engine::narrow) changes nothing.
-    pub fn widest(&self) -> usize {
+    /// Bytes to send and to receive from which on [`narrow`](Engine::narrow) changes nothing.
+    pub fn widest(&self) -> (usize, usize) {
         each!(self, engine => engine.widest())
+    }
+
+    /// What the receive window should be, by what the application takes in a round trip. Nothing
+    /// changes until [`set_recv_window`](Engine::set_recv_window) grants it. The `kcp` crate asks for
+    /// nothing.
+    pub(crate) fn recv_demand(&self) -> RecvDemand {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.recv_demand(),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => RecvDemand::default(),
+        }
+    }
+
+    /// Sets the receive window, which is what the peer is told: never below what is configured, nor
+    /// beyond the ceiling. A window that shrinks keeps what it holds. [`narrow`](Engine::narrow) must
+    /// follow.
+    pub(crate) fn set_recv_window(&mut self, segments: u32) {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.set_recv_window(segments),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => {}
+        }
+    }
+
+    /// Sets the own window, in flight at most, between what is configured and the ceiling, and the
+    /// send budget with it: for whoever knows what the path carries, as nothing here makes it grow.
+    /// [`narrow`](Engine::narrow) must follow.
+    pub(crate) fn set_send_window(&mut self, segments: u32) {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.set_send_window(segments),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => {}
+        }
     }
 
     /// Bytes of memory held, the engine itself included; nearly, and at a cost of O(1).
     pub fn memory(&self) -> usize {
         each!(self, engine => engine.memory())
+    }
+
+    /// Of the [memory](Engine::memory), the payload that was received, and what waits to be used for
+    /// more of it.
+    pub(crate) fn recv_memory(&self) -> usize {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.recv_memory(),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => 0,
+        }
     }
 
     /// Gives back the memory that waits to be used again.
@@ -237,6 +263,26 @@ impl Engine {
     /// Emits what is due: ACKs, what the windows admit, what must be sent again.
     pub fn flush(&mut self, now: Time) {
         each!(self, engine => engine.flush(now))
+    }
+
+    /// Emits what is due as [`flush`](Engine::flush) does, of data no more than `allowance`. What that leaves
+    /// behind is told by [`blocked`](Engine::blocked), and is no deadline: the caller flushes again as
+    /// soon as there is room. The `kcp` crate knows no allowance.
+    pub fn flush_within(&mut self, now: Time, allowance: Allowance) {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.flush_within(now, allowance),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(engine)) => engine.flush(now),
+        }
+    }
+
+    /// Tells what the last flush has left behind for want of room.
+    pub fn blocked(&self) -> Blocked {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.blocked(),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => Blocked::No,
+        }
     }
 
     /// Hands over every datagram emitted since the last call, in order.
@@ -324,6 +370,39 @@ impl Engine {
     /// The most often a segment that is still in flight has been sent.
     pub fn worst_transmits(&self) -> u32 {
         each!(self, engine => engine.worst_transmits())
+    }
+
+    /// Sends a segment that is lost again twice at once, from its second retransmission on, while the peer's
+    /// window keeps what follows from being sent: then everything waits for one segment, and about 1 % more
+    /// datagrams save round trips. For paths that lose by chance; where they lose because they are full, it
+    /// would make matters worse. Off at first; the `kcp` crate's engine never does it.
+    pub fn set_repeat_twice(&mut self, twice: bool) {
+        match &mut self.0 {
+            Kind::Ring(engine) => engine.set_repeat_twice(twice),
+            #[cfg(feature = "kcp")]
+            Kind::Kcp(_) => {}
+        }
+    }
+
+    /// What has been sent, acknowledged and lost since the last call: what a path's rate is made of. To be
+    /// taken after [`handle_datagram`](Engine::handle_datagram) or [`flush`](Engine::flush), as often as is
+    /// convenient. The `kcp` crate does not tell what was sent again in vain.
+    pub fn take_flow(&mut self) -> FlowReport {
+        each!(self, engine => engine.take_flow())
+    }
+
+    /// Has what is in flight timed out again and again, without an answer? Never, with the `kcp` crate.
+    pub fn is_written_off(&self, now: Time) -> bool {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.is_written_off(now),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => false,
+        }
+    }
+
+    /// Bytes of the segments that are sent and not acknowledged, each once, with their headers.
+    pub fn in_flight_bytes(&self) -> u64 {
+        each!(self, engine => engine.in_flight_bytes())
     }
 
     /// Counters and gauges.

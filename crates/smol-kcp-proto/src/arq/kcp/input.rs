@@ -26,7 +26,7 @@ impl KcpEngine {
         }
 
         self.tick(now);
-        let unacked = self.send_window.unacked();
+        let (unacked, in_flight) = (self.send_window.unacked(), self.send_window.in_flight_bytes());
         let una_before = self.send_window.una();
         let mut una = una_before;
         let (was_measured, youngest) = (self.rtt.is_measured(), self.rtt.youngest());
@@ -57,6 +57,10 @@ impl KcpEngine {
             self.congestion.advanced(self.inner.rmt_wnd());
         }
         self.may_send = true;
+        self.flow.acked_bytes += in_flight.saturating_sub(self.send_window.in_flight_bytes());
+        if received.proven {
+            self.flow.hear(now.as_millis(), soonest);
+        }
         received.progress = self.send_window.unacked() < unacked;
         self.suspected |= received.proven && self.knobs.resend > 0 && !self.send_window.is_empty();
         self.retransmitter.tidy(&mut self.send_window);

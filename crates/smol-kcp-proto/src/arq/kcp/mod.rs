@@ -50,7 +50,7 @@ use self::send::SendWindow;
 use self::sink::Sink;
 use super::knobs::{Knobs, PROBE_FIRST};
 use super::read_buffer::ReadBuffer;
-use super::{ArqParams, EngineStats};
+use super::{ArqParams, EngineStats, FlowReport};
 use crate::error::KcpError;
 use crate::time::{earliest, Time};
 use crate::wire::Header;
@@ -110,6 +110,8 @@ pub(crate) struct KcpEngine {
     scratch: Vec<u8>,
     renew_at: u32,
     counters: EngineStats,
+    /// What has happened since it was asked for, but what turned out to be sent in vain.
+    flow: FlowReport,
 }
 
 impl KcpEngine {
@@ -144,6 +146,7 @@ impl KcpEngine {
             scratch: Vec::new(),
             renew_at: RENEW_AT,
             counters: EngineStats::default(),
+            flow: FlowReport::default(),
             knobs,
         })
     }
@@ -213,13 +216,13 @@ impl KcpEngine {
         }
     }
 
-    pub(super) fn narrow(&mut self, bytes: usize) {
+    pub(super) fn narrow(&mut self, send: usize, recv: usize) {
         let closed = self.free() == 0;
-        self.knobs.narrow(bytes);
+        self.knobs.narrow(send, recv);
         self.reopened |= closed && self.free() > 0;
     }
 
-    pub(super) fn widest(&self) -> usize {
+    pub(super) fn widest(&self) -> (usize, usize) {
         self.knobs.widest()
     }
 
@@ -377,6 +380,14 @@ impl KcpEngine {
         self.send_window.worst_transmits()
     }
 
+    pub(super) fn take_flow(&mut self) -> FlowReport {
+        std::mem::take(&mut self.flow)
+    }
+
+    pub(super) fn in_flight_bytes(&self) -> u64 {
+        self.send_window.in_flight_bytes()
+    }
+
     pub(super) fn stats(&self) -> EngineStats {
         EngineStats {
             srtt_ms: self.rtt.srtt,
@@ -389,6 +400,8 @@ impl KcpEngine {
                 false => u32::from(self.congestion.cwnd),
             },
             peer_window: u32::from(self.inner.rmt_wnd()),
+            send_window: u32::from(self.knobs.snd_wnd),
+            recv_window: u32::from(self.knobs.rcv_wnd),
             bytes_acked: self.send_window.acked_bytes(),
             in_flight: self.send_window.unacked(),
             send_queue: self.unsent(),

@@ -5,7 +5,7 @@ use super::send::Sent;
 use super::{KcpEngine, ALIAS};
 use crate::arq::knobs::{PROBE_FIRST, PROBE_LONGEST};
 use crate::time::Time;
-use crate::wire::{self, diff, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS};
+use crate::wire::{self, diff, CMD_ACK, CMD_PUSH, CMD_WASK, CMD_WINS, HEADER_LEN};
 
 impl KcpEngine {
     pub(crate) fn flush(&mut self, now: Time) {
@@ -40,7 +40,7 @@ impl KcpEngine {
     /// Translates what the inner engine has just emitted in one flush, and learns from it.
     pub(super) fn collect(&mut self) {
         let (narrow, free) = (self.knobs.is_narrow(), self.free());
-        let KcpEngine { send_window, rtt, retransmitter, counters, .. } = self;
+        let KcpEngine { send_window, rtt, retransmitter, counters, flow, .. } = self;
         let clock = self.epoch.saturating_add(i64::from(self.clock)).max(0) as u64;
         let now = Moment { clock, ts: self.clock.wrapping_add(self.ts_base) };
         let rcv_nxt = self.recv_window.rcv_nxt().wrapping_sub(self.rx_base);
@@ -65,6 +65,7 @@ impl KcpEngine {
                     counters.timeout_retransmits += u64::from(why == Sent::Timeout);
                     counters.fast_retransmits += u64::from(why == Sent::Fast);
                     counters.segments_sent += 1;
+                    flow.send(payload.len() + HEADER_LEN, why != Sent::First, true);
                     match why {
                         Sent::First => send_window.set_len(header.sn, payload.len()),
                         _ => send_window.leave(header.sn, header.ts),

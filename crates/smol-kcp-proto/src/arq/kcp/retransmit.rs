@@ -252,6 +252,7 @@ impl KcpEngine {
                 self.counters.fast_retransmits += 1;
             }
             self.counters.segments_sent += 1;
+            self.flow.send(slot.copy.len(), true, true);
             slot.leave(moment.ts);
             if let Some((head, _)) = slot.copy.split_first_chunk_mut::<HEADER_LEN>() {
                 let Some(Header { frg, len, .. }) = Header::decode(head) else { continue };

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
+use crate::arq::flow::with_headers;
 use crate::wire::{diff, Header};
 
 /// One segment that has been sent. Numbers and clocks are those of the wire.
@@ -62,12 +63,15 @@ pub(super) struct SendWindow {
     copied: usize,
     /// Bytes of payload acknowledged so far.
     acked_bytes: u64,
+    /// The same of all that was sent, each segment once.
+    sent_bytes: u64,
 }
 
 impl SendWindow {
-    /// Begins with nothing in flight; the first segment will be `sn`.
+    /// Nothing in send_window; the first segment will be `sn`.
     pub(super) fn new(sn: u32) -> SendWindow {
-        SendWindow { una: sn, slots: VecDeque::new(), unacked: 0, copied: 0, acked_bytes: 0 }
+        let slots = VecDeque::new();
+        SendWindow { una: sn, slots, unacked: 0, copied: 0, acked_bytes: 0, sent_bytes: 0 }
     }
 
     /// Returns the oldest number that is not acknowledged.
@@ -93,6 +97,11 @@ impl SendWindow {
     /// Returns the bytes of payload acknowledged so far.
     pub(super) fn acked_bytes(&self) -> u64 {
         self.acked_bytes
+    }
+
+    /// Bytes in flight, headers included.
+    pub(super) fn in_flight_bytes(&self) -> u64 {
+        with_headers(self.sent_bytes.wrapping_sub(self.acked_bytes), self.unacked as u64)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -128,6 +137,7 @@ impl SendWindow {
     pub(super) fn set_len(&mut self, sn: u32, len: usize) {
         if let Some(slot) = self.slots.get_mut(sn.wrapping_sub(self.una) as usize) {
             slot.len = len;
+            self.sent_bytes = self.sent_bytes.wrapping_add(len as u64);
         }
     }
 

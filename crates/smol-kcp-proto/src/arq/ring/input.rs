@@ -3,7 +3,9 @@
 use super::congestion::Acked;
 use super::loss::HighestAcked;
 use super::recv::Position;
+use super::recv_space::Totals;
 use super::RingEngine;
+use crate::arq::flow::with_headers;
 use crate::arq::knobs::{youngest, PAST};
 use crate::arq::{Received, Rejection};
 use crate::limits::FRG_MAX;
@@ -41,37 +43,72 @@ impl RingEngine {
         }
         self.recv_window.fill(&mut self.buffers);
         handled.readable = self.recv_window.unread() > unread;
+        if self.recv_space.is_due(self.clock, self.recv_window.next_missing(), handled.pushed) {
+            self.measure_space();
+        }
         handled.proven = !highest_acked.is_none();
         if handled.proven || diff(una, head) > 0 {
             // Once a datagram and not once an ACK: ikcp_input does it for each, which weighs a
             // datagram of many ACKs as many samples of the same moment.
-            self.rtt.update_rto();
+            self.rtt.update_rto(self.clock);
             self.send_window.set_longest_wait(self.rtt.srtt);
             let (now, min_rtt) = (self.moment(), self.rtt.min);
-            self.counters.spurious_retransmits +=
-                self.send_window.advance_una(una, now.ts, min_rtt, &mut self.buffers);
+            let covered = self.send_window.advance_una(una, now.ts, min_rtt, &mut self.buffers);
+            self.counters.spurious_retransmits += covered.spurious;
+            if let Some(oldest) = covered.oldest {
+                self.rtt.was_covered(now.ts.wrapping_sub(oldest));
+            }
             self.send_window.detect_losses(&highest_acked, now, youngest_before(known, min_rtt));
             // The first measurement: timeouts that were guesses are set right.
-            match was_unknown && self.rtt.is_measured() {
-                false => self.send_window.tidy(),
+            if was_unknown && self.rtt.is_measured() {
                 // What waited for the first measurement needs to wait no longer.
-                true => self.send_window.restart(now, self.rtt.rto, self.rtt.srtt),
+                self.send_window.restart(now, self.rtt.rto, self.rtt.srtt);
             }
+            self.send_window.tidy(now, &self.rtt);
             let newly = (in_flight - self.send_window.in_flight()) as u32;
-            self.delivery_rate.add(self.clock, self.send_window.take_acked_bytes(), self.rtt.srtt);
+            let payload = self.send_window.take_acked_bytes();
+            self.payload_in_flight -= payload;
+            self.flow.unlost_bytes += self.send_window.take_spurious_bytes();
+            self.flow.acked += newly;
+            self.flow.acked_bytes += with_headers(payload, u64::from(newly));
+            self.delivery_rate.add(self.clock, payload, self.rtt.srtt);
             let acked = Acked { newly, advanced: self.send_window.una() != head };
             let (limits, delivered) = (self.flow_limits(), self.delivery_rate.total);
             self.congestion.on_ack(self.clock, acked, &self.rtt, delivered, limits);
             handled.progress = newly > 0;
+            if handled.progress {
+                self.acked_at = self.clock;
+            }
             self.return_to_pool();
         }
         if diff(self.send_window.next(), edge) > 0 && diff(self.peer_edge(), edge) > 0 {
             // What the peer had no room for has waited long, and its timeouts have grown.
-            self.send_window.reopen((edge, self.peer_edge()), self.moment(), self.rtt.rto);
+            self.send_window.reopen((edge, self.peer_edge()), self.moment(), &self.rtt);
         }
         self.watch_window();
         self.check_invariants();
         Ok(handled)
+    }
+
+    /// Looks at what the reader has taken since about a round trip ago.
+    #[cold]
+    fn measure_space(&mut self) {
+        let now = Totals {
+            arrived: self.counters.arrived(),
+            read: self.recv_window.total_read(),
+            backlog: self.recv_window.backlog(),
+        };
+        self.recv_space.begin(self.clock, now);
+        let rtt = if self.rtt.is_measured() {
+            // A queue of the sender's own makes round trips longer, and so a window that follows them
+            // wider, and so the queue: twice the shortest ends that.
+            self.rtt.srtt.min(self.rtt.min.saturating_mul(2)).max(1)
+        } else {
+            let window = self.recv_window.free();
+            self.recv_space.observe(self.clock, self.recv_window.rcv_nxt(), window);
+            0
+        };
+        self.recv_space.end_round(self.clock, rtt, now);
     }
 
     /// The number from which on the peer has no room.
@@ -116,7 +153,7 @@ impl RingEngine {
         highest_acked: &mut HighestAcked,
     ) -> &'a [u8] {
         let now = self.moment();
-        let mut so_far = *highest_acked;
+        let (mut so_far, mut soonest) = (*highest_acked, u32::MAX);
         let mut after = rest;
         while let Some((header, _)) = next_segment(&mut after) {
             if header.cmd != CMD_ACK {
@@ -126,14 +163,26 @@ impl RingEngine {
             match self.send_window.on_ack(sn, ts, now.clock, &mut so_far) {
                 Some(echo) => {
                     if echo.measures {
-                        self.rtt.sample(now.ts.wrapping_sub(ts));
+                        let rtt = now.ts.wrapping_sub(ts);
+                        soonest = soonest.min(rtt);
+                        self.rtt.sample(rtt);
                     }
                     self.counters.spurious_retransmits += u64::from(echo.spurious);
+                    self.send_window.on_acked(sn, &mut self.buffers);
+                }
+                None if self.copies.is_copy(sn, ts) && self.send_window.block(sn).is_some() => {
+                    // A copy is here and the segment itself is not: it would have been sent again.
+                    let bytes = self.send_window.block(sn).map_or(0, <[u8]>::len);
+                    self.flow.lose(bytes);
+                    so_far.add_number(sn);
                     self.send_window.on_acked(sn, &mut self.buffers);
                 }
                 None => self.counters.rejected_acks += 1,
             }
             rest = after;
+        }
+        if soonest != u32::MAX {
+            self.flow.hear(now.clock, soonest);
         }
         *highest_acked = so_far;
         rest

@@ -1,18 +1,27 @@
 //! What must hold after every operation, checked in debug builds.
 
 use super::recv::{RecvSlot, RecvWindow};
+use super::send::SendWindow;
 use super::RingEngine;
 use crate::wire::{diff, HEADER_LEN};
 
 impl RingEngine {
     /// Compares everything that is kept in two places, by looking at all of it.
     pub(crate) fn assert_invariants(&self) {
-        self.send_window.assert_invariants();
+        self.send_window.assert_invariants(self.moment());
         self.recv_window.assert_invariants();
         assert!(diff(self.peer_una, self.send_window.next()) <= 0, "checked before it counts");
+        assert_eq!(self.payload_in_flight, self.send_window.payload_in_flight());
         let waits =
             self.send_window.unsent() > 0 && self.send_window.span() == 0 && self.peer_window == 0;
         assert_eq!(self.probe_at.is_some(), waits, "a closed window is watched");
+    }
+}
+
+impl SendWindow {
+    fn payload_in_flight(&self) -> u64 {
+        let sent = (0..self.span()).filter_map(|at| self.block(self.una().wrapping_add(at)));
+        sent.map(|block| (block.len() - HEADER_LEN) as u64).sum()
     }
 }
 

@@ -77,6 +77,11 @@ impl HighestAcked {
         self.xmit.add(xmit_seq.wrapping_sub(self.xmit_base));
     }
 
+    /// The latest transmission, if there is one.
+    pub(super) fn latest(&self) -> Option<u32> {
+        (self.xmit.first > 0).then(|| self.xmit_base.wrapping_add(self.xmit.first))
+    }
+
     /// How many of the highest numbers are above this one?
     fn above_number(&self, sn: u32) -> u8 {
         self.sn.above(sn.wrapping_sub(self.sn_base))
@@ -251,7 +256,7 @@ impl LossDetector {
             let sn = self.passed;
             self.passed = sn.wrapping_add(1);
             let Some(slot) = row.slots.known_mut(sn) else { continue };
-            if matches!(slot.state, State::InOrder | State::Early) {
+            if matches!(slot.state, State::InOrder | State::Postponed) {
                 // Too young ones are listed all the same, uncounted, so that the next datagram
                 // finds them.
                 let counts = tally.is_old(slot.ts);

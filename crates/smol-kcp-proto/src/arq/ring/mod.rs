@@ -22,11 +22,17 @@
 //!   long as late ones have taken there ([`reordering`]).
 //! - ACKs that `una` covers are left out, as in kcp-go; others are repeated once if segments come
 //!   twice, which shows that ACKs get lost ([`recv`]).
+//! - A timeout is judged when it passes, by the newest round trips, and where nothing that was sent later
+//!   is acknowledged a few segments ask for all ([`tail_probe`]): ikcp.c sends everything again that a
+//!   growing queue, or a peer that is late, keeps waiting.
 //! - The first timeouts of a thin stream come after one and a half round trips at most ([`rtt`]) and do
 //!   not grow ([`send`]).
 
+mod ack_queue;
 mod buffers;
 mod congestion;
+mod copies;
+mod counters;
 mod emit;
 mod input;
 #[cfg(any(test, debug_assertions))]
@@ -38,31 +44,40 @@ mod output;
 mod persist;
 mod rate;
 mod recv;
+mod recv_space;
 mod reordering;
 mod restart;
+mod room;
 mod rtt;
 mod send;
 mod slot;
+mod tail_probe;
 #[cfg(test)]
 mod tests;
 mod timeouts;
 mod window;
 mod write;
 
+use std::mem;
 use std::time::Duration;
 
 pub(crate) use self::buffers::BufferPool;
+pub(crate) use self::recv_space::RecvDemand;
 
 use self::buffers::Buffers;
-use self::congestion::{Congestion, FlowLimits};
+use self::congestion::Congestion;
+use self::copies::Copies;
+use self::counters::Counters;
 use self::output::Output;
 use self::rate::DeliveryRate;
 use self::recv::RecvWindow;
+use self::recv_space::RecvSpace;
 use self::rtt::Rtt;
 use self::send::SendWindow;
 use self::slot::Moment;
+use super::flow::with_headers;
 use super::knobs::{Knobs, PROBE_FIRST};
-use super::{ArqParams, EngineStats};
+use super::{Allowance, ArqParams, Blocked, EngineStats, FlowReport};
 use crate::error::KcpError;
 use crate::limits::RECV_WINDOW_MIN;
 use crate::time::Time;
@@ -71,6 +86,9 @@ use crate::wire::{Header, HEADER_LEN};
 /// Own windows that the row may span, from the oldest number that is not acknowledged to the newest
 /// sent.
 const SPAN: u32 = 3;
+
+/// Timeouts without any progress after which what is in flight is no more on the path.
+const WRITTEN_OFF: u64 = 3;
 
 /// The engine of one session.
 #[derive(Debug)]
@@ -84,18 +102,32 @@ pub(crate) struct RingEngine {
     ts_shift: u32,
     send_window: SendWindow,
     recv_window: RecvWindow,
+    /// Copies of small segments.
+    copies: Copies,
+    /// What the last flush was not allowed to send.
+    blocked: Blocked,
+    recv_space: RecvSpace,
     buffers: Buffers,
     rtt: Rtt,
     congestion: Congestion,
     delivery_rate: DeliveryRate,
+    /// What has happened since it was asked for, and bytes of payload in flight.
+    flow: FlowReport,
+    payload_in_flight: u64,
+    /// The clock at which something was last acknowledged, or sent with nothing else in flight.
+    acked_at: u64,
+    repeat_twice: bool,
     out: Output,
+    /// Bytes of payload that new segments are cut into: what the path carries now, while `knobs.mss` is
+    /// what blocks have room for.
+    cut: usize,
     /// The peer's window, and the `una` it came with.
     peer_window: u16,
     peer_una: u32,
     /// When a closed window is probed next, and how long after that the next time.
     probe_at: Option<Time>,
     probe_wait: Duration,
-    counters: EngineStats,
+    counters: Counters,
     /// Operations so far, for the sampled self-check.
     #[cfg(debug_assertions)]
     operations: u32,
@@ -112,17 +144,25 @@ impl RingEngine {
             ts_shift: setup.ts_base.wrapping_sub(clock as u32),
             send_window: SendWindow::new(setup.sn_base, &knobs),
             recv_window: RecvWindow::new(setup.sn_base, &knobs),
+            copies: Copies::default(),
+            blocked: Blocked::No,
+            recv_space: RecvSpace::default(),
             buffers: Buffers::new(knobs.mss),
             rtt: Rtt::new(knobs.min_rto, knobs.interval),
             congestion: Congestion::new(&knobs),
             delivery_rate: DeliveryRate::default(),
+            flow: FlowReport::default(),
+            payload_in_flight: 0,
+            acked_at: clock,
+            repeat_twice: false,
             out: Output::new(knobs.mtu),
+            cut: knobs.mss,
             // What every sender may count on.
             peer_window: RECV_WINDOW_MIN,
             peer_una: setup.sn_base,
             probe_at: None,
             probe_wait: PROBE_FIRST,
-            counters: EngineStats::default(),
+            counters: Counters::default(),
             #[cfg(debug_assertions)]
             operations: 0,
             knobs,
@@ -137,13 +177,29 @@ impl RingEngine {
         self.buffers.share(pool);
     }
 
-    pub(super) fn narrow(&mut self, bytes: usize) {
-        self.knobs.narrow(bytes);
+    pub(super) fn narrow(&mut self, send: usize, recv: usize) {
+        self.knobs.narrow(send, recv);
         self.recv_window.set_bounds(&self.knobs);
     }
 
-    pub(super) fn widest(&self) -> usize {
+    pub(super) fn widest(&self) -> (usize, usize) {
         self.knobs.widest()
+    }
+
+    pub(super) fn set_send_window(&mut self, segments: u32) {
+        self.knobs.set_send_window(segments);
+    }
+
+    pub(super) fn set_recv_window(&mut self, segments: u32) {
+        self.knobs.set_recv_window(segments);
+    }
+
+    pub(super) fn recv_demand(&self) -> RecvDemand {
+        self.recv_space.demand()
+    }
+
+    pub(super) fn recv_memory(&self) -> usize {
+        self.recv_window.backlog() + self.buffers.count() * self.knobs.mss
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -181,18 +237,30 @@ impl RingEngine {
     }
 
     pub(super) fn needs_flush(&self) -> bool {
+        // What waits for an allowance waits for whoever gives it.
         self.recv_window.needs_flush()
-            || self.send_window.lost(self.clock).is_some()
-            || self.room() > 0
+            || self.blocked != Blocked::All && self.send_window.lost(self.clock).is_some()
+            || self.blocked == Blocked::No && self.room() > 0
+    }
+
+    pub(super) fn blocked(&self) -> Blocked {
+        self.blocked
     }
 
     pub(super) fn flush(&mut self, now: Time) {
+        self.flush_within(now, Allowance::ALL);
+    }
+
+    pub(super) fn flush_within(&mut self, now: Time, allowance: Allowance) {
         self.tick(now);
         let (news, overdue) = (self.recv_window.needs_flush(), self.is_overdue());
         let probes = self.probe_at.is_some_and(|at| at <= self.now);
         let room = self.room();
-        if news || overdue || probes || room > 0 {
-            self.emit(news, overdue, room);
+        self.blocked = Blocked::No;
+        self.copies.set_wanted(allowance.copies);
+        let copies = self.copies.due().is_some_and(|due| due <= self.clock);
+        if news || overdue || probes || room > 0 || copies {
+            self.emit(news, overdue, room, allowance);
         }
     }
 
@@ -206,7 +274,9 @@ impl RingEngine {
         // A pace that has used up its share wakes the flush by itself; whoever waits for the window
         // is woken by an ACK.
         let paced = more_at.filter(|_| self.send_window.unsent() > 0 && self.window_room() > 0);
-        match self.next_due().into_iter().chain(paced).min() {
+        let due = self.next_due().filter(|_| self.blocked != Blocked::All);
+        let copy = self.copies.due().filter(|_| self.send_window.is_thin());
+        match due.into_iter().chain(paced).chain(copy).min() {
             Some(due) => Some(Time::from_millis(due)),
             None => self.probe_at,
         }
@@ -220,13 +290,15 @@ impl RingEngine {
 
     pub(super) fn seed_rtt(&mut self, _now: Time, rtt: Duration, is_certain: bool) {
         self.rtt.seed(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX), is_certain);
+        self.send_window.judge(self.moment(), &self.rtt);
     }
 
     /// Thousands of idle sessions shall not keep thousands of buffers.
     pub(super) fn can_shrink(&self) -> bool {
         self.recv_window.can_trim()
             || self.is_quiescent()
-                && (self.buffers.capacity() > 0
+                && (self.recv_space.is_running()
+                    || self.buffers.capacity() > 0
                     || self.out.capacity() > 0
                     || self.send_window.capacity() > 0
                     || self.recv_window.capacity() > 0)
@@ -235,6 +307,11 @@ impl RingEngine {
     pub(super) fn shrink(&mut self) {
         self.recv_window.trim();
         if self.is_quiescent() {
+            self.recv_space.rest();
+            if self.knobs.has_grown() {
+                // A peer that went by the old window would send what finds no room.
+                self.recv_window.announce();
+            }
             self.buffers.release();
             self.out.release();
             self.send_window.release();
@@ -291,6 +368,26 @@ impl RingEngine {
         self.send_window.worst_transmits()
     }
 
+    pub(super) fn set_repeat_twice(&mut self, twice: bool) {
+        self.repeat_twice = twice;
+    }
+
+    pub(super) fn take_flow(&mut self) -> FlowReport {
+        mem::take(&mut self.flow)
+    }
+
+    /// Has what is in flight timed out again and again, without an answer?
+    pub(super) fn is_written_off(&self, now: Time) -> bool {
+        // Before a round trip is measured every answer may still be under way.
+        self.send_window.in_flight() > 0
+            && self.rtt.is_measured()
+            && now.as_millis().saturating_sub(self.acked_at) > u64::from(self.rtt.rto) * WRITTEN_OFF
+    }
+
+    pub(super) fn in_flight_bytes(&self) -> u64 {
+        with_headers(self.payload_in_flight, self.send_window.in_flight() as u64)
+    }
+
     pub(super) fn stats(&self) -> EngineStats {
         EngineStats {
             srtt_ms: self.rtt.srtt,
@@ -302,9 +399,11 @@ impl RingEngine {
             // Where no congestion window is obeyed, both ends' windows are the limit.
             cwnd: self.congestion.window().min(self.windows()),
             peer_window: u32::from(self.peer_window),
+            send_window: u32::from(self.knobs.snd_wnd),
+            recv_window: self.recv_window.window,
             in_flight: self.send_window.in_flight(),
             send_queue: self.send_window.unsent(),
-            ..self.counters
+            ..self.counters.into()
         }
     }
 
@@ -330,51 +429,6 @@ impl RingEngine {
 
     fn moment(&self) -> Moment {
         Moment { clock: self.clock, ts: (self.clock as u32).wrapping_add(self.ts_shift) }
-    }
-
-    /// The smaller window of both ends.
-    fn windows(&self) -> u32 {
-        u32::from(self.knobs.snd_wnd.min(self.peer_window))
-    }
-
-    fn flow_limits(&self) -> FlowLimits {
-        FlowLimits {
-            span: self.send_window.span(),
-            windows: self.windows(),
-            peer_window: u32::from(self.peer_window),
-        }
-    }
-
-    /// Must a segment be sent again?
-    fn is_overdue(&self) -> bool {
-        let overdue = |due| due <= self.clock || self.send_window.lost(self.clock).is_some();
-        self.send_window.due().is_some_and(overdue)
-    }
-
-    /// Segments that wait to be sent for the first time and may be now.
-    fn room(&self) -> u32 {
-        let unsent = self.send_window.unsent() as u32;
-        if unsent == 0 {
-            return 0;
-        }
-        unsent.min(self.window_room()).min(self.congestion.budget(self.clock).segments)
-    }
-
-    /// The peer's window, which may be wider than all that can ever be in flight: what has arrived
-    /// behind a gap does not count in ours. That is bounded too, for the sake of the records.
-    fn peer_window(&self) -> u32 {
-        u32::from(self.peer_window).min(SPAN * u32::from(self.knobs.snd_wnd))
-    }
-
-    /// Segments that the windows have room for. The own window counts what is in flight, the others
-    /// count from the oldest number that is not acknowledged, as ikcp.c does for all.
-    fn window_room(&self) -> u32 {
-        // In ikcp.c all three windows count from `snd_una`, so that one loss stops the sender for a
-        // round trip and a half. The own one is a bound of memory, which counts what is in flight.
-        let span = self.send_window.span();
-        let own = u32::from(self.knobs.snd_wnd).saturating_sub(self.send_window.in_flight() as u32);
-        let others = self.peer_window().min(self.congestion.window());
-        own.min(others.saturating_sub(span))
     }
 
     /// The retransmission timeout, in milliseconds.

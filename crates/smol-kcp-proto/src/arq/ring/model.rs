@@ -1,9 +1,14 @@
 //! The engine against a model of it: sorted maps, looked through from end to end for everything.
 
+mod due;
+mod ops;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 
+use self::due::{move_edge, Tail};
+use self::ops::{op, Op};
 use crate::arq::knobs::BURST;
 use crate::arq::tests::{messages, ms, pattern, ring, setup, CONV, MSS, SN_BASE, TS_BASE};
 use crate::arq::Engine;
@@ -18,45 +23,14 @@ const BEYOND: u64 = 12;
 /// Bytes of a message that is received.
 const LONG: usize = MSS;
 
-#[derive(Clone, Debug)]
-enum Op {
-    Write(usize),
-    /// ACKs of segments in flight, by their place among them, of the latest or the first
-    /// transmission; and by how much the peer's `una` goes on.
-    Acks(Vec<(prop::sample::Index, bool)>, u64),
-    PeerWindow(u16),
-    /// PUSHes by their distance from what is expected.
-    Pushes(Vec<i64>),
-    Read,
-    Wait(u64),
-    /// Goes on to the next deadline.
-    Timeout,
-    Flush,
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let acks =
-        prop::collection::vec((any::<prop::sample::Index>(), prop::bool::weighted(0.8)), 1..6);
-    let una = prop_oneof![2 => Just(0u64), 1 => 1u64..20];
-    prop_oneof![
-        3 => (1usize..8 * MSS).prop_map(Op::Write),
-        6 => (acks, una).prop_map(|(acks, una)| Op::Acks(acks, una)),
-        1 => (1u16..200).prop_map(Op::PeerWindow),
-        4 => prop::collection::vec(prop_oneof![4 => -5i64..8, 1 => -5i64..180], 1..8).prop_map(Op::Pushes),
-        2 => Just(Op::Read),
-        3 => (0u64..80).prop_map(Op::Wait),
-        1 => Just(Op::Timeout),
-        6 => Just(Op::Flush),
-    ]
-}
-
 /// A segment in flight.
 #[derive(Debug, Default)]
 struct Sent {
     first: u64,
     last: u64,
     rto: u64,
-    due: u64,
+    /// When its timeout passes at the earliest; `None`: as its age says, as long as it was sent once.
+    due: Option<u64>,
     /// Place of the latest transmission among all.
     turn: u64,
     transmits: u32,
@@ -93,6 +67,7 @@ struct Model {
     /// How long what was overtaken is waited for, and losses since something came late.
     wait: u64,
     losses: u64,
+    tail: Tail,
 }
 
 impl Model {
@@ -116,6 +91,9 @@ impl Model {
     }
 
     fn settle(&mut self, una: u64) {
+        let covered = self.flying.range(..una).filter(|(_, sent)| sent.transmits == 1);
+        let newest = covered.map(|(_, sent)| sent.turn).max();
+        self.tail.on_ack(newest.unwrap_or(0));
         self.flying.retain(|&sn, _| sn >= una);
         self.una = self.flying.keys().next().copied().unwrap_or(self.nxt);
     }
@@ -161,11 +139,15 @@ fn ts(clock: u64) -> u32 {
 }
 
 /// Everything that both can be asked.
-fn compare(engine: &Engine, model: &Model) {
+fn compare(engine: &mut Engine, model: &mut Model) {
+    model.adopt(engine);
+    let patience = model.patience(engine);
     let stats = engine.stats();
     assert_eq!((stats.in_flight, engine.unsent()), (model.flying.len(), model.waiting as usize));
     assert_eq!(engine.snd_nxt(), sn(model.nxt));
-    let due = model.flying.values().map(|sent| sent.due).min();
+    // What stands in a queue is looked at when its time has come.
+    let at = |sent: &Sent| sent.due.unwrap_or_else(|| model.due(sent, patience));
+    let due = model.flying.values().map(at).min();
     let lost = model.flying.values().filter_map(|sent| model.lost_at(sent)).min();
     let due = due.map(|due| lost.map_or(due, |lost| lost.min(due)));
     assert_eq!(engine.poll_timeout(ms(model.now)), due.map(Time::from_millis));
@@ -187,18 +169,6 @@ fn compare(engine: &Engine, model: &Model) {
 fn heard(model: &Model, cmd: u8) -> Header {
     let wnd = model.peer_window as u16;
     Header { conv: CONV, cmd, wnd, una: sn(model.una), ..Header::default() }
-}
-
-/// The peer's window has moved: for what it has come to include, timeouts begin anew.
-fn move_edge(engine: &mut Engine, model: &mut Model, una: u64) {
-    let before = std::mem::replace(&mut model.edge, una + model.peer_window);
-    let rto = u64::from(super::tests::inner(engine).rtt.rto);
-    for (_, sent) in model.flying.range_mut(before..).filter(|(&sn, _)| sn < model.edge) {
-        let due = model.now.max(sent.last + rto);
-        if sent.transmits > 1 && sent.rto > rto && sent.due > due {
-            (sent.rto, sent.due) = (rto, due);
-        }
-    }
 }
 
 fn hear_acks(
@@ -238,6 +208,7 @@ fn hear_acks(
         datagram.extend(header.encode());
     }
     model.settle(una);
+    model.tail.on_ack(latest.iter().copied().max().unwrap_or(0));
     let youngest = if known == u64::from(u32::MAX) { measured } else { known - known / 8 };
     let now = model.now;
     // What was sent once by number, then what was sent again by transmission; one datagram makes no
@@ -305,6 +276,7 @@ fn hear_pushes(engine: &mut Engine, model: &mut Model, offsets: &[i64]) {
 }
 
 fn flush(engine: &mut Engine, model: &mut Model) {
+    let patience = model.patience(engine);
     let rtt = &super::tests::inner(engine).rtt;
     let [rto, probe] = [rtt.rto, rtt.tail_probe_timeout()].map(u64::from);
     let min = rtt.is_measured().then_some(u64::from(rtt.min));
@@ -337,12 +309,26 @@ fn flush(engine: &mut Engine, model: &mut Model) {
     assert_eq!(windows, u32::from(std::mem::take(&mut model.reopened)));
 
     let mut expected = Vec::new();
-    let is_thin = model.flying.len() <= 4;
+    let is_thin = model.is_thin();
     let flying: Vec<u64> = model.flying.keys().copied().collect();
     // What timed out is sent before what was overtaken, and each of the latter shortens the wait.
-    let timed_out = |model: &Model, number: &u64| model.flying[number].due <= model.now;
-    let (timeouts, rest): (Vec<u64>, Vec<u64>) =
+    let timed_out =
+        |model: &Model, number: &u64| model.due(&model.flying[number], patience) <= model.now;
+    let (due, mut rest): (Vec<u64>, Vec<u64>) =
         flying.into_iter().partition(|number| timed_out(model, number));
+    // Of a silent tail a few ask; which ones is the engine's choice.
+    let (asks, mut timeouts): (Vec<u64>, Vec<u64>) =
+        due.into_iter().partition(|number| model.is_limited(&model.flying[number]));
+    let most = model.tail.left.filter(|_| min.is_some());
+    let most = most.map_or(asks.len(), |left| asks.len().min(left as usize));
+    let (asked, quiet): (Vec<u64>, Vec<u64>) =
+        asks.into_iter().partition(|&number| due::has_timed_out(engine, number, &pushes));
+    assert_eq!(asked.len(), most, "of those that nothing answers");
+    rest.extend(quiet);
+    if min.is_some() {
+        asked.iter().for_each(|&number| model.on_timeout(number, patience));
+    }
+    timeouts.extend(asked);
     let mut rest: Vec<u64> =
         rest.into_iter().filter(|number| model.lost_at(&model.flying[number]).is_some()).collect();
     rest.sort_by_key(|number| model.flying[number].overtaken);
@@ -367,7 +353,7 @@ fn flush(engine: &mut Engine, model: &mut Model) {
             sent.transmits += 1;
             sent.skips = 0;
             sent.lost = false;
-            sent.due = model.now + sent.rto;
+            sent.due = Some(model.now + sent.rto);
             sent.last = model.now;
             expected.push(number);
         }
@@ -375,8 +361,8 @@ fn flush(engine: &mut Engine, model: &mut Model) {
     // A thin stream asks sooner.
     let rto = if model.flying.len() + model.waiting as usize <= 4 { probe } else { rto };
     while model.admits() {
-        let (now, due) = (model.now, model.now + rto);
-        let sent = Sent { first: now, last: now, rto, due, transmits: 1, ..Sent::default() };
+        let now = model.now;
+        let sent = Sent { first: now, last: now, rto, transmits: 1, ..Sent::default() };
         model.flying.insert(model.nxt, sent);
         expected.push(model.nxt);
         model.nxt += 1;
@@ -432,7 +418,7 @@ fn run(ops: &[Op]) {
             }
             Op::Flush => flush(&mut engine, &mut model),
         }
-        compare(&engine, &model);
+        compare(&mut engine, &mut model);
     }
 }
 

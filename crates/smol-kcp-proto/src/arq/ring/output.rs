@@ -27,6 +27,11 @@ impl Output {
         Output { bytes: Vec::new(), finished: Vec::new(), open: 0, mtu }
     }
 
+    /// Packs up to `mtu` bytes into a datagram from now on.
+    pub(super) fn set_mtu(&mut self, mtu: usize) {
+        self.mtu = mtu;
+    }
+
     /// Adds ACKs, each of which is `base` with a number and a clock of its own.
     pub(super) fn acks(&mut self, base: &Header, mut acks: &[(u32, u32)]) {
         // All fields but two are the same in a row of ACKs: one encoding, copied.
@@ -68,6 +73,21 @@ impl Output {
         } else {
             self.pack(segment);
         }
+    }
+
+    /// Adds a segment from its parts.
+    pub(super) fn copy(&mut self, header: &Header, payload: &[u8]) {
+        if self.bytes.len() - self.open + HEADER_LEN + payload.len() > self.mtu {
+            self.finish();
+        }
+        self.bytes.extend_from_slice(&header.encode());
+        self.bytes.extend_from_slice(payload);
+    }
+
+    /// Returns whether a segment of so many bytes fits a datagram that leaves anyway.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        let begun = self.bytes.len() - self.open;
+        begun > 0 && begun + bytes <= self.mtu
     }
 
     /// Adds a segment to the unfinished datagram, or to a new one if it does not fit.

@@ -6,21 +6,13 @@
 
 use std::mem;
 
+use super::ack_queue::AckQueue;
 use super::buffers::Buffers;
 use super::window::Window;
 use crate::arq::knobs::{Knobs, PAST};
 use crate::arq::read_buffer::ReadBuffer;
 use crate::error::KcpError;
 use crate::wire::diff;
-
-/// ACKs that may be repeated for each segment that came twice: they are as long as a segment, and so
-/// the repetition never costs more than what it is against.
-const REPEAT_CREDIT: usize = 58;
-
-/// ACKs of a flush that are sent although `una` covers them. kcp-go sends one, and so the variation,
-/// which begins at half of the first round trip, and with it the timeout, falls slowly; after eight
-/// it is a tenth of that.
-const ECHOES: usize = 8;
 
 /// A place in the row.
 #[derive(Debug, Default)]
@@ -66,14 +58,10 @@ pub(super) struct RecvWindow {
     /// have been lowered since the others came.
     stuck_max: usize,
     mss: usize,
-    /// Numbers and clocks to acknowledge, and those that the last flush has acknowledged and that
-    /// may be repeated.
-    acks: Vec<(u32, u32)>,
-    acked: Vec<(u32, u32)>,
-    /// ACKs that may be repeated.
-    repeat_credit: usize,
-    /// Reading has opened a closed window.
+    acks: AckQueue,
+    /// Reading has opened a closed window, or the window has shrunk in silence: the peer is to know.
     reopened: bool,
+    total_read: usize,
 }
 
 impl RecvWindow {
@@ -93,10 +81,9 @@ impl RecvWindow {
             held_max: knobs.recv_bytes,
             stuck_max: knobs.stuck_bytes(),
             mss: knobs.mss,
-            acks: Vec::new(),
-            acked: Vec::new(),
-            repeat_credit: 0,
+            acks: AckQueue::default(),
             reopened: false,
+            total_read: 0,
         }
     }
 
@@ -133,7 +120,17 @@ impl RecvWindow {
 
     /// Bytes that the budget has room for.
     fn room(&self) -> usize {
-        self.held_max.saturating_sub(self.bytes_held.saturating_add(self.unread.len()))
+        self.held_max.saturating_sub(self.backlog())
+    }
+
+    /// Bytes that wait for the reader, or for a gap to close.
+    pub(super) fn backlog(&self) -> usize {
+        self.bytes_held.saturating_add(self.unread.len())
+    }
+
+    /// Bytes that were read so far; it wraps.
+    pub(super) fn total_read(&self) -> usize {
+        self.total_read
     }
 
     /// Is nothing [free](RecvWindow::free)? Without a division, as it is asked for every segment read.
@@ -149,11 +146,19 @@ impl RecvWindow {
     /// Takes over what bounds the bytes held. What is here stays here, and within reach.
     pub(super) fn set_bounds(&mut self, knobs: &Knobs) {
         let closed = self.is_closed();
+        // What is acknowledged is not taken back: `una` would go back with the window.
+        self.window = u32::from(knobs.rcv_wnd).max(self.queued());
         self.read_budget = knobs.read_budget;
         self.held_max = knobs.recv_bytes;
+        self.stuck_max = knobs.stuck_bytes();
         let span = self.slots.end().wrapping_sub(self.slots.head());
         self.limit = knobs.reach.max(span.saturating_sub(self.queued()));
         self.reopened |= closed && !self.is_closed();
+    }
+
+    /// Tells the peer of the window, although there is nothing to acknowledge.
+    pub(super) fn announce(&mut self) {
+        self.reopened = true;
     }
 
     pub(super) fn queued(&self) -> u32 {
@@ -206,7 +211,7 @@ impl RecvWindow {
         buffers: &mut Buffers,
     ) -> bool {
         let cost = if payload.is_empty() { 0 } else { buffers.cost(payload.len()) };
-        let bytes_held = self.bytes_held.saturating_add(self.unread.len()).saturating_add(cost);
+        let bytes_held = self.backlog().saturating_add(cost);
         if bytes_held > self.held_max && !self.is_stuck(at, bytes_held) {
             return false;
         }
@@ -278,40 +283,18 @@ impl RecvWindow {
     /// Owes the peer an ACK.
     #[inline]
     pub(super) fn queue_ack(&mut self, sn: u32, ts: u32) {
-        self.acks.push((sn, ts));
+        self.acks.push(sn, ts);
     }
 
-    /// Owes the peer an ACK of what came twice. Returns `false` if two windows of ACKs wait already:
-    /// the peer repeats itself.
+    /// Owes the peer an ACK of what came twice; `false` if the peer repeats itself.
     pub(super) fn queue_duplicate_ack(&mut self, sn: u32, ts: u32) -> bool {
-        if self.acks.len() >= 2 * self.window as usize {
-            return false;
-        }
-        // A duplicate means that an ACK was lost, or that the peer's timeout was too short; either
-        // way it waits for ACKs.
-        self.repeat_credit = (self.repeat_credit + REPEAT_CREDIT).min(self.window as usize);
-        self.queue_ack(sn, ts);
-        true
+        self.acks.push_duplicate(sn, ts, self.window as usize)
     }
 
-    /// The ACKs to send, those to repeat and then the new ones; [`acks_sent`](RecvWindow::acks_sent) must follow
-    /// when they are sent.
-    ///
-    /// What `una` covers is left out, as in kcp-go, except for the newest [few](ECHOES): the peer
-    /// measures the round trip by their clocks. An ACK that was sent and is not covered is repeated once.
+    /// The ACKs to send, those to repeat and then the new ones; [`acks_sent`](RecvWindow::acks_sent)
+    /// must follow when they are sent.
     pub(super) fn acks(&mut self) -> [&[(u32, u32)]; 2] {
-        let una = self.rcv_nxt();
-        let is_covered = |&(sn, _): &(u32, u32)| diff(sn, una) < 0;
-        self.acked.retain(|ack| !is_covered(ack));
-        self.acked.truncate(self.repeat_credit);
-        self.repeat_credit -= self.acked.len();
-        let mut uncertain = self.acks.len().saturating_sub(ECHOES);
-        self.acks.retain(|ack| {
-            let is_echo = uncertain == 0;
-            uncertain = uncertain.saturating_sub(1);
-            is_echo || !is_covered(ack)
-        });
-        [&self.acked, &self.acks]
+        self.acks.due(self.rcv_nxt())
     }
 
     /// Has reading opened a closed window?
@@ -321,8 +304,7 @@ impl RecvWindow {
 
     /// Notes that the peer was told the news.
     pub(super) fn acks_sent(&mut self) {
-        mem::swap(&mut self.acked, &mut self.acks);
-        self.acks.clear();
+        self.acks.on_sent();
         self.reopened = false;
     }
 
@@ -391,6 +373,7 @@ impl RecvWindow {
         }
         let closed = self.is_closed();
         let read = if whole { self.unread.receive(buf)? } else { self.unread.read(buf) };
+        self.total_read = self.total_read.wrapping_add(read);
         self.fill(buffers);
         self.reopened |= closed && !self.is_closed();
         Ok(Some(read))
@@ -417,16 +400,15 @@ impl RecvWindow {
 
     /// Places held, in the larger of its lists.
     pub(super) fn capacity(&self) -> usize {
-        self.slots.capacity().max(self.acks.capacity()).max(self.acked.capacity())
+        self.slots.capacity().max(self.acks.capacity())
     }
 
     /// Bytes of memory that the payload and the lists take.
     pub(super) fn memory(&self) -> usize {
-        let acks = self.acks.capacity() + self.acked.capacity();
         self.bytes_held
             + self.unread.capacity()
             + self.slots.capacity() * size_of::<RecvSlot>()
-            + acks * size_of::<(u32, u32)>()
+            + self.acks.memory()
     }
 
     /// Is there memory of what was read?
@@ -442,8 +424,6 @@ impl RecvWindow {
     /// Gives memory back where nothing is left.
     pub(super) fn release(&mut self) {
         self.slots.release();
-        if self.acks.is_empty() {
-            (self.acks, self.acked) = (Vec::new(), Vec::new());
-        }
+        self.acks.release();
     }
 }

@@ -18,7 +18,7 @@ impl RingEngine {
 
     /// Has the oldest segment timed out, of which alone an answer is expected?
     pub(super) fn is_head_due(&self) -> bool {
-        self.rtt.is_unknown() && self.send_window.is_due(self.send_window.una(), self.clock)
+        self.rtt.is_unknown() && self.send_window.is_due(self.send_window.una(), self.moment())
     }
 
     /// The peer is heard again after a silence: what has waited for longer than a timeout leaves now,
@@ -28,6 +28,14 @@ impl RingEngine {
         // A flight each round trip, as far as one is known.
         let step = if self.rtt.is_measured() { self.rtt.srtt } else { self.rtt.rto };
         self.send_window.restart(self.moment(), self.rtt.rto, step);
+        self.send_window.tidy(self.moment(), &self.rtt);
         self.check_invariants();
+    }
+
+    /// Returns the bytes of the oldest segment in flight, and how often the unluckiest was sent.
+    pub(crate) fn oldest_in_flight(&self) -> Option<(usize, u32)> {
+        // The front of the row is in flight if anything is.
+        let block = self.send_window.block(self.send_window.una())?;
+        Some((block.len(), self.send_window.worst_transmits()))
     }
 }

@@ -20,6 +20,10 @@ pub(super) struct Rtt {
     pub latest: u32,
     /// The largest deviation of late: it falls to half with every sample.
     jitter: u32,
+    /// By how much samples have exceeded the smoothed value at most in this round trip and the last
+    /// one, and the clock at which this one ends.
+    excess: [u32; 2],
+    round_ends: u64,
     /// Does the timeout not know of it yet?
     dirty: bool,
     /// Is the timeout that of a round trip, measured or [seeded](Rtt::seed) for certain?
@@ -38,6 +42,8 @@ impl Rtt {
             min: u32::MAX,
             latest: 0,
             jitter: 0,
+            excess: [0; 2],
+            round_ends: 0,
             dirty: false,
             known: false,
             min_rto,
@@ -97,6 +103,7 @@ impl Rtt {
             self.jitter = rtt / 2;
         } else {
             let delta = rtt.abs_diff(self.srtt);
+            self.excess[0] = self.excess[0].max(rtt.saturating_sub(self.srtt));
             self.jitter = delta.max(self.jitter / 2);
             // RFC 6298 (2.3), a quarter and an eighth, in the order of ikcp_update_ack: the
             // variation is taken against the old smoothed value. At least 1, as 0 stands for "not
@@ -106,10 +113,32 @@ impl Rtt {
         }
     }
 
+    /// How long an answer is waited for that is expected beside many others, as it looks now: the timeout,
+    /// or what the last two round trips have shown to be possible. The variation forgets within a few
+    /// samples, of which there are as many as ACKs, what a queue or a peer's lumps do once in a round
+    /// trip (RFC 7323, appendix G; Linux's `mdev_max`).
+    pub(super) fn patience(&self) -> u32 {
+        let excess = self.excess[0].max(self.excess[1]);
+        (self.srtt + excess + self.interval).max(self.rto).min(RTO_MAX)
+    }
+
+    /// A segment without an ACK of its own was covered by `una` so many milliseconds after it left. Peers
+    /// like ours acknowledge the newest of what they read at once, which is the fastest: the rest of a lump
+    /// shows how long an answer may take. Where ACKs are lost it is an overestimate, hence the bound.
+    #[inline]
+    pub(super) fn was_covered(&mut self, age: u32) {
+        let excess = age.saturating_sub(self.srtt).min(self.srtt);
+        self.excess[0] = self.excess[0].max(excess);
+    }
+
     /// Sets the timeout by what the samples of a datagram have left, if there were any.
-    pub(super) fn update_rto(&mut self) {
+    pub(super) fn update_rto(&mut self, clock: u64) {
         if !mem::take(&mut self.dirty) {
             return;
+        }
+        if clock >= self.round_ends {
+            self.excess = [0, self.excess[0]];
+            self.round_ends = clock + u64::from(self.srtt);
         }
         // RFC 6298 (2.3) with ikcp.c's clock granularity: the interval at which a stock peer
         // flushes its ACKs, below which a difference means nothing.
@@ -125,7 +154,7 @@ mod tests {
     impl Rtt {
         fn hear(&mut self, rtt: u32) {
             self.sample(rtt);
-            self.update_rto();
+            self.update_rto(0);
         }
     }
 

@@ -4,12 +4,15 @@
 //! to the last one written. Whatever happens to a segment costs O(1); what a flush has to do is
 //! found through [deadlines](super::timeouts) and [lists](super::loss), never by a scan.
 
+mod deadlines;
+
 use std::mem;
 
 use super::buffers::Buffers;
 use super::loss::{HighestAcked, LossDetector};
 use super::rtt::Rtt;
 use super::slot::{Cause, LossList, Moment, Row, Slot, State};
+use super::tail_probe::TailProbe;
 use super::timeouts::Timeouts;
 use super::window::Window;
 use crate::arq::knobs::Knobs;
@@ -32,14 +35,26 @@ pub(super) struct AckInfo {
     pub spurious: u16,
 }
 
+/// What a newer `una` tells of segments that no ACK has told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Covered {
+    /// How often they had been sent again in vain.
+    pub spurious: u64,
+    /// Wire clock of the oldest one that was sent once.
+    pub oldest: Option<u32>,
+}
+
 /// The send window.
 #[derive(Debug)]
 pub(super) struct SendWindow {
     row: Row,
     timeouts: Timeouts,
+    tail_probe: TailProbe,
     loss: LossDetector,
     /// Bytes of payload acknowledged since the last [`take_acked_bytes`](SendWindow::take_acked_bytes).
     acked_bytes: u64,
+    /// Bytes of segments that were sent again in vain, since it was asked for.
+    spurious_bytes: u64,
     /// Of what is in flight, how much was sent twice, three times, and so on.
     repeated: Vec<u32>,
     /// Transmissions so far.
@@ -53,8 +68,10 @@ impl SendWindow {
         SendWindow {
             row: Row { slots: Window::new(sn), nxt: sn, in_flight: 0 },
             timeouts: Timeouts::new(sn),
+            tail_probe: TailProbe::new(),
             loss: LossDetector::new(sn, knobs.resend),
             acked_bytes: 0,
+            spurious_bytes: 0,
             repeated: Vec::new(),
             xmit_seq: 0,
             nodelay: knobs.nodelay,
@@ -85,6 +102,11 @@ impl SendWindow {
     /// Bytes of payload acknowledged since the last call.
     pub(super) fn take_acked_bytes(&mut self) -> u64 {
         mem::take(&mut self.acked_bytes)
+    }
+
+    /// Bytes of what turned out since the last call to have been sent again in vain, headers included.
+    pub(super) fn take_spurious_bytes(&mut self) -> u64 {
+        mem::take(&mut self.spurious_bytes)
     }
 
     /// Segments written and not sent.
@@ -131,22 +153,17 @@ impl SendWindow {
             return None;
         }
         let sn = self.row.nxt;
-        // Without nodelay the first timeout has an eighth of grace.
-        let grace = if self.nodelay { 0 } else { rto >> 3 };
-        let due = now.clock + u64::from(rto + grace);
-        let in_order = self.timeouts.await_first(&self.row, due);
         let turn = self.next_xmit_seq();
         self.row.nxt = sn.wrapping_add(1);
         self.row.in_flight += 1;
         let slot = self.row.slots.known_mut(sn)?;
         slot.first = now.ts;
         slot.ts = now.ts;
-        // ikcp.c keeps both with the segment: its own timeout grows, not that of the path.
+        // ikcp.c keeps it with the segment: its own timeout grows, not that of the path.
         slot.rto = rto;
-        slot.resendts = due;
         slot.xmit_seq = turn;
         slot.xmit = 1;
-        slot.state = if in_order { State::InOrder } else { State::Early };
+        slot.state = State::InOrder;
         Some((sn, slot))
     }
 
@@ -174,6 +191,9 @@ impl SendWindow {
             slot.rto = rtt.rto;
         }
         if cause == Cause::Timeout {
+            if rtt.is_measured() {
+                self.tail_probe.on_timeout(slot, now);
+            }
             // ikcp_flush: with nodelay half of the timeout is added, without it all of it. A thin
             // stream burdens nobody and does not back off at first (Linux,
             // tcp_thin_linear_timeouts).
@@ -202,51 +222,14 @@ impl SendWindow {
         self.row.slots.get(sn).filter(|slot| slot.is_in_flight()).map(|slot| &slot.block[..])
     }
 
+    /// Returns how often `sn` was sent, copies not counted.
+    pub(super) fn transmits(&self, sn: u32) -> u16 {
+        self.row.slots.get(sn).map_or(0, |slot| slot.xmit)
+    }
+
     /// Is `sn` in flight, and was it sent at wire clock `ts`?
     pub(super) fn holds(&self, sn: u32, ts: u32) -> bool {
         self.row.slots.get(sn).is_some_and(|slot| slot.was_sent_at(ts))
-    }
-
-    /// Has the timeout of `sn` passed?
-    pub(super) fn is_due(&self, sn: u32, clock: u64) -> bool {
-        let slot = self.row.slots.get(sn);
-        slot.is_some_and(|slot| slot.is_in_flight() && slot.resendts <= clock)
-    }
-
-    /// The clock at which the next timeout passes.
-    #[inline]
-    pub(super) fn due(&self) -> Option<u64> {
-        self.timeouts.due(&self.row)
-    }
-
-    /// A segment whose timeout has passed at `clock`, if there is one.
-    pub(super) fn overdue(&mut self, clock: u64) -> Option<u32> {
-        self.timeouts.overdue(&self.row, clock)
-    }
-
-    /// See [`Timeouts::postpone`].
-    pub(super) fn postpone(&mut self, sn: u32, now: Moment, rto: u32, with: Option<u32>) -> bool {
-        self.timeouts.postpone(&mut self.row, sn, now, rto, with)
-    }
-
-    /// See [`Timeouts::restart`].
-    pub(super) fn restart(&mut self, now: Moment, rto: u32, step: u32) {
-        self.timeouts.restart(&mut self.row, now, rto, step);
-    }
-
-    /// See [`Timeouts::reopen`].
-    pub(super) fn reopen(&mut self, edges: (u32, u32), now: Moment, rto: u32) {
-        self.timeouts.reopen(&mut self.row, edges, now, rto);
-    }
-
-    /// See [`Timeouts::tidy`].
-    pub(super) fn tidy(&mut self) {
-        self.timeouts.tidy(&self.row);
-    }
-
-    /// See [`Timeouts::tidy_resent`].
-    pub(super) fn tidy_resent(&mut self) {
-        self.timeouts.tidy_resent(&self.row);
     }
 
     /// When is the next segment sent again because it was overtaken?
@@ -266,6 +249,7 @@ impl SendWindow {
 
     /// See [`LossDetector::detect`].
     pub(super) fn detect_losses(&mut self, acked: &HighestAcked, now: Moment, youngest: u32) {
+        self.tail_probe.on_ack(acked.latest());
         self.loss.detect(&mut self.row, acked, now, youngest);
     }
 
@@ -298,20 +282,23 @@ impl SendWindow {
             ts if ts == slot.first => slot.xmit.saturating_sub(1),
             _ => 1,
         };
+        if spurious > 0 {
+            self.spurious_bytes += u64::from(spurious) * slot.block.len() as u64;
+        }
         Some(AckInfo { measures: latest || slot.first == ts, spurious })
     }
 
-    /// Drops what lies below `una` and what is acknowledged at the front. Returns how many of them
-    /// had been sent again in vain: later than the shortest round trip `min_rtt` before `ts`, so that
-    /// what arrived was an earlier transmission.
+    /// Drops what lies below `una` and what is acknowledged at the front. In vain was what was sent again
+    /// later than the shortest round trip `min_rtt` before `ts`, as what arrived was an earlier
+    /// transmission.
     pub(super) fn advance_una(
         &mut self,
         una: u32,
         ts: u32,
         min_rtt: u32,
         buffers: &mut Buffers,
-    ) -> u64 {
-        let mut spurious = 0;
+    ) -> Covered {
+        let (mut covered, mut arrived) = (Covered::default(), None);
         let mut sn = self.row.slots.head();
         // From the front over all that is acknowledged, by `una` or one by one: what follows next
         // is the new `una` of this side.
@@ -320,15 +307,21 @@ impl SendWindow {
                 if diff(una, sn) <= 0 {
                     break;
                 }
-                if slot.xmit > 1 && min_rtt != u32::MAX {
-                    spurious += slot.in_vain(ts, min_rtt);
+                if slot.xmit == 1 {
+                    arrived = Some(slot.xmit_seq);
+                    covered.oldest = covered.oldest.or(Some(slot.ts));
+                } else if min_rtt != u32::MAX {
+                    let in_vain = slot.in_vain(ts, min_rtt);
+                    covered.spurious += in_vain;
+                    self.spurious_bytes += in_vain * slot.block.len() as u64;
                 }
                 self.on_acked(sn, buffers);
             }
             sn = sn.wrapping_add(1);
         }
         self.row.slots.advance_to(sn);
-        spurious
+        self.tail_probe.on_ack(arrived);
+        covered
     }
 
     /// The most often a segment in flight has been sent.
@@ -406,8 +399,13 @@ impl SendWindow {
 
 #[cfg(any(test, debug_assertions))]
 impl SendWindow {
+    #[cfg(test)]
+    pub(super) fn slot(&self, sn: u32) -> Option<&Slot> {
+        self.row.slots.get(sn)
+    }
+
     /// Compares everything that is kept in two places, by looking at all of it.
-    pub(super) fn assert_invariants(&self) {
+    pub(super) fn assert_invariants(&self, now: Moment) {
         let Row { slots, nxt, in_flight } = &self.row;
         assert!(diff(*nxt, slots.head()) >= 0 && diff(slots.end(), *nxt) >= 0);
         let (mut flying, mut worst) = (0, 0);
@@ -425,7 +423,7 @@ impl SendWindow {
         }
         assert_eq!((flying, worst), (*in_flight, self.worst_transmits()));
         assert!(flying > 0 || *nxt == slots.head(), "settled");
-        self.timeouts.assert_invariants(&self.row);
+        self.timeouts.assert_invariants(&self.row, &self.tail_probe, now);
         self.loss.assert_invariants(&self.row);
     }
 }

@@ -38,7 +38,7 @@ pub(super) enum LossList {
 pub(super) struct Slot {
     /// Room for the header, and the payload; given back when the segment is acknowledged.
     pub block: Vec<u8>,
-    /// Clock at which its timeout passes.
+    /// Clock at which its timeout passes, but where it was sent once and in order.
     pub resendts: u64,
     /// Wire clock of the first and of the latest transmission.
     pub first: u32,
@@ -67,10 +67,10 @@ pub(super) enum State {
     /// Not yet sent, or acknowledged.
     #[default]
     NotInFlight,
-    /// Sent once; its deadline is found by the cursor.
+    /// Sent once; its deadline follows from when, and is found by the cursor.
     InOrder,
-    /// Sent once, with a deadline before those of others that were sent earlier.
-    Early,
+    /// Sent once, with a deadline of its own.
+    Postponed,
     /// Sent again.
     Again(Cause),
 }
@@ -85,6 +85,12 @@ impl Slot {
     #[inline]
     pub(super) fn is_in_flight(&self) -> bool {
         self.state != State::NotInFlight
+    }
+
+    /// The clock of its latest transmission.
+    #[inline]
+    pub(super) fn sent_at(&self, now: Moment) -> u64 {
+        now.clock.saturating_sub(u64::from(now.ts.wrapping_sub(self.ts)))
     }
 
     /// How many of its transmissions cannot be the one that a newer `una`, heard at `ts`, tells of, as

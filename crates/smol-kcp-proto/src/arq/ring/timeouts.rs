@@ -1,16 +1,16 @@
 //! Which timeout passes next.
 //!
-//! Segments are sent for the first time in the order of their numbers, and the timeout changes
-//! slowly, so that their deadlines are nearly always in order too: they need no structure of their
-//! own, a cursor that walks over the row once is enough. Those of segments sent again are nearly
-//! always in order among those sent again for the same cause, and stand in a queue for each. What
-//! is not in order, because the timeout has fallen, or has passed and grown, goes into a heap.
-//! Outdated entries are dropped when they come up.
+//! Segments are sent for the first time in the order of their numbers, and are waited for equally long,
+//! as [`TailProbe`] has it now: they need no structure of their own, a cursor that walks over the row once
+//! is enough. Those of segments sent again are nearly always in order among those sent again for the same
+//! cause, and stand in a queue for each. What is not in order goes into a heap. Outdated entries are
+//! dropped when they come up, and so is what turns out not to be due yet: it is entered again.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::slot::{Cause, Moment, Row, Slot, State};
+use super::tail_probe::TailProbe;
 use super::window::Window;
 use crate::arq::knobs::FIRST_FLIGHT;
 use crate::wire::diff;
@@ -19,11 +19,6 @@ use crate::wire::diff;
 type Entry = (u64, u32);
 
 impl Slot {
-    /// The clock of its latest transmission.
-    fn sent_at(&self, now: Moment) -> u64 {
-        now.clock.saturating_sub(u64::from(now.ts.wrapping_sub(self.ts)))
-    }
-
     fn is_awaited_late(&self, due: u64) -> bool {
         self.is_in_flight() && self.state != State::InOrder && self.resendts == due
     }
@@ -89,15 +84,21 @@ impl Late {
     }
 }
 
+/// What an entry whose deadline has passed turns out to be.
+enum Verdict {
+    Due,
+    Outdated,
+    /// Its segment is due at this clock.
+    Later(u64),
+}
+
 /// When the timeouts of what is in flight pass.
 #[derive(Debug)]
 pub(super) struct Timeouts {
     /// The first segment whose deadline the row itself has.
     cursor: u32,
-    /// The clock of the first deadline of all, as [tidied](Timeouts::tidy) last, and of the last one
-    /// that the cursor will meet.
+    /// The clock of the first deadline of all, as [judged](Timeouts::judge) last.
     soonest: u64,
-    latest: u64,
     /// Deadlines of what was sent again because it was overtaken, in order, and all others.
     resent: VecDeque<Entry>,
     late: Late,
@@ -107,7 +108,7 @@ impl Timeouts {
     /// Nothing in flight; the first segment will be `sn`.
     pub(super) fn new(sn: u32) -> Timeouts {
         let (resent, late) = (VecDeque::new(), Late::default());
-        Timeouts { cursor: sn, soonest: u64::MAX, latest: 0, resent, late }
+        Timeouts { cursor: sn, soonest: u64::MAX, resent, late }
     }
 
     /// Places held, in the larger of the lists.
@@ -118,21 +119,6 @@ impl Timeouts {
     /// Gives all memory back; nothing must be in flight.
     pub(super) fn release(&mut self) {
         (self.resent, self.late) = (VecDeque::new(), Late::default());
-    }
-
-    /// Notes the deadline of the next new segment, and returns whether the row itself has it: where it
-    /// comes after all that the cursor will meet.
-    #[inline]
-    pub(super) fn await_first(&mut self, row: &Row, due: u64) -> bool {
-        // Nearly always, as the timeout changes slowly: then the row is its own queue.
-        let in_order = self.cursor == row.nxt || due >= self.latest;
-        self.soonest = self.soonest.min(due);
-        if in_order {
-            self.latest = due;
-        } else {
-            self.late.push((due, row.nxt));
-        }
-        in_order
     }
 
     /// Notes the deadline of a segment that was sent again.
@@ -146,17 +132,15 @@ impl Timeouts {
         }
     }
 
-    /// Moves the timeout of `sn`, which has passed, to when the one of `with` passes, or at least to
-    /// `rto` after its latest transmission. Returns whether it is later than now.
+    /// Moves the timeout of `sn`, which has passed, to the clock `with`, or at least to `rto` after its latest transmission. Returns whether it is later than now.
     pub(super) fn postpone(
         &mut self,
         row: &mut Row,
         sn: u32,
         now: Moment,
         rto: u32,
-        with: Option<u32>,
+        with: u64,
     ) -> bool {
-        let with = with.and_then(|with| row.slots.get(with)).map_or(0, |slot| slot.resendts);
         let Some(slot) = row.slots.get_mut(sn).filter(|slot| slot.is_in_flight()) else {
             return false;
         };
@@ -166,7 +150,7 @@ impl Timeouts {
         }
         slot.resendts = due;
         if slot.state == State::InOrder {
-            slot.state = State::Early;
+            slot.state = State::Postponed;
         }
         self.late.push((due, sn));
         true
@@ -181,8 +165,16 @@ impl Timeouts {
         let mut sn = row.slots.head();
         while sn != row.nxt {
             let slot = row.slots.known_mut(sn);
-            if let Some(slot) = slot.filter(|s| s.is_in_flight() && s.state != State::InOrder) {
+            if let Some(slot) = slot.filter(|slot| slot.is_in_flight()) {
                 let mut due = slot.sent_at(now) + u64::from(rto);
+                if slot.state == State::InOrder {
+                    if due > now.clock {
+                        // Young, and not waiting for longer than that.
+                        sn = sn.wrapping_add(1);
+                        continue;
+                    }
+                    (slot.state, slot.resendts) = (State::Postponed, u64::MAX);
+                }
                 if due <= now.clock {
                     // The flight is full: the next one, twice as large, leaves a round trip later.
                     if left == 0 {
@@ -201,7 +193,6 @@ impl Timeouts {
             }
             sn = sn.wrapping_add(1);
         }
-        self.tidy(row);
     }
 
     /// The peer's window has been opened as far as `edge`, from `from` on: for what lies between, and
@@ -213,7 +204,7 @@ impl Timeouts {
         (from, edge): (u32, u32),
         now: Moment,
         rto: u32,
-    ) {
+    ) -> bool {
         let mut sn = if diff(from, row.slots.head()) < 0 { row.slots.head() } else { from };
         let end = if diff(edge, row.nxt) > 0 { row.nxt } else { edge };
         let mut changed = false;
@@ -222,7 +213,17 @@ impl Timeouts {
                 // So long after its latest transmission, or now if that is over.
                 let rest = rto.saturating_sub(now.ts.wrapping_sub(slot.ts));
                 let due = now.clock + u64::from(rest);
-                if matches!(slot.state, State::Again(_)) && slot.rto > rto && slot.resendts > due {
+                let waits = match slot.state {
+                    State::NotInFlight => false,
+                    // Young, or waits for what others that ask are answered.
+                    State::InOrder => rest == 0,
+                    State::Postponed => slot.resendts > due,
+                    State::Again(_) => slot.rto > rto && slot.resendts > due,
+                };
+                if waits {
+                    if slot.state == State::InOrder {
+                        slot.state = State::Postponed;
+                    }
                     (slot.rto, slot.resendts) = (rto, due);
                     self.late.push((due, sn));
                     changed = true;
@@ -230,9 +231,7 @@ impl Timeouts {
             }
             sn = sn.wrapping_add(1);
         }
-        if changed {
-            self.tidy(row);
-        }
+        changed
     }
 
     /// Forgets the deadlines of what has arrived or was sent again. To be called whenever that has
@@ -254,7 +253,17 @@ impl Timeouts {
         if self.resent.len() > enough {
             self.resent.retain(|&entry| is_awaited(&row.slots, entry));
         }
-        self.soonest = self.find_soonest(row);
+    }
+
+    /// Finds the first deadline, as it looks now; after [`tidy`](Timeouts::tidy), or after segments were
+    /// sent for the first time. Of what stands in the queues it may come later than that.
+    #[inline]
+    pub(super) fn judge(&mut self, row: &Row, tail_probe: &TailProbe, now: Moment) {
+        let cursor = row.slots.known(self.cursor).filter(|_| self.cursor != row.nxt);
+        let in_order = cursor.map_or(u64::MAX, |slot| tail_probe.due(slot, now));
+        let late = self.late.peek().map_or(u64::MAX, |(due, _)| due);
+        let resent = self.resent.front().map_or(u64::MAX, |&(due, _)| due);
+        self.soonest = in_order.min(late).min(resent);
     }
 
     /// The same for what was sent again because it was overtaken. Outdated entries at the front might
@@ -286,55 +295,78 @@ impl Timeouts {
         Some(self.soonest).filter(|_| row.in_flight > 0)
     }
 
-    fn find_soonest(&self, row: &Row) -> u64 {
-        let cursor = row.slots.get(self.cursor).filter(|slot| slot.state == State::InOrder);
-        let in_order = cursor.map_or(u64::MAX, |slot| slot.resendts);
-        let late = self.late.peek().map_or(u64::MAX, |(due, _)| due);
-        let resent = self.resent.front().map_or(u64::MAX, |&(due, _)| due);
-        in_order.min(late).min(resent)
-    }
-
-    /// A segment whose timeout has passed at `clock`, if there is one.
+    /// A segment whose timeout has passed, if there is one.
     #[inline]
-    pub(super) fn overdue(&mut self, row: &Row, clock: u64) -> Option<u32> {
+    pub(super) fn overdue(
+        &mut self,
+        row: &mut Row,
+        tail_probe: &TailProbe,
+        now: Moment,
+    ) -> Option<u32> {
         self.walk(row);
         let cursor = self.cursor;
         let first = row.slots.known(cursor).filter(|_| cursor != row.nxt);
-        if first.is_some_and(|slot| slot.resendts <= clock) {
+        if first.is_some_and(|slot| tail_probe.due(slot, now) <= now.clock) {
             return Some(cursor);
         }
-        while let Some(entry) = self.late.peek().filter(|&(due, _)| due <= clock) {
-            if is_awaited(&row.slots, entry) {
-                return Some(entry.1);
+        while let Some(entry) = self.late.peek().filter(|&(due, _)| due <= now.clock) {
+            match self.judge_entry(row, tail_probe, now, entry) {
+                Verdict::Due => return Some(entry.1),
+                Verdict::Outdated => self.late.pop(),
+                Verdict::Later(due) => {
+                    self.late.pop();
+                    self.late.push((due, entry.1));
+                }
             }
-            self.late.pop();
         }
-        while let Some(&entry) = self.resent.front().filter(|&&(due, _)| due <= clock) {
-            if is_awaited(&row.slots, entry) {
-                return Some(entry.1);
+        while let Some(&entry) = self.resent.front().filter(|&&(due, _)| due <= now.clock) {
+            match self.judge_entry(row, tail_probe, now, entry) {
+                Verdict::Due => return Some(entry.1),
+                Verdict::Outdated => {}
+                Verdict::Later(due) => self.late.push((due, entry.1)),
             }
             self.resent.pop_front();
         }
         None
     }
-}
 
+    /// Judges an entry whose deadline has passed, and moves that of its segment where it has not.
+    fn judge_entry(
+        &self,
+        row: &mut Row,
+        tail_probe: &TailProbe,
+        now: Moment,
+        (due, sn): Entry,
+    ) -> Verdict {
+        let slot = row.slots.get_mut(sn).filter(|slot| slot.is_awaited_late(due));
+        let Some(slot) = slot else { return Verdict::Outdated };
+        let due = tail_probe.due(slot, now);
+        if due <= now.clock {
+            return Verdict::Due;
+        }
+        slot.resendts = due;
+        Verdict::Later(due)
+    }
+}
 #[cfg(any(test, debug_assertions))]
 impl Timeouts {
     /// Is every deadline found, and the first one known?
-    pub(super) fn assert_invariants(&self, row: &Row) {
+    pub(super) fn assert_invariants(&self, row: &Row, tail_probe: &TailProbe, now: Moment) {
         let deadlines: Vec<Entry> = self.late.iter().chain(self.resent.iter().copied()).collect();
         let deadlines = std::collections::BTreeSet::from_iter(deadlines);
         let (mut earliest, mut in_order): (Option<u64>, u64) = (None, 0);
         for at in 0..row.slots.len() {
             let sn = row.slots.head().wrapping_add(at);
             let Some(slot) = row.slots.get(sn).filter(|slot| slot.is_in_flight()) else { continue };
-            earliest = Some(earliest.map_or(slot.resendts, |due| due.min(slot.resendts)));
+            let mut due = slot.resendts;
             if slot.state == State::InOrder {
+                due = tail_probe.due(slot, now);
                 assert!(diff(sn, self.cursor) >= 0, "{sn}: left behind by the cursor");
-                assert!(slot.resendts >= in_order, "{sn}: not in order");
-                in_order = slot.resendts;
-            } else {
+                assert!(due >= in_order, "{sn}: not in order");
+                in_order = due;
+            }
+            earliest = Some(earliest.map_or(due, |earliest| due.min(earliest)));
+            if slot.state != State::InOrder {
                 assert!(deadlines.contains(&(slot.resendts, sn)), "{sn}: no deadline");
             }
         }

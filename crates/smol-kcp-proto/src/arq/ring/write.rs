@@ -2,9 +2,17 @@
 
 use super::RingEngine;
 use crate::error::KcpError;
+use crate::limits::{FRAGMENTS_MAX, MTU_MIN};
 use crate::wire::HEADER_LEN;
 
 impl RingEngine {
+    /// Cuts new segments for datagrams of `mtu` bytes from now on.
+    pub(crate) fn set_mtu(&mut self, mtu: usize) {
+        let mtu = mtu.clamp(MTU_MIN, self.knobs.mtu);
+        self.out.set_mtu(mtu);
+        self.cut = mtu - HEADER_LEN;
+    }
+
     pub(crate) fn write(&mut self, buf: &[u8]) -> Result<usize, KcpError> {
         let max = self.knobs.max_message;
         if !self.knobs.stream && buf.len() > max {
@@ -16,7 +24,7 @@ impl RingEngine {
         // One segment with nothing to fill up before it is the same in both modes, and what most
         // often is written.
         let stands_alone = !self.knobs.stream || self.send_window.unsent() == 0;
-        let is_one = stands_alone && buf.len() <= self.knobs.mss;
+        let is_one = stands_alone && buf.len() <= self.cut;
         let taken = if is_one && self.free_segments() > 0 {
             self.push(buf, 0);
             buf.len()
@@ -43,14 +51,15 @@ impl RingEngine {
     /// Bytes that the last unsent segment has room for: only a stream fills it up.
     fn tail_room(&self) -> usize {
         match self.send_window.tail_len() {
-            Some(len) if self.knobs.stream => self.knobs.mss - len,
+            // It may be longer than what is cut now.
+            Some(len) if self.knobs.stream => self.cut.saturating_sub(len),
             _ => 0,
         }
     }
 
     #[inline(never)]
     fn write_stream(&mut self, buf: &[u8]) -> usize {
-        let mss = self.knobs.mss;
+        let mss = self.cut;
         // As ikcp_send does in stream mode: what has not left yet is filled up first, so that small
         // writes share segments.
         let tail_room = self.tail_room();
@@ -68,13 +77,14 @@ impl RingEngine {
 
     #[inline(never)]
     fn write_message(&mut self, buf: &[u8]) -> usize {
-        let fragments = buf.len().div_ceil(self.knobs.mss);
+        // No message has more fragments than their number can say, however small they should be.
+        let cut = self.cut.max(buf.len().div_ceil(FRAGMENTS_MAX));
+        let fragments = buf.len().div_ceil(cut);
         // A message larger than the budget goes alone, or it could never go.
         if fragments > self.free_segments() && self.unacked() > 0 {
             return 0;
         }
-        for (at, part) in buf.chunks(self.knobs.mss).enumerate() {
-            // At most 127 fragments: `max_message` sees to that.
+        for (at, part) in buf.chunks(cut).enumerate() {
             self.push(part, (fragments - 1 - at) as u8);
         }
         buf.len()

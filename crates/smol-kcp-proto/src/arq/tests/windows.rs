@@ -175,3 +175,74 @@ fn an_overtaken_window_announcement_is_out_of_date() {
         assert_eq!(engine.stats().peer_window, 0);
     }
 }
+
+/// A PUSH of a full segment, so far from the first one.
+fn push(offset: u32) -> Vec<u8> {
+    let sn = SN_BASE.wrapping_add(offset);
+    let (cmd, una, len) = (CMD_PUSH, SN_BASE, MSS as u32);
+    let header = Header { conv: CONV, cmd, sn, una, len, wnd: 128, ts: 0, frg: 0 };
+    [&header.encode()[..], &[offset as u8; MSS]].concat()
+}
+
+#[test]
+fn a_window_that_grows_takes_more_and_one_that_shrinks_takes_nothing_back() {
+    let config = KcpConfig { recv_budget: 10 * MSS, ..config() };
+    let mut engine = ring(setup(&config)).unwrap();
+    let header = |engine: &Engine| engine.header(ms(1), CMD_WINS, CODE_PLAIN);
+    assert_eq!(header(&engine).wnd, WINDOW as u16);
+    engine.set_recv_window(1000);
+    engine.narrow(usize::MAX, usize::MAX);
+    assert_eq!((header(&engine).wnd, engine.widest().1), (1000, 1000 * MSS));
+
+    // 600 wait for a reader, and 100 behind a gap.
+    for offset in (0..600).chain(700..800) {
+        assert!(engine.hear(ms(1), &push(offset)).unwrap().pushed, "{offset}");
+    }
+    assert_eq!(header(&engine).una, SN_BASE.wrapping_add(600));
+    assert_eq!(header(&engine).wnd, 400 - 100 + 100, "300 are missing, and the 100 cost nothing");
+
+    // It shrinks: what was acknowledged stays so, and nothing more is taken.
+    engine.set_recv_window(0);
+    engine.narrow(usize::MAX, 20 * MSS);
+    assert_eq!((header(&engine).una, header(&engine).wnd), (SN_BASE.wrapping_add(600), 0));
+    assert!(!engine.hear(ms(2), &push(650)).unwrap().pushed);
+
+    // All that was taken is there, once the gap is filled.
+    let mut got = Vec::new();
+    while engine.read_into(&mut got).is_some() {}
+    assert_eq!(got.len(), 600 * MSS);
+    for offset in 600..700 {
+        assert!(engine.hear(ms(3), &push(offset)).unwrap().pushed, "{offset}");
+        while engine.read_into(&mut got).is_some() {}
+    }
+    assert!(got.chunks(MSS).zip(0..).all(|(part, at)| part[0] == at as u8));
+    assert_eq!(got.len(), 800 * MSS);
+    engine.narrow(usize::MAX, usize::MAX);
+    assert_eq!(header(&engine).wnd, WINDOW as u16, "where it began");
+}
+
+#[test]
+fn the_own_window_is_set_between_where_it_begins_and_its_ceiling() {
+    let config = KcpConfig {
+        wnd_size: (64, 128),
+        max_wnd_size: (500, 128),
+        send_budget: 100 * MSS,
+        ..fast()
+    };
+    let mut engine = ring(setup(&config)).unwrap();
+    let open = Header { conv: CONV, cmd: CMD_WINS, una: SN_BASE, wnd: 2000, ..Header::default() };
+    engine.hear(ms(0), &open.encode()).unwrap();
+    for (set, in_flight, held) in [(0, 64, 100), (300, 300, 450), (60_000, 500, 750), (1, 500, 750)]
+    {
+        engine.set_send_window(set);
+        engine.narrow(usize::MAX, usize::MAX);
+        while engine.write(&pattern(MSS)).unwrap() > 0 {}
+        engine.flush(ms(1));
+        // Half as many more wait, and nothing that is held is given up.
+        assert_eq!((engine.stats().in_flight, engine.unacked()), (in_flight, held), "{set}");
+    }
+    // What is held beyond the memory that there is stays, and nothing is added.
+    engine.set_send_window(500);
+    engine.narrow(100 * MSS, usize::MAX);
+    assert!(!engine.writable());
+}
