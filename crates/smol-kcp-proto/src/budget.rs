@@ -12,6 +12,13 @@
 //! second, which is what it needs at that rate (as Linux sizes the receive buffers of TCP). However
 //! little is free, every session may hold a [floor](Account::new), and goes on slowly.
 //!
+//! A receive window that is wider than it began is a promise: all of it may arrive, and be acknowledged,
+//! before anything is read. So the bytes are *set aside* before the peer is told, and count as used.
+//! Three quarters of the budget may be. Each session that wants a wider window may have the same part of
+//! them, or half of what the others leave, as far as it is free: one alone has all, a hundred have a
+//! hundredth each, and the last quarter is there for those that come. Where that is less than a session
+//! has, its window shrinks, but only as fast as what it was told is read.
+//!
 //! Nobody has to be woken when others give memory back. A writer that waits has something under way,
 //! whose acknowledgement wakes it; a window is closed only while something waits to be read, and
 //! reading that opens it.
@@ -20,6 +27,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::arq::RecvDemand;
 use super::session::Session;
 use crate::config::KcpConfig;
 use crate::time::Time;
@@ -39,8 +47,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// A bound for memory: what sessions hold for their readers and until it is acknowledged, what their
 /// endpoints have queued, and the records of both. Clones are the same budget.
 ///
-/// Each endpoint has one of its own, of [`memory_budget`](crate::KcpConfig::memory_budget) bytes,
-/// unless several are given the same (`KcpEndpoint::with_budget`).
+/// Each endpoint has one of its own, of [`memory_budget`](crate::KcpConfig::memory_budget) bytes; those
+/// that name no number share one, and so do those that are given the same (`KcpEndpoint::with_budget`).
 ///
 /// # Examples
 ///
@@ -66,14 +74,18 @@ pub struct MemoryBudget {
 #[derive(Debug)]
 struct Shared {
     limit: AtomicUsize,
-    used: AtomicUsize,
+    held: AtomicUsize,
+    /// Set aside for receive windows, whether or not something is in them.
+    reserved: AtomicUsize,
+    /// Sessions that want a part of that.
+    claims: AtomicUsize,
 }
 
 impl MemoryBudget {
     /// A budget of `limit` bytes, of which nothing is used.
     pub fn new(limit: usize) -> MemoryBudget {
-        let (limit, used) = (AtomicUsize::new(limit), AtomicUsize::new(0));
-        MemoryBudget { shared: Arc::new(Shared { limit, used }) }
+        let [limit, held, reserved, claims] = [limit, 0, 0, 0].map(AtomicUsize::new);
+        MemoryBudget { shared: Arc::new(Shared { limit, held, reserved, claims }) }
     }
 
     /// Bytes that it has.
@@ -86,25 +98,60 @@ impl MemoryBudget {
         self.shared.limit.store(limit, Ordering::Relaxed);
     }
 
-    /// Bytes that are used. Endpoints take and return them 16 KiB at a time.
+    /// Bytes that are used: held, or set aside for what peers have been told that they may send.
+    /// Endpoints take and return those that are held 16 KiB at a time.
     pub fn used(&self) -> usize {
-        self.shared.used.load(Ordering::Relaxed)
+        self.held().saturating_add(self.shared.reserved.load(Ordering::Relaxed))
+    }
+
+    fn held(&self) -> usize {
+        self.shared.held.load(Ordering::Relaxed)
     }
 
     fn take(&self, bytes: usize) {
-        self.shared.used.fetch_add(bytes, Ordering::Relaxed);
+        self.shared.held.fetch_add(bytes, Ordering::Relaxed);
     }
 
     fn give(&self, bytes: usize) {
-        self.shared.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.shared.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Changes what is set aside, and how many want it, from `before` to `after`.
+    fn reserve(&self, before: Reserve, after: Reserve) {
+        let Shared { reserved, claims, .. } = &*self.shared;
+        let pairs = [(reserved, before.bytes, after.bytes), (claims, before.claims, after.claims)];
+        for (total, before, after) in pairs {
+            if after > before {
+                total.fetch_add(after - before, Ordering::Relaxed);
+            } else if after < before {
+                total.fetch_sub(before - after, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Bytes that one more session, or whoever else draws on it, may hold without letting go of them:
-    /// a sixteenth of what is free of three quarters. It is what the sessions go by; who
-    /// [holds](MemoryBudget::hold) memory should too.
+    /// a sixteenth of what is free, or of what is not held of three quarters where that is less. It is
+    /// what the sessions go by; who [holds](MemoryBudget::hold) memory should too.
     pub fn share(&self) -> usize {
+        // What is set aside may be all of the three quarters, and must not starve the others.
+        let kept = self.three_quarters().saturating_sub(self.held());
+        kept.min(self.limit().saturating_sub(self.used())) / 16
+    }
+
+    fn three_quarters(&self) -> usize {
         let limit = self.limit();
-        (limit - limit / 4).saturating_sub(self.used()) / 16
+        limit - limit / 4
+    }
+
+    /// Bytes that a session which uses `own`, and is among those that want it, may use with a wider
+    /// receive window.
+    fn window_share(&self, own: usize) -> usize {
+        let all = self.three_quarters();
+        let left = all.saturating_sub(self.used().saturating_sub(own));
+        // An equal part for each, so that it takes few rounds until they have it, or half of what those
+        // leave that want less than that.
+        let part = all / self.shared.claims.load(Ordering::Relaxed).max(1);
+        left.min(part.max(left / 2))
     }
 
     /// The most that somebody may hold who lets go of as much.
@@ -133,6 +180,14 @@ impl Drop for HeldMemory {
     }
 }
 
+/// What is set aside for receive windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Reserve {
+    bytes: usize,
+    /// Sessions that want some.
+    claims: usize,
+}
+
 /// What one endpoint uses of a budget.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -140,6 +195,8 @@ pub(crate) struct Account {
     used: usize,
     /// At least as much, in whole chunks: what the budget knows of.
     claimed: usize,
+    /// What is set aside for the windows of sessions.
+    reserved: Reserve,
     /// Of `used`, what sessions do not hold.
     queues: usize,
     /// What each session may hold in each direction, however little is free.
@@ -149,7 +206,12 @@ pub(crate) struct Account {
 /// What a session is charged, and what it lets go of.
 #[derive(Debug, Default)]
 pub(crate) struct Charge {
+    /// What it holds, less what is in the part that is set aside for its receive window.
     held: usize,
+    /// Does it want a wider receive window?
+    claims: bool,
+    /// The latest round of its receive window that was looked at.
+    round: u32,
     /// What it had let go of when the period began, and how much that was in the one before.
     drained: usize,
     before: usize,
@@ -161,7 +223,7 @@ impl Account {
         let fair = budget.limit() / FLOOR_SHARE / config.max_sessions.max(1);
         let least = FLOOR_SEGMENTS * config.mtu;
         let floor = fair.clamp(least, FLOOR_MOST.max(least));
-        Account { budget, used: 0, claimed: 0, queues: 0, floor }
+        Account { budget, used: 0, claimed: 0, reserved: Reserve::default(), queues: 0, floor }
     }
 
     pub(crate) fn budget(&self) -> &MemoryBudget {
@@ -176,7 +238,11 @@ impl Account {
     /// Charges what the session holds now, and bounds what it may hold from now on.
     #[inline]
     pub(crate) fn charge(&mut self, now: Time, session: &mut Session, charge: &mut Charge) {
-        let (held, drained) = (session.memory(), session.drained());
+        let demand = session.recv_demand();
+        if demand.round != charge.round {
+            self.grant_window(session, charge, demand);
+        }
+        let (held, drained) = (session.memory_beyond_reserve(), session.drained());
         let before = std::mem::replace(&mut charge.held, held);
         let earned = charge.earned(now, drained);
         if before != held {
@@ -186,10 +252,60 @@ impl Account {
         session.set_share(self.budget.share().max(moving).max(self.floor));
     }
 
-    /// The session is gone, and all that it held.
+    /// Sets aside what the receive window of a session should have by its latest round, as far as the
+    /// others leave room, and lets it be as wide.
+    #[cold]
+    fn grant_window(&mut self, session: &mut Session, charge: &mut Charge, demand: RecvDemand) {
+        charge.round = demand.round;
+        let wanted = session.recv_wanted(demand);
+        self.claim(charge, wanted > 0);
+        let (held, before) = (charge.held, session.reserve());
+        let fair = self.budget.window_share(held.saturating_add(before)).saturating_sub(held);
+        // RFC 9293 (3.8.6.2.1) discourages taking back what the peer was told. What was read since is
+        // told anew, and need not be.
+        let told = before.saturating_sub(demand.read);
+        let bytes = wanted.min(fair.max(told));
+        self.set_reserve(session, bytes);
+        // Another endpoint may have taken the same bytes since they were looked at.
+        let over = self.budget.used().saturating_sub(self.budget.three_quarters());
+        if over > 0 && bytes > before {
+            self.set_reserve(session, bytes.saturating_sub(over).max(before));
+        }
+    }
+
+    /// The peer sends nothing more: what was set aside for it is free.
+    pub(crate) fn close_window(&mut self, session: &mut Session, charge: &mut Charge) {
+        self.claim(charge, false);
+        self.set_reserve(session, 0);
+    }
+
+    /// Counts the session among those that want a wider window, or no more.
+    fn claim(&mut self, charge: &mut Charge, claims: bool) {
+        let before = std::mem::replace(&mut charge.claims, claims);
+        self.change_reserve(
+            Reserve { bytes: 0, claims: before.into() },
+            Reserve { bytes: 0, claims: claims.into() },
+        );
+    }
+
+    /// Sets so many bytes aside for the window of a session.
+    fn set_reserve(&mut self, session: &mut Session, bytes: usize) {
+        let of = |bytes| Reserve { bytes, claims: 0 };
+        self.change_reserve(of(session.reserve()), of(bytes));
+        session.set_reserve(bytes);
+    }
+
+    fn change_reserve(&mut self, before: Reserve, after: Reserve) {
+        let Reserve { bytes, claims } = &mut self.reserved;
+        debug_assert!(*bytes >= before.bytes, "what was set aside is part of it");
+        *bytes = bytes.saturating_sub(before.bytes).saturating_add(after.bytes);
+        *claims = claims.saturating_sub(before.claims).saturating_add(after.claims);
+        self.budget.reserve(before, after);
+    }
+
+    /// The session is gone, and all that it held; its window was [closed](Account::close_window).
     pub(crate) fn close(&mut self, charge: &mut Charge) {
-        let held = std::mem::take(&mut charge.held);
-        self.change(held, 0);
+        self.change(std::mem::take(&mut charge.held), 0);
     }
 
     /// Charges what the endpoint's queues hold now.
@@ -218,6 +334,7 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         self.budget.give(self.claimed);
+        self.budget.reserve(self.reserved, Reserve::default());
     }
 }
 
@@ -236,75 +353,4 @@ impl Charge {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIB: usize = 1 << 20;
-
-    #[test]
-    fn an_endpoint_draws_chunks_and_returns_all() {
-        let budget = MemoryBudget::new(MIB);
-        let mut account = Account::new(&KcpConfig::default(), budget.clone());
-        account.change(0, 1);
-        assert_eq!(budget.used(), CHUNK);
-        account.change(1, CHUNK + 1);
-        assert_eq!(budget.used(), 2 * CHUNK);
-        account.change(CHUNK + 1, CHUNK);
-        assert_eq!(budget.used(), 2 * CHUNK, "to and fro");
-        account.set_queues(10 * CHUNK);
-        assert_eq!(budget.used(), 11 * CHUNK);
-        account.set_queues(0);
-        assert_eq!(budget.used(), CHUNK);
-        account.change(CHUNK, 0);
-        assert_eq!(budget.used(), 0);
-        account.set_queues(1);
-        drop(account);
-        assert_eq!(budget.used(), 0);
-    }
-
-    #[test]
-    fn held_memory_is_given_back_once() {
-        let budget = MemoryBudget::new(MIB);
-        let (one, two) = (budget.hold(1000), budget.hold(24));
-        assert_eq!(budget.used(), 1024);
-        drop(one);
-        assert_eq!(budget.used(), 24);
-        drop(two);
-        assert_eq!((budget.used(), budget.limit()), (0, MIB));
-    }
-
-    #[test]
-    fn who_moves_gets_more_than_who_does_not_and_nobody_less_than_nothing() {
-        let budget = MemoryBudget::new(16 * MIB);
-        assert_eq!((budget.share(), budget.moving_share()), (12 * MIB / 16, 8 * MIB));
-        let held = budget.hold(12 * MIB);
-        assert_eq!((budget.share(), budget.moving_share()), (0, 2 * MIB));
-        budget.set_limit(8 * MIB);
-        assert_eq!((budget.share(), budget.moving_share()), (0, 0));
-        drop(held);
-    }
-
-    #[test]
-    fn what_is_earned_is_what_was_let_go_of_lately() {
-        let at = Time::from_millis;
-        let mut charge = Charge::default();
-        let start = usize::MAX - 50; // a counter that wraps
-        charge.drained = start;
-        assert_eq!(charge.earned(at(10), start.wrapping_add(100)), 200);
-        assert_eq!(charge.earned(at(1000), start.wrapping_add(300)), 600, "a period ends");
-        assert_eq!(charge.earned(at(1500), start.wrapping_add(310)), 600, "the one before counts");
-        assert_eq!(charge.earned(at(2100), start.wrapping_add(310)), 20);
-        assert_eq!(charge.earned(at(9000), start.wrapping_add(310)), 0, "long ago");
-    }
-
-    #[test]
-    fn the_floor_depends_on_the_number_of_sessions() {
-        let floor =
-            |config: KcpConfig, limit| Account::new(&config, MemoryBudget::new(limit)).floor();
-        let config = |max_sessions| KcpConfig { max_sessions, ..KcpConfig::default() };
-        assert_eq!(floor(config(4096), 64 * MIB), 2800);
-        assert_eq!(floor(config(512), 64 * MIB), 8192);
-        assert_eq!(floor(config(1), 64 * MIB), FLOOR_MOST);
-        assert_eq!(floor(config(1).with_mtu(60_000), 64 * MIB), 120_000);
-    }
-}
+mod tests;

@@ -7,6 +7,8 @@
 mod closing;
 mod memory;
 mod migration;
+mod mtu;
+mod pieces;
 mod proof;
 mod receive;
 mod stats;
@@ -19,6 +21,8 @@ use std::time::Duration;
 
 use self::migration::Challenge;
 pub(crate) use self::migration::NewPath;
+use self::mtu::Probes;
+use self::pieces::Pieces;
 use self::proof::Third;
 pub(crate) use self::proof::{question, AnotherLife, Proof};
 use self::stats::Counters;
@@ -89,8 +93,12 @@ pub(crate) struct Session {
     /// The own address that the peer was asked at.
     local: Option<IpAddr>,
     role: Role,
-    /// Bytes of the largest datagram, less the overhead of the layers.
+    /// Bytes of the largest datagram now, less the overhead of the layers.
     mtu: usize,
+    /// What is asked of the path's length, once it was.
+    probes: Option<Box<Probes>>,
+    /// Segments that arrive in pieces, once one did.
+    pieces: Option<Box<Pieces>>,
     /// Where the numbers of both directions begin.
     sn_base: u32,
     engine: Engine,
@@ -114,6 +122,10 @@ pub(crate) struct Session {
     times_asked: u8,
     /// The peer's clock, and when it was heard.
     peer_clock: Option<(u32, Time)>,
+    /// The round trip that the opening took.
+    opening_rtt: Option<Duration>,
+    /// The last flush was given no window, or had one left: so it lacked that, or pace.
+    lacks_window: bool,
     /// A write found no room.
     blocked: bool,
     /// The peer announces that it has no room.
@@ -154,10 +166,11 @@ pub(crate) struct Session {
     /// `sn` and `ts` of the peer's last words that an RST can echo.
     last: Option<(u32, u32)>,
     ready: u8,
-    /// Bytes that may be held in either direction, and from how many on that is no bound.
-    share: usize,
-    widest: usize,
-    /// Bytes that were read, or acknowledged by the peer.
+    /// Bytes that may be held to send and to receive, and from how many on that is no bound.
+    share: (usize, usize),
+    widest: (usize, usize),
+    /// Bytes set aside for the receive window, and those that were read, or acknowledged by the peer.
+    reserve: usize,
     drained: usize,
     stats: Counters,
 }
@@ -169,7 +182,9 @@ pub(crate) struct SessionParams {
     pub conv: u32,
     pub path: Path,
     pub role: Role,
+    /// Bytes of the largest datagram, and the most that it may grow to.
     pub mtu: usize,
+    pub max_mtu: usize,
     pub sn_base: u32,
     /// The endpoint's, for the proofs of addresses.
     pub secret: Secret,
@@ -183,10 +198,11 @@ impl Session {
         now: Time,
         random: &mut Random,
     ) -> Result<Session, KcpError> {
-        let SessionParams { config, conv, path, role, mtu, sn_base, secret, pool } = birth;
+        let SessionParams { config, conv, path, role, mtu, max_mtu, sn_base, secret, pool } = birth;
         let ts_base = random.next_u32();
         let mut engine =
-            Engine::new(ArqParams { conv, config: &config, mtu, now, ts_base, sn_base })?;
+            Engine::new(ArqParams { conv, config: &config, mtu: max_mtu, now, ts_base, sn_base })?;
+        engine.set_mtu(mtu);
         engine.share(&pool);
         let hello = match role {
             Role::Client => Some(Hello { nonce: random.nonzero(), tries: 0, next: Some(now) }),
@@ -200,6 +216,8 @@ impl Session {
             local: path.local,
             role,
             mtu,
+            probes: None,
+            pieces: None,
             sn_base,
             engine,
             peer_kind: PeerKind::Unknown,
@@ -214,6 +232,8 @@ impl Session {
             asked_at: None,
             times_asked: 0,
             peer_clock: None,
+            opening_rtt: None,
+            lacks_window: false,
             blocked: false,
             peer_window_closed: false,
             fin: Fin::Open,
@@ -241,6 +261,7 @@ impl Session {
             ready: 0,
             share: widest,
             widest,
+            reserve: 0,
             drained: 0,
             stats: Counters::default(),
         })

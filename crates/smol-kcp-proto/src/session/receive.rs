@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::proof::before;
 use super::{Control, Fin, PeerKind, Role, Session, READABLE, WRITABLE};
-use crate::arq::Rejection;
+use crate::arq::{Received, Rejection};
 use crate::error::KcpError;
 use crate::time::Time;
 use crate::wire::{
-    diff, Header, View, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PATH, CODE_PLAIN,
-    CODE_RST,
+    diff, Header, View, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_PATH, CODE_PIECE,
+    CODE_PLAIN, CODE_RST,
 };
 
 /// A FIN may be so far ahead of what has been received: the most that the window's 16 bits can say.
@@ -29,7 +29,8 @@ impl Session {
         }
         let full = self.peer_is_full();
         let unacked = self.engine.unacked();
-        let received = match self.engine.handle_datagram(now, datagram) {
+        self.hear_probes(datagram);
+        let mut received = match self.engine.handle_datagram(now, datagram) {
             Ok(received) => received,
             Err(refusal) => {
                 let counter = match refusal {
@@ -40,6 +41,9 @@ impl Session {
                 return;
             }
         };
+        if datagram.has(CMD_WASK) {
+            self.handle_pieces(now, datagram, &mut received);
+        }
         if received.readable {
             self.ready |= READABLE;
         }
@@ -105,6 +109,32 @@ impl Session {
         }
     }
 
+    /// Puts segments together that arrive in pieces, and hands them to the engine.
+    fn handle_pieces(&mut self, now: Time, datagram: &View<'_>, received: &mut Received) {
+        let is_piece = |header: Header| (header.cmd, header.frg) == (CMD_WASK, CODE_PIECE);
+        if !datagram.headers().any(is_piece) {
+            return;
+        }
+        let Session { pieces, engine, .. } = self;
+        let mut pushes: Vec<Vec<u8>> = Vec::new();
+        let next = engine.rcv_nxt();
+        let is_near = |push: &Header| engine.plausible(push);
+        pieces.get_or_insert_default().take(datagram, next, is_near, &mut |push| {
+            pushes.push(push.to_vec());
+        });
+        for push in pushes {
+            // What was refused of an ordinary segment would not be told either.
+            let Ok(Ok(more)) = View::new(&push).map(|push| engine.handle_datagram(now, &push))
+            else {
+                continue;
+            };
+            received.proven |= more.proven;
+            received.progress |= more.progress;
+            received.pushed |= more.pushed;
+            received.readable |= more.readable;
+        }
+    }
+
     /// Acts on the control segments; `false` where they prove nothing about the peer.
     fn handle_controls(&mut self, now: Time, datagram: &View<'_>) -> bool {
         let mut proves_liveness = false;
@@ -129,12 +159,14 @@ impl Session {
             (CMD_WASK, CODE_HELLO) => self.handle_hello(now, header),
             (CMD_WASK, CODE_PATH) => self.prove_path(header),
             (CMD_WASK, CODE_FIN) => self.handle_fin(header),
+            // Put together it is acknowledged.
+            (CMD_WASK, CODE_PIECE) => {}
             // Only the plain code and those of the future: answered as stock peers do.
             (CMD_WASK, _) => self.answer(CODE_PLAIN, header.sn, Some(header.ts)),
             (CMD_WINS, CODE_HELLO) => self.handle_hello_ack(now, header),
             (CMD_WINS, CODE_FIN) => self.handle_fin_ack(header),
             (CMD_WINS, CODE_RST) => return self.handle_reset(header),
-            (CMD_WINS, _) => self.handle_wins(),
+            (CMD_WINS, _) => self.handle_wins(header),
             // ACKs and data are the engine's.
             (_, _) => return false,
         }
@@ -179,6 +211,7 @@ impl Session {
     pub(super) fn seed_rtt(&mut self, now: Time, since: Time, is_certain: bool) {
         let rtt = now.since(since);
         if rtt <= SEED_MAX {
+            self.opening_rtt = Some(rtt);
             self.engine.seed_rtt(now, rtt, is_certain);
         }
     }
@@ -207,7 +240,8 @@ impl Session {
     }
 
     /// Acts on a plain WINS: to a HELLO, a FIN or a probe of ours, it is a stock peer's answer.
-    fn handle_wins(&mut self) {
+    fn handle_wins(&mut self, header: &Header) {
+        self.hear_refusal(header.sn, header.ts);
         if self.peer_kind != PeerKind::Native {
             let asked = self.hello.is_some_and(|hello| hello.tries > 0)
                 || matches!(self.fin, Fin::Sent { .. });

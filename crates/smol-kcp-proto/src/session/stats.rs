@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{Fin, Session};
-use crate::limits::RECV_WINDOW_MIN;
-use crate::stats::{Rejected, StreamState, StreamStats};
+use crate::arq::Blocked;
+use crate::peer::path::PathStats;
+use crate::stats::{Rejected, StreamState, StreamStats, WaitsFor};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counters {
@@ -28,6 +29,9 @@ impl Session {
         rejected.budget = rejected.budget.wrapping_add(engine.rejected_budget);
         StreamStats {
             state: self.state(),
+            waits_for: self.waits_for(engine.send_queue),
+            // The router knows it.
+            path: PathStats::default(),
             bytes_acked: engine.bytes_acked,
             bytes_sent: self.stats.bytes_sent,
             bytes_received: self.stats.bytes_received,
@@ -48,13 +52,23 @@ impl Session {
             min_rtt: millis(engine.min_rtt_ms),
             delivery_rate: engine.delivery_rate,
             cwnd: engine.cwnd,
-            send_window: u32::from(self.config.wnd_size.0),
-            receive_window: u32::from(self.config.wnd_size.1.max(RECV_WINDOW_MIN)),
+            send_window: engine.send_window,
+            receive_window: engine.recv_window,
             peer_window: engine.peer_window,
             in_flight: engine.in_flight,
             send_queue: engine.send_queue,
             receive_queue: self.engine.unread(),
             roamed: self.stats.roamed,
+        }
+    }
+
+    /// Tells what the last flush left data behind for.
+    fn waits_for(&self, unsent: usize) -> WaitsFor {
+        match self.engine.blocked() {
+            Blocked::No if unsent == 0 => WaitsFor::Application,
+            Blocked::No => WaitsFor::Window,
+            _ if self.lacks_window => WaitsFor::Path,
+            _ => WaitsFor::Pace,
         }
     }
 

@@ -127,7 +127,9 @@ impl Session {
         // took, so time without progress has to agree.
         if self.engine.unacked() > 0
             && !self.peer_is_full()
-            && now.since(self.progress_or_return()) >= self.config.stall_timeout / TOO_OFTEN_AFTER
+            // What is sent while the peer is heard is not sent in vain: it crowds the line, or waits in it.
+            && now.since(self.progress_or_return().max(self.last_heard_at))
+                >= self.config.stall_timeout / TOO_OFTEN_AFTER
             && self.engine.worst_transmits() > self.config.dead_link
         {
             return self.fail(KcpError::TimedOut);
@@ -352,7 +354,7 @@ impl Session {
         Some(lasted)
     }
 
-    pub(super) fn peer_is_full(&self) -> bool {
+    pub(crate) fn peer_is_full(&self) -> bool {
         self.peer_window_closed && self.engine.unacked() > 0
     }
 

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use super::pieces::cut;
 use super::proof::before;
 use super::timers::FIN_LONGEST;
 use super::{Control, Counters, Fin, PeerKind, Role, Session, RECENT, WRITABLE};
+use crate::arq::{Allowance, Blocked, FlowReport};
 use crate::control::reset_echo;
 use crate::error::KcpError;
 use crate::path::Path;
 use crate::time::Time;
 use crate::wire::{Header, CMD_WASK, CMD_WINS, CODE_FIN, CODE_HELLO, CODE_RST, HEADER_LEN};
+
+/// Segments that are a thin stream's at most (`tcp_stream_is_thin` of Linux).
+const THIN: usize = 4;
 
 /// Where `una` stands in a header.
 const UNA_AT: usize = 16;
@@ -25,12 +30,70 @@ impl Session {
         }
         !self.control.is_empty()
             || self.is_asking()
+            || self.has_probes()
             || (self.fin == Fin::Wanted && self.conv != 0 && self.engine.unsent() == 0)
             || (self.flush_at.is_none() && self.conv != 0 && self.engine.needs_flush())
     }
 
-    /// Sends what is due. The datagrams go to `out` with their address.
-    pub(crate) fn flush(&mut self, now: Time, out: &mut dyn FnMut(Path, &[u8])) {
+    /// Returns whether the last flush had more data than its allowance.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.error.is_none() && self.engine.blocked() != Blocked::No
+    }
+
+    /// Returns whether some of that is to be sent again.
+    pub(crate) fn is_resend_blocked(&self) -> bool {
+        self.engine.blocked() == Blocked::All
+    }
+
+    /// Returns whether the path's rate has anything to say on a flush.
+    pub(crate) fn has_data(&self) -> bool {
+        self.engine.unacked() > 0
+    }
+
+    /// Returns the round trip that the opening took.
+    pub(crate) fn opening_rtt(&self) -> Option<Duration> {
+        self.opening_rtt
+    }
+
+    /// Returns whether so little is written and unacknowledged that it burdens nobody (as Linux's
+    /// `tcp_stream_is_thin`).
+    pub(crate) fn is_thin(&self) -> bool {
+        self.engine.unacked() <= THIN
+    }
+
+    /// Says whether second and later repeats are sent twice, where the peer's window is the limit.
+    pub(crate) fn set_repeat_twice(&mut self, twice: bool) {
+        self.engine.set_repeat_twice(twice);
+    }
+
+    /// Returns whether what is in flight has timed out again and again, without an answer.
+    pub(crate) fn is_written_off(&self, now: Time) -> bool {
+        self.engine.is_written_off(now)
+    }
+
+    /// Returns bytes of data sent and not acknowledged.
+    pub(crate) fn in_flight_bytes(&self, now: Time) -> u64 {
+        // What has timed out again and again without an answer is not on the path any more: the peer has no
+        // room for it, or it is gone (RFC 6675 takes lost segments out of its `pipe` as well). It must not
+        // take the room of others.
+        match self.error.is_some() || self.engine.is_written_off(now) {
+            true => 0,
+            false => self.engine.in_flight_bytes(),
+        }
+    }
+
+    /// Takes what was seen of the path since the last call.
+    pub(crate) fn take_flow(&mut self) -> FlowReport {
+        self.engine.take_flow()
+    }
+
+    /// Sends what is due, of data no more than `allowance`. The datagrams go to `out` with their address.
+    pub(crate) fn flush(
+        &mut self,
+        now: Time,
+        allowance: Allowance,
+        out: &mut dyn FnMut(Path, &[u8]),
+    ) {
         if self.error.is_some() {
             return;
         }
@@ -38,34 +101,54 @@ impl Session {
             return self.flush_unproven(now, out);
         }
         self.transmit_challenges(now, out);
+        if self.has_probes() {
+            self.transmit_probes(now, out);
+        }
         // Without a number the conversation cannot carry data: HELLO asks for one.
         if self.conv != 0 {
             self.flush_at = None;
-            self.engine.flush(now);
+            self.lacks_window = allowance.pace >= allowance.window;
+            self.engine.flush_within(now, allowance);
             self.wake_writer();
             self.announce_end(now);
         }
         if self.control.is_empty() && self.third.is_none() {
             // As good as always: from the engine straight to the queue, without memory for all.
             let known = self.is_unknown_yet().then(|| before(self.sn_base));
-            let path = self.path();
+            let (path, longest) = (self.path(), self.longest_whole());
             let Session { engine, recent, recent_at, stats, .. } = self;
             let mut marked = Vec::new();
             engine.take_output(&mut |datagram| {
-                record(recent, recent_at, stats, datagram);
-                let Some(una) = known else { return out(path, datagram) };
-                marked.clear();
-                marked.extend_from_slice(datagram);
-                mark(&mut marked, una);
-                out(path, &marked);
+                let datagram = match known {
+                    None => datagram,
+                    Some(una) => {
+                        marked.clear();
+                        marked.extend_from_slice(datagram);
+                        mark(&mut marked, una);
+                        &marked[..]
+                    }
+                };
+                let mut send = |datagram: &[u8]| {
+                    record(recent, recent_at, stats, datagram);
+                    out(path, datagram);
+                };
+                if datagram.len() <= longest || !cut(datagram, longest, &mut send) {
+                    send(datagram);
+                }
             });
             return;
         }
         let mut bytes = Vec::new();
         let mut lengths = Vec::new();
+        let longest = self.longest_whole();
         self.engine.take_output(&mut |datagram| {
-            bytes.extend_from_slice(datagram);
-            lengths.push(datagram.len());
+            let mut add = |datagram: &[u8]| {
+                bytes.extend_from_slice(datagram);
+                lengths.push(datagram.len());
+            };
+            if datagram.len() <= longest || !cut(datagram, longest, &mut add) {
+                add(datagram);
+            }
         });
         // Before the codes are added: those are written with the right `una` at once.
         self.mark_known(&mut bytes);
@@ -139,7 +222,7 @@ impl Session {
     /// beginning, and so does a stock peer's that opens a conversation. Once our kind of peer has answered,
     /// the client says "one before the beginning" instead. To this peer it is as good as any old `una`; a
     /// restarted one takes it for no opening and answers RST.
-    fn mark_known(&self, bytes: &mut [u8]) {
+    pub(super) fn mark_known(&self, bytes: &mut [u8]) {
         if self.is_unknown_yet() {
             mark(bytes, before(self.sn_base));
         }
@@ -163,8 +246,16 @@ impl Session {
         out(to, datagram);
     }
 
+    /// Returns the bytes of the longest datagram that leaves as a whole.
+    fn longest_whole(&self) -> usize {
+        match self.carries_pieces() {
+            true => self.mtu,
+            false => usize::MAX,
+        }
+    }
+
     /// Returns the engine's retransmission timeout.
-    pub(super) fn rto(&self) -> Duration {
+    pub(crate) fn rto(&self) -> Duration {
         Duration::from_millis(u64::from(self.engine.rto_ms().max(1)))
     }
 
