@@ -32,12 +32,16 @@ mod time_wait;
 pub mod wire;
 
 pub use budget::{HeldMemory, MemoryBudget};
-pub use config::{EngineKind, KcpConfig, KcpNoDelayConfig};
+pub use config::{EngineKind, KcpConfig, KcpNoDelayConfig, ParseRateError, Rate};
 pub use error::KcpError;
 #[cfg(feature = "netem")]
-pub use layer::netem::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};
+pub use layer::netem::{
+    BlackoutConfig, BurstConfig, LinkConfig, LinkStats, MtuConfig, NetemConfig, PolicerConfig,
+    Probability, RateStep,
+};
 pub use log_limit::LogLimit;
 pub use path::Path;
+pub use peer::path::{PathStats, Phase};
 pub use random::Random;
 pub use session::{READABLE, WRITABLE};
-pub use stats::{EndpointStats, Rejected, StreamState, StreamStats};
+pub use stats::{EndpointStats, Rejected, StreamState, StreamStats, WaitsFor};

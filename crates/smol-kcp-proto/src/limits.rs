@@ -7,6 +7,9 @@ pub const MTU_MIN: usize = 50;
 /// Bytes of the longest datagram of UDP over IPv4: 65535 less 20 for IP and 8 for UDP.
 pub const MTU_MAX: usize = 65_507;
 
+/// Bytes of the headers of IPv4 and UDP before each datagram (RFC 791, RFC 768).
+pub(crate) const UDP_OVERHEAD: u64 = 28;
+
 /// Fragments of the longest message; `ikcp_send` refuses 128.
 pub const FRAGMENTS_MAX: usize = 127;
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::peer::path::PathStats;
+
 /// Datagrams that were not acted upon, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -49,6 +51,21 @@ pub enum StreamState {
     Failed,
 }
 
+/// What keeps a stream from sending more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WaitsFor {
+    /// The application has written no more.
+    #[default]
+    Application,
+    /// A window is full: this side's, or the room that the peer announces.
+    Window,
+    /// As much is in flight as the path holds: an acknowledgement makes room.
+    Path,
+    /// The pace: more leaves in a moment.
+    Pace,
+}
+
 /// What one stream has done and how its path looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -61,6 +78,10 @@ pub struct StreamStats {
     pub bytes_acked: u64,
     /// Bytes delivered to the application.
     pub bytes_received: u64,
+    /// What keeps it from sending more.
+    pub waits_for: WaitsFor,
+    /// What is known of the path to the peer, which all streams with it share.
+    pub path: PathStats,
     /// Bytes of all datagrams sent, without UDP and IP headers.
     pub wire_bytes_sent: u64,
     /// Bytes of all datagrams received, without UDP and IP headers.
@@ -98,9 +119,9 @@ pub struct StreamStats {
     pub delivery_rate: u64,
     /// Congestion window in segments, as far as the engine tells it.
     pub cwnd: u32,
-    /// Own send window in segments.
+    /// Own send window in segments, as it is now.
     pub send_window: u32,
-    /// Own receive window in segments.
+    /// Own receive window in segments, as it is now.
     pub receive_window: u32,
     /// The peer's last announced receive window in segments.
     pub peer_window: u32,
@@ -124,7 +145,8 @@ pub struct EndpointStats {
     pub unconfirmed: usize,
     /// Keys of closed sessions that rest in time-wait.
     pub time_wait: usize,
-    /// Bytes of the [memory budget](crate::MemoryBudget) that are used, by whatever draws on it.
+    /// Bytes of the [memory budget](crate::MemoryBudget) that are used, by whatever draws on it: held, or
+    /// set aside for receive windows that have grown.
     pub memory_used: usize,
     /// Bytes that the memory budget has.
     pub memory_budget: usize,
@@ -145,6 +167,8 @@ pub struct EndpointStats {
     /// Streams of which a peer that is heard has acknowledged no data for many round trips: the path
     /// carries no datagrams of [`mtu`](crate::KcpConfig::mtu) bytes, or it is crowded. Once each.
     pub stalled: u64,
+    /// Times that a path has stopped carrying datagrams as long as before: shorter ones are used since.
+    pub black_holes: u64,
     /// Datagrams received.
     pub datagrams_received: u64,
     /// Bytes received.

@@ -31,6 +31,9 @@ pub const CODE_RST: u8 = 3;
 /// in `sn` and `ts` that only who has seen both nonces of the conversation's HELLO can compute. Stock
 /// peers answer it as any window probe.
 pub const CODE_PATH: u8 = 4;
+/// `frg` of WASK: PIECE, a part of the PUSH with the number `sn` that is too long for the path. Only our
+/// own kind is sent one; an older version answers it as any window probe.
+pub const CODE_PIECE: u8 = 5;
 
 /// A segment header without its payload; `len` is the length of that payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

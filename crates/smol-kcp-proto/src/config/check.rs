@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::KcpConfig;
+use super::{KcpConfig, Rate};
 use crate::error::KcpError;
 use crate::limits::{FRAGMENTS_MAX, MTU_MAX, MTU_MIN, RECV_WINDOW_MIN, RTO_DEFAULT, RTO_MAX};
 
@@ -20,6 +20,9 @@ const RESEND: RangeInclusive<u32> = 0..=RECV_WINDOW_MIN as u32;
 /// At most half of the 16-bit field, so that a window of the largest datagrams is less than 2 GiB,
 /// the most that a 32-bit system has in one piece.
 const WINDOW: RangeInclusive<u16> = 1..=32_767;
+
+/// All that the field can say: what a window grows to is bounded by the memory budget.
+const MAX_WINDOW: RangeInclusive<u16> = 1..=u16::MAX;
 
 /// The first transmission alone proves nothing; a thousand at 60 s each are most of a day.
 const TRANSMISSIONS: RangeInclusive<u32> = 2..=1_000;
@@ -68,10 +71,20 @@ impl KcpConfig {
     /// ```
     pub fn check(&self) -> Result<(), KcpError> {
         within("mtu", self.mtu, MTU)?;
+        within_or_none("max_mtu", self.max_mtu, self.mtu..=MTU_MAX)?;
         within("nodelay.interval", self.nodelay.interval, INTERVAL)?;
         within("nodelay.resend", self.nodelay.resend, RESEND)?;
+        if !self.rate.is_valid() {
+            return Err(KcpError::Config {
+                field: "rate",
+                value: self.rate.to_string(),
+                accepted: Rate::ACCEPTED.to_string(),
+            });
+        }
         within("wnd_size.0", self.wnd_size.0, WINDOW)?;
         within("wnd_size.1", self.wnd_size.1, WINDOW)?;
+        within("max_wnd_size.0", self.max_wnd_size.0, MAX_WINDOW)?;
+        within("max_wnd_size.1", self.max_wnd_size.1, MAX_WINDOW)?;
         self.check_times()?;
         self.check_limits()?;
         within_or_none("dscp", self.dscp, DSCP)?;
@@ -115,7 +128,7 @@ impl KcpConfig {
         within("send_budget", self.send_budget, budget.clone())?;
         within("recv_budget", self.recv_budget, budget.clone())?;
         within_or_none("max_message", self.max_message, 1..=FRAGMENTS_MAX * self.mss())?;
-        within("memory_budget", self.memory_budget, MEMORY)?;
+        within_or_none("memory_budget", self.memory_budget, MEMORY)?;
         within("max_sessions", self.max_sessions, SESSIONS)?;
         within_or_none("max_accepted", self.max_accepted, SESSIONS)?;
         within_or_none("max_sessions_per_prefix", self.max_sessions_per_prefix, SESSIONS)?;

@@ -3,6 +3,7 @@
 mod check;
 mod nodelay;
 mod profiles;
+mod rate;
 mod setters;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use crate::limits::{FRAGMENTS_MAX, RECV_WINDOW_MIN};
 
 pub use nodelay::KcpNoDelayConfig;
+pub use rate::{ParseRateError, Rate};
 
 /// What a session takes beside its buffers, estimated and rounded up: the records of session and
 /// engine, the list of due ACKs, its places in the endpoint's tables.
@@ -29,6 +31,11 @@ pub enum EngineKind {
 }
 
 impl EngineKind {
+    /// Returns whether it lets the path's [`Rate`] decide when data leaves.
+    pub(crate) fn is_paced(self) -> bool {
+        matches!(self, EngineKind::Ring)
+    }
+
     /// Every engine that was compiled in.
     pub const ALL: &'static [EngineKind] = &[
         EngineKind::Ring,
@@ -85,11 +92,23 @@ pub struct KcpConfig {
     ///
     /// Default 1400, as in ikcp.c: with 48 bytes of IPv6 and UDP headers it passes PPPoE's 1492.
     pub mtu: usize,
+    /// Bytes that [`mtu`](KcpConfig::mtu) may grow to where the path carries more, `mtu` to 65507; `None`:
+    /// not beyond `mtu`. The memory of a segment is that of one of this length.
+    ///
+    /// Where a path stops carrying datagrams of `mtu` bytes, shorter ones are used in any case, down to 548
+    /// bytes (576 with the headers): see docs/design.md. [`EngineKind::Kcp`] does neither.
+    ///
+    /// Default `None`: 1472 bytes instead of 1400, all that Ethernet carries, save 0.2 % of what is sent and
+    /// cost 5 % of memory, and peers with little room for a datagram lose them.
+    pub max_mtu: Option<usize>,
     /// KCP's own knobs. Default: [`KcpNoDelayConfig::default`].
     pub nodelay: KcpNoDelayConfig,
-    /// Send and receive window in segments, each 1 to 32767: half of what the 16-bit field of the
-    /// header can say, so that a window of the largest datagrams stays below 2 GiB. A receive
-    /// window below 128 counts as 128, as in ikcp.c.
+    /// How fast data leaves. Default [`Rate::Auto`]: it finds out what the path carries.
+    pub rate: Rate,
+    /// Send and receive window in segments that a stream begins with, each 1 to 32767: half of what the
+    /// 16-bit field of the header can say, so that a window of the largest datagrams stays below 2 GiB. A
+    /// receive window below 128 counts as 128, as in ikcp.c. They grow up to
+    /// [`max_wnd_size`](KcpConfig::max_wnd_size).
     ///
     /// A window bounds the throughput: segments × (`mtu` − 24) bytes per round trip. With
     /// [`EngineKind::Ring`] what was lost holds up none of it, as long as
@@ -97,6 +116,22 @@ pub struct KcpConfig {
     /// windows count what is under way. Default
     /// (256, 256), as in tokio_kcp: 352,256 bytes, or 28 Mbit/s at 100 ms.
     pub wnd_size: (u16, u16),
+    /// Send and receive window in segments that they grow to at most, each 1 to 65535, the most that the
+    /// header can say. Where it is less than [`wnd_size`](KcpConfig::wnd_size) the window stays as it is.
+    ///
+    /// The receive window becomes four times what the application takes in a round trip, so that a peer
+    /// whose own window allows it fills a line that nobody has measured, in spite of losses: stock peers
+    /// too, as the window is in every header. What it is wider than it began is set aside in
+    /// [`memory_budget`](KcpConfig::memory_budget) before the peer hears of it, and shared: one stream
+    /// alone may have three quarters of the budget, a hundred have a hundredth of that each. It is given
+    /// back after 10 s of silence, or when less has come for 20 s.
+    ///
+    /// The send window grows as far as the path is known to carry it, and with it what
+    /// [`send_budget`](KcpConfig::send_budget) bounds, within the session's share of the memory.
+    /// `EngineKind::Kcp` keeps the windows that it begins with.
+    ///
+    /// Default (65535, 65535): memory is the bound.
+    pub max_wnd_size: (u16, u16),
     /// `true`: a stream of bytes; `false`: messages keep their boundaries. Default `false`, as in
     /// ikcp.c.
     pub stream: bool,
@@ -128,8 +163,8 @@ pub struct KcpConfig {
     pub linger: Duration,
     /// Transmissions of one segment after which the peer may count as gone sooner than after
     /// [`stall_timeout`](KcpConfig::stall_timeout), 2 to 1000: when besides, for half of that time, nothing has
-    /// been acknowledged and the peer has not come back from a silence. A number alone ends nothing: on a
-    /// congested line segments are sent many times while others arrive.
+    /// been acknowledged and the peer has not been heard. A number alone ends nothing: on a congested line
+    /// segments are sent many times while others arrive.
     ///
     /// Default 1000, so that time alone decides: ikcp.c's 20 are reached within 40 s where the round trip
     /// is 50 ms, which is an outage that a stream should survive.
@@ -144,8 +179,8 @@ pub struct KcpConfig {
     /// any sign of life counts: its reader is slow. A peer that answers questions in time and
     /// acknowledges nothing is gone after this time.
     ///
-    /// Default 30 s: longer than an outage of Wi-Fi, much shorter than ikcp.c would take. An outage of
-    /// 25 s is survived.
+    /// Default 60 s: longer than a redial or a modem that begins anew, much shorter than ikcp.c would take.
+    /// An outage of half a minute is survived.
     pub stall_timeout: Duration,
     /// Smallest retransmission timeout, 10 ms to 60 s (`IKCP_RTO_MAX` of ikcp.c).
     ///
@@ -167,10 +202,12 @@ pub struct KcpConfig {
     /// Default `None`.
     pub max_message: Option<usize>,
     /// Bytes of memory that the sessions and queues of an endpoint hold in all, 256 KiB to 2047 MiB
-    /// (the address space of a 32-bit process). As it is used up, the windows of all sessions close
+    /// (the address space of a 32-bit process); `None`: an eighth of what the process may use, 4 MiB to
+    /// 1 GiB, which all endpoints share that name no number. As it is used up, the windows of all sessions close
     /// and writers wait: a session that does not move (nobody reads, or the peer acknowledges
     /// nothing) may hold a sixteenth of what is free of three quarters of it, one that does up to
-    /// half of all that is free. So no session gets more than half of it, whatever its own budgets.
+    /// half of all that is free. Receive windows that [have grown](KcpConfig::max_wnd_size) count
+    /// as if they were full: all of them together leave a quarter of it.
     ///
     /// However little is free, a session may hold a floor in each direction: two datagrams, or up to
     /// 16 KiB where a sixteenth of the budget, divided by
@@ -179,8 +216,9 @@ pub struct KcpConfig {
     ///
     /// Several endpoints share one with `KcpEndpoint::with_budget`.
     ///
-    /// Default 64 MiB: a hundred streams with the default windows, full in both directions.
-    pub memory_budget: usize,
+    /// Default `None`: 7 MiB of a router with 64 MB; 64 MiB where the system does not tell, as only Linux
+    /// does.
+    pub memory_budget: Option<usize>,
     /// Sessions of one endpoint, 1 to 1,048,576. What they hold together is bounded by
     /// [`memory_budget`](KcpConfig::memory_budget); an idle session holds next to nothing.
     ///
@@ -247,8 +285,11 @@ impl Default for KcpConfig {
     fn default() -> KcpConfig {
         KcpConfig {
             mtu: 1400,
+            max_mtu: None,
             nodelay: KcpNoDelayConfig::default(),
+            rate: Rate::Auto,
             wnd_size: (256, 256),
+            max_wnd_size: (u16::MAX, u16::MAX),
             stream: false,
             flush_write: true,
             session_expire: Some(Duration::from_secs(90)),
@@ -256,12 +297,12 @@ impl Default for KcpConfig {
             connect_timeout: Some(Duration::from_secs(5)),
             linger: Duration::from_secs(10),
             dead_link: 1000,
-            stall_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(60),
             min_rto: None,
             send_budget: 512 * 1024,
             recv_budget: 512 * 1024,
             max_message: None,
-            memory_budget: 64 * 1024 * 1024,
+            memory_budget: None,
             max_sessions: 4096,
             max_accepted: None,
             max_sessions_per_prefix: None,
@@ -281,8 +322,11 @@ impl Default for KcpConfig {
 }
 
 impl KcpConfig {
-    /// Bytes that a session holds at worst: everything unacknowledged, a reader that does not read,
-    /// a full receive window, and a window on its way out, plus 8 KiB for the records (estimated).
+    /// Bytes that a session holds at worst with the windows that it begins with: everything
+    /// unacknowledged, a reader that does not read, a full receive window, and a window on its way out,
+    /// plus 8 KiB for the records (estimated). It is the bound of a session whose
+    /// [`max_wnd_size`](KcpConfig::max_wnd_size) forbids it to grow; what others hold when their windows
+    /// have grown is bounded by their part of [`memory_budget`](KcpConfig::memory_budget).
     ///
     /// That is `send_budget` (or the longest message, where that is more) + `recv_budget` and, unless
     /// in stream mode, one message that passes it + both windows (the receive window at least 128) ×
@@ -306,7 +350,7 @@ impl KcpConfig {
             .max(message)
             .saturating_add(self.recv_budget)
             .saturating_add(message)
-            .saturating_add(windows.saturating_mul(self.mtu))
+            .saturating_add(windows.saturating_mul(self.longest_mtu()))
             .saturating_add(SESSION_RECORDS)
     }
 
@@ -324,6 +368,11 @@ impl KcpConfig {
     /// less the header's 24.
     pub fn mss(&self) -> usize {
         self.mtu.saturating_sub(crate::wire::HEADER_LEN)
+    }
+
+    /// Bytes of the largest datagram that may ever be sent.
+    pub(crate) fn longest_mtu(&self) -> usize {
+        self.max_mtu.map_or(self.mtu, |max| max.max(self.mtu))
     }
 
     /// Bytes of the longest message that is taken.

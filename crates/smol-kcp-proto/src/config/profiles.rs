@@ -13,10 +13,11 @@ const fn secs(n: u64) -> Duration {
 
 /// Profiles: the defaults, with what a kind of path or of use asks for.
 ///
-/// A window is at least bandwidth × round-trip time / (`mtu` − 24), and the send budget at least
-/// the window, so that neither holds the line back. Whether the data are a
+/// The windows are those that a stream begins with: at least bandwidth × round-trip time /
+/// (`mtu` − 24), and the send budget at least the window, so that neither holds the line back.
+/// Receive windows [grow](KcpConfig#structfield.max_wnd_size) where more arrives. Whether the data are a
 /// [stream](KcpConfig#structfield.stream) or messages is left at messages, `file_transfer` apart.
-/// The memory given is [`max_session_memory`](KcpConfig::max_session_memory).
+/// The memory given is [`max_session_memory`](KcpConfig::max_session_memory), before they grow.
 impl KcpConfig {
     /// A network of one's own, wired or Wi-Fi: 1 Gbit/s × 4 ms = 500,000 bytes, 351 segments.
     ///
@@ -162,7 +163,7 @@ impl KcpConfig {
     ///
     /// All sessions together hold an eighth of the memory, and however that is used up, each of 512 two
     /// datagrams in each direction: 11,153,408 bytes at worst. Idle, they are 2 to 3 kB each.
-    /// The receive window is the smallest there is; the interval of 30 ms spares the CPU. Streams survive an
+    /// The receive window begins as the smallest there is; the interval of 30 ms spares the CPU. Streams survive an
     /// outage of 55 s.
     ///
     /// | | |
@@ -189,7 +190,7 @@ impl KcpConfig {
             send_budget: 128 * KIB,
             recv_budget: 64 * KIB,
             max_message: Some(64 * KIB),
-            memory_budget: 8 * MIB,
+            memory_budget: Some(8 * MIB),
             max_sessions: 512,
             max_unconfirmed: 64,
             backlog: 64,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{EngineKind, KcpConfig, KcpNoDelayConfig};
+use super::{EngineKind, KcpConfig, KcpNoDelayConfig, Rate};
 
 macro_rules! setters {
     ($($(#[$only:meta])* $setter:ident, $field:ident: $kind:ty;)*) => {
@@ -24,8 +24,11 @@ macro_rules! setters {
 
 setters! {
     with_mtu, mtu: usize;
+    with_max_mtu, max_mtu: Option<usize>;
     with_nodelay, nodelay: KcpNoDelayConfig;
+    with_rate, rate: Rate;
     with_wnd_size, wnd_size: (u16, u16);
+    with_max_wnd_size, max_wnd_size: (u16, u16);
     with_stream, stream: bool;
     with_flush_write, flush_write: bool;
     with_session_expire, session_expire: Option<Duration>;
@@ -38,7 +41,7 @@ setters! {
     with_send_budget, send_budget: usize;
     with_recv_budget, recv_budget: usize;
     with_max_message, max_message: Option<usize>;
-    with_memory_budget, memory_budget: usize;
+    with_memory_budget, memory_budget: Option<usize>;
     with_max_sessions, max_sessions: usize;
     with_max_accepted, max_accepted: Option<usize>;
     with_max_sessions_per_prefix, max_sessions_per_prefix: Option<usize>;
@@ -64,8 +67,11 @@ mod tests {
         let seconds = Duration::from_secs;
         let literal = KcpConfig {
             mtu: 1,
+            max_mtu: Some(24),
             nodelay: KcpNoDelayConfig::normal(),
+            rate: Rate::Polite,
             wnd_size: (2, 3),
+            max_wnd_size: (22, 23),
             stream: true,
             flush_write: false,
             session_expire: Some(seconds(4)),
@@ -78,7 +84,7 @@ mod tests {
             send_budget: 11,
             recv_budget: 12,
             max_message: Some(13),
-            memory_budget: 20,
+            memory_budget: Some(20),
             max_sessions: 14,
             max_accepted: Some(21),
             max_sessions_per_prefix: Some(20),
@@ -96,8 +102,11 @@ mod tests {
         };
         let chained = KcpConfig::default()
             .with_mtu(1)
+            .with_max_mtu(Some(24))
             .with_nodelay(KcpNoDelayConfig::normal())
+            .with_rate(Rate::Polite)
             .with_wnd_size((2, 3))
+            .with_max_wnd_size((22, 23))
             .with_stream(true)
             .with_flush_write(false)
             .with_session_expire(Some(seconds(4)))
@@ -110,7 +119,7 @@ mod tests {
             .with_send_budget(11)
             .with_recv_budget(12)
             .with_max_message(Some(13))
-            .with_memory_budget(20)
+            .with_memory_budget(Some(20))
             .with_max_sessions(14)
             .with_max_accepted(Some(21))
             .with_max_sessions_per_prefix(Some(20))

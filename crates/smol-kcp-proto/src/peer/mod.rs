@@ -3,11 +3,14 @@
 //! A peer is known as long as it has a conversation. Its sign of life to one of them speaks for all, if it
 //! is of our own kind: so a thousand quiet conversations with one peer cost one keepalive, not a thousand.
 
+pub(crate) mod path;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use slab::Slab;
 
+use self::path::PathRate;
 use crate::key::Key;
 use crate::time::Time;
 
@@ -26,6 +29,15 @@ pub(crate) struct Peer {
     pub(crate) asked_at: Time,
     /// When all its conversations were last asked, because it may have lost its memory.
     pub(crate) all_asked_at: Option<Time>,
+    /// How fast data may leave for it.
+    pub(crate) path: PathRate,
+}
+
+impl Peer {
+    /// Lists its conversations.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
+        self.sessions.values().copied()
+    }
 }
 
 /// All peers of an endpoint.
@@ -35,9 +47,27 @@ pub(crate) struct Peers {
     peers: Slab<Peer>,
 }
 
+impl Peer {
+    /// Returns where it is.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Lists its conversations.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = Key> + '_ {
+        self.sessions.values().copied()
+    }
+}
+
 impl Peers {
     /// Counts a conversation with the peer at `addr`.
-    pub(crate) fn join(&mut self, now: Time, addr: SocketAddr, session: Key) -> PeerKey {
+    pub(crate) fn join(
+        &mut self,
+        now: Time,
+        addr: SocketAddr,
+        session: Key,
+        path: impl FnOnce() -> PathRate,
+    ) -> PeerKey {
         let peers = &mut self.peers;
         let fresh = || Peer {
             addr,
@@ -45,6 +75,7 @@ impl Peers {
             heard_at: now,
             asked_at: now,
             all_asked_at: None,
+            path: path(),
         };
         let key = *self.by_addr.entry(addr).or_insert_with(|| peers.insert(fresh()));
         if let Some(peer) = peers.get_mut(key) {
@@ -53,17 +84,24 @@ impl Peers {
         key
     }
 
-    /// Ends what [`join`](Peers::join) began. With its last conversation a peer is forgotten.
-    pub(crate) fn leave(&mut self, key: PeerKey, session: Key) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
+    /// Ends what [`join`](Peers::join) began. With its last conversation a peer is forgotten,
+    /// and returned.
+    pub(crate) fn leave(&mut self, key: PeerKey, session: Key) -> Option<Peer> {
+        let peer = self.peers.get_mut(key)?;
         peer.sessions.remove(&(session as u64));
-        if peer.sessions.is_empty() {
-            self.by_addr.remove(&peer.addr);
-            self.peers.remove(key);
+        if !peer.sessions.is_empty() {
+            return None;
         }
+        self.by_addr.remove(&peer.addr);
+        self.peers.try_remove(key)
     }
 
     /// Returns the peer under this key.
+    pub(crate) fn get(&self, key: PeerKey) -> Option<&Peer> {
+        self.peers.get(key)
+    }
+
+    /// Returns the peer under this key, to change it.
     pub(crate) fn get_mut(&mut self, key: PeerKey) -> Option<&mut Peer> {
         self.peers.get_mut(key)
     }
@@ -83,14 +121,16 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::KcpConfig;
 
     #[test]
     fn a_peer_is_known_as_long_as_it_has_a_conversation() {
         let addr = |port: u16| SocketAddr::from(([192, 0, 2, 1], port));
+        let path = || PathRate::new(&KcpConfig::default(), 1400);
         let mut peers = Peers::default();
-        let first = peers.join(Time::ZERO, addr(1), 10);
-        assert_eq!(peers.join(Time::from_millis(9), addr(1), 20), first);
-        let other = peers.join(Time::ZERO, addr(2), 30);
+        let first = peers.join(Time::ZERO, addr(1), 10, path);
+        assert_eq!(peers.join(Time::from_millis(9), addr(1), 20, path), first);
+        let other = peers.join(Time::ZERO, addr(2), 30, path);
         assert_ne!(first, other);
         let known = |peers: &Peers, port| peers.sessions(addr(port)).collect::<Vec<_>>();
         assert_eq!((known(&peers, 1), known(&peers, 2)), (vec![10, 20], vec![30]));

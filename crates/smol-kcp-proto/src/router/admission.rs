@@ -302,19 +302,22 @@ impl Router {
             path,
             role,
             mtu: self.mtu,
+            max_mtu: self.config.longest_mtu() - (self.config.mtu - self.mtu),
             sn_base: self.sn_base,
             secret: self.secret,
             pool: self.pool.clone(),
         };
         let session = Session::new(birth, now, &mut self.random)?;
+        let rate = self.new_path();
         if self.sessions.len() == self.sessions.capacity() {
             // By an eighth: doubled, the table would take as much again as the sessions in it.
             self.sessions.reserve_exact(self.sessions.len() / 8 + 4);
         }
         let place = self.sessions.vacant_entry();
         let key = place.key();
-        place.insert(Entry::new(session, self.peers.join(now, path.peer, key)));
+        place.insert(Entry::new(session, self.peers.join(now, path.peer, key, rate)));
         self.routes.insert((conv, path.peer), key);
+        self.adopt_mtu(now, key);
         Ok(key)
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::entry::Entry;
 use super::{Key, Router};
 use crate::error::KcpError;
 use crate::session::{Role, Session};
@@ -160,13 +161,18 @@ impl Router {
 
     /// Returns the counters and gauges of a session.
     pub fn session_stats(&self, key: Key) -> StreamStats {
-        self.session(key).map(Session::stats).unwrap_or_default()
+        self.sessions.get(key).map(|entry| self.stats_of(entry)).unwrap_or_default()
+    }
+
+    fn stats_of(&self, entry: &Entry) -> StreamStats {
+        let path = entry.peer.and_then(|of| self.peers.get(of)).map(|of| of.path.stats());
+        StreamStats { path: path.unwrap_or_default(), ..entry.session.stats() }
     }
 
     /// Lists conversation, peer and statistics of every session on the wire.
     pub fn list(&self) -> impl Iterator<Item = (u32, SocketAddr, StreamStats)> + '_ {
         self.routes.iter().filter_map(|(&(conv, peer), &key)| {
-            self.session(key).ok().map(|session| (conv, peer, session.stats()))
+            self.sessions.get(key).map(|entry| (conv, peer, self.stats_of(entry)))
         })
     }
 

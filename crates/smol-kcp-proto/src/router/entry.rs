@@ -30,6 +30,12 @@ pub(super) struct Entry {
     pub(super) queued_event: bool,
     /// Reached by datagrams, and the peer that it is counted with.
     pub(super) peer: Option<PeerKey>,
+    /// The own window that it was given last, in segments.
+    pub(super) send_window: u32,
+    /// Bytes in flight, as its path knows them.
+    pub(super) in_flight: u64,
+    /// In its path's queue.
+    pub(super) waiting: bool,
     /// It made room for another.
     pub(super) evicted: bool,
     /// Counted among the sessions of its peer's network.
@@ -50,6 +56,9 @@ impl Entry {
             incoming: None,
             queued_event: false,
             peer: Some(peer),
+            send_window: 0,
+            in_flight: 0,
+            waiting: false,
             evicted: false,
             counted: false,
             assigned_conv: false,
@@ -119,9 +128,15 @@ impl Router {
     fn unroute(&mut self, now: Time, key: Key) {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         self.deadlines.forget(key, &mut entry.deadline);
+        self.account.close_window(&mut entry.session, &mut entry.charge);
         if let Some(birth) = entry.unconfirmed.take() {
             self.unconfirmed.remove(&birth);
         }
+        let left = entry.peer.take();
+        if let Some(of) = left {
+            self.leave_peer(of, key);
+        }
+        let Some(entry) = self.sessions.get_mut(key) else { return };
         let session = &mut entry.session;
         let (conv, peer) = (session.conv(), session.peer());
         if std::mem::take(&mut entry.assigned_conv) {
@@ -130,8 +145,7 @@ impl Router {
         if std::mem::take(&mut entry.counted) {
             self.shares.remove(peer);
         }
-        if let Some(of) = entry.peer.take() {
-            self.peers.leave(of, key);
+        if left.is_some() {
             self.routes.remove(&(conv, peer));
             match session.error() {
                 Some(cause) => log::debug!("conversation {conv} with {peer} has ended: {cause}"),

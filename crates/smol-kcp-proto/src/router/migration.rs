@@ -75,9 +75,15 @@ impl Router {
         session.move_to(now, to);
         let counted = entry.counted;
         if let Some(of) = entry.peer.take() {
-            self.peers.leave(of, key);
-            entry.peer = Some(self.peers.join(now, to.peer, key));
+            self.leave_peer(of, key);
+            let joined = self.peers.join(now, to.peer, key, self.new_path());
+            if let Some(entry) = self.sessions.get_mut(key) {
+                entry.peer = Some(joined);
+            }
+            self.count_in_flight(now, key);
+            self.adopt_mtu(now, key);
         }
+        let Some(entry) = self.sessions.get_mut(key) else { return };
         if std::mem::take(&mut entry.assigned_conv) {
             self.unnumbered.remove(&old);
         }

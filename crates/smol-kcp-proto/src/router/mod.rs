@@ -6,6 +6,8 @@ mod api;
 mod deadlines;
 mod entry;
 mod migration;
+mod mtu;
+mod pacing;
 mod restart;
 mod shares;
 #[cfg(test)]
@@ -36,7 +38,7 @@ pub use crate::key::Key;
 use crate::path::Path;
 use crate::peer::{PeerKey, Peers};
 use crate::stats::EndpointStats;
-use crate::time::Time;
+use crate::time::{earliest, Time};
 use crate::wire::{View, CMD_WASK, CODE_HELLO};
 
 /// Datagrams after which [`Router::transmit`] starts no further session, so that the caller can
@@ -46,6 +48,9 @@ const TRANSMIT_BATCH: usize = 256;
 /// Segments' worth of free memory that an endpoint keeps: enough for small talk of many sessions, 90 kB
 /// at the usual MTU.
 const POOLED: usize = 64;
+
+/// The memory budget where nobody names one.
+const MEMORY_UNKNOWN: usize = 64 * 1024 * 1024;
 
 /// All sessions of one endpoint.
 #[derive(Debug)]
@@ -62,6 +67,12 @@ pub struct Router {
     unconfirmed: BTreeMap<u64, Key>,
     next_id: u64,
     deadlines: Deadlines,
+    /// When the pace of a path has room again for those that wait.
+    pace_deadlines: Deadlines,
+    /// When the probes of a path's MTU have had time to be answered.
+    mtu_deadlines: Deadlines,
+    /// Paths that may have room for those that wait.
+    open_paths: VecDeque<PeerKey>,
     time_wait: TimeWait,
     /// Sessions with something to send.
     pending_flush: VecDeque<Key>,
@@ -93,9 +104,9 @@ pub struct Router {
 }
 
 impl Router {
-    /// Makes a router with a memory budget of its own.
+    /// Makes a router with a memory budget of its own; what the machine has is not known here.
     pub fn new(config: Arc<KcpConfig>, overhead: usize, seed: [u64; 2]) -> Router {
-        let budget = MemoryBudget::new(config.memory_budget);
+        let budget = MemoryBudget::new(config.memory_budget.unwrap_or(MEMORY_UNKNOWN));
         Router::with_budget(config, overhead, seed, budget)
     }
 
@@ -119,6 +130,9 @@ impl Router {
             unconfirmed: BTreeMap::new(),
             next_id: 0,
             deadlines: Deadlines::default(),
+            pace_deadlines: Deadlines::default(),
+            mtu_deadlines: Deadlines::default(),
+            open_paths: VecDeque::new(),
             time_wait,
             pending_flush: VecDeque::new(),
             ready: Vec::new(),
@@ -193,6 +207,8 @@ impl Router {
             self.report_stall(now, key, lasted);
         }
         self.heed_restart(now, peer, key, before);
+        self.report(now, key);
+        self.heed_probes(now, key);
         self.settle(now, key);
     }
 
@@ -227,6 +243,8 @@ impl Router {
 
     /// Lets every session whose deadline has passed do what is due.
     pub fn handle_timeout(&mut self, now: Time) {
+        self.handle_pace(now);
+        self.handle_mtu_timeouts(now);
         while let Some(key) = self.deadlines.pop_due(now) {
             let Some(entry) = self.sessions.get_mut(key) else { continue };
             // It may have come up early (see Deadlines): the session knows what is due.
@@ -250,7 +268,8 @@ impl Router {
 
     /// Returns when [`handle_timeout`](Router::handle_timeout) must be called at the latest.
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.deadlines.first()
+        let path = earliest(self.pace_deadlines.first(), self.mtu_deadlines.first());
+        earliest(self.deadlines.first(), path)
     }
 
     /// Hands the datagrams of sessions that have something to send to `out`, each session's
@@ -274,19 +293,19 @@ impl Router {
                 break;
             }
             let Some(key) = self.pending_flush.pop_front() else { break };
-            let Some(entry) = self.sessions.get_mut(key) else { continue };
-            entry.pending_flush = false;
-            entry.session.flush(now, &mut |path, datagram| sent = out(path, datagram));
-            self.settle(now, key);
+            sent = self.flush(now, key, false, &mut out).max(sent);
         }
+        self.serve_paths(now, sent, &mut out);
         self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(datagrams as u64);
         self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(bytes);
-        !self.pending_flush.is_empty() || !self.stateless_replies.is_empty()
+        self.has_transmits()
     }
 
     /// Returns whether there is something for [`transmit`](Router::transmit).
     pub fn has_transmits(&self) -> bool {
-        !self.pending_flush.is_empty() || !self.stateless_replies.is_empty()
+        !self.pending_flush.is_empty()
+            || !self.open_paths.is_empty()
+            || !self.stateless_replies.is_empty()
     }
 
     /// Returns whether there is something for [`pop_ready`](Router::pop_ready).

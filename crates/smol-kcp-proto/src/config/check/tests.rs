@@ -79,6 +79,9 @@ fn windows_have_edges() {
     let expected = [("0", "1 to 32767"), ("32768", "1 to 32767")];
     edges("wnd_size.0", |c, v| c.wnd_size.0 = v, [1, 32_767], &[0, 32_768], &expected);
     edges("wnd_size.1", |c, v| c.wnd_size.1 = v, [1, 32_767], &[0, 32_768], &expected);
+    let expected = [("0", "1 to 65535")];
+    edges("max_wnd_size.0", |c, v| c.max_wnd_size.0 = v, [1, u16::MAX], &[0], &expected);
+    edges("max_wnd_size.1", |c, v| c.max_wnd_size.1 = v, [1, u16::MAX], &[0], &expected);
 }
 
 #[test]
@@ -139,10 +142,10 @@ fn budgets_have_edges() {
     edges("recv_buffer", |c, v| c.recv_buffer = v, inside, &outside, &expected);
 
     let (least, most) = (262_144, 2_146_435_072);
-    let range = "262144 to 2146435072";
+    let range = "262144 to 2146435072, or none";
     let expected = [("262143", range), ("2146435073", range)];
-    let outside = [least - 1, most + 1];
-    edges("memory_budget", |c, v| c.memory_budget = v, [least, most], &outside, &expected);
+    let (inside, outside) = ([Some(least), Some(most)], [Some(least - 1), Some(most + 1)]);
+    edges("memory_budget", |c, v| c.memory_budget = v, inside, &outside, &expected);
 
     let range = "1 to 174752, or none";
     edges(

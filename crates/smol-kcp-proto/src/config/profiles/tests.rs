@@ -102,7 +102,8 @@ fn table(config: &KcpConfig) -> String {
         row("`max_message`", format!("{} KiB", max_message / KIB));
     }
     if config.memory_budget != usual.memory_budget {
-        row("`memory_budget`", format!("{} KiB", config.memory_budget / KIB));
+        let bytes = config.memory_budget.unwrap_or_default();
+        row("`memory_budget`", format!("{} KiB", bytes / KIB));
     }
     let sessions = (config.max_sessions, config.max_unconfirmed, config.backlog);
     if sessions != (usual.max_sessions, usual.max_unconfirmed, usual.backlog) {
@@ -179,7 +180,7 @@ fn keepalives_hold_nat_mappings_and_come_thrice_before_expiry() {
 fn a_router_of_64_mb_survives_all_of_its_sessions() {
     let config = KcpConfig::low_memory();
     let floors = config.max_sessions * 2 * 2 * config.mtu;
-    let worst = config.memory_budget + floors;
+    let worst = config.memory_budget.unwrap() + floors;
     assert_eq!(worst, 11_153_408);
     assert!(documentation("low_memory").contains(&with_commas(worst as u64)));
 }

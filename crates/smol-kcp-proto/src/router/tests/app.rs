@@ -5,6 +5,9 @@ use crate::router::{Key, Router};
 use crate::time::Time;
 use crate::{READABLE, WRITABLE};
 
+/// What an application writes that floods.
+static FLOOD: [u8; 16 * 1024] = [0x5a; 16 * 1024];
+
 /// What the application does with its session, and what came of it.
 #[derive(Debug)]
 pub(super) struct App {
@@ -14,6 +17,8 @@ pub(super) struct App {
     /// What is still to be written, after what is no more.
     pub to_write: Vec<u8>,
     pub written: usize,
+    /// Writes without end.
+    pub never_done: bool,
     /// Closes its writing side when everything is written.
     pub closes: bool,
     /// Closes its writing side when the peer has.
@@ -26,7 +31,13 @@ pub(super) struct App {
     pub echoes: bool,
     /// Reads what there is to read.
     pub reads: bool,
+    /// Only counts what it reads.
+    pub forgets: bool,
     pub read: Vec<u8>,
+    /// When how much was read; while it is wanted, instead of what was read.
+    pub arrivals: Option<Vec<(Time, usize)>>,
+    /// Writes whatever there is room for, without an end.
+    pub floods: bool,
     pub at_end: bool,
     pub connected: Option<Time>,
     pub delivered: Option<Time>,
@@ -42,13 +53,17 @@ impl App {
             awake: READABLE | WRITABLE,
             to_write: Vec::new(),
             written: 0,
+            never_done: false,
             closes: false,
             closes_at_end: false,
             reply: Vec::new(),
             releases: false,
             echoes: false,
             reads: true,
+            forgets: false,
             read: Vec::new(),
+            arrivals: None,
+            floods: false,
             at_end: false,
             connected: None,
             delivered: None,
@@ -85,8 +100,12 @@ impl App {
                     self.to_write.append(&mut self.reply);
                     self.closes |= self.closes_at_end;
                 }
+                Some(_) if self.forgets => {}
                 Some(n) => {
-                    self.read.extend_from_slice(&buf[..n]);
+                    match &mut self.arrivals {
+                        Some(arrivals) => arrivals.push((now, n)),
+                        None => self.read.extend_from_slice(&buf[..n]),
+                    }
                     if self.echoes {
                         self.to_write.extend_from_slice(&buf[..n]);
                     }
@@ -105,6 +124,10 @@ impl App {
         if self.connected.is_none() && router.is_connected(self.key)? {
             self.connected = Some(now);
         }
+        if self.never_done {
+            while router.write(now, self.key, &[7; 16 * 1024])?.is_some() {}
+            return Ok(());
+        }
         while self.written < self.to_write.len() {
             let rest = &self.to_write[self.written..];
             match router.write(now, self.key, &rest[..rest.len().min(16 * 1024)])? {
@@ -114,6 +137,9 @@ impl App {
         }
         self.to_write.clear();
         self.written = 0;
+        if self.floods {
+            while router.write(now, self.key, &FLOOD)?.is_some() {}
+        }
         if self.closes && !self.closed {
             router.close(now, self.key);
             self.closed = true;

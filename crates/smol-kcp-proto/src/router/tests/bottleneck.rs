@@ -43,3 +43,25 @@ fn a_crowd_on_a_narrow_line_lives() {
         crowd(engine, 12, 20_000, 300);
     }
 }
+
+#[test]
+fn a_window_far_above_the_line_kills_no_stream() {
+    let narrow = LinkConfig {
+        rate: Some(400_000),
+        queue_bytes: Some(5_000),
+        delay: ms(50),
+        ..LinkConfig::default()
+    };
+    for config in [KcpConfig::default(), KcpConfig::wan(), KcpConfig::file_transfer()] {
+        // A tenth of the time that each gives a peer that says nothing, and ikcp.c's count.
+        let config = KcpConfig { stream: true, dead_link: 20, stall_timeout: secs(12), ..config };
+        let mut world = World::pair(&config, narrow.clone(), 11);
+        let app = world.connect(CLIENT, SERVER, None);
+        world.app(CLIENT, app).to_write = data(400_000);
+        world.app(CLIENT, app).closes = true;
+        world.run_until(secs(600), |world| {
+            assert!(world.app(CLIENT, app).failed.is_none(), "{:?}", world.summary());
+            world.hosts[SERVER].apps.first().is_some_and(|app| app.read.len() == 400_000)
+        });
+    }
+}

@@ -129,7 +129,7 @@ fn a_reader_that_goes_away_from_a_full_inbox_tells_the_writer_too() {
         let config = KcpConfig { engine, recv_budget: 64 * 1024, ..config() };
         let (mut world, app) = connected(&config, link(40, 0), 6);
         world.app(SERVER, 0).reads = false;
-        world.app(CLIENT, app).to_write = data(1_000_000);
+        world.app(CLIENT, app).to_write = data(4_000_000);
         world.run(secs(2));
         world.release(SERVER, 0);
         world.run_until(ms(200), |world| world.app(CLIENT, app).failed.is_some());
@@ -141,7 +141,7 @@ fn a_reader_that_goes_away_from_a_full_inbox_tells_the_writer_too() {
 fn a_dropped_reader_takes_in_a_finished_writers_rest() {
     // The client has closed, its data is still under way: it need not learn that nobody read it.
     let (mut world, app) = connected(&config(), link(100, 0), 7);
-    world.app(CLIENT, app).to_write = data(20_000);
+    world.app(CLIENT, app).to_write = data(12_000);
     world.app(CLIENT, app).closes = true;
     world.run(ms(60));
     world.app(SERVER, 0).closes = true;
@@ -307,7 +307,7 @@ fn a_dropped_reader_waits_for_what_a_finished_writer_has_lost() {
         pushes += usize::from(has(&sent.bytes, CMD_PUSH, 0));
         pushes != 3
     });
-    world.app(CLIENT, app).to_write = data(20_000);
+    world.app(CLIENT, app).to_write = data(12_000);
     world.app(CLIENT, app).closes = true;
     world.app(SERVER, 0).closes = true;
     world.turn();

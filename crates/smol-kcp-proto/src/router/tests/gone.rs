@@ -12,7 +12,7 @@ fn pair(config: &KcpConfig, seed: u64) -> (World, usize) {
 
 #[test]
 fn a_line_that_dies_in_mid_transfer_is_given_up_after_dead_link() {
-    let config = KcpConfig { stall_timeout: secs(30), ..config() };
+    let config = KcpConfig { stall_timeout: secs(30), rate: Rate::Off, ..config() };
     let (mut world, app) = pair(&config, 1);
     world.app(CLIENT, app).to_write = data(10_000_000);
     world.run(secs(1));

@@ -1,8 +1,10 @@
 //! Two and more routers, a bad network between them, and no clock but the one that the tests turn.
 
 mod app;
+mod lines;
 mod matrix;
 mod neighbours;
+mod shared_link;
 mod stock;
 mod world;
 
@@ -19,18 +21,20 @@ mod many_addresses;
 mod many_streams;
 mod opening;
 mod outage;
+mod queues;
 mod quiet;
 mod restart;
 mod roaming;
 mod slow;
 mod strangers;
+mod windows;
 mod wrap;
 
 use std::time::Duration;
 
 use self::app::App;
 use self::world::{addr, World, CLIENT, SERVER};
-use crate::config::{EngineKind, KcpConfig, KcpNoDelayConfig};
+use crate::config::{EngineKind, KcpConfig, KcpNoDelayConfig, Rate};
 use crate::error::KcpError;
 use crate::layer::netem::{LinkConfig, Probability};
 use crate::time::Time;

@@ -151,7 +151,7 @@ fn a_line_that_is_back_and_loses_does_not_stop_a_stream_for_long() {
             });
             world.run_until(secs(300), |world| world.app(CLIENT, app).read.len() == 600_020);
             let took = world.now.since(back);
-            assert!(took <= secs(2), "{engine:?} after {seconds} s, {seed}: {took:?}");
+            assert!(took <= secs(4), "{engine:?} after {seconds} s, {seed}: {took:?}");
         }
     }
 }

@@ -33,7 +33,10 @@ pub(super) struct Stock {
     peer: SocketAddr,
     next: Option<Time>,
     pub read: Vec<u8>,
+    /// When how much was read; while it is wanted, instead of what was read.
+    pub arrivals: Option<Vec<(Time, usize)>>,
     pub echoes: bool,
+    buf: Vec<u8>,
 }
 
 impl std::fmt::Debug for Stock {
@@ -50,7 +53,16 @@ impl Stock {
         kcp.set_mtu(config.mtu).unwrap();
         kcp.set_wndsize(config.wnd_size.0, config.wnd_size.1);
         kcp.update(0).unwrap();
-        Stock { kcp, out, peer, next: Some(Time::ZERO), read: Vec::new(), echoes: false }
+        Stock {
+            kcp,
+            out,
+            peer,
+            next: Some(Time::ZERO),
+            read: Vec::new(),
+            arrivals: None,
+            echoes: false,
+            buf: vec![0; 256 * 1024],
+        }
     }
 
     pub(super) fn write(&mut self, buf: &[u8]) {
@@ -71,11 +83,13 @@ impl Stock {
         assert_eq!(from, self.peer);
         self.kcp.update(now.as_millis() as u32).unwrap();
         let _ = self.kcp.input(datagram);
-        let mut buf = vec![0; 256 * 1024];
-        while let Ok(n) = self.kcp.recv(&mut buf) {
-            self.read.extend_from_slice(&buf[..n]);
+        while let Ok(n) = self.kcp.recv(&mut self.buf) {
+            match &mut self.arrivals {
+                Some(arrivals) => arrivals.push((now, n)),
+                None => self.read.extend_from_slice(&self.buf[..n]),
+            }
             if self.echoes {
-                self.kcp.send(&buf[..n]).unwrap();
+                self.kcp.send(&self.buf[..n]).unwrap();
             }
         }
     }

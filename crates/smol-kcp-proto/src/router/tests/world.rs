@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::App;
+use super::lines::Cubic;
+use super::shared_link::SharedLink;
 use super::stock::Stock;
 use crate::config::KcpConfig;
 use crate::layer::netem::{LinkConfig, Netem};
 use crate::path::Path;
 use crate::router::{Key, Router};
-use crate::time::Time;
+use crate::time::{earliest, micros, Time};
 use crate::{READABLE, WRITABLE};
 
 /// The hosts of [`World::pair`].
@@ -41,7 +43,27 @@ pub(super) struct Host {
     pub apps: Vec<App>,
     /// How the application treats a session that a peer opened; `None`: it does not take any.
     pub accept: Option<fn(Key) -> App>,
-    stock: Option<Stock>,
+    /// When its process runs again, from a time on: at once, or later where it shares a processor.
+    pub runs_at: fn(Time) -> Time,
+    pub stock: Option<Stock>,
+    /// A TCP flow, its receiver included, and nothing else.
+    pub cubic: Option<Cubic>,
+    /// Something came for it, or its application did something.
+    awake: bool,
+}
+
+impl Host {
+    /// When it wants a turn, and when its timer fires if it does so at multiples of `timer` only.
+    fn deadline(&self, timer: Option<Duration>) -> Option<Time> {
+        let due = match (&self.stock, &self.cubic) {
+            (Some(stock), _) => return stock.poll_timeout(),
+            (_, Some(cubic)) => return cubic.poll_timeout(),
+            _ => self.router.poll_timeout()?,
+        };
+        let Some(timer) = timer else { return Some(due) };
+        let due = due.as_micros().checked_next_multiple_of(micros(timer).max(1));
+        due.map(Time::from_micros)
+    }
 }
 
 /// Steps after which a story must have ended.
@@ -56,10 +78,16 @@ pub(super) struct World {
     pub log: Option<Vec<Sent>>,
     /// Which datagrams get as far as their link.
     pub filter: Filter,
+    /// Links that several pairs of hosts share, and which do; all others have one of their own.
+    pub shared: Vec<SharedLink>,
+    pub routes: BTreeMap<(usize, usize), usize>,
+    /// The granularity of all timers; with one, a host has its turn when its timer fires or something came
+    /// for it. `None`: timers are exact, and whatever happens anywhere gives every host a turn.
+    pub timer: Option<Duration>,
     links: BTreeMap<(usize, usize), Netem>,
     link: LinkConfig,
     seed: u64,
-    steps: usize,
+    pub steps: usize,
 }
 
 impl World {
@@ -70,6 +98,9 @@ impl World {
             hosts: Vec::new(),
             log: None,
             filter: Box::new(|_| true),
+            shared: Vec::new(),
+            routes: BTreeMap::new(),
+            timer: None,
             links: BTreeMap::new(),
             link,
             seed,
@@ -94,7 +125,10 @@ impl World {
             router,
             apps: Vec::new(),
             accept: None,
+            runs_at: |now| now,
             stock: None,
+            cubic: None,
+            awake: true,
         });
         host
     }
@@ -112,6 +146,12 @@ impl World {
         let host = self.add(config);
         self.hosts[host].stock = Some(Stock::new(config, conv, peer));
         host
+    }
+
+    /// Makes one direction another than the rest.
+    pub(super) fn set_link(&mut self, from: usize, to: usize, link: &LinkConfig) {
+        let seed = self.seed ^ ((from as u64) << 32) ^ ((to as u64) << 40);
+        self.links.insert((from, to), Netem::new(link, seed));
     }
 
     pub(super) fn stock(&mut self, host: usize) -> &mut Stock {
@@ -133,6 +173,7 @@ impl World {
 
     /// An application, which may be told to do something else.
     pub(super) fn app(&mut self, host: usize, app: usize) -> &mut App {
+        self.hosts[host].awake = true;
         let app = &mut self.hosts[host].apps[app];
         app.awake = READABLE | WRITABLE;
         app
@@ -173,12 +214,17 @@ impl World {
 
     /// When something happens next; `None`: never.
     pub(super) fn next(&self) -> Option<Time> {
-        let links = self.links.values().filter_map(Netem::poll_timeout);
-        let hosts = self.hosts.iter().filter_map(|host| match &host.stock {
-            Some(stock) => stock.poll_timeout(),
-            None => host.router.poll_timeout(),
+        let links = self.links.iter().filter_map(|(&(_, to), link)| {
+            let due = link.poll_timeout()?;
+            Some((self.hosts[to].runs_at)(due.max(self.now)))
         });
-        links.chain(hosts).min()
+        let shared = self.shared.iter().filter_map(SharedLink::poll_timeout);
+        let hosts = self.hosts.iter().filter_map(|host| {
+            // What waits for the processor needs no other deadline.
+            let at = host.deadline(self.timer).map(|due| (host.runs_at)(due.max(self.now)));
+            earliest(at, Some((host.runs_at)(self.now)).filter(|&at| at > self.now))
+        });
+        links.chain(shared).chain(hosts).min()
     }
 
     /// Jumps to what happens next; `false`: nothing does, up to `end`.
@@ -191,21 +237,37 @@ impl World {
         let now = self.now;
         let mut arrived = Vec::new();
         for (&(_, to), link) in &mut self.links {
+            if (self.hosts[to].runs_at)(now) > now {
+                continue;
+            }
             while let Some((from, bytes)) = link.dequeue(now) {
+                arrived.push((to, from, bytes));
+            }
+        }
+        for link in &mut self.shared {
+            while let Some((to, from, bytes)) = link.dequeue(now) {
                 arrived.push((to, from, bytes));
             }
         }
         for (to, from, bytes) in arrived {
             let host = &mut self.hosts[to];
-            match &mut host.stock {
-                Some(stock) => stock.input(now, from.peer, &bytes),
-                None => host.router.handle_datagram(now, from, &bytes),
+            host.awake = true;
+            match (&mut host.stock, &mut host.cubic) {
+                (Some(stock), _) => stock.input(now, from.peer, &bytes),
+                (_, Some(cubic)) => cubic.handle_segment(now, &bytes),
+                _ => host.router.handle_datagram(now, from, &bytes),
             }
         }
-        for host in &mut self.hosts {
-            match &mut host.stock {
-                Some(stock) => stock.update(now),
-                None => host.router.handle_timeout(now),
+        for host in self.hosts.iter_mut().filter(|host| (host.runs_at)(now) <= now) {
+            host.awake |=
+                self.timer.is_none() || host.deadline(self.timer).is_some_and(|due| due <= now);
+            if !host.awake {
+                continue;
+            }
+            match (&mut host.stock, &mut host.cubic) {
+                (Some(stock), _) => stock.update(now),
+                (_, Some(cubic)) => cubic.handle_timeout(now),
+                _ => host.router.handle_timeout(now),
             }
         }
         self.turn();
@@ -217,6 +279,11 @@ impl World {
         let now = self.now;
         for index in 0..self.hosts.len() {
             let host = &mut self.hosts[index];
+            let sleeps = self.timer.is_some() && !host.awake;
+            if sleeps || (host.runs_at)(now) > now {
+                continue;
+            }
+            host.awake = false;
             let mut sent = Vec::new();
             let own = host.addr;
             let mut out = |path: Path, datagram: &[u8]| {
@@ -226,6 +293,8 @@ impl World {
             };
             if let Some(stock) = &mut host.stock {
                 stock.transmit(&mut out);
+            } else if let Some(cubic) = &mut host.cubic {
+                cubic.transmit(now, |segment| out(own.into(), segment));
             } else {
                 while let Some((key, bits)) = host.router.pop_ready() {
                     let live = |app: &&mut App| app.key == key && !app.released;
@@ -266,6 +335,10 @@ impl World {
             host.addr == datagram.to || second == Some(datagram.to)
         };
         let Some(to) = self.hosts.iter().position(is_at) else { return };
+        if let Some(&shared) = self.routes.get(&(from, to)) {
+            self.shared[shared].enqueue(self.now, from, to, datagram.from, &datagram.bytes);
+            return;
+        }
         let seed = self.seed ^ ((from as u64) << 32) ^ ((to as u64) << 40);
         let link = self.links.entry((from, to)).or_insert_with(|| Netem::new(&self.link, seed));
         let local = self.hosts[to].second.map(|_| datagram.to.ip());

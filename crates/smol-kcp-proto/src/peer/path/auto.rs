@@ -1,0 +1,442 @@
+//! The controller that finds out what a path carries: a model of its rate and its shortest round trip, a
+//! baseline of its losses, and a guard over the queue. See docs/rate.md.
+
+mod model;
+
+use std::time::Duration;
+
+use super::cubic::Cubic;
+use super::delivery::Delivered;
+use super::rounds::{Rounds, Share, WHOLE};
+use super::{FlowReport, INITIAL};
+use crate::time::Time;
+
+/// The rate of the start: it doubles each round even where acknowledgements come late (BBR's 4 ln 2).
+const STARTUP: u32 = 277;
+/// Part of a flat round's growth that is none, and rounds of it after which the start is over.
+const GROWN: u64 = 125;
+const FLAT_ROUNDS: u32 = 3;
+/// Datagrams of a round of the start whose losses say anything.
+const STARTUP_LEAST: u64 = 30;
+/// Pace of the phases, in hundredths of what the path carries.
+const DRAIN: u32 = 75;
+const DOWN: u32 = 90;
+const CRUISE: u32 = 100;
+const UP: u32 = 125;
+/// Rounds that a lower pace lasts. What was lost before is found to be in the first two of them; the third
+/// shows the path without a queue of our own.
+const DOWN_ROUNDS: u32 = 3;
+/// Rounds of draining after which the queue is somebody else's.
+const DRAIN_ROUNDS: u32 = 5;
+/// A queue that stands again so soon, and so often in a row, is somebody else's too.
+const DRAIN_AGAIN: Duration = Duration::from_secs(1);
+const DRAINS: u32 = 2;
+/// Time between two attempts to find more.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// Bounds of the queue that is left alone, in milliseconds; in between an eighth of the round trip.
+const QUEUE_LEAST: u32 = 8;
+const QUEUE_MOST: u32 = 25;
+/// Datagrams that the baseline of losses is taken of, at most.
+const BASELINE_OF: u64 = 1000;
+/// More than that share of random loss is not made up for.
+const BASELINE_MOST: Share = WHOLE / 5;
+/// Time in which a competitor is believed to be there until the queue is tried again.
+const COMPETE_TEST: Duration = Duration::from_secs(4);
+/// Time without any answer after which a path may be dead, and four round trips.
+const SILENCE: Duration = Duration::from_secs(1);
+/// A path that has rested for so long may have changed.
+const REST: Duration = Duration::from_secs(10);
+
+/// What the controller is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Doubling until nothing more arrives.
+    Startup,
+    /// Less than the path carries, until the queue is gone.
+    Drain,
+    /// A little less, to see the path without a queue of our own.
+    Down,
+    /// As much as the path carries.
+    Cruise,
+    /// More, to see whether it carries more.
+    Up,
+    /// Sharing a queue that somebody else fills.
+    Compete,
+    /// Trying whether somebody else still does.
+    Test,
+}
+
+/// The model of a path.
+#[derive(Debug)]
+pub(super) struct Auto {
+    mss: u64,
+    /// It gives way to everybody else.
+    is_polite: bool,
+    delivered: Delivered,
+    rounds: Rounds,
+    phase: Phase,
+    /// What was delivered when more got lost than chance explains: until more is tried, higher rates are
+    /// those of what a policer had saved up.
+    ceiling: u64,
+    /// The pace before anything is measured; 0: the first flight leaves at once.
+    first_pace: u64,
+    /// The shortest round trip is to be seen again.
+    is_deep: bool,
+    /// When the phase began, and in which round.
+    phase_at: Time,
+    phase_round: u32,
+    /// The rate that counts as growth when a quarter more is seen, and rounds without.
+    full_rate: u64,
+    flat: u32,
+    /// Pace of the running attempt to find more.
+    up_gain: u32,
+    /// When the next one is due.
+    up_at: Time,
+    /// The share lost without a queue of our own; `None` before it is measured.
+    baseline: Option<Share>,
+    /// Rounds in a row in which more was lost than that.
+    congested: u32,
+    /// Losses and all, in bytes, of the rounds that the baseline is measured by.
+    measured: (u64, u64),
+    cubic: Cubic,
+    /// Bytes that were in flight when the queue was found to stand, when it last was, and how often in a row.
+    drained_from: u64,
+    drained_at: Time,
+    drains: u32,
+    last_ack_at: Time,
+}
+
+impl Auto {
+    /// Nothing known but, perhaps, the round trip of the opening.
+    pub(super) fn new(now: Time, mss: u64, rtt: Option<Duration>, is_polite: bool) -> Auto {
+        let rounds = Rounds::new(now);
+        let mut auto = Auto {
+            mss,
+            is_polite,
+            delivered: Delivered::default(),
+            rounds,
+            phase: Phase::Startup,
+            ceiling: u64::MAX,
+            first_pace: 0,
+            is_deep: false,
+            phase_at: now,
+            phase_round: 0,
+            full_rate: 0,
+            flat: 0,
+            up_gain: UP,
+            up_at: now,
+            baseline: None,
+            congested: 0,
+            measured: (0, 0),
+            cubic: Cubic::new(now, 0, mss),
+            drained_from: 0,
+            drained_at: now,
+            drains: 0,
+            last_ack_at: now,
+        };
+        if let Some(rtt) = rtt {
+            auto.seed_rtt(rtt);
+        }
+        auto
+    }
+
+    /// The opening took so long: nothing of ours waited before it, and the first flight is spread over as
+    /// long.
+    pub(super) fn seed_rtt(&mut self, rtt: Duration) {
+        let micros = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX).max(1000);
+        self.rounds.seed_rtt(u32::try_from(micros / 1000).unwrap_or(u32::MAX));
+        self.first_pace = (INITIAL * self.mss).saturating_mul(1_000_000) / micros;
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Returns the delivery rate that the path is believed to carry, in bytes a second.
+    pub(super) fn bandwidth(&self) -> u64 {
+        self.rounds.rate().min(self.ceiling)
+    }
+
+    /// Returns whether what was sent should have been answered long ago.
+    pub(super) fn is_silent(&self, now: Time) -> bool {
+        let rtt = Duration::from_millis(u64::from(self.rounds.min_rtt().unwrap_or(500)));
+        now.since(self.last_ack_at) > SILENCE + 4 * rtt
+    }
+
+    /// The first data after a rest leaves now.
+    pub(super) fn begin(&mut self, now: Time) {
+        self.delivered.begin(now);
+        if now.since(self.last_ack_at) > REST && self.rounds.count > 0 {
+            // Half of what the path carried, which doubles as long as it is right (RFC 6349 gives no rule;
+            // picoquic resumes so as well).
+            self.rounds.cap_rate(self.rounds.rate() / 2);
+            self.rounds.turn(now);
+            self.enter(now, Phase::Startup);
+        }
+        self.last_ack_at = now;
+    }
+
+    /// The sessions have nothing to send, or the peer has no room.
+    pub(super) fn limit(&mut self, now: Time) {
+        self.delivered.limit(now);
+    }
+
+    /// Something was acknowledged or found to be lost.
+    pub(super) fn on_report(&mut self, now: Time, report: &FlowReport, in_flight: u64) {
+        self.rounds.now.acked += report.acked_bytes;
+        self.rounds.now.lost += report.lost_bytes;
+        self.rounds.now.lost = self.rounds.now.lost.saturating_sub(report.unlost_bytes);
+        let Some(newest_sent) = report.newest_sent else {
+            self.delivered.on_ack(now, report.acked_bytes, None, 0);
+            return;
+        };
+        self.last_ack_at = now;
+        let is_hidden = matches!(self.phase, Phase::Compete | Phase::Test);
+        self.rounds.on_rtt(now, report.rtt_ms, is_hidden);
+        let sent_at = newest_sent.as_millis();
+        let min_rtt = self.rounds.min_rtt().unwrap_or(1);
+        let sample = self.delivered.on_ack(now, report.acked_bytes, Some(sent_at), min_rtt);
+        if let Some(sample) = sample {
+            self.rounds.on_rate(sample.rate, sample.limited);
+        }
+        if self.phase == Phase::Compete {
+            self.cubic.on_ack(now, report.acked_bytes, report.rtt_ms);
+        }
+        if self.rounds.is_over(now, sent_at) {
+            self.rounds.turn(now);
+            self.end_round(now, in_flight);
+        }
+        self.watch(now, in_flight);
+    }
+
+    fn enter(&mut self, now: Time, phase: Phase) {
+        log::trace!("{:?} after {:?}: {} B/s", phase, self.phase, self.rounds.rate());
+        self.phase = phase;
+        self.phase_at = now;
+        self.phase_round = self.rounds.count;
+        match phase {
+            Phase::Startup => (self.full_rate, self.flat) = (0, 0),
+            Phase::Down => self.is_deep = self.rounds.is_min_rtt_old(self.queue_allowed() / 2),
+            Phase::Up => {
+                self.ceiling = u64::MAX;
+                (self.full_rate, self.up_gain) = (self.rounds.rate(), UP);
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns how many rounds the phase has lasted.
+    fn rounds_in_phase(&self) -> u32 {
+        self.rounds.count.wrapping_sub(self.phase_round)
+    }
+
+    /// What cannot wait for the end of a round.
+    fn watch(&mut self, now: Time, in_flight: u64) {
+        let queue = self.queue();
+        match self.phase {
+            // RFC 9406 (HyStart++): the shortest round trip of a few rises as soon as a queue stands.
+            Phase::Startup => {
+                let min_rtt = self.rounds.min_rtt().unwrap_or(0);
+                if self.rounds.count > 2 && queue > self.queue_allowed().max(min_rtt / 4) {
+                    self.leave_startup(now);
+                }
+            }
+            Phase::Drain | Phase::Test
+                if self.rounds_in_phase() > 0 && queue <= self.queue_allowed() =>
+            {
+                self.enter(now, Phase::Down);
+            }
+            Phase::Up if queue > self.queue_allowed() => self.leave_up(now),
+            // What an attempt has left in the queue is gone after two rounds.
+            Phase::Down if self.rounds_in_phase() < 2 => {}
+            Phase::Cruise | Phase::Down if queue > self.queue_allowed() => {
+                self.drain(now, in_flight)
+            }
+            _ => {}
+        }
+    }
+
+    fn leave_startup(&mut self, now: Time) {
+        self.measured = (0, 0);
+        // What ended the start may have been an accident: it is tried again soon.
+        self.up_at = now;
+        self.enter(now, Phase::Drain);
+    }
+
+    /// A queue stands although no more is sent than the path was believed to carry: it carries less.
+    fn drain(&mut self, now: Time, in_flight: u64) {
+        // One's own queue, once drained, does not come back by itself.
+        let span =
+            DRAIN_AGAIN.max(Duration::from_millis(20 * u64::from(self.min_rtt().unwrap_or(1))));
+        self.drains = if now.since(self.drained_at) < span { self.drains + 1 } else { 1 };
+        if self.drains == 1 {
+            self.drained_from = self.bytes_in(self.rounds.recent_rtt().unwrap_or(1));
+        }
+        self.drained_at = now;
+        self.cap_to_last();
+        if self.drains > DRAINS && !self.is_polite {
+            return self.compete(now, in_flight);
+        }
+        self.enter(now, Phase::Drain);
+    }
+
+    /// The line is full: what was delivered of late is what it carries, or what others leave of it.
+    fn cap_to_last(&mut self) {
+        let last = self.rounds.last;
+        if last.limited || last.average() == 0 {
+            return;
+        }
+        // A short queue may be an accident. And who sends less than the line carries, to let it drain, sees
+        // what it carries only as long as the queue stands.
+        let is_long = self.queue() > 2 * self.queue_allowed();
+        match self.phase {
+            Phase::Drain if is_long => self.rounds.cap_rate(last.rate),
+            Phase::Cruise if is_long => self.rounds.cap_rate(last.average()),
+            Phase::Cruise => self.rounds.cap_rate(last.rate.max(last.average())),
+            _ => {}
+        }
+    }
+
+    fn end_round(&mut self, now: Time, in_flight: u64) {
+        let last = self.rounds.last;
+        let congested = last.is_congested(self.baseline(), self.measured.1, self.mss);
+        self.congested = if congested { self.congested + 1 } else { 0 };
+        match self.phase {
+            Phase::Startup => self.end_startup_round(now),
+            Phase::Drain if self.rounds_in_phase() < DRAIN_ROUNDS => self.cap_to_last(),
+            // The others may have it: half as much, and again in as many rounds.
+            Phase::Drain if self.is_polite => {
+                self.rounds.cap_rate((self.rounds.rate() / 2).max(self.mss));
+                self.enter(now, Phase::Drain);
+            }
+            Phase::Drain => self.compete(now, in_flight),
+            Phase::Down => {
+                if self.rounds_in_phase() >= DOWN_ROUNDS {
+                    self.measure();
+                    self.enter(now, Phase::Cruise);
+                }
+            }
+            Phase::Cruise => {
+                // One such round may be the echo of an earlier phase.
+                if self.congested > 1 {
+                    self.on_congestion(now);
+                } else if now >= self.up_at && !last.limited {
+                    self.enter(now, Phase::Up);
+                }
+            }
+            Phase::Up => self.end_up_round(now, congested),
+            Phase::Compete => {
+                if self.is_congested_at_all() {
+                    self.cubic.on_loss(now);
+                }
+                if now.since(self.phase_at) >= COMPETE_TEST {
+                    self.enter(now, Phase::Test);
+                }
+            }
+            Phase::Test => {
+                if self.rounds_in_phase() >= 3 {
+                    self.cubic.pause(self.phase_at, now);
+                    self.enter(now, Phase::Compete);
+                }
+            }
+        }
+    }
+
+    fn is_startup_congested(&self) -> bool {
+        let (lost, all) = self.measured;
+        self.rounds.last.is_congested(share(lost, all), all, self.mss)
+    }
+
+    fn end_startup_round(&mut self, now: Time) {
+        let last = self.rounds.last;
+        // What got lost while less was sent is chance, for now. Of few datagrams nobody can tell.
+        let congested = last.acked > STARTUP_LEAST * self.mss && self.is_startup_congested();
+        self.add_measured();
+        if last.limited {
+            return;
+        }
+        if self.rounds.rate() >= self.full_rate * GROWN / 100 {
+            (self.full_rate, self.flat) = (self.rounds.rate(), 0);
+            return;
+        }
+        self.flat += 1;
+        // A policer or a short queue shows no rising round trip: what does not arrive does not grow.
+        if self.flat >= FLAT_ROUNDS || congested {
+            self.leave_startup(now);
+        }
+    }
+
+    fn end_up_round(&mut self, now: Time, congested: bool) {
+        if congested {
+            return self.on_congestion(now);
+        }
+        // What leaves faster is seen a round later.
+        if self.rounds_in_phase() < 2 {
+            return;
+        }
+        if self.rounds.rate() > self.full_rate * 11 / 10 && !self.rounds.last.limited {
+            // There is more: faster from here on.
+            self.full_rate = self.rounds.rate();
+            self.up_gain = (self.up_gain + 25).min(200);
+            self.phase_round = self.rounds.count.wrapping_sub(1);
+            return;
+        }
+        self.leave_up(now);
+    }
+
+    fn leave_up(&mut self, now: Time) {
+        self.up_at = now + PROBE_EVERY;
+        self.enter(now, Phase::Down);
+    }
+
+    /// More gets lost than without a queue: what is delivered is what the path carries.
+    fn on_congestion(&mut self, now: Time) {
+        let (known, last) = (self.rounds.rate(), self.rounds.last);
+        self.up_at = now + PROBE_EVERY;
+        if !last.limited {
+            self.rounds.cap_rate(last.average().max(known * 7 / 10));
+            self.ceiling = self.rounds.rate();
+        }
+        self.enter(now, Phase::Down);
+    }
+
+    /// Takes the last round, which had no queue of our own, into the baseline of losses.
+    fn measure(&mut self) {
+        let last = self.rounds.last;
+        let (lost, all) = &mut self.measured;
+        if *all > 0 && last.loss() < share(*lost, *all) / 2 {
+            // Less gets lost as soon as less is sent: that was no chance.
+            (*lost, *all) = (0, 0);
+        } else if *all > BASELINE_OF * self.mss {
+            (*lost, *all) = (*lost / 2, *all / 2);
+        }
+        self.add_measured();
+        self.baseline = Some(share(self.measured.0, self.measured.1));
+    }
+
+    fn add_measured(&mut self) {
+        let last = self.rounds.last;
+        self.measured.0 += last.lost;
+        self.measured.1 += last.acked + last.lost;
+    }
+
+    /// Was anything lost by congestion, where nothing is lost by chance; or more than chance explains?
+    fn is_congested_at_all(&self) -> bool {
+        let (last, base) = (self.rounds.last, self.baseline());
+        match base < WHOLE / 500 {
+            true => last.lost >= self.mss / 2,
+            false => last.is_congested(base, self.measured.1, self.mss),
+        }
+    }
+
+    /// The queue is not ours alone.
+    fn compete(&mut self, now: Time, in_flight: u64) {
+        self.cubic = Cubic::new(now, self.drained_from.max(in_flight), self.mss);
+        self.drains = 0;
+        self.enter(now, Phase::Compete);
+    }
+}
+
+fn share(lost: u64, all: u64) -> Share {
+    (lost.saturating_mul(u64::from(WHOLE)) / all.max(1)) as Share
+}
