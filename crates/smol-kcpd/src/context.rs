@@ -1,6 +1,7 @@
 //! The context that a tunnel shares with its connections: settings, endpoint, counters, ends.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -9,11 +10,12 @@ use std::rc::Rc;
 use async_channel::{Receiver, Sender};
 use futures_lite::future;
 
+use super::figures::{why, PathLine, REASONS};
 use super::limits::Limit;
 use super::relay::RelayError;
 use super::runtime::Runtime;
-use super::Settings;
-use smol_kcp::{Driver, EndpointStats, KcpEndpoint, SessionInfo};
+use super::{Role, Settings};
+use smol_kcp::{Driver, EndpointStats, KcpEndpoint, SessionInfo, StreamStats};
 
 /// Holds what a tunnel shares with its connections.
 pub(super) struct TunnelContext {
@@ -174,6 +176,41 @@ impl TunnelContext {
             self.runtime.memory_budget().used() / 1024,
             self.runtime.memory_budget().limit() / 1024,
         );
+        self.log_paths();
+    }
+
+    /// Logs what the path to each peer does, and for what its streams wait.
+    fn log_paths(&self) {
+        if !log::log_enabled!(log::Level::Debug) {
+            return;
+        }
+        // One look at all streams: a server may have thousands.
+        let mut paths: BTreeMap<SocketAddr, (StreamStats, [usize; REASONS.len()])> =
+            BTreeMap::new();
+        for session in self.sessions() {
+            let (_, waiting) =
+                paths.entry(session.peer).or_insert((session.stats, [0; REASONS.len()]));
+            if let Some(count) = waiting.get_mut(why(session.stats.waits_for)) {
+                *count += 1;
+            }
+        }
+        for (peer, (stats, waiting)) in &paths {
+            let mut streams = String::new();
+            for (reason, count) in REASONS.iter().zip(waiting).filter(|(_, &count)| count > 0) {
+                let separator = if streams.is_empty() { "" } else { ", " };
+                streams.push_str(&format!("{separator}{count} for {reason}"));
+            }
+            let (name, path) = (&self.settings.name, PathLine(stats));
+            match &self.settings.role {
+                // Wherever that is: the endpoint knows it by an address that never changes.
+                Role::Client { server } => {
+                    log::debug!("{name}: path to {server}: {path}; streams wait: {streams}");
+                }
+                Role::Server { .. } => {
+                    log::debug!("{name}: path to {peer}: {path}; streams wait: {streams}");
+                }
+            }
+        }
     }
 }
 

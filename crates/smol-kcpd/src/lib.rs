@@ -31,6 +31,7 @@ mod client;
 mod clock;
 mod context;
 mod daemon;
+mod figures;
 mod interrupt;
 mod limits;
 mod link;

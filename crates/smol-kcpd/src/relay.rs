@@ -14,6 +14,7 @@ use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 
+use super::figures::PathLine;
 use super::runtime::Runtime;
 use smol_kcp::{HeldMemory, KcpStream, MemoryBudget};
 
@@ -52,13 +53,35 @@ impl Kcp {
     pub(super) fn new(stream: KcpStream) -> Kcp {
         Kcp(Some(stream))
     }
+
+    /// Lets go of the stream, which delivers its rest.
+    fn end(&mut self) {
+        self.0.take().iter().for_each(log_end);
+    }
 }
 
 impl Drop for Kcp {
     fn drop(&mut self) {
         if let Some(stream) = self.0.take() {
+            log_end(&stream);
             stream.abort();
         }
+    }
+}
+
+/// Says in the log what a stream has carried and what its path does.
+fn log_end(stream: &KcpStream) {
+    if log::log_enabled!(log::Level::Debug) {
+        let stats = stream.stats();
+        log::debug!(
+            "stream {:08x} has ended: {} bytes sent, {} received, {} of {} segments again; path: {}",
+            stream.conv(),
+            stats.bytes_sent,
+            stats.bytes_received,
+            stats.timeout_retransmits.saturating_add(stats.fast_retransmits),
+            stats.segments_sent,
+            PathLine(&stats),
+        );
     }
 }
 
@@ -100,7 +123,8 @@ pub(super) fn relay(
         let upward = relay.upward(cx, &mut up)?;
         let downward = relay.downward(cx, &mut down)?;
         if upward.is_ready() && downward.is_ready() {
-            (tcp.0, kcp.0) = (None, None);
+            tcp.0 = None;
+            kcp.end();
             return Poll::Ready(Ok(()));
         }
         Poll::Pending

@@ -14,7 +14,7 @@ pub(super) use super::clock::{now, within};
 use super::lookups::Lookups;
 use super::resolver::{Resolve, System};
 use super::HostPort;
-use smol_kcp::{KcpConfig, MemoryBudget};
+use smol_kcp::MemoryBudget;
 
 /// Bytes that a relay reads at a time; larger reads save hardly any system calls.
 const SCRATCH: usize = 32 * 1024;
@@ -44,11 +44,11 @@ impl Runtime {
             executor: Rc::new(LocalExecutor::new()),
             lookups: Rc::new(Lookups::new(resolver)),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH])),
-            budget: MemoryBudget::new(KcpConfig::default().memory_budget),
+            budget: MemoryBudget::new(smol_kcp::default_memory_budget()),
         }
     }
 
-    /// Returns the memory budget of all its tunnels: that of [`KcpConfig::default`], unless changed.
+    /// Returns the memory budget of all its tunnels: an eighth of the machine's memory, unless changed.
     pub fn memory_budget(&self) -> &MemoryBudget {
         &self.budget
     }

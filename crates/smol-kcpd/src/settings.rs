@@ -5,7 +5,6 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::machine::Machine;
 use smol_kcp::KcpConfig;
 
 /// Describes one tunnel. A tunnel whose settings are equal needs no restart.
@@ -177,7 +176,7 @@ pub struct Process {
 impl Default for Process {
     /// Sets the budget to an eighth of the machine's memory, 4 MiB at least and 1 GiB at most.
     fn default() -> Process {
-        let memory_budget = Machine::here().memory_budget();
+        let memory_budget = smol_kcp::default_memory_budget();
         Process { log_level: log::LevelFilter::Info, user: None, memory_budget }
     }
 }

@@ -13,6 +13,7 @@ use smol::Task;
 use super::backoff::Backoff;
 use super::client::{self, ClientListener};
 use super::context::{TunnelContext, TunnelStats};
+use super::figures::reason;
 use super::limits::is_exhaustion;
 use super::runtime::{within, Runtime};
 use super::{server, Role, Settings};
@@ -90,7 +91,7 @@ impl Tunnel {
             log::info!(
                 target: super::logging::UNLIMITED,
                 "{}: stream {:08x}: {} bytes sent, {} received, rtt {} ms, \
-                 {} of {} segments again, {} in flight",
+                 {} of {} segments again, {} in flight, waits for {}",
                 self.context.settings.name,
                 session.conv,
                 stats.bytes_sent,
@@ -99,6 +100,7 @@ impl Tunnel {
                 stats.timeout_retransmits + stats.fast_retransmits,
                 stats.segments_sent,
                 stats.in_flight,
+                reason(stats.waits_for),
             );
         }
     }

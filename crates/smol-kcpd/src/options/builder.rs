@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::machine::Machine;
 use crate::{HostPort, Process, Role, Settings};
-use smol_kcp::KcpConfig;
+use smol_kcp::{KcpConfig, Rate};
 
 /// TCP connections at once, unless told otherwise: half of the 1024 descriptors that a process
 /// usually may have.
@@ -73,8 +73,7 @@ impl Default for TunnelBuilder {
 /// TCP is a stream of bytes. The length of messages means nothing then, and memory is the process's:
 /// equal settings are equal.
 fn streams(kcp: KcpConfig) -> KcpConfig {
-    let memory_budget = KcpConfig::default().memory_budget;
-    KcpConfig { stream: true, max_message: None, memory_budget, ..kcp }
+    KcpConfig { stream: true, max_message: None, memory_budget: None, ..kcp }
 }
 
 /// Takes from a client what a profile says of listening: nobody can set or print it there, and equal settings
@@ -120,10 +119,12 @@ impl TunnelBuilder {
         self.max_connections.unwrap_or(usual.min(self.kcp.max_sessions))
     }
 
-    /// Windows of bandwidth × round-trip time and a quarter more, since both vary; the sender holds
-    /// a window in flight and one waiting, the receiver one for a reader that pauses.
+    /// Sets the rate to the bandwidth, and windows of bandwidth × round-trip time and a quarter more,
+    /// since both vary; the sender holds a window in flight and one waiting, the receiver one for a
+    /// reader that pauses.
     pub(super) fn size(&mut self) {
         let Some(bandwidth) = self.bandwidth else { return };
+        self.kcp.rate = Rate::Fixed(bandwidth);
         let micros = self.rtt.unwrap_or(RTT).as_micros();
         let bytes = u128::from(bandwidth) / 8 * micros / 1_000_000;
         let payload = self.kcp.mtu.saturating_sub(24).max(1) as u128; // 24: the header of KCP

@@ -133,8 +133,9 @@ usage:
   smol-kcpd ping HOST:PORT [-c 10] [-i 1] [-W 2]
                               the round trip to a KCP server, as ping(8); -c 0: until interrupted;
                               also --count 10 --every 1s --timeout 2s
-  smol-kcpd perf HOST:PORT [--direction upload|download|both] [--time 10s] [options]
-                              what the path carries; the server needs perf = true
+  smol-kcpd perf HOST:PORT [--direction upload|download|both] [--time 10s] [--plot FILE.svg]
+            [options]         what the path carries, over time too; the server needs perf = true;
+                              rate is that of the upload, for a download it is the server's
   smol-kcpd options [--json]  every option: who may set it, what it accepts, its defaults here
   smol-kcpd help | --help | --version
 

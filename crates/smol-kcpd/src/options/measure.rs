@@ -1,5 +1,6 @@
 //! The command lines of `ping` and `perf`. Their own options are no options of a tunnel.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::Arg::{Long, Short, Value};
@@ -46,9 +47,9 @@ pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
     }))
 }
 
-/// `perf HOST:PORT [--direction WHICH] [--time TIME] [options of a client]`
+/// `perf HOST:PORT [--direction WHICH] [--time TIME] [--plot FILE] [options of a client]`
 pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
-    let (mut server, mut directions, mut time) = (None, None, None);
+    let (mut server, mut directions, mut time, mut plot) = (None, None, None, None);
     let mut entries = OptionValues::default();
     while let Some(arg) = parser.next().map_err(usage_error)? {
         match arg {
@@ -62,6 +63,10 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
                 let read = |text: &str| within(text, 1_000, MAX_TIME.as_millis());
                 once(&mut time, "--time", "1s to 60s", &of(parser)?, read)?;
             }
+            Long("plot") if plot.is_none() => {
+                plot = Some(PathBuf::from(parser.value().map_err(usage_error)?));
+            }
+            Long("plot") => return Err(usage_error("--plot is given twice")),
             Long(name) => {
                 let name = name.replace('-', "_");
                 let value = value(parser, &name)?;
@@ -81,6 +86,7 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
         kcp: entries.streams(&Location::CommandLine)?,
         directions: directions.unwrap_or_else(|| vec![Direction::Upload, Direction::Download]),
         time: time.unwrap_or(Duration::from_secs(10)),
+        plot,
     })))
 }
 
@@ -163,7 +169,7 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
-    use smol_kcp::KcpConfig;
+    use smol_kcp::{KcpConfig, Rate};
 
     fn command(line: &str) -> Result<Command, ConfigError> {
         Command::parse(line.split_whitespace().map(OsString::from))
@@ -207,6 +213,8 @@ mod tests {
         let other = perf(line);
         assert_eq!(other.kcp.wnd_size, (99, KcpConfig::lan().wnd_size.1));
         assert_eq!((other.directions.len(), other.time.as_secs()), (1, 60));
+        let drawn = perf("perf a:1 --rate polite --plot a.svg");
+        assert_eq!((drawn.kcp.rate, drawn.plot), (Rate::Polite, Some("a.svg".into())));
     }
 
     #[test]
@@ -236,6 +244,7 @@ mod tests {
             ("perf", "perf needs a server, HOST:PORT"),
             ("perf a:1 --direction up", "--direction up: must be upload, download or both"),
             ("perf a:1 --time 61s", "--time 61s: must be 1s to 60s"),
+            ("perf a:1 --plot a.svg --plot b.svg", "--plot is given twice"),
             ("perf a:1 --listen 127.0.0.1:1", "--listen is no option of perf"),
             ("perf a:1 --perf", "--perf is no option of perf"),
             ("perf a:1 --max-connections 3", "--max-connections is no option of perf"),

@@ -204,11 +204,14 @@ options! {
     Kcp Stream profile "NAME" "" "default, lan, wan, high_latency, low_bandwidth, low_memory, gaming, realtime or file_transfer"
         "the kind of path: values of all options below that are not given"
         set |d, t| d.profile(t)?, get |_d| None;
-    Kcp Stream bandwidth "RATE" "" "a rate such as 800kbit, 50mbit or 1gbit"
-        "with rtt: sizes windows and budgets of a stream"
+    Kcp Stream rate "RATE" "rate" "auto, polite, off, or a rate of 8kbit to 100gbit such as 50mbit"
+        "how fast this side sends; the other has its own. auto: what the path carries; polite: yields to all; off: windows only"
+        set |d, t| d.kcp.rate = t.parse().ok()?, get |d| Some(d.kcp.rate.to_string());
+    Kcp Stream bandwidth "RATE" "" "a rate of 8kbit to 100gbit such as 50mbit"
+        "what the line carries: is the rate where none is given, and with rtt sizes windows and budgets of a stream"
         set |d, t| d.bandwidth = Some(bandwidth(t)?), get |_d| None;
     Kcp Stream rtt "TIME" "" "1ms to 1m"
-        "the round-trip time that bandwidth is meant for (100ms)"
+        "the round-trip time that bandwidth sizes windows for (100ms)"
         set |d, t| d.rtt = Some(duration(t).filter(|rtt| (1..=60_000).contains(&rtt.as_millis()))?), get |_d| None;
     Kcp Stream mtu "BYTES" "mtu" "50 to 65507" "bytes of the largest datagram, without UDP and IP headers"
         set |d, t| d.kcp.mtu = count(t)?, get |d| Some(d.kcp.mtu.to_string());
@@ -220,12 +223,16 @@ options! {
     Kcp Stream resend "N" "nodelay.resend" "0 to 128" "later acknowledgements that make a segment count as lost; 0: wait for the timeout"
         set |d, t| d.kcp.nodelay.resend = count(t)?, get |d| Some(d.kcp.nodelay.resend.to_string());
     Kcp Stream nc "BOOL" "" "true or false, yes or no, on or off, 1 or 0"
-        "no congestion window: only send_window bounds what is in flight"
+        "no congestion window of ikcp.c: rate, or send_window alone, bounds what is in flight"
         set |d, t| d.kcp.nodelay.nc = boolean(t)?, get |d| Some(d.kcp.nodelay.nc.to_string());
-    Kcp Stream send_window "N" "wnd_size.0" "1 to 32767, in segments" "segments in flight at most"
+    Kcp Stream send_window "N" "wnd_size.0" "1 to 32767, in segments" "segments in flight at most, to begin with"
         set |d, t| d.kcp.wnd_size.0 = count(t)?, get |d| Some(d.kcp.wnd_size.0.to_string());
-    Kcp Stream receive_window "N" "wnd_size.1" "1 to 32767, in segments; less than 128 counts as 128" "segments that may arrive out of order"
+    Kcp Stream receive_window "N" "wnd_size.1" "1 to 32767, in segments; less than 128 counts as 128" "segments that the peer may have in flight, to begin with"
         set |d, t| d.kcp.wnd_size.1 = count(t)?, get |d| Some(d.kcp.wnd_size.1.to_string());
+    Kcp Stream max_send_window "N" "max_wnd_size.0" "1 to 65535, in segments" "what send_window may grow to"
+        set |d, t| d.kcp.max_wnd_size.0 = count(t)?, get |d| Some(d.kcp.max_wnd_size.0.to_string());
+    Kcp Stream max_receive_window "N" "max_wnd_size.1" "1 to 65535, in segments" "what receive_window may grow to, within memory_budget"
+        set |d, t| d.kcp.max_wnd_size.1 = count(t)?, get |d| Some(d.kcp.max_wnd_size.1.to_string());
     Kcp Stream flush_write "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "small writes leave at once"
         set |d, t| d.kcp.flush_write = boolean(t)?, get |d| Some(d.kcp.flush_write.to_string());
     Kcp Stream engine "NAME" "" "ring, or kcp where it is compiled in" "the implementation of KCP"

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{Configuration, Role, Settings};
-use smol_kcp::KcpConfig;
+use smol_kcp::{KcpConfig, Rate};
 
 const CLIENT: &str =
     "[ssh]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\n";
@@ -89,9 +89,32 @@ fn bandwidth_and_round_trip_time_size_windows_and_budgets_with_a_quarter_more() 
     assert_eq!((kcp.send_budget, kcp.recv_budget), (708 * 1350 * 2, 708 * 1350));
     // 100 ms where nothing is said; never less than 16 segments, nor more than there may be.
     assert_eq!(settings(&format!("{CLIENT}bandwidth = 50mbit\n")).kcp.wnd_size.0, 590);
-    assert_eq!(settings(&format!("{CLIENT}bandwidth = 1kbit\n")).kcp.wnd_size.0, 16);
-    let huge = settings(&format!("{CLIENT}bandwidth = 999gbit\nrtt = 1m\n")).kcp;
+    assert_eq!(settings(&format!("{CLIENT}bandwidth = 8kbit\n")).kcp.wnd_size.0, 16);
+    let huge = settings(&format!("{CLIENT}bandwidth = 100gbit\nrtt = 1m\n")).kcp;
     assert_eq!((huge.wnd_size.0, huge.check().is_ok()), (32_767, true));
+}
+
+#[test]
+fn the_rate_is_found_out_unless_somebody_says_it_and_a_bandwidth_says_it_too() {
+    let kcp = |lines: &str| settings(&format!("{CLIENT}{lines}")).kcp;
+    assert_eq!(kcp("").rate, Rate::Auto);
+    for (text, rate) in [
+        ("auto", Rate::Auto),
+        ("polite", Rate::Polite),
+        ("off", Rate::Off),
+        ("50mbit", Rate::Fixed(50_000_000)),
+    ] {
+        let said = kcp(&format!("rate = {text}\nprofile = lan\n"));
+        assert_eq!((said.rate, said.wnd_size), (rate, KcpConfig::lan().wnd_size), "{text}");
+        let printed = parse(&format!("{CLIENT}rate = {text}\n")).to_string();
+        assert!(printed.contains(&format!("\nrate = {text}\n")), "{printed}");
+    }
+    let sized = kcp("bandwidth = 50mbit\nrtt = 120ms\n");
+    assert_eq!((sized.rate, sized.wnd_size.0), (Rate::Fixed(50_000_000), 708));
+    for order in ["rate = off\nbandwidth = 50mbit\n", "bandwidth = 50mbit\nrate = off\n"] {
+        let both = kcp(order);
+        assert_eq!((both.rate, both.wnd_size.0), (Rate::Off, 590), "{order}");
+    }
 }
 
 #[test]
@@ -147,6 +170,9 @@ fn a_mistake_is_named_with_file_line_key_value_and_what_is_accepted() {
             "a.conf:5: max_sessions_per_prefix = none: a client has no max_sessions_per_prefix"),
         ("rtt = 100ms", "a.conf:5: rtt = 100ms: means nothing without bandwidth"),
         ("bandwidth = 50", "a.conf:5: bandwidth = 50: a unit is missing: 50mbit or 50kbit"),
+        ("rate = 50", "a.conf:5: rate = 50: a unit is missing: 50mbit or 50kbit"),
+        ("rate = fast", "a.conf:5: rate = fast: must be auto, polite, off, or a rate of 8kbit to 100gbit such as 50mbit"),
+        ("bandwidth = auto", "a.conf:5: bandwidth = auto: must be a rate of 8kbit to 100gbit such as 50mbit"),
         ("max_connections = 5000", "a.conf:5: max_connections = 5000: must be at most max_sessions = 4096"),
         ("log_level = info", "a.conf:5: log_level belongs to the process: before the first section"),
         ("send_window 5", "a.conf:5: send_window 5: neither key = value nor [section]"),

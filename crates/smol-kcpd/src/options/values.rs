@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::HostPort;
+use smol_kcp::Rate;
 
 /// `true`, `yes`, `on`, `1` and their opposites.
 pub(super) fn boolean(text: &str) -> Option<bool> {
@@ -68,16 +69,12 @@ pub(super) fn print_size(value: usize) -> String {
     format!("{}{name}", value / unit)
 }
 
-/// Bits per second: `800kbit`, `50mbit`, `1gbit`; more than none.
+/// Bits per second: `800kbit`, `50mbit`, `1gbit`; what a rate may be fixed to.
 pub(super) fn bandwidth(text: &str) -> Option<u64> {
-    let (number, unit) = number_and_unit(text)?;
-    let bits = match unit {
-        "kbit" => 1_000,
-        "mbit" => 1_000_000,
-        "gbit" => 1_000_000_000,
-        _ => return None,
-    };
-    number.checked_mul(bits).filter(|&rate| rate > 0)
+    match text.parse() {
+        Ok(Rate::Fixed(bits)) => Some(bits),
+        _ => None,
+    }
 }
 
 /// `none`, or what `read` understands.
@@ -172,7 +169,7 @@ mod tests {
         for text in ["", "k", "4kb", "-1", "4K", "18446744073709551615m"] {
             assert_eq!(size(text), None, "{text}");
         }
-        for text in ["", "50", "0mbit", "50Mbit", "99999999999999gbit"] {
+        for text in ["", "50", "0mbit", "50Mbit", "99999999999999gbit", "auto", "off"] {
             assert_eq!(bandwidth(text), None, "{text}");
         }
         assert_eq!((boolean("TRUE"), boolean("")), (None, None));

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 
 use super::load::{block, Count, Event, Load};
-use super::wire::{Answer, Request, LEN, RECEIVED_LEN, SENT_LEN};
-use super::{Direction, Outcome, Received, Sent, ASK, BLOCK, GRACE, MAX_TIME, MIN_TIME, MORE};
+use super::wire::{Answer, Request, LEN, PATH_LEN, RECEIVED_LEN, SENT_LEN};
+use super::{
+    Direction, Outcome, PathSummary, Received, Sent, ASK, BLOCK, GRACE, MAX_TIME, MIN_TIME, MORE,
+};
 use crate::perf_conv;
 use crate::runtime::{now, within};
-use smol_kcp::{KcpConfig, KcpEndpoint, KcpError, KcpStream, UdpTransport};
+use smol_kcp::{KcpConfig, KcpEndpoint, KcpError, StreamStats, UdpTransport};
 
 /// For the reset that ends the stream to leave.
 const RST_FLUSH: Duration = Duration::from_millis(500);
@@ -78,14 +80,12 @@ pub struct Progress {
     pub elapsed: Duration,
     /// Bytes that have arrived, as far as the client knows.
     pub bytes: u64,
-    /// Upload: the smoothed round-trip time.
-    pub srtt: Option<Duration>,
-    /// Upload: segments sent again.
-    pub retransmits: Option<u64>,
+    /// Upload: what its sender knows.
+    pub sender: Option<StreamStats>,
 }
 
 /// Measures one direction against the server at `addr`, from a socket of its own. `progress` hears
-/// of it once a second. It ends early when `stop` does, with what there is by then.
+/// of it ten times a second. It ends early when `stop` does, with what there is by then.
 ///
 /// # Errors
 /// Why there is no measurement.
@@ -107,13 +107,8 @@ pub async fn measure(
     let (endpoint, driver) =
         KcpEndpoint::with_driver(config.clone(), transport).map_err(unreachable)?;
     let mut driver = pin!(driver);
-    let mut seconds = Seconds {
-        began: now(),
-        told_seconds: 0,
-        progress: &mut progress,
-        count: Count::new(time),
-        measuring: false,
-    };
+    let mut watch =
+        Watch { began: now(), progress: &mut progress, count: Count::new(time), measuring: false };
     let talk = async {
         let stream = endpoint.connect_with_conv(perf_conv(), peer).await.map_err(refused)?;
         let mut load = Load::new(stream, &config);
@@ -121,9 +116,9 @@ pub async fn measure(
             stop.await;
             Err(PerfError::Stopped)
         };
-        let result = future::or(talk(&mut load, direction, time, &mut seconds), stopped).await;
+        let result = future::or(talk(&mut load, direction, time, &mut watch), stopped).await;
         let result = match result {
-            Err(PerfError::Stopped) => seconds.so_far(direction, &load).ok_or(PerfError::Stopped),
+            Err(PerfError::Stopped) => watch.so_far(direction, &load).ok_or(PerfError::Stopped),
             result => result,
         };
         load.stream.abort();
@@ -134,7 +129,10 @@ pub async fn measure(
         Err(PerfError::Broken(ended))
     };
     let result = future::or(talk, drive).await;
-    drop(endpoint);
+    // A server in the middle of sending takes the reset for a forged one if it echoes what is acknowledged
+    // already: its next segments are answered by others, for which the endpoint has to be there.
+    let is_cut = matches!(&result, Ok(outcome) if !outcome.complete);
+    let _endpoint = is_cut.then_some(endpoint);
     let _ = within(RST_FLUSH, driver).await;
     result
 }
@@ -151,7 +149,7 @@ async fn talk(
     load: &mut Load,
     direction: Direction,
     time: Duration,
-    seconds: &mut Seconds<'_>,
+    watch: &mut Watch<'_>,
 ) -> Result<Outcome, PerfError> {
     let request = Request { direction, time }.encode();
     load.write_all(&request, GRACE).await.map_err(refused)?;
@@ -167,10 +165,10 @@ async fn talk(
         Some(Answer::Malformed) => return Err(PerfError::NotAccepted),
         None => return Err(PerfError::Foreign),
     }
-    (seconds.began, seconds.measuring) = (now(), true);
+    (watch.began, watch.measuring) = (now(), true);
     let measured = match direction {
-        Direction::Upload => upload(load, time, seconds).await,
-        Direction::Download => download(load, time, seconds).await,
+        Direction::Upload => upload(load, time, watch).await,
+        Direction::Download => download(load, time, watch).await,
     };
     let (received, sent) = measured.map_err(PerfError::Broken)?;
     Ok(Outcome { direction, received, sent, complete: true })
@@ -178,7 +176,7 @@ async fn talk(
 
 type Measured = Result<(Received, Option<Sent>), KcpError>;
 
-async fn upload(load: &mut Load, time: Duration, seconds: &mut Seconds<'_>) -> Measured {
+async fn upload(load: &mut Load, time: Duration, watch: &mut Watch<'_>) -> Measured {
     let (block, mut at) = (block(), 0);
     let mut report = Vec::with_capacity(RECEIVED_LEN);
     loop {
@@ -187,49 +185,52 @@ async fn upload(load: &mut Load, time: Duration, seconds: &mut Seconds<'_>) -> M
             Event::Read(0) => return Err(KcpError::Closed),
             Event::Read(n) => report.extend_from_slice(load.scratch.get(..n).unwrap_or_default()),
             Event::Tick => {
-                let stats = load.stream.stats();
-                let again = stats.timeout_retransmits + stats.fast_retransmits;
-                let acknowledged = load.acknowledged();
-                seconds.tell(acknowledged, Some(&load.stream), Some(again));
+                watch.tell(load.acknowledged(), Some(load.stream.stats()));
             }
         }
         if let Some(report) = report.first_chunk::<RECEIVED_LEN>() {
             return Ok((Received::decode(report), Some(load.sent())));
         }
-        if seconds.began.elapsed() > time + GRACE {
+        if watch.began.elapsed() > time + GRACE {
             return Err(KcpError::TimedOut);
         }
     }
 }
 
-async fn download(load: &mut Load, time: Duration, seconds: &mut Seconds<'_>) -> Measured {
+async fn download(load: &mut Load, time: Duration, watch: &mut Watch<'_>) -> Measured {
     let mut blocks = Blocks::default();
     while !blocks.ended {
         match load.next(&[]).await? {
             Event::Read(0) => return Err(KcpError::Closed),
             Event::Read(n) => {
                 let payload = blocks.feed(load.scratch.get(..n).unwrap_or_default());
-                seconds.count.add(payload);
+                watch.count.add(payload);
             }
             Event::Wrote(_) => {}
-            Event::Tick => seconds.tell(seconds.count.bytes, None, None),
+            Event::Tick => watch.tell(watch.count.bytes, None),
         }
-        if seconds.began.elapsed() > time + GRACE {
-            if !seconds.count.has_begun() {
+        if watch.began.elapsed() > time + GRACE {
+            if !watch.count.has_begun() {
                 return Err(KcpError::TimedOut);
             }
             // A long queue: what arrived in time is known, the sender's view is not.
-            return Ok((seconds.count.received(), None));
+            return Ok((watch.count.received(), None));
         }
     }
-    let received = seconds.count.received();
+    let received = watch.count.received();
     let mut report = [0; SENT_LEN];
     let asked = async {
         load.write_all(&[ASK], GRACE).await?;
         load.read_exact(&mut report, GRACE).await
     };
-    let sent = asked.await.ok().map(|()| Sent::decode(&report));
-    Ok((received, sent))
+    if asked.await.is_err() {
+        return Ok((received, None));
+    }
+    // An older server closes instead.
+    let mut path = [0; PATH_LEN];
+    let told = load.read_exact(&mut path, GRACE).await.ok();
+    let path = told.map(|()| PathSummary::decode(&path));
+    Ok((received, Some(Sent { path, ..Sent::decode(&report) })))
 }
 
 /// Reads the blocks of a download.
@@ -261,10 +262,9 @@ impl Blocks {
     }
 }
 
-/// Tells of the progress once a second, and knows what there is when it is stopped.
-struct Seconds<'a> {
+/// Tells of the progress, and knows what there is when it is stopped.
+struct Watch<'a> {
     began: Instant,
-    told_seconds: u64,
     progress: &'a mut dyn FnMut(Progress),
     /// What arrives of a download.
     count: Count,
@@ -272,7 +272,7 @@ struct Seconds<'a> {
     measuring: bool,
 }
 
-impl Seconds<'_> {
+impl Watch<'_> {
     /// What was measured until now, if anything was.
     fn so_far(&self, direction: Direction, load: &Load) -> Option<Outcome> {
         let (received, sent) = match direction {
@@ -286,13 +286,8 @@ impl Seconds<'_> {
         (self.measuring && received.bytes > 0).then_some(outcome)
     }
 
-    fn tell(&mut self, bytes: u64, stream: Option<&KcpStream>, retransmits: Option<u64>) {
-        let elapsed = self.began.elapsed();
-        if elapsed.as_secs() > self.told_seconds {
-            self.told_seconds = elapsed.as_secs();
-            let srtt = stream.map(|stream| stream.stats().srtt);
-            (self.progress)(Progress { elapsed, bytes, srtt, retransmits });
-        }
+    fn tell(&mut self, bytes: u64, sender: Option<StreamStats>) {
+        (self.progress)(Progress { elapsed: self.began.elapsed(), bytes, sender });
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 use futures_lite::{AsyncRead, AsyncWrite, Stream};
 
+use super::path::PathSamples;
 use super::Sent;
 use crate::runtime::{now, within};
 use smol_kcp::{KcpConfig, KcpError, KcpStream};
@@ -37,6 +38,7 @@ pub(super) struct Load {
     mss: u64,
     ticks: Timer,
     samples: Samples,
+    path: PathSamples,
 }
 
 impl Load {
@@ -47,6 +49,7 @@ impl Load {
             mss: config.mss() as u64,
             ticks: Timer::interval(TICK),
             samples: Samples::default(),
+            path: PathSamples::default(),
         }
     }
 
@@ -71,7 +74,9 @@ impl Load {
         if event == Event::Tick {
             // Before the first acknowledgement there is nothing to see.
             if self.acknowledged() > 0 {
-                self.samples.add(self.stream.stats().srtt);
+                let stats = self.stream.stats();
+                self.samples.add(stats.srtt);
+                self.path.add(&stats);
             }
         }
         Ok(event)
@@ -122,12 +127,13 @@ impl Load {
     /// Bytes that have left for the first time.
     pub(super) fn carried(&self) -> u64 {
         let stats = self.stream.stats();
-        stats.bytes_sent.saturating_sub(stats.send_queue as u64 * self.mss)
+        // The segments that wait are not all full.
+        stats.bytes_sent.saturating_sub(stats.send_queue as u64 * self.mss).max(stats.bytes_acked)
     }
 
     /// Bytes that the peer has acknowledged.
     pub(super) fn acknowledged(&self) -> u64 {
-        self.carried().saturating_sub(self.stream.stats().in_flight as u64 * self.mss)
+        self.stream.stats().bytes_acked
     }
 
     /// What the sender has to say.
@@ -142,6 +148,7 @@ impl Load {
             srtt: self.samples.mean(),
             srtt_min: self.samples.min,
             srtt_max: self.samples.max,
+            path: self.path.summary(),
         }
     }
 }

@@ -8,9 +8,13 @@
 //! - Upload: the client sends bytes until the server's report arrives, and ends the stream.
 //! - Download: the server sends blocks of 16 KiB, the first of which says whether more
 //!   follow. After the last the client asks for the report with one byte.
+//!
+//! Behind its report the server says what the path did; who does not know of that does not read it.
 
 mod client;
 mod load;
+mod path;
+mod plot;
 mod server;
 mod table;
 mod wire;
@@ -19,6 +23,8 @@ use std::fmt;
 use std::time::Duration;
 
 pub use client::{measure, PerfError, Progress};
+pub use path::PathSummary;
+pub use plot::plot;
 pub use server::PerfServer;
 pub use table::Perf;
 
@@ -86,6 +92,8 @@ pub struct Sent {
     pub srtt_min: Duration,
     /// The largest of these samples.
     pub srtt_max: Duration,
+    /// What the path did; `None`: nothing was seen of it, or the server does not tell.
+    pub path: Option<PathSummary>,
 }
 
 /// One direction, measured.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::load::{block, Count, Event, Load};
 use super::wire::{Answer, Request, LEN};
 use super::{Direction, BLOCK, GRACE, LAST, MORE};
+use crate::figures::PathLine;
 use crate::runtime::{now, within};
 use smol_kcp::{KcpConfig, KcpError, KcpStream};
 
@@ -135,10 +136,16 @@ async fn download(load: &mut Load, time: Duration, permit: Permit<'_>) -> Result
             return Err(KcpError::TimedOut);
         }
     }
+    // While there is something under way.
+    log::debug!("conversation {}: path: {}", load.stream.conv(), PathLine(&load.stream.stats()));
     load.write_all(&[LAST], GRACE).await?;
     load.read_exact(&mut [0], GRACE).await?;
     drop(permit);
     let sent = load.sent();
     load.write_all(&sent.encode(), GRACE).await?;
+    if let Some(path) = &sent.path {
+        // An older client has left by then; it has all that it wanted.
+        let _ = load.write_all(&path.encode(), GRACE).await;
+    }
     Ok(sent.payload)
 }

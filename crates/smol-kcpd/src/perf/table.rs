@@ -1,10 +1,13 @@
 //! `smol-kcpd perf`: progress while it runs, and a table at its end.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{measure, rate, Direction, Outcome, PerfError, Progress, Sent};
+use super::{measure, plot, rate, Direction, Outcome, PathSummary, PerfError, Progress, Sent};
+use crate::figures::{bits, bits_of, bytes, bytes_of, decimal, per_cent};
 use crate::interrupt::Interrupt;
 use crate::{HostPort, Runtime};
 use smol_kcp::KcpConfig;
@@ -20,6 +23,8 @@ pub struct Perf {
     pub time: Duration,
     /// Of the streams.
     pub kcp: KcpConfig,
+    /// Where a picture of it goes.
+    pub plot: Option<PathBuf>,
 }
 
 impl Perf {
@@ -27,16 +32,24 @@ impl Perf {
     /// went wrong goes to stderr. SIGINT and SIGTERM end it with what there is.
     ///
     /// # Errors
-    /// Those of writing, and of listening for signals.
+    /// Those of writing, the picture too, and of listening for signals.
     ///
     /// # Cancel safety
     /// Dropped before it is done, the measurement ends and nothing more is printed.
     pub async fn run(&self, runtime: &Runtime) -> io::Result<bool> {
         let interrupt = Interrupt::new()?;
-        let mut outcomes = Vec::new();
+        // Before anything takes time. An older picture stays until there is a new one.
+        let picture = self.plot.as_deref().map(open).transpose()?;
+        let (mut outcomes, mut samples) = (Vec::new(), Vec::new());
         for &direction in &self.directions {
             let measured = match addresses(runtime, self, &interrupt).await {
-                Ok(addrs) => try_each(self, direction, &addrs, &interrupt).await,
+                Ok(addrs) => {
+                    let mut seen = Vec::new();
+                    let keep = picture.is_some().then_some(&mut seen);
+                    let measured = try_each(self, direction, &addrs, &interrupt, keep).await;
+                    samples.push((direction, seen));
+                    measured
+                }
                 Err(error) => Err(error),
             };
             match measured {
@@ -54,10 +67,21 @@ impl Perf {
         }
         if !outcomes.is_empty() {
             io::stdout().write_all(table(&outcomes).as_bytes())?;
+            if let Some(mut picture) = picture {
+                let title = format!("smol-kcpd perf {}, rate = {}", self.server, self.kcp.rate);
+                picture.set_len(0)?;
+                picture.write_all(plot(&title, &samples).as_bytes())?;
+            }
         }
         let complete = outcomes.iter().filter(|outcome| outcome.complete).count();
         Ok(complete == self.directions.len())
     }
+}
+
+/// Opens a file to write to, and leaves what is in it.
+fn open(path: &Path) -> io::Result<File> {
+    let file = File::options().write(true).create(true).truncate(false).open(path);
+    file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 async fn addresses(
@@ -82,11 +106,17 @@ async fn try_each(
     direction: Direction,
     addrs: &[SocketAddr],
     interrupt: &Interrupt,
+    mut samples: Option<&mut Vec<Progress>>,
 ) -> Result<Outcome, PerfError> {
     let mut result = Err(PerfError::Stopped);
     for &addr in addrs {
         let mut line = Line::new(direction);
-        let tell = |progress| line.show(progress);
+        let tell = |progress| {
+            line.show(progress);
+            if let Some(samples) = &mut samples {
+                samples.push(progress);
+            }
+        };
         result = measure(&perf.kcp, addr, direction, perf.time, tell, interrupt.wait()).await;
         line.end();
         if !matches!(result, Err(PerfError::Unreachable(_))) {
@@ -111,6 +141,9 @@ impl Line {
     }
 
     fn show(&mut self, progress: Progress) {
+        if progress.elapsed.as_secs() <= self.last.0.as_secs() {
+            return;
+        }
         let text = self.text(progress);
         let line = match self.terminal {
             true => format!("\r{text:<78}"),
@@ -133,11 +166,9 @@ impl Line {
             bits(now),
             bytes(progress.bytes)
         );
-        if let Some(srtt) = progress.srtt {
-            text.push_str(&format!("  rtt {}", millis(srtt)));
-        }
-        if let Some(again) = progress.retransmits {
-            text.push_str(&format!("  {again} sent again"));
+        if let Some(sender) = progress.sender {
+            let again = sender.timeout_retransmits.saturating_add(sender.fast_retransmits);
+            text.push_str(&format!("  rtt {}  {again} sent again", millis(sender.srtt)));
         }
         text
     }
@@ -149,7 +180,8 @@ impl Line {
     }
 }
 
-/// One row for each direction, of at most 80 columns, and a line for what was sent again.
+/// One row for each direction, of at most 80 columns, another for its path, and lines for what the
+/// sender waited for and what was sent again.
 fn table(outcomes: &[Outcome]) -> String {
     let row = |cells: [&str; 7]| {
         let [direction, goodput, received, time, rtt, again, ratio] = cells;
@@ -175,6 +207,7 @@ fn table(outcomes: &[Outcome]) -> String {
             &ratio,
         ]));
     }
+    text.push_str(&paths(outcomes));
     for outcome in outcomes {
         match &outcome.sent {
             Some(sent) => text.push_str(&again(outcome.direction, sent)),
@@ -186,6 +219,46 @@ fn table(outcomes: &[Outcome]) -> String {
         if !outcome.complete {
             text.push_str(&format!("{}: interrupted, so far as it came\n", outcome.direction));
         }
+    }
+    text
+}
+
+/// What the sender of each direction knows of the path, and for what it waited.
+fn paths(outcomes: &[Outcome]) -> String {
+    let row = |cells: [&str; 7]| {
+        let [direction, rate, phase, lost, min_rtt, queue, in_flight] = cells;
+        format!(
+            "{direction:<9}{rate:>13}{phase:>9}{lost:>9}{min_rtt:>9}{queue:>13}{in_flight:>18}\n"
+        )
+    };
+    let known = |outcome: &Outcome| {
+        let path: Option<PathSummary> = outcome.sent.and_then(|sent| sent.path);
+        path.map(|path| (outcome.direction, path))
+    };
+    let known: Vec<(Direction, PathSummary)> = outcomes.iter().filter_map(known).collect();
+    if known.is_empty() {
+        return String::new();
+    }
+    let head = ["path", "rate", "phase", "lost", "min RTT", "queue", "in flight/window"];
+    let mut text = row(head);
+    for (direction, path) in &known {
+        text.push_str(&row([
+            &direction.to_string(),
+            &bits_of(path.rate),
+            path.phase(),
+            &per_cent(path.loss_ppm),
+            &format!("{} ms", path.min_rtt_ms),
+            &format!("{}/{} ms", path.queue_ms, path.queue_max_ms),
+            &bytes_of(path.in_flight, path.window),
+        ]));
+    }
+    for (direction, path) in &known {
+        let mut waits = String::new();
+        for (reason, share) in path.waits() {
+            let separator = if waits.is_empty() { "" } else { ", " };
+            waits.push_str(&format!("{separator}{reason} {share} %"));
+        }
+        text.push_str(&format!("{direction}: the sender waits for {waits}\n"));
     }
     text
 }
@@ -218,34 +291,6 @@ fn ratio(sent: &Sent) -> String {
     decimal(sent.wire.into(), sent.payload.into(), 3)
 }
 
-/// Bits per second.
-fn bits(rate: u64) -> String {
-    let (unit, name, places) = match rate {
-        0..1_000_000 => (1_000, "kbit/s", 1),
-        1_000_000..1_000_000_000 => (1_000_000, "Mbit/s", 2),
-        _ => (1_000_000_000, "Gbit/s", 3),
-    };
-    format!("{} {name}", decimal(rate.into(), unit, places))
-}
-
-fn bytes(count: u64) -> String {
-    let (unit, name, places) = match count {
-        0..1_000_000 => (1_000, "kB", 1),
-        1_000_000..1_000_000_000 => (1_000_000, "MB", 2),
-        _ => (1_000_000_000, "GB", 3),
-    };
-    format!("{} {name}", decimal(count.into(), unit, places))
-}
-
-/// A quotient with so many decimal places, rounded: in whole numbers, since routers have no others,
-/// and printing others takes 13 kB.
-fn decimal(dividend: u128, divisor: u128, places: u32) -> String {
-    let (divisor, scale) = (divisor.max(1), 10_u128.pow(places));
-    let scaled = dividend.saturating_mul(scale).saturating_add(divisor / 2) / divisor;
-    let width = places as usize;
-    format!("{}.{:0width$}", scaled / scale, scaled % scale)
-}
-
 fn millis(time: Duration) -> String {
     format!("{} ms", time.as_millis())
 }
@@ -254,6 +299,44 @@ fn millis(time: Duration) -> String {
 mod tests {
     use super::super::Received;
     use super::*;
+    use smol_kcp::StreamStats;
+
+    fn sender(srtt: Duration, fast_retransmits: u64) -> StreamStats {
+        let mut stats = StreamStats::default();
+        (stats.srtt, stats.fast_retransmits) = (srtt, fast_retransmits);
+        stats
+    }
+
+    #[test]
+    fn what_the_path_did_is_a_row_and_for_what_the_sender_waited_a_line() {
+        let path = PathSummary {
+            rate: 1_225_000,
+            phase: *b"cruise\0\0",
+            loss_ppm: 100,
+            min_rtt_ms: 50,
+            queue_ms: 8,
+            queue_max_ms: 22,
+            in_flight: 61_200,
+            window: 98_000,
+            waits: [17, 81, 0, 2],
+        };
+        let sent = Sent { path: Some(path), ..Sent::default() };
+        let received = Received { bytes: 1, elapsed: Duration::from_secs(10) };
+        let outcome =
+            Outcome { direction: Direction::Upload, received, sent: Some(sent), complete: true };
+        let text = table(&[outcome]);
+        let lines: Vec<Vec<&str>> =
+            text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(
+            lines[3].join(" "),
+            "upload 9.80 Mbit/s cruise 0.01 % 50 ms 8/22 ms 61.2/98.0 kB"
+        );
+        let waits = "upload: the sender waits for pace 81 %, path 17 %, application 2 %";
+        assert!(text.ends_with(&format!("{waits}\n")), "{text}");
+        // An older server says nothing of it.
+        let sent = Some(Sent { path: None, ..sent });
+        assert!(!table(&[Outcome { sent, ..outcome }]).contains("path"));
+    }
 
     #[test]
     fn the_table_has_a_row_for_each_direction_and_says_what_is_missing() {
@@ -267,6 +350,7 @@ mod tests {
             srtt: Duration::from_millis(42),
             srtt_min: Duration::from_millis(40),
             srtt_max: Duration::from_millis(61),
+            path: None,
         };
         let upload =
             Outcome { direction: Direction::Upload, received, sent: Some(sent), complete: true };
@@ -295,6 +379,17 @@ mod tests {
             srtt: time,
             srtt_min: time,
             srtt_max: time,
+            path: Some(PathSummary {
+                rate: 999_990_000,
+                phase: *b"competes",
+                loss_ppm: 999_900,
+                min_rtt_ms: 9_999,
+                queue_ms: 9_999,
+                queue_max_ms: 9_999,
+                in_flight: 999_990_000,
+                window: 999_990_000,
+                waits: [34, 33, 23, 10],
+            }),
         };
         let received = Received { bytes: 999_990_000, elapsed: Duration::from_millis(59_990) };
         let upload =
@@ -306,20 +401,9 @@ mod tests {
         let text = line.text(Progress {
             elapsed: Duration::from_secs(60),
             bytes: 999_990_000_000,
-            srtt: Some(time),
-            retransmits: Some(9_999_999),
+            sender: Some(sender(time, 9_999_999)),
         });
         assert!(text.len() < 80, "{text}");
-    }
-
-    #[test]
-    fn quotients_are_rounded_to_their_places() {
-        assert_eq!(decimal(2, 3, 3), "0.667");
-        assert_eq!(decimal(1999, 1000, 1), "2.0");
-        assert_eq!(decimal(1005, 1000, 2), "1.01");
-        assert_eq!(decimal(7, 0, 2), "7.00", "as if it were 1");
-        assert_eq!((bits(999), bits(1_234_567)), ("1.0 kbit/s".into(), "1.23 Mbit/s".into()));
-        assert_eq!((bytes(0), bytes(5_000_000_000)), ("0.0 kB".into(), "5.000 GB".into()));
     }
 
     #[test]
@@ -328,8 +412,7 @@ mod tests {
         let progress = |secs, bytes| Progress {
             elapsed: Duration::from_secs(secs),
             bytes,
-            srtt: Some(Duration::from_millis(7)),
-            retransmits: Some(3),
+            sender: Some(sender(Duration::from_millis(7), 3)),
         };
         assert!(line.text(progress(1, 125_000)).contains("1.00 Mbit/s"));
         let text = line.text(progress(2, 1_375_000));

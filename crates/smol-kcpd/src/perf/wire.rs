@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Direction, Received, Sent, MAX_TIME, MIN_TIME};
+use super::{Direction, PathSummary, Received, Sent, MAX_TIME, MIN_TIME};
 
 /// Of the request and of its answer, whatever the version.
 pub(super) const LEN: usize = 8;
@@ -17,6 +17,8 @@ const ANSWER: [u8; 4] = *b"perf";
 /// Bytes of the report about an upload, and about a download.
 pub(super) const RECEIVED_LEN: usize = 16;
 pub(super) const SENT_LEN: usize = 52;
+/// Bytes that follow the latter: what the path did.
+pub(super) const PATH_LEN: usize = 52;
 
 /// What a client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +154,45 @@ impl Sent {
             srtt: time(),
             srtt_min: time(),
             srtt_max: time(),
+            path: None,
+        }
+    }
+}
+
+impl PathSummary {
+    pub(super) fn encode(&self) -> [u8; PATH_LEN] {
+        let mut bytes = [0; PATH_LEN];
+        let long = [self.rate, self.in_flight, self.window];
+        let short = [self.loss_ppm, self.min_rtt_ms, self.queue_ms, self.queue_max_ms];
+        let whole = long
+            .into_iter()
+            .flat_map(u64::to_le_bytes)
+            .chain(short.into_iter().flat_map(u32::to_le_bytes))
+            .chain(self.waits)
+            .chain(self.phase);
+        bytes.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8; PATH_LEN]) -> PathSummary {
+        let (long, rest) = bytes.split_at(24);
+        let (short, rest) = rest.split_at(16);
+        let (waits, phase) = rest.split_at(4);
+        let (mut long, mut short) = (words(long), short.chunks_exact(4));
+        let mut number = || {
+            let word = short.next().and_then(|chunk| chunk.try_into().ok()).unwrap_or_default();
+            u32::from_le_bytes(word)
+        };
+        PathSummary {
+            rate: long.next(),
+            in_flight: long.next(),
+            window: long.next(),
+            loss_ppm: number(),
+            min_rtt_ms: number(),
+            queue_ms: number(),
+            queue_max_ms: number(),
+            waits: waits.try_into().unwrap_or_default(),
+            phase: phase.try_into().unwrap_or_default(),
         }
     }
 }
@@ -222,7 +263,21 @@ mod tests {
             srtt: Duration::from_micros(6),
             srtt_min: Duration::from_micros(7),
             srtt_max: Duration::from_micros(u32::MAX.into()),
+            path: None,
         };
         assert_eq!(Sent::decode(&sent.encode()), sent);
+        let path = PathSummary {
+            rate: u64::MAX - 7,
+            phase: *b"cruise\0\0",
+            loss_ppm: 1,
+            min_rtt_ms: u32::MAX,
+            queue_ms: 2,
+            queue_max_ms: 3,
+            in_flight: 5 << 40,
+            window: 6,
+            waits: [50, 49, 1, 0],
+        };
+        assert_eq!(PathSummary::decode(&path.encode()), path);
+        assert_eq!(path.encode()[PATH_LEN - 3], b'e', "the last one is at the end");
     }
 }

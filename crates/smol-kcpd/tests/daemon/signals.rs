@@ -137,16 +137,22 @@ fn sigusr1_logs_statistics_and_the_interval_does_too() {
             "1s",
         ]);
         let at = server.address("tunnel").to_string();
-        let mut client = Daemon::start(&["client", "--listen", ANY, "--server", &at]);
-        let _tcp = talking(client.address("tunnel")).await;
+        let mut client =
+            Daemon::start(&["client", "--listen", ANY, "--server", &at, "--log-level", "debug"]);
+        let tcp = talking(client.address("tunnel")).await;
         client.signal("USR1");
         let line = client.says("tunnel: 1 connections, 1 so far, 0 failed");
         assert!(
             line.contains("; 1 streams, 0 refused, 0 evicted, 0 stalled; 0 transport errors"),
             "{line}"
         );
+        let path = client.says(&format!("debug: tunnel: path to {at}: rate "));
+        assert!(path.ends_with("; streams wait: 1 for application"), "{path}");
         client.says("5 bytes sent, 5 received");
         server.says("tunnel: 1 connections, 1 so far, 0 failed");
+        drop(tcp);
+        let end = client.says(" has ended: 5 bytes sent, 5 received, ");
+        assert!(end.contains("; path: rate "), "{end}");
     });
 }
 

@@ -11,6 +11,7 @@ fn example(option: &str) -> &'static str {
     match option {
         "role" | "listen" | "server" | "target" => "of the section",
         "profile" => "low_memory",
+        "rate" => "polite",
         "bandwidth" => "50mbit",
         "rtt" => "120ms",
         "mtu" => "1400",
@@ -19,6 +20,7 @@ fn example(option: &str) -> &'static str {
         "interval" => "20",
         "resend" => "2",
         "send_window" | "receive_window" => "256",
+        "max_send_window" | "max_receive_window" => "4096",
         "engine" => "ring",
         "session_expire" => "5m",
         "keep_alive" => "none",

@@ -87,7 +87,7 @@ fn who_may_set_an_option_is_who_can() {
         ("keep_alive" | "min_rto", ..) => "100ms".to_string(),
         ("role", ..) => unreachable!(),
         ("rtt", ..) => "100ms\nbandwidth = 1mbit".into(),
-        ("bandwidth", ..) => "1mbit".into(),
+        ("rate" | "bandwidth", ..) => "1mbit".into(),
         ("engine", ..) => "ring".into(),
         ("profile", ..) => "lan".into(),
         ("log_level", ..) => "warn".into(),
