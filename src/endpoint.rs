@@ -14,6 +14,7 @@ use super::listener::KcpListener;
 use super::shared::Shared;
 use super::stream::KcpStream;
 use super::transport::{canonical, check_port, Transport};
+use crate::machine;
 use crate::{EndpointStats, KcpConfig, KcpError, MemoryBudget, StreamStats};
 use smol_kcp_proto::layer::stack::{LayerStack, Sink};
 use smol_kcp_proto::router::Router;
@@ -79,7 +80,7 @@ impl KcpEndpoint {
         config: KcpConfig,
         transport: impl Transport,
     ) -> Result<(KcpEndpoint, Driver), KcpError> {
-        let budget = MemoryBudget::new(config.memory_budget);
+        let budget = machine::budget(config.memory_budget);
         KcpEndpoint::with_budget(config, transport, &budget)
     }
 

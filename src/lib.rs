@@ -78,6 +78,7 @@ mod halves;
 mod handle;
 mod happy_eyeballs;
 mod listener;
+mod machine;
 mod ping;
 mod shared;
 #[cfg(feature = "smol")]
@@ -90,12 +91,16 @@ pub use endpoint::{KcpEndpoint, SessionInfo};
 pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 pub use happy_eyeballs::happy_eyeballs;
 pub use listener::{Incoming, KcpListener};
+pub use machine::{default_memory_budget, machine_memory};
 pub use ping::KcpPing;
 #[cfg(feature = "netem")]
-pub use smol_kcp_proto::{BurstConfig, LinkConfig, LinkStats, NetemConfig, Probability};
+pub use smol_kcp_proto::{
+    BlackoutConfig, BurstConfig, LinkConfig, LinkStats, MtuConfig, NetemConfig, PolicerConfig,
+    Probability, RateStep,
+};
 pub use smol_kcp_proto::{
     EndpointStats, EngineKind, HeldMemory, KcpConfig, KcpError, KcpNoDelayConfig, MemoryBudget,
-    Rejected, StreamState, StreamStats,
+    ParseRateError, PathStats, Phase, Rate, Rejected, StreamState, StreamStats, WaitsFor,
 };
 #[cfg(feature = "smol")]
 pub use spawn::AsyncToSocketAddrs;

@@ -51,7 +51,9 @@ fn a_write_larger_than_every_buffer_is_taken_in_parts() {
 
 #[test]
 fn cancelled_reads_and_writes_lose_nothing_and_repeat_nothing() {
-    let small = stream().with_send_budget(4000).with_wnd_size((4, 128));
+    // No window grows, so that both sides have to wait.
+    let rate = smol_kcp::Rate::Off;
+    let small = stream().with_send_budget(4000).with_wnd_size((4, 128)).with_rate(rate);
     run(async {
         let (mut server, mut client) = connected(&small).await;
         let all = pattern(300_000);

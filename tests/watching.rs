@@ -34,7 +34,8 @@ fn statistics_tell_the_truth() {
         let mss = stream().mtu - 24;
         assert!(here.segments_sent >= LEN.div_ceil(mss) as u64, "{here:?}");
         assert!(here.wire_bytes_sent > LEN as u64);
-        assert!((here.send_window, here.receive_window) == (512, 512), "{here:?}");
+        // The send window may have grown with what the path holds.
+        assert!(here.send_window >= 512 && here.receive_window == 512, "{here:?}");
         assert!(here.rto >= here.srtt && here.rto > ms(0), "{here:?}");
         // A segment that was sent again in vain is acknowledged twice; nothing else is amiss.
         let amiss = |stats: &StreamStats| stats.rejected.total() - stats.rejected.ack;

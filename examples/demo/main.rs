@@ -4,6 +4,10 @@
 //! of all datagrams and takes 20 ms each way. It is made by `KcpConfig::netem`, on the client's side
 //! for both directions. Three profiles take their turn; a table shows them side by side.
 //!
+//! Then the same file goes through an ordinary line of 10 Mbit/s that nobody told them of, 25 ms each way,
+//! whose queue is short: once with `rate = auto`, which finds out what the line carries, and once with
+//! `rate = off`, as KCP is elsewhere.
+//!
 //! ```sh
 //! cargo run --release --example demo
 //! cargo run --release --example demo -- photo.jpg --loss 10 --delay 50 --seed 7
@@ -27,7 +31,7 @@ use std::time::{Duration, Instant};
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
 use sha2::{Digest, Sha256};
 use smol::Timer;
-use smol_kcp::{KcpConfig, KcpListener, KcpStream, LinkConfig, NetemConfig, Probability};
+use smol_kcp::{KcpConfig, KcpListener, KcpStream, LinkConfig, NetemConfig, Probability, Rate};
 use table::Column;
 
 const USAGE: &str = "\
@@ -39,6 +43,9 @@ usage: demo [FILE] [--loss PERCENT] [--delay MS] [--seed N]
 
 /// Bytes of the default file.
 const ENOUGH: usize = 4 << 20;
+
+/// Bytes that wait before the slow line: those of one round trip, 10 Mbit/s × 50 ms.
+const SHORT_QUEUE: usize = 62_500;
 
 /// A transfer that takes longer is stopped; the legend says so.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -132,10 +139,37 @@ async fn run(options: &Options) -> io::Result<()> {
     }
     println!();
     table::print(&columns, loss_percent, 2 * delay_ms);
+
+    println!(
+        "\nnetwork  10 Mbit/s with a short queue of {SHORT_QUEUE} bytes, 25 ms of delay each way\n"
+    );
+    let network = short_queue(seed);
+    let mut rates = Vec::new();
+    for rate in [Rate::Auto, Rate::Off] {
+        eprintln!("sending with wan, rate = {rate} ...");
+        let config = KcpConfig { stream: true, rate, ..KcpConfig::wan() };
+        rates.push((rate.to_string(), transfer(config, &network, &file).await?));
+    }
+    println!();
+    table::print_rates(&rates);
+    table::print_legend();
     if columns.iter().any(|(_, column)| column.intact) {
         return Ok(());
     }
     Err(io::Error::new(io::ErrorKind::TimedOut, format!("none was done in {PATIENCE:?}")))
+}
+
+/// A line as many homes have it: what does not fit into the queue before it is lost.
+fn short_queue(seed: u64) -> NetemConfig {
+    let delay = Duration::from_millis(25);
+    let send = LinkConfig {
+        delay,
+        rate: Some(10_000_000),
+        queue_bytes: Some(SHORT_QUEUE),
+        overhead: 28,
+        ..LinkConfig::default()
+    };
+    NetemConfig { seed, send, receive: LinkConfig { delay, ..LinkConfig::default() } }
 }
 
 async fn transfer(config: KcpConfig, network: &NetemConfig, file: &[u8]) -> io::Result<Column> {

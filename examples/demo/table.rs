@@ -36,31 +36,78 @@ pub struct Column {
     pub lost: (f64, f64),
 }
 
-/// Prints the transfers side by side, and what the rows mean.
+/// A row: what it is called, and what stands in it for a transfer.
+type Row<'a> = (String, &'a dyn Fn(&Column) -> String);
+
+/// Prints the transfers through the lossy network side by side.
 pub fn print(columns: &[(&str, Column)], loss_percent: f64, rtt_ms: u64) {
+    let rows: [Row<'_>; 14] = [
+        ("window".into(), &|c| c.config.wnd_size.0.to_string()),
+        ("arrived".into(), &arrived),
+        ("SHA-256".into(), &|c| if c.intact { "equal" } else { "stopped" }.into()),
+        ("time".into(), &|c| format!("{:.2} s", c.time.as_secs_f64())),
+        ("goodput".into(), &goodput),
+        (format!("RTT: asked {rtt_ms} ms, seen"), &rtt),
+        ("RTO".into(), &|c| format!("{} ms", c.client.rto.as_millis())),
+        (format!("loss: asked {loss_percent} %, seen going"), &lost),
+        ("      and coming back".into(), &|c| format!("{:.1} %", c.lost.1)),
+        ("segments sent".into(), &|c| c.client.segments_sent.to_string()),
+        ("sent again: timeout".into(), &|c| c.client.timeout_retransmits.to_string()),
+        ("            overtaken".into(), &|c| c.client.fast_retransmits.to_string()),
+        ("duplicates".into(), &|c| c.server.duplicates.to_string()),
+        ("wire / payload".into(), &ratio),
+    ];
+    let columns: Vec<_> = columns.iter().map(|(name, column)| (name.to_string(), column)).collect();
+    print_rows(&columns, &rows);
+}
+
+/// Prints the transfers through the slow line side by side, each with its rate.
+pub fn print_rates(columns: &[(String, Column)]) {
+    let rows: [Row<'_>; 5] = [
+        ("arrived".into(), &arrived),
+        ("goodput".into(), &goodput),
+        ("RTT without a queue 50 ms, seen".into(), &rtt),
+        ("lost in front of the queue".into(), &lost),
+        ("wire / payload".into(), &ratio),
+    ];
+    let columns: Vec<_> =
+        columns.iter().map(|(rate, column)| (format!("rate = {rate}"), column)).collect();
+    print_rows(&columns, &rows);
+}
+
+/// Prints what the rows mean.
+pub fn print_legend() {
+    println!("\n{LEGEND}\n\n{NOT_TCP}");
+}
+
+fn print_rows(columns: &[(String, &Column)], rows: &[Row<'_>]) {
     let names: String = columns.iter().map(|(name, _)| format!("{name:>15}")).collect();
     println!("{:<32}{names}", "");
-    let row = |label: &str, cell: &dyn Fn(&Column) -> String| {
+    for (label, cell) in rows {
         let cells: String = columns.iter().map(|(_, c)| format!("{:>15}", cell(c))).collect();
         println!("{label:<32}{cells}");
-    };
-    let goodput = |c: &Column| c.server.bytes_received as f64 * 8e-6 / c.time.as_secs_f64();
-    row("window", &|c| c.config.wnd_size.0.to_string());
-    row("arrived", &|c| format!("{} %", c.server.bytes_received * 100 / c.len as u64));
-    row("SHA-256", &|c| if c.intact { "equal" } else { "stopped" }.into());
-    row("time", &|c| format!("{:.2} s", c.time.as_secs_f64()));
-    row("goodput", &|c| format!("{:.1} Mbit/s", goodput(c)));
-    row(&format!("RTT: asked {rtt_ms} ms, seen"), &|c| format!("{} ms", c.client.srtt.as_millis()));
-    row("RTO", &|c| format!("{} ms", c.client.rto.as_millis()));
-    row(&format!("loss: asked {loss_percent} %, seen going"), &|c| format!("{:.1} %", c.lost.0));
-    row("      and coming back", &|c| format!("{:.1} %", c.lost.1));
-    row("segments sent", &|c| c.client.segments_sent.to_string());
-    row("sent again: timeout", &|c| c.client.timeout_retransmits.to_string());
-    row("            overtaken", &|c| c.client.fast_retransmits.to_string());
-    row("duplicates", &|c| c.server.duplicates.to_string());
-    row("wire / payload", &|c| match c.server.bytes_received {
+    }
+}
+
+fn arrived(c: &Column) -> String {
+    format!("{} %", c.server.bytes_received * 100 / c.len as u64)
+}
+
+fn goodput(c: &Column) -> String {
+    format!("{:.1} Mbit/s", c.server.bytes_received as f64 * 8e-6 / c.time.as_secs_f64())
+}
+
+fn rtt(c: &Column) -> String {
+    format!("{} ms", c.client.srtt.as_millis())
+}
+
+fn lost(c: &Column) -> String {
+    format!("{:.1} %", c.lost.0)
+}
+
+fn ratio(c: &Column) -> String {
+    match c.server.bytes_received {
         0 => "-".into(),
         bytes => format!("{:.3}", c.client.wire_bytes_sent as f64 / bytes as f64),
-    });
-    println!("\n{LEGEND}\n\n{NOT_TCP}");
+    }
 }

@@ -56,7 +56,8 @@ fn the_full_segments_of_one_flush_leave_in_gso_batches_of_at_most_64_kib() {
     let notes = Notes(Arc::default());
     let batches = Arc::clone(&notes.0);
     // Without waiting for an answer.
-    let config = KcpConfig { stream: true, connect_timeout: None, ..KcpConfig::default() };
+    let rate = crate::Rate::Off;
+    let config = KcpConfig { stream: true, connect_timeout: None, rate, ..KcpConfig::default() };
     let (endpoint, mut driver) = KcpEndpoint::with_driver(config, notes).unwrap();
     let mut turn = || {
         let mut cx = Context::from_waker(std::task::Waker::noop());

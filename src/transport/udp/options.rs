@@ -23,7 +23,7 @@ impl Options {
     pub(super) fn new(config: &KcpConfig) -> io::Result<Options> {
         config.check()?;
         Ok(Options {
-            longest: receive_limit(config.mtu),
+            longest: receive_limit(config.mtu.max(config.max_mtu.unwrap_or(0))),
             buffers: (config.send_buffer, config.recv_buffer),
             window: usize::from(config.wnd_size.1.max(RECV_WINDOW_MIN)).saturating_mul(config.mtu),
             dscp: config.dscp,

