@@ -59,6 +59,8 @@ impl Router {
                 entry.send_window = segments.saturating_add(segments / 4);
                 session.set_send_window(entry.send_window);
             }
+        } else if std::mem::take(&mut entry.send_window) > 0 {
+            session.set_send_window(0);
         }
         session.set_repeat_twice(path.loses_by_chance());
         let allowance = match (session.is_thin(), in_turn) {

@@ -44,6 +44,9 @@ const BASELINE_MOST: Share = WHOLE / 5;
 const COMPETE_TEST: Duration = Duration::from_secs(4);
 /// Time without any answer after which a path may be dead, and four round trips.
 const SILENCE: Duration = Duration::from_secs(1);
+/// Milliseconds and bytes a second beyond which a path is near, and fast.
+const NEAR_RTT: u32 = 2;
+const NEAR_RATE: u64 = 100_000_000;
 /// A path that has rested for so long may have changed.
 const REST: Duration = Duration::from_secs(10);
 
@@ -204,9 +207,15 @@ impl Auto {
         }
         if self.rounds.is_over(now, sent_at) {
             self.rounds.turn(now);
-            self.end_round(now, in_flight);
+            if !self.is_near() {
+                self.end_round(now, in_flight);
+            } else if self.phase != Phase::Cruise {
+                self.enter(now, Phase::Cruise);
+            }
         }
-        self.watch(now, in_flight);
+        if !self.is_near() {
+            self.watch(now, in_flight);
+        }
     }
 
     fn enter(&mut self, now: Time, phase: Phase) {

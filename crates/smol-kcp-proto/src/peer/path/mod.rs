@@ -213,6 +213,9 @@ impl PathRate {
                 is_refuted: false,
             })
         });
+        if model.is_free(rate) {
+            return Allowance { copies, ..Allowance::ALL };
+        }
         let mut window = model.window(self.rate).saturating_sub(self.in_flight);
         if self.in_flight > 0 && model.auto.is_silent(now) {
             // Nothing comes back, of no session: more would be lost as well.
@@ -232,7 +235,8 @@ impl PathRate {
 
     /// Returns the bytes that may be in flight; `None`: nothing controls that.
     pub(crate) fn window(&self) -> Option<u64> {
-        self.model.as_ref().map(|model| model.window(self.rate))
+        let model = self.model.as_ref().filter(|model| !model.is_free(self.rate))?;
+        Some(model.window(self.rate))
     }
 
     /// Returns what a session may send that has nothing in flight: others may keep theirs for long.
@@ -329,7 +333,7 @@ impl PathRate {
         };
         let auto = &model.auto;
         PathStats {
-            pace: model.pace(self.rate).unwrap_or(0),
+            pace: model.pace(self.rate).filter(|_| !model.is_free(self.rate)).unwrap_or(0),
             bandwidth: auto.bandwidth(),
             phase: Some(auto.phase()),
             loss_ppm: (u64::from(auto.baseline()) * 1_000_000 / 65_536) as u32,
@@ -344,6 +348,12 @@ impl PathRate {
 }
 
 impl Model {
+    /// Does nothing but the windows limit what leaves?
+    fn is_free(&self, rate: Rate) -> bool {
+        let is_fixed = matches!(rate, Rate::Fixed(_)) && !self.is_refuted;
+        !is_fixed && self.auto.is_near()
+    }
+
     fn pace(&self, rate: Rate) -> Option<u64> {
         match rate {
             Rate::Fixed(rate) if !self.is_refuted => {

@@ -8,6 +8,9 @@ const RATES: usize = 10;
 /// The shortest round trip is that of the last five to ten seconds.
 const MIN_RTT_HALF_MS: u64 = 5_000;
 
+/// Milliseconds of a round at least: data leaves every two.
+const SHORTEST: u64 = 5;
+
 /// The shortest of so many round trips, and of as many before, says something of the queue (RFC 9406 takes
 /// as many).
 const RECENT: u32 = 8;
@@ -169,7 +172,7 @@ impl Rounds {
 
     /// Is the running round over, now that what was sent at `sent_at` milliseconds is acknowledged?
     pub(super) fn is_over(&self, now: Time, sent_at: u64) -> bool {
-        sent_at >= self.began.as_millis() && now.as_millis() > self.began.as_millis()
+        sent_at >= self.began.as_millis() && now.as_millis() >= self.began.as_millis() + SHORTEST
     }
 
     /// Ends the running round.
