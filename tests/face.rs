@@ -259,7 +259,7 @@ fn what_waits_here_is_not_acknowledged() {
         let (_server, mut client) = connected(&config).await;
         let mss = (config.mtu - 24) as u64;
         let (read, mut write) = client.split();
-        let everything = pattern(1_000_000);
+        let everything = pattern(20_000_000);
         let writing = async { write.write_all(&everything).await.map(|()| unreachable!()) };
         let watching = until(|| {
             let stats = read.stats();
