@@ -9,7 +9,8 @@ use crate::limits::UDP_OVERHEAD;
 const FIXED: std::ops::RangeInclusive<u64> = 8_000..=100_000_000_000;
 
 /// How fast data leaves for a peer: one rate for each path, shared by all streams with that peer. It is this
-/// side's, for what it sends; the other side has its own.
+/// side's, for what it sends; the other side has its own. Where [`nc`](crate::KcpNoDelayConfig::nc) is false,
+/// ikcp.c's congestion window bounds each stream besides, whatever the rate.
 ///
 /// # Examples
 ///
@@ -33,8 +34,7 @@ pub enum Rate {
     /// lost. When more than a fifth of it is lost, or less than nine tenths of it arrive for 5 s, the path
     /// does not carry that, and `Auto` takes over.
     Fixed(u64),
-    /// No rate: only the windows of both sides bound what is in flight, and ikcp.c's congestion window where
-    /// [`nc`](crate::KcpNoDelayConfig::nc) is false. On a line that nobody measured this loses most of what
+    /// No rate: only the windows of both sides bound what is in flight. On a line that nobody measured this loses most of what
     /// it sends.
     Off,
 }

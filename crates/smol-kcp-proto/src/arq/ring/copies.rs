@@ -24,6 +24,8 @@ struct Tracked {
     /// When it was sent, on the engine's clock and on the wire's.
     sent_at: u64,
     ts: u32,
+    /// The wire's clock at the latest copy.
+    last_ts: u32,
     copies: u8,
 }
 
@@ -54,7 +56,7 @@ impl Copies {
             return;
         }
         if let Some(place) = self.tracked.iter_mut().find(|place| place.is_none()) {
-            *place = Some(Tracked { sn, sent_at, ts, copies: 0 });
+            *place = Some(Tracked { sn, sent_at, ts, last_ts: ts, copies: 0 });
         }
     }
 
@@ -67,9 +69,8 @@ impl Copies {
     /// Returns whether `ts` is the wire clock of a copy of `sn`.
     pub(super) fn is_copy(&self, sn: u32, ts: u32) -> bool {
         self.tracked.iter().flatten().any(|one| {
-            // Bundled copies may be earlier or later than the others; none is later than this.
-            let last = (GAP * TRACKED as u64) as i32 + 40;
-            one.sn == sn && one.copies > 0 && (1..=last).contains(&diff(ts, one.ts))
+            // Of several only the latest is remembered: any clock up to it counts.
+            one.sn == sn && (1..=diff(one.last_ts, one.ts)).contains(&diff(ts, one.ts))
         })
     }
 
@@ -102,14 +103,32 @@ impl RingEngine {
             if one.copies >= self.copies.wanted || !(rides || one.due() <= self.clock) {
                 continue;
             }
-            let frg = block.get(5).copied().unwrap_or(0);
-            let payload = block.get(HEADER_LEN..).unwrap_or_default();
-            let header = Header { sn: one.sn, frg, len: payload.len() as u32, ..base };
-            self.out.copy(&header, payload);
+            let Some(sent) = Header::decode(block) else { continue };
+            let header = Header { sn: sent.sn, frg: sent.frg, len: sent.len, ..base };
+            self.out.copy(&header, block.get(HEADER_LEN..).unwrap_or_default());
             self.counters.copies += 1;
             if let Some(Some(one)) = self.copies.tracked.get_mut(place) {
                 one.copies += 1;
+                one.last_ts = base.ts;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_known_by_its_clock_however_late_it_rode() {
+        let mut copies = Copies::default();
+        copies.set_wanted(1);
+        copies.on_sent(7, 1000, u32::MAX, 88);
+        assert!(!copies.is_copy(7, u32::MAX) && !copies.is_copy(7, 300), "there is none yet");
+        if let Some(one) = copies.tracked.iter_mut().flatten().next() {
+            (one.copies, one.last_ts) = (1, 299);
+        }
+        assert!(copies.is_copy(7, 299), "300 ms later, across the wrap");
+        assert!(!copies.is_copy(7, 300) && !copies.is_copy(7, u32::MAX) && !copies.is_copy(8, 299));
     }
 }

@@ -261,7 +261,7 @@ impl PathRate {
         Some(model.pacer.next(model.pace(self.rate)?, self.mss))
     }
 
-    /// So many bytes of data have left; `in_flight` is what all sessions have under way by that.
+    /// So many bytes of data have left; to be told before [`add_in_flight`](PathRate::add_in_flight).
     pub(crate) fn on_sent(&mut self, now: Time, bytes: u64) {
         let Some(model) = &mut self.model else { return };
         if bytes == 0 {
