@@ -334,6 +334,11 @@ impl Engine {
         each!(self, engine => engine.header(now, cmd, frg))
     }
 
+    /// The window that the peer announces, in segments.
+    pub fn rmt_wnd(&self) -> u16 {
+        each!(self, engine => engine.rmt_wnd())
+    }
+
     /// Segments that were written and are not yet acknowledged, sent or not.
     pub fn unacked(&self) -> usize {
         each!(self, engine => engine.unacked())

@@ -33,13 +33,6 @@ pub(crate) struct Peer {
     pub(crate) path: PathRate,
 }
 
-impl Peer {
-    /// Lists its conversations.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
-        self.sessions.values().copied()
-    }
-}
-
 /// All peers of an endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {

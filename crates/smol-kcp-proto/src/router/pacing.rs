@@ -212,7 +212,7 @@ impl Router {
     /// Counts anew what all sessions of a peer have in flight: what nobody answers takes no room from others.
     fn recount(&mut self, now: Time, of: PeerKey) {
         let keys: Vec<Key> =
-            self.peers.get(of).map(|peer| peer.keys().collect()).unwrap_or_default();
+            self.peers.get(of).map(|peer| peer.sessions().collect()).unwrap_or_default();
         for key in keys {
             self.count_in_flight(now, key);
         }

@@ -64,7 +64,7 @@ impl Session {
 
     /// Returns the window that the peer announces, in segments.
     pub(crate) fn peer_window(&self) -> u32 {
-        self.engine.stats().peer_window
+        u32::from(self.engine.rmt_wnd())
     }
 
     /// Sets the own window, for whoever knows what the path carries; the session's share of the memory

@@ -47,7 +47,7 @@ impl Session {
         if received.readable {
             self.ready |= READABLE;
         }
-        self.peer_window_closed = self.engine.stats().peer_window == 0;
+        self.peer_window_closed = self.engine.rmt_wnd() == 0;
         let acked = unacked.saturating_sub(self.engine.unacked());
         self.drained = self.drained.wrapping_add(acked * self.config.mss());
         self.confirmed |= received.proven;

@@ -376,6 +376,10 @@ impl KcpEngine {
         self.send_window.holds(sn, ts)
     }
 
+    pub(super) fn rmt_wnd(&self) -> u16 {
+        self.inner.rmt_wnd()
+    }
+
     pub(super) fn worst_transmits(&self) -> u32 {
         self.send_window.worst_transmits()
     }

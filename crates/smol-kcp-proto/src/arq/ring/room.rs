@@ -4,6 +4,11 @@ use super::congestion::FlowLimits;
 use super::{RingEngine, SPAN};
 
 impl RingEngine {
+    /// The window that the peer announces.
+    pub(crate) fn rmt_wnd(&self) -> u16 {
+        self.peer_window
+    }
+
     /// The smaller window of both ends.
     pub(super) fn windows(&self) -> u32 {
         u32::from(self.knobs.snd_wnd.min(self.peer_window))
