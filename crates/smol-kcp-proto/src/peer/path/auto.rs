@@ -107,6 +107,8 @@ pub(super) struct Auto {
     drained_at: Time,
     drains: u32,
     last_ack_at: Time,
+    /// When the first of what was sent since has left.
+    unanswered_at: Option<Time>,
 }
 
 impl Auto {
@@ -136,6 +138,7 @@ impl Auto {
             drained_at: now,
             drains: 0,
             last_ack_at: now,
+            unanswered_at: None,
         };
         if let Some(rtt) = rtt {
             auto.seed_rtt(rtt);
@@ -163,7 +166,12 @@ impl Auto {
     /// Returns whether what was sent should have been answered long ago.
     pub(super) fn is_silent(&self, now: Time) -> bool {
         let rtt = Duration::from_millis(u64::from(self.rounds.min_rtt().unwrap_or(500)));
-        now.since(self.last_ack_at) > SILENCE + 4 * rtt
+        self.unanswered_at.is_some_and(|at| now.since(at) > SILENCE + 4 * rtt)
+    }
+
+    /// Data leaves now.
+    pub(super) fn on_sent(&mut self, now: Time) {
+        self.unanswered_at.get_or_insert(now);
     }
 
     /// The first data after a rest leaves now.
@@ -189,6 +197,10 @@ impl Auto {
         self.rounds.now.acked += report.acked_bytes;
         self.rounds.now.lost += report.lost_bytes;
         self.rounds.now.lost = self.rounds.now.lost.saturating_sub(report.unlost_bytes);
+        if report.acked_bytes > 0 {
+            // Peers leave out ACKs that `una` covers: that is an answer too.
+            self.unanswered_at = None;
+        }
         let Some(newest_sent) = report.newest_sent else {
             self.delivered.on_ack(now, report.acked_bytes, None, 0);
             return;

@@ -217,7 +217,7 @@ impl PathRate {
             return Allowance { copies, ..Allowance::ALL };
         }
         let mut window = model.window(self.rate).saturating_sub(self.in_flight);
-        if self.in_flight > 0 && model.auto.is_silent(now) {
+        if model.auto.is_silent(now) {
             // Nothing comes back, of no session: more would be lost as well.
             window = 0;
         }
@@ -270,6 +270,7 @@ impl PathRate {
         if self.in_flight == 0 {
             model.auto.begin(now);
         }
+        model.auto.on_sent(now);
         if let Some(pace) = model.pace(self.rate) {
             model.pacer.spend(bytes, pace, self.mss);
         }
