@@ -65,7 +65,8 @@ impl Router {
         session.set_repeat_twice(path.loses_by_chance());
         let allowance = match (session.is_thin(), in_turn) {
             (true, _) => path.thin_allowance(all),
-            // What nobody answers is asked for a little at a time.
+            // What nobody answers is asked for a little at a time. Two new segments follow each time, so that
+            // a line that is back after an outage fills at once.
             _ if session.is_written_off(now) => {
                 let few = ASKED * self.mtu as u64;
                 Allowance { pace: all.pace.min(few), ..path.least_allowance(all) }
@@ -162,6 +163,7 @@ impl Router {
                 return sent;
             }
             path.has_resends = false;
+            let before = sent;
             // Everybody in the queue once: who is left with something stands at its end again.
             for _ in 0..path.waiting.len() {
                 let next = self.peers.get_mut(of).and_then(|peer| peer.path.waiting.pop_front());
@@ -175,6 +177,12 @@ impl Router {
                 if path.is_none_or(|path| path.allowance(now).pace == 0) || sent >= TRANSMIT_BATCH {
                     break;
                 }
+            }
+            let Some(path) = self.peers.get_mut(of).map(|peer| &mut peer.path) else { return sent };
+            if sent == before && !path.waiting.is_empty() {
+                // There is room, and nobody in the queue may use it: something has to happen first.
+                self.pace_deadlines.want(of, &mut path.paced_until, Some(now + RECOUNT));
+                return sent;
             }
         }
     }
