@@ -107,11 +107,7 @@ impl Router {
         self.refuse_incoming(now);
         let keys: Vec<Key> = self.routes.values().copied().collect();
         for key in keys {
-            // A peer that has yet to prove its address would come into the backlog later.
-            match self.sessions.get(key).is_some_and(|entry| entry.incoming.is_some()) {
-                true => self.abort(now, key),
-                false => self.close(now, key),
-            }
+            self.close(now, key);
         }
     }
 
@@ -139,6 +135,13 @@ impl Router {
     pub fn refuse_incoming(&mut self, now: Time) {
         while let Some(key) = self.pop_incoming() {
             self.stats.refused = self.stats.refused.wrapping_add(1);
+            self.abort(now, key);
+            self.release(now, key);
+        }
+        // A peer that has yet to prove its address would come into the backlog later, and stay there.
+        let waits = |key: &Key| self.sessions.get(*key).is_some_and(|of| of.incoming.is_some());
+        let unproven: Vec<Key> = self.unconfirmed.values().copied().filter(waits).collect();
+        for key in unproven {
             self.abort(now, key);
             self.release(now, key);
         }

@@ -201,6 +201,7 @@ impl World {
     pub(super) fn accept_none(&mut self) {
         for host in &mut self.hosts {
             host.router.set_accepting(false);
+            host.router.refuse_incoming(self.now);
             host.accept = None;
         }
     }
