@@ -163,7 +163,7 @@ impl RingEngine {
             match self.send_window.on_ack(sn, ts, now.clock, &mut so_far) {
                 Some(echo) => {
                     if echo.measures {
-                        let rtt = now.ts.wrapping_sub(ts);
+                        let rtt = self.rtt.of_ack(now.clock, now.ts.wrapping_sub(ts));
                         soonest = soonest.min(rtt);
                         self.rtt.sample(rtt);
                     }

@@ -288,8 +288,10 @@ impl RingEngine {
         Some(self.send_window.lost_at(self.clock).map_or(due, |lost| lost.min(due)))
     }
 
-    pub(super) fn seed_rtt(&mut self, _now: Time, rtt: Duration, is_certain: bool) {
-        self.rtt.seed(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX), is_certain);
+    pub(super) fn seed_rtt(&mut self, now: Time, rtt: Duration, is_certain: bool) {
+        self.tick(now);
+        let rtt = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
+        self.rtt.seed(self.clock, rtt, is_certain);
         self.send_window.judge(self.moment(), &self.rtt);
     }
 

@@ -13,7 +13,7 @@ impl RingEngine {
         let oldest = self.send_window.una();
         // RFC 6298 (5.4): of what has timed out the oldest alone goes again.
         let with = Some(oldest).filter(|_| self.rtt.is_unknown() && sn != oldest);
-        self.send_window.postpone(sn, self.moment(), self.rtt.rto, with)
+        self.send_window.postpone(sn, self.moment(), &self.rtt, with)
     }
 
     /// Has the oldest segment timed out, of which alone an answer is expected?

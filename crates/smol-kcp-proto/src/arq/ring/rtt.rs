@@ -28,6 +28,8 @@ pub(super) struct Rtt {
     dirty: bool,
     /// Is the timeout that of a round trip, measured or [seeded](Rtt::seed) for certain?
     known: bool,
+    /// How long the opening took, and the clock at which it was over; `u32::MAX`: it told nothing.
+    opening: (u32, u64),
     min_rto: u32,
     interval: u32,
 }
@@ -46,6 +48,7 @@ impl Rtt {
             round_ends: 0,
             dirty: false,
             known: false,
+            opening: (u32::MAX, 0),
             min_rto,
             interval,
         }
@@ -53,12 +56,32 @@ impl Rtt {
 
     /// Before anything is measured: the first timeout is to suit a path of about this round trip. As
     /// it may be that of a question asked twice (Karn's algorithm), the first measurement forgets it.
-    pub(super) fn seed(&mut self, rtt: u32, is_certain: bool) {
+    pub(super) fn seed(&mut self, clock: u64, rtt: u32, is_certain: bool) {
         if self.srtt == 0 {
             self.known = is_certain;
+            self.opening = (rtt, clock);
             // The round trip, and once more for its variation. RFC 6298 (2.2) takes half of it four
             // times, three round trips in all; the first answer has shown that the path is there.
             self.rto = rtt.saturating_mul(2).max(self.interval).max(self.min_rto).min(RTO_MAX);
+        }
+    }
+
+    /// Returns the round trip of an ACK that took `measured`. What left with the opening is answered only
+    /// after our proof has arrived: that takes the opening's round trip once more, which is none of the
+    /// path's.
+    #[inline]
+    pub(super) fn of_ack(&self, clock: u64, measured: u32) -> u32 {
+        let (took, over) = self.opening;
+        let since = u32::try_from(clock.saturating_sub(over)).unwrap_or(u32::MAX);
+        measured.min(since.max(took))
+    }
+
+    /// Returns the clock before which nothing has timed out: of what left with the opening the answer cannot
+    /// be there sooner.
+    pub(super) fn first_due(&self) -> u64 {
+        match self.opening {
+            (u32::MAX, _) => 0,
+            (_, over) => over + u64::from(self.rto),
         }
     }
 
@@ -161,11 +184,11 @@ mod tests {
     #[test]
     fn an_expectation_sets_the_first_timeout_and_leaves_no_trace_in_what_is_measured() {
         let (mut rtt, mut dirty) = (Rtt::new(30, 10), Rtt::new(30, 10));
-        rtt.seed(790, true);
+        rtt.seed(0, 790, true);
         assert_eq!((rtt.rto, rtt.srtt, rtt.min), (1580, 0, u32::MAX));
         rtt.hear(40);
         dirty.hear(40);
-        rtt.seed(790, true);
+        rtt.seed(0, 790, true);
         assert_eq!((rtt.rto, rtt.srtt, rtt.min), (dirty.rto, dirty.srtt, dirty.min));
     }
 
@@ -183,7 +206,7 @@ mod tests {
     #[test]
     fn a_probe_waits_for_one_and_a_half_round_trips_or_less_where_they_do_not_differ() {
         let mut rtt = Rtt::new(30, 10);
-        rtt.seed(300, true);
+        rtt.seed(0, 300, true);
         assert_eq!(rtt.tail_probe_timeout(), 600, "nothing is measured");
         let waits = [40, 40, 40, 70, 10].map(|sample| {
             rtt.hear(sample);

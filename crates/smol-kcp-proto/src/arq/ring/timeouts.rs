@@ -132,7 +132,8 @@ impl Timeouts {
         }
     }
 
-    /// Moves the timeout of `sn`, which has passed, to the clock `with`, or at least to `rto` after its latest transmission. Returns whether it is later than now.
+    /// Moves the timeout of `sn`, which has passed, to the clock `with`, or at least to `rto` after its latest
+    /// transmission. Returns whether it is later than now.
     pub(super) fn postpone(
         &mut self,
         row: &mut Row,

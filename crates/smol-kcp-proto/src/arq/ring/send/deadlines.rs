@@ -27,12 +27,12 @@ impl SendWindow {
         &mut self,
         sn: u32,
         now: Moment,
-        rto: u32,
+        rtt: &Rtt,
         with: Option<u32>,
     ) -> bool {
         let with = with.and_then(|with| self.row.slots.get(with));
-        let with = with.map_or(0, |slot| self.tail_probe.due(slot, now));
-        self.timeouts.postpone(&mut self.row, sn, now, rto, with)
+        let with = with.map_or(0, |slot| self.tail_probe.due(slot, now)).max(rtt.first_due());
+        self.timeouts.postpone(&mut self.row, sn, now, rtt.rto, with)
     }
 
     /// See [`Timeouts::restart`](super::Timeouts::restart); [`tidy`](SendWindow::tidy) must follow.
