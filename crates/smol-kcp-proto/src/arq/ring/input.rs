@@ -96,7 +96,7 @@ impl RingEngine {
         let now = Totals {
             arrived: self.counters.arrived(),
             read: self.recv_window.total_read(),
-            backlog: self.recv_window.backlog(),
+            backlog: self.recv_window.readable(),
         };
         self.recv_space.begin(self.clock, now);
         let rtt = if self.rtt.is_measured() {

@@ -128,6 +128,12 @@ impl RecvWindow {
         self.bytes_held.saturating_add(self.unread.len())
     }
 
+    /// Bytes that wait for the reader alone.
+    pub(super) fn readable(&self) -> usize {
+        let in_row = (self.contiguous as usize).saturating_mul(self.mss).min(self.bytes_held);
+        in_row.saturating_add(self.unread.len())
+    }
+
     /// Bytes that were read so far; it wraps.
     pub(super) fn total_read(&self) -> usize {
         self.total_read

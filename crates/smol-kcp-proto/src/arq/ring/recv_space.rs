@@ -7,7 +7,9 @@
 //!
 //! Two differences. Linux counts the bytes that were copied to the reader. Under loss those come in
 //! lumps of several round trips, one for each repair; so the segments that arrived are counted, less
-//! the part by which the backlog of the reader grew. And a window of Linux never shrinks; here the
+//! the part by which the backlog of the reader grew. What waits for a gap to close is none: while a
+//! segment is lost a second time the reader has nothing to read, and a window that stops growing for
+//! that, or is full, stops the sender. And a window of Linux never shrinks; here the
 //! best round of the last [period or two](PERIOD) counts, so that a burst is not paid for ever.
 
 use crate::wire::diff;
@@ -48,7 +50,7 @@ pub(super) struct Totals {
     pub arrived: u64,
     /// Bytes that the application has read; it wraps.
     pub read: usize,
-    /// Bytes that wait for it or for a gap to close.
+    /// Bytes that wait for it.
     pub backlog: usize,
 }
 
