@@ -1,13 +1,15 @@
 //! The controller that finds out what a path carries: a model of its rate and its shortest round trip, a
 //! baseline of its losses, and a guard over the queue. See docs/rate.md.
 
+mod losses;
 mod model;
 
 use std::time::Duration;
 
+use self::losses::{Losses, BASELINE_MOST};
 use super::cubic::Cubic;
 use super::delivery::Delivered;
-use super::rounds::{Rounds, Share, WHOLE};
+use super::rounds::Rounds;
 use super::{FlowReport, INITIAL};
 use crate::time::Time;
 
@@ -26,20 +28,21 @@ const UP: u32 = 125;
 /// Rounds that a lower pace lasts. What was lost before is found to be in the first two of them; the third
 /// shows the path without a queue of our own.
 const DOWN_ROUNDS: u32 = 3;
+/// Rounds of it at most, for as long as more is lost than chance does: what was lost before counts when it is
+/// sent again.
+const DOWN_MOST: u32 = 8;
 /// Rounds of draining after which the queue is somebody else's.
 const DRAIN_ROUNDS: u32 = 5;
 /// A queue that stands again so soon, and so often in a row, is somebody else's too.
 const DRAIN_AGAIN: Duration = Duration::from_secs(1);
 const DRAINS: u32 = 2;
-/// Time between two attempts to find more.
+/// Time between two attempts to find more, and round trips: an attempt takes some five, of which three are
+/// slower.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
+const PROBE_ROUNDS: u32 = 16;
 /// Bounds of the queue that is left alone, in milliseconds; in between an eighth of the round trip.
 const QUEUE_LEAST: u32 = 8;
 const QUEUE_MOST: u32 = 25;
-/// Datagrams that the baseline of losses is taken of, at most.
-const BASELINE_OF: u64 = 1000;
-/// More than that share of random loss is not made up for.
-const BASELINE_MOST: Share = WHOLE / 5;
 /// Time in which a competitor is believed to be there until the queue is tried again.
 const COMPETE_TEST: Duration = Duration::from_secs(4);
 /// Time without any answer after which a path may be dead, and four round trips.
@@ -95,12 +98,7 @@ pub(super) struct Auto {
     up_gain: u32,
     /// When the next one is due.
     up_at: Time,
-    /// The share lost without a queue of our own; `None` before it is measured.
-    baseline: Option<Share>,
-    /// Rounds in a row in which more was lost than that.
-    congested: u32,
-    /// Losses and all, in bytes, of the rounds that the baseline is measured by.
-    measured: (u64, u64),
+    losses: Losses,
     cubic: Cubic,
     /// Bytes that were in flight when the queue was found to stand, when it last was, and how often in a row.
     drained_from: u64,
@@ -130,9 +128,7 @@ impl Auto {
             flat: 0,
             up_gain: UP,
             up_at: now,
-            baseline: None,
-            congested: 0,
-            measured: (0, 0),
+            losses: Losses::default(),
             cubic: Cubic::new(now, 0, mss),
             drained_from: 0,
             drained_at: now,
@@ -235,9 +231,11 @@ impl Auto {
         self.phase = phase;
         self.phase_at = now;
         self.phase_round = self.rounds.count;
+        self.losses.begin_phase();
         match phase {
             Phase::Startup => (self.full_rate, self.flat) = (0, 0),
             Phase::Down => self.is_deep = self.rounds.is_min_rtt_old(self.queue_allowed() / 2),
+            Phase::Cruise => self.full_rate = self.rounds.rate(),
             Phase::Up => {
                 self.ceiling = u64::MAX;
                 (self.full_rate, self.up_gain) = (self.rounds.rate(), UP);
@@ -278,7 +276,7 @@ impl Auto {
     }
 
     fn leave_startup(&mut self, now: Time) {
-        self.measured = (0, 0);
+        self.losses.forget();
         // What ended the start may have been an accident: it is tried again soon.
         self.up_at = now;
         self.enter(now, Phase::Drain);
@@ -320,8 +318,7 @@ impl Auto {
 
     fn end_round(&mut self, now: Time, in_flight: u64) {
         let last = self.rounds.last;
-        let congested = last.is_congested(self.baseline(), self.measured.1, self.mss);
-        self.congested = if congested { self.congested + 1 } else { 0 };
+        let congested = self.losses.end_round(&last, self.mss);
         match self.phase {
             Phase::Startup => self.end_startup_round(now),
             Phase::Drain if self.rounds_in_phase() < DRAIN_ROUNDS => self.cap_to_last(),
@@ -332,22 +329,30 @@ impl Auto {
             }
             Phase::Drain => self.compete(now, in_flight),
             Phase::Down => {
-                if self.rounds_in_phase() >= DOWN_ROUNDS {
-                    self.measure();
+                if congested && self.rounds_in_phase() == 1 && !last.limited {
+                    // Of what was sent faster before, only so much arrived: higher rates were those of what
+                    // a policer had saved up.
+                    self.rounds.cap_rate(last.average());
+                    self.ceiling = self.rounds.rate();
+                }
+                let is_clear = last.loss() <= BASELINE_MOST || self.rounds_in_phase() >= DOWN_MOST;
+                if self.rounds_in_phase() >= DOWN_ROUNDS && is_clear {
+                    self.losses.measure(&last, self.mss);
                     self.enter(now, Phase::Cruise);
                 }
             }
             Phase::Cruise => {
+                let creeps = self.rounds_in_phase() > 1 && self.losses.creeps(&last, self.mss);
                 // One such round may be the echo of an earlier phase.
-                if self.congested > 1 {
+                if self.losses.congested_rounds() > 1 || creeps {
                     self.on_congestion(now);
-                } else if now >= self.up_at && !last.limited {
+                } else if (now >= self.up_at || self.has_grown()) && !last.limited {
                     self.enter(now, Phase::Up);
                 }
             }
             Phase::Up => self.end_up_round(now, congested),
             Phase::Compete => {
-                if self.is_congested_at_all() {
+                if self.losses.is_congested_at_all(&last, self.mss) {
                     self.cubic.on_loss(now);
                 }
                 if now.since(self.phase_at) >= COMPETE_TEST {
@@ -363,27 +368,28 @@ impl Auto {
         }
     }
 
-    fn is_startup_congested(&self) -> bool {
-        let (lost, all) = self.measured;
-        self.rounds.last.is_congested(share(lost, all), all, self.mss)
-    }
-
     fn end_startup_round(&mut self, now: Time) {
         let last = self.rounds.last;
         // What got lost while less was sent is chance, for now. Of few datagrams nobody can tell.
-        let congested = last.acked > STARTUP_LEAST * self.mss && self.is_startup_congested();
-        self.add_measured();
-        if last.limited {
-            return;
-        }
-        if self.rounds.rate() >= self.full_rate * GROWN / 100 {
+        let congested =
+            last.acked > STARTUP_LEAST * self.mss && self.losses.is_new(&last, self.mss);
+        let grows = self.rounds.rate() >= self.full_rate * GROWN / 100;
+        if grows {
             (self.full_rate, self.flat) = (self.rounds.rate(), 0);
+        } else if congested {
+            // A policer or a short queue shows no rising round trip: what does not arrive does not grow.
+            // And what arrived before was what a policer had saved up.
+            self.losses.forget();
+            self.on_congestion(now);
+            self.up_at = now;
             return;
         }
-        self.flat += 1;
-        // A policer or a short queue shows no rising round trip: what does not arrive does not grow.
-        if self.flat >= FLAT_ROUNDS || congested {
-            self.leave_startup(now);
+        self.losses.add(&last);
+        if !grows && !last.limited {
+            self.flat += 1;
+            if self.flat >= FLAT_ROUNDS {
+                self.leave_startup(now);
+            }
         }
     }
 
@@ -395,7 +401,7 @@ impl Auto {
         if self.rounds_in_phase() < 2 {
             return;
         }
-        if self.rounds.rate() > self.full_rate * 11 / 10 && !self.rounds.last.limited {
+        if self.has_grown() && !self.rounds.last.limited {
             // There is more: faster from here on.
             self.full_rate = self.rounds.rate();
             self.up_gain = (self.up_gain + 25).min(200);
@@ -405,49 +411,32 @@ impl Auto {
         self.leave_up(now);
     }
 
+    /// When is more tried again?
+    fn next_up(&self, now: Time) -> Time {
+        let rounds = Duration::from_millis(u64::from(self.min_rtt().unwrap_or(0)));
+        now + PROBE_EVERY.max(rounds * PROBE_ROUNDS)
+    }
+
+    /// Does a tenth more arrive than before?
+    fn has_grown(&self) -> bool {
+        self.rounds.rate() > self.full_rate * 11 / 10
+    }
+
     fn leave_up(&mut self, now: Time) {
-        self.up_at = now + PROBE_EVERY;
+        self.up_at = self.next_up(now);
         self.enter(now, Phase::Down);
     }
 
     /// More gets lost than without a queue: what is delivered is what the path carries.
     fn on_congestion(&mut self, now: Time) {
         let (known, last) = (self.rounds.rate(), self.rounds.last);
-        self.up_at = now + PROBE_EVERY;
-        if !last.limited {
+        self.up_at = self.next_up(now);
+        // Who is left without data may be unlucky; who has just begun has overdone it.
+        if !last.limited || self.phase == Phase::Startup {
             self.rounds.cap_rate(last.average().max(known * 7 / 10));
             self.ceiling = self.rounds.rate();
         }
         self.enter(now, Phase::Down);
-    }
-
-    /// Takes the last round, which had no queue of our own, into the baseline of losses.
-    fn measure(&mut self) {
-        let last = self.rounds.last;
-        let (lost, all) = &mut self.measured;
-        if *all > 0 && last.loss() < share(*lost, *all) / 2 {
-            // Less gets lost as soon as less is sent: that was no chance.
-            (*lost, *all) = (0, 0);
-        } else if *all > BASELINE_OF * self.mss {
-            (*lost, *all) = (*lost / 2, *all / 2);
-        }
-        self.add_measured();
-        self.baseline = Some(share(self.measured.0, self.measured.1));
-    }
-
-    fn add_measured(&mut self) {
-        let last = self.rounds.last;
-        self.measured.0 += last.lost;
-        self.measured.1 += last.acked + last.lost;
-    }
-
-    /// Was anything lost by congestion, where nothing is lost by chance; or more than chance explains?
-    fn is_congested_at_all(&self) -> bool {
-        let (last, base) = (self.rounds.last, self.baseline());
-        match base < WHOLE / 500 {
-            true => last.lost >= self.mss / 2,
-            false => last.is_congested(base, self.measured.1, self.mss),
-        }
     }
 
     /// The queue is not ours alone.
@@ -456,8 +445,4 @@ impl Auto {
         self.drains = 0;
         self.enter(now, Phase::Compete);
     }
-}
-
-fn share(lost: u64, all: u64) -> Share {
-    (lost.saturating_mul(u64::from(WHOLE)) / all.max(1)) as Share
 }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    Auto, Phase, BASELINE_MOST, CRUISE, DOWN, DRAIN, NEAR_RATE, NEAR_RTT, QUEUE_LEAST, QUEUE_MOST,
-    STARTUP, UP,
+    Auto, Phase, CRUISE, DOWN, DRAIN, NEAR_RATE, NEAR_RTT, QUEUE_LEAST, QUEUE_MOST, STARTUP, UP,
 };
 use crate::peer::path::rounds::{Round, Share, WHOLE};
-use crate::peer::path::INITIAL;
+use crate::peer::path::{BURST, INITIAL};
 use crate::time::Time;
 
 impl Auto {
@@ -25,13 +24,13 @@ impl Auto {
     }
 
     pub(in crate::peer::path) fn baseline(&self) -> Share {
-        self.baseline.unwrap_or(0).min(BASELINE_MOST)
+        self.losses.baseline()
     }
 
     /// Returns whether what gets lost is lost by chance, and not for want of room.
     pub(in crate::peer::path) fn loses_by_chance(&self) -> bool {
         let alone = matches!(self.phase, Phase::Down | Phase::Cruise | Phase::Up);
-        alone && self.congested == 0 && self.baseline() >= WHOLE / 100
+        alone && self.losses.congested_rounds() == 0 && self.baseline() >= WHOLE / 100
     }
 
     /// Returns what the queue holds, in milliseconds.
@@ -84,9 +83,13 @@ impl Auto {
     /// Returns the bytes that may be in flight.
     pub(in crate::peer::path) fn window(&self) -> u64 {
         let least = INITIAL * self.mss;
-        let Some(min_rtt) = self.rounds.min_rtt().filter(|_| self.bandwidth() > 0) else {
-            return least;
+        let Some(min_rtt) = self.rounds.min_rtt() else {
+            // Not even a round trip to spread more over.
+            return BURST * self.mss;
         };
+        if self.bandwidth() == 0 {
+            return least;
+        }
         // Acknowledgements that come in lumps or late keep more in flight than the path holds.
         let nominal = min_rtt + (3 * self.rounds.last.jitter()).min(2 * min_rtt + 100);
         let more = match self.phase {

@@ -1,0 +1,147 @@
+//! What a path loses without a queue of our own, and whether more is lost than that.
+
+use crate::peer::path::rounds::{Round, Share, WHOLE};
+
+/// Datagrams that the baseline is taken of, at most.
+const BASELINE_OF: u64 = 1000;
+/// More than that share of losses is no chance, and not made up for.
+pub(super) const BASELINE_MOST: Share = WHOLE / 5;
+
+/// The baseline of losses, and the rounds that are judged by it.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    /// The share lost without a queue of our own; 0 before it is measured.
+    baseline: Share,
+    /// Losses and all, in bytes, of the rounds that it is measured by.
+    measured: (u64, u64),
+    /// Rounds in a row in which more was lost than that.
+    congested: u32,
+    /// The rounds of this phase but the first, whose losses are those of the phase before.
+    phase: Round,
+}
+
+impl Losses {
+    pub(super) fn baseline(&self) -> Share {
+        self.baseline.min(BASELINE_MOST)
+    }
+
+    /// Returns how many rounds in a row have lost more than the baseline explains.
+    pub(super) fn congested_rounds(&self) -> u32 {
+        self.congested
+    }
+
+    /// Another phase begins.
+    pub(super) fn begin_phase(&mut self) {
+        self.phase = Round::default();
+    }
+
+    /// Takes a round that is over. Returns whether more was lost in it than the baseline explains.
+    pub(super) fn end_round(&mut self, last: &Round, mss: u64) -> bool {
+        let congested = last.is_congested(self.baseline(), self.measured.1, mss);
+        self.congested = if congested { self.congested + 1 } else { 0 };
+        congested
+    }
+
+    /// Returns whether more is lost in the long run, and still: a little more than a policer lets pass does
+    /// not show in one round.
+    pub(super) fn creeps(&mut self, last: &Round, mss: u64) -> bool {
+        self.phase.acked += last.acked;
+        self.phase.lost += last.lost;
+        let (base, of) = (self.baseline(), self.measured.1);
+        last.loss() > base && self.phase.is_congested(base, of, mss)
+    }
+
+    /// Returns whether anything was lost by congestion, where nothing is lost by chance; or more than chance
+    /// explains.
+    pub(super) fn is_congested_at_all(&self, last: &Round, mss: u64) -> bool {
+        match self.baseline() < WHOLE / 500 {
+            true => last.lost >= mss / 2,
+            false => last.is_congested(self.baseline(), self.measured.1, mss),
+        }
+    }
+
+    /// Returns whether more was lost than in the rounds before, all of which were slower.
+    pub(super) fn is_new(&self, last: &Round, mss: u64) -> bool {
+        let (lost, all) = self.measured;
+        last.is_congested(share(lost, all), all, mss)
+    }
+
+    /// Forgets what the baseline was measured by.
+    pub(super) fn forget(&mut self) {
+        self.measured = (0, 0);
+    }
+
+    /// Takes a round into what the baseline is measured by.
+    pub(super) fn add(&mut self, last: &Round) {
+        self.measured.0 += last.lost;
+        self.measured.1 += last.acked + last.lost;
+    }
+
+    /// Takes a round without a queue of our own into the baseline.
+    pub(super) fn measure(&mut self, last: &Round, mss: u64) {
+        let (lost, all) = &mut self.measured;
+        if *all > 0 && last.loss() < share(*lost, *all) / 2 {
+            // Less gets lost as soon as less is sent: that was no chance.
+            (*lost, *all) = (0, 0);
+        } else if *all > BASELINE_OF * mss {
+            (*lost, *all) = (*lost / 2, *all / 2);
+        }
+        self.add(last);
+        self.baseline = share(self.measured.0, self.measured.1);
+    }
+}
+
+fn share(lost: u64, all: u64) -> Share {
+    (lost.saturating_mul(u64::from(WHOLE)) / all.max(1)) as Share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MSS: u64 = 1400;
+
+    fn round(sent: u64, lost: u64) -> Round {
+        let mut round = Round::default();
+        (round.acked, round.lost) = ((sent - lost) * MSS, lost * MSS);
+        round
+    }
+
+    #[test]
+    fn the_baseline_follows_what_is_lost_without_a_queue_and_is_a_fifth_at_most() {
+        let mut losses = Losses::default();
+        losses.measure(&round(500, 50), MSS);
+        assert_eq!(losses.baseline(), WHOLE / 10);
+        losses.measure(&round(500, 40), MSS);
+        assert_eq!(losses.baseline(), WHOLE * 9 / 100);
+        losses.measure(&round(500, 0), MSS);
+        assert_eq!(losses.baseline(), 0, "less was sent, and nothing was lost");
+        losses.measure(&round(500, 400), MSS);
+        assert_eq!(losses.baseline(), BASELINE_MOST);
+    }
+
+    #[test]
+    fn a_little_more_than_a_policer_lets_pass_shows_after_some_rounds() {
+        let mut losses = Losses::default();
+        losses.measure(&round(90, 0), MSS);
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            assert!(!losses.end_round(&round(90, 4), MSS), "one round tells nothing");
+            if losses.creeps(&round(90, 4), MSS) {
+                break;
+            }
+        }
+        assert!((2..20).contains(&rounds), "{rounds}");
+        assert!(!losses.creeps(&round(90, 0), MSS), "it is over");
+    }
+
+    #[test]
+    fn chance_does_not_creep() {
+        let mut losses = Losses::default();
+        losses.measure(&round(1000, 100), MSS);
+        for lost in [7, 12, 9, 10, 14, 8, 11, 6, 13, 10].repeat(20) {
+            assert!(!losses.creeps(&round(100, lost), MSS));
+        }
+    }
+}
