@@ -3,13 +3,14 @@
 
 mod losses;
 mod model;
+mod queue;
 
 use std::time::Duration;
 
 use self::losses::{Losses, BASELINE_MOST};
 use super::cubic::Cubic;
 use super::delivery::Delivered;
-use super::rounds::Rounds;
+use super::rounds::{Round, Rounds};
 use super::{FlowReport, INITIAL};
 use crate::time::Time;
 
@@ -33,9 +34,6 @@ const DOWN_ROUNDS: u32 = 3;
 const DOWN_MOST: u32 = 8;
 /// Rounds of draining after which the queue is somebody else's.
 const DRAIN_ROUNDS: u32 = 5;
-/// A queue that stands again so soon, and so often in a row, is somebody else's too.
-const DRAIN_AGAIN: Duration = Duration::from_secs(1);
-const DRAINS: u32 = 2;
 /// Time between two attempts to find more, and round trips: an attempt takes some five, of which three are
 /// slower.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
@@ -99,6 +97,8 @@ pub(super) struct Auto {
     /// When the next one is due.
     up_at: Time,
     losses: Losses,
+    /// What this cruise has delivered and lost, but for its first round, which tells of what was sent before it.
+    cruised: Round,
     cubic: Cubic,
     /// Bytes that were in flight when the queue was found to stand, when it last was, and how often in a row.
     drained_from: u64,
@@ -129,6 +129,7 @@ impl Auto {
             up_gain: UP,
             up_at: now,
             losses: Losses::default(),
+            cruised: Round::default(),
             cubic: Cubic::new(now, 0, mss),
             drained_from: 0,
             drained_at: now,
@@ -231,13 +232,17 @@ impl Auto {
         self.phase = phase;
         self.phase_at = now;
         self.phase_round = self.rounds.count;
-        self.losses.begin_phase();
         match phase {
             Phase::Startup => (self.full_rate, self.flat) = (0, 0),
             Phase::Down => self.is_deep = self.rounds.is_min_rtt_old(self.queue_allowed() / 2),
-            Phase::Cruise => self.full_rate = self.rounds.rate(),
+            Phase::Cruise => {
+                self.full_rate = self.rounds.rate();
+                self.cruised = Round::default();
+            }
             Phase::Up => {
                 self.ceiling = u64::MAX;
+                // What stands afterwards is our own.
+                self.drains = 0;
                 (self.full_rate, self.up_gain) = (self.rounds.rate(), UP);
             }
             _ => {}
@@ -282,40 +287,6 @@ impl Auto {
         self.enter(now, Phase::Drain);
     }
 
-    /// A queue stands although no more is sent than the path was believed to carry: it carries less.
-    fn drain(&mut self, now: Time, in_flight: u64) {
-        // One's own queue, once drained, does not come back by itself.
-        let span =
-            DRAIN_AGAIN.max(Duration::from_millis(20 * u64::from(self.min_rtt().unwrap_or(1))));
-        self.drains = if now.since(self.drained_at) < span { self.drains + 1 } else { 1 };
-        if self.drains == 1 {
-            self.drained_from = self.bytes_in(self.rounds.recent_rtt().unwrap_or(1));
-        }
-        self.drained_at = now;
-        self.cap_to_last();
-        if self.drains > DRAINS && !self.is_polite {
-            return self.compete(now, in_flight);
-        }
-        self.enter(now, Phase::Drain);
-    }
-
-    /// The line is full: what was delivered of late is what it carries, or what others leave of it.
-    fn cap_to_last(&mut self) {
-        let last = self.rounds.last;
-        if last.limited || last.average() == 0 {
-            return;
-        }
-        // A short queue may be an accident. And who sends less than the line carries, to let it drain, sees
-        // what it carries only as long as the queue stands.
-        let is_long = self.queue() > 2 * self.queue_allowed();
-        match self.phase {
-            Phase::Drain if is_long => self.rounds.cap_rate(last.rate),
-            Phase::Cruise if is_long => self.rounds.cap_rate(last.average()),
-            Phase::Cruise => self.rounds.cap_rate(last.rate.max(last.average())),
-            _ => {}
-        }
-    }
-
     fn end_round(&mut self, now: Time, in_flight: u64) {
         let last = self.rounds.last;
         let congested = self.losses.end_round(&last, self.mss);
@@ -342,7 +313,10 @@ impl Auto {
                 }
             }
             Phase::Cruise => {
-                let creeps = self.rounds_in_phase() > 1 && self.losses.creeps(&last, self.mss);
+                if self.rounds_in_phase() > 1 && !last.limited {
+                    self.cruised.add(&last);
+                }
+                let creeps = self.losses.creep(&last, &self.cruised, self.mss);
                 // One such round may be the echo of an earlier phase.
                 if self.losses.congested_rounds() > 1 || creeps {
                     self.on_congestion(now);
@@ -437,12 +411,5 @@ impl Auto {
             self.ceiling = self.rounds.rate();
         }
         self.enter(now, Phase::Down);
-    }
-
-    /// The queue is not ours alone.
-    fn compete(&mut self, now: Time, in_flight: u64) {
-        self.cubic = Cubic::new(now, self.drained_from.max(in_flight), self.mss);
-        self.drains = 0;
-        self.enter(now, Phase::Compete);
     }
 }

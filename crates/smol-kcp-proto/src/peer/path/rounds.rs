@@ -42,6 +42,13 @@ impl Round {
         (self.differences / u64::from(self.samples.max(1))) as u32
     }
 
+    /// Takes another one beside it.
+    pub(super) fn add(&mut self, other: &Round) {
+        self.acked += other.acked;
+        self.lost += other.lost;
+        self.took += other.took;
+    }
+
     /// Returns what was delivered a second on average.
     pub(super) fn average(&self) -> u64 {
         self.acked.saturating_mul(1_000_000) / self.took.max(1000)

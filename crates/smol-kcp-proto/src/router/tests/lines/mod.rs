@@ -11,6 +11,7 @@
 //! | `LINES_SEEDS` | how many seeds each (1); each makes the way 170 us longer as well |
 //! | `LINES_KIN` | if set, lines of the same kinds too: half and twice the rate, half and twice the RTT |
 //! | `LINES_TIMER_US` | how exact the endpoints' timers are, in microseconds (50) |
+//! | `LINES_JITTER_US` | how much earlier or later than the way takes datagrams arrive, in microseconds |
 //! | `LINES_TRACE` | if set, prints how it goes, each 100 ms |
 
 mod cubic;
@@ -18,6 +19,7 @@ mod cubic_tests;
 mod goals;
 mod lab_tests;
 mod measure;
+mod noise_tests;
 mod rows;
 mod scenario;
 mod trace;
@@ -159,6 +161,9 @@ fn laboratory() {
             continue;
         }
         for mut scenario in family(&scenario) {
+            if let Some(jitter) = number("LINES_JITTER_US").map(Duration::from_micros) {
+                (scenario.up.jitter, scenario.down.jitter) = (jitter, jitter);
+            }
             scenario.timer = timer.map_or(scenario.timer, Duration::from_micros);
             let mut trace = Trace::new();
             let measured = scenario.run(&config, traced.then_some(&mut trace));

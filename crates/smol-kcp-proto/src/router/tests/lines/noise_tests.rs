@@ -1,0 +1,20 @@
+//! What real kernels and real lines add to the lines of the laboratory: times that are not exact, and losses.
+
+use super::rows::{line, MBIT};
+use super::*;
+
+/// The same with datagrams that arrive a little earlier or later.
+fn inexact(mut row: Scenario) -> Scenario {
+    for way in [&mut row.up, &mut row.down] {
+        way.jitter = Duration::from_micros(500);
+    }
+    row
+}
+
+#[test]
+fn a_queue_of_our_own_is_not_taken_for_somebody_elses() {
+    let row = line("2m-up-40ms-64k", 2 * MBIT, 40, 64 << 10);
+    let measured = inexact(Scenario { from: secs(5), ..row }).run(&config(), None);
+    assert!(measured.wait_p95 <= 40.0, "{measured:?}");
+    assert!(measured.used.is_some_and(|used| used >= 0.94), "{measured:?}");
+}
