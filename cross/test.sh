@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 smoke=""
-tests=(--lib --test operations --test timers --test interop --test transfer)
+tests=(--lib --test operations --test recorded --test sessions --test smux --test timers --test interop --test transfer)
 daemon=(--lib --test daemon --test measure --test options)
 case "${1:-}" in
     --smoke) smoke=yes; shift ;;
@@ -28,7 +28,7 @@ export PROPTEST_CASES=8
 options=(opt-level=1 debug=false debug-assertions=false overflow-checks=true)
 options+=(package.tokio.opt-level=0 package.regex-syntax.opt-level=0 package.indicatif.opt-level=0)
 cross_cargo test "${options[@]/#/--config=profile.test.}" \
-    -p smol-kcp-proto -p smol-kcp -p smol-kcp-interop "${tests[@]}" -- --skip sixty_four
+    -p smol-kcp-proto -p smol-smux -p smol-kcp -p smol-kcp-interop "${tests[@]}" -- --skip sixty_four
 
 # By itself, so that no other package's features are in it. Its tests start the program, in the emulator too.
 for target in "$@"; do

@@ -22,6 +22,9 @@ const READ: usize = 16 * 1024;
 /// another stream, is behind no more than these. Two frames of the default size.
 const QUEUE: usize = 16 * 1024;
 
+/// Buffers that one vectored write gets: more than [`QUEUE`] has in frames of the default size.
+const SLICES: usize = 8;
+
 /// Limits the turns of one poll, so that other tasks of the executor run in between.
 const TURNS: usize = 16;
 
@@ -150,9 +153,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         let before = self.output.len();
         while !self.output.is_empty() {
             let transport = Pin::new(&mut self.transport);
-            let taken = match self.output.is_scattered() {
-                true => transport.poll_write_vectored(cx, &self.output.slices()),
-                false => transport.poll_write(cx, self.output.front()),
+            let taken = if self.output.is_scattered() {
+                let mut slices = [io::IoSlice::new(&[]); SLICES];
+                let used = self.output.fill_slices(&mut slices);
+                transport.poll_write_vectored(cx, &slices[..used])
+            } else {
+                transport.poll_write(cx, self.output.front())
             };
             match taken {
                 Poll::Ready(Ok(0)) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),

@@ -135,8 +135,12 @@ impl Player<'_> {
 
     fn said(&mut self) -> Vec<u8> {
         self.connection.poll_output(NOW, usize::MAX, &mut self.output);
-        let said: Vec<u8> = self.output.slices().iter().flat_map(|s| s.to_vec()).collect();
-        self.output.advance(said.len());
+        let mut said = Vec::new();
+        while !self.output.is_empty() {
+            let bytes = self.output.front().to_vec();
+            self.output.advance(bytes.len());
+            said.extend(bytes);
+        }
         said
     }
 }

@@ -372,3 +372,17 @@ fn signs_of_life_keep_a_session_and_silence_ends_it() {
     assert!(matches!(driver, Err(Error::TimedOut)));
     assert!(matches!(cause, Error::TimedOut));
 }
+
+#[cfg(feature = "async-io")]
+#[test]
+fn the_timer_of_the_system_works() {
+    let (here, mut there) = common::pipe::pipe(64);
+    let config = Config { keep_alive: Some(Duration::from_millis(5)), ..config(Version::V1) };
+    let (_session, driver) = Session::client(here, config).unwrap();
+    let hear = async {
+        let mut signs = [0; 24];
+        there.read_exact(&mut signs).await.unwrap();
+        assert_eq!(signs, *[[1, 3, 0, 0, 0, 0, 0, 0]; 3].as_flattened());
+    };
+    future::block_on(future::or(hear, async { panic!("it goes on: {:?}", driver.await) }));
+}

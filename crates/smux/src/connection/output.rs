@@ -10,13 +10,10 @@ const SMALL: usize = 1024;
 /// Bytes that small frames share a buffer up to: what one datagram or so carries.
 const SHARED: usize = 4096;
 
-/// Slices that one vectored write gets.
-const SLICES: usize = 16;
-
 /// Holds encoded frames until the transport has taken them.
 ///
 /// It is filled by [`Connection::poll_output`](super::Connection::poll_output) and emptied by whoever
-/// writes: take [`slices`](Output::slices) or [`front`](Output::front), write, and
+/// writes: take [`front`](Output::front) or [`fill_slices`](Output::fill_slices), write, and
 /// [`advance`](Output::advance) by what was taken. The frames left it in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -52,12 +49,13 @@ impl Output {
         self.queue.front().and_then(|bytes| bytes.get(self.front..)).unwrap_or_default()
     }
 
-    /// Returns the bytes to write next, for a transport that takes several buffers at once; at most 16 of
-    /// them.
-    pub fn slices(&self) -> Vec<IoSlice<'_>> {
-        let rest = self.queue.iter().skip(1).take(SLICES - 1).map(|bytes| &bytes[..]);
-        let all = std::iter::once(self.front()).chain(rest);
-        all.filter(|bytes| !bytes.is_empty()).map(IoSlice::new).collect()
+    /// Puts the bytes to write next into `slices`, for a transport that takes several buffers at once.
+    /// Returns how many of `slices` are used.
+    pub fn fill_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let rest = self.queue.iter().skip(1).map(|bytes| &bytes[..]);
+        let all = std::iter::once(self.front()).chain(rest).filter(|bytes| !bytes.is_empty());
+        let used = slices.iter_mut().zip(all).map(|(slice, bytes)| *slice = IoSlice::new(bytes));
+        used.count()
     }
 
     /// Returns whether more than one buffer waits.
@@ -159,7 +157,10 @@ mod tests {
             assert_eq!(output.len(), 5021);
             let mut out: Vec<u8> = Vec::new();
             while !output.is_empty() {
-                let all: Vec<u8> = output.slices().iter().flat_map(|s| s.iter().copied()).collect();
+                let mut slices = [IoSlice::new(&[]); 8];
+                let used = output.fill_slices(&mut slices);
+                let all = slices[..used].iter().flat_map(|slice| slice.to_vec());
+                let all: Vec<u8> = all.collect();
                 let n = step.min(all.len());
                 assert_eq!(output.front()[..], all[..output.front().len()]);
                 out.extend(&all[..n]);
@@ -167,7 +168,7 @@ mod tests {
                 assert_eq!(output.written() as usize, out.len());
             }
             assert_eq!(out, frames.concat());
-            assert!(output.front().is_empty() && output.slices().is_empty());
+            assert!(output.front().is_empty() && output.fill_slices(&mut [IoSlice::new(&[])]) == 0);
         }
     }
 
