@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A clock and one alarm, of whatever runtime there is.
 ///
-/// [`SystemTimer`] is one, with the feature `async-io`.
+/// `SystemTimer` is one, with the feature `async-io`.
 ///
 /// # Examples
 ///
