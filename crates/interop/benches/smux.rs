@@ -3,6 +3,8 @@
 //!
 //! Runs alternate, and the median of each is printed.
 
+#![allow(clippy::disallowed_methods)] // it measures by the clock
+
 #[path = "../../../tests/common/heap.rs"]
 mod heap;
 #[path = "../tests/smux/pipe.rs"]
