@@ -66,8 +66,10 @@ pub struct Driver<T> {
 
 /// What the driver does after a turn.
 enum Turn {
-    /// Closes the transport.
+    /// Closes the transport and waits for that.
     Done,
+    /// Closes the transport, if that takes no time.
+    Abort,
     /// Runs another turn at once.
     More,
     /// Waits to be woken by the transport, the timer or a handle.
@@ -106,7 +108,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 connection.handle_input(now, &self.input[..received])?;
             }
             if connection.ended().is_some() {
-                return Ok(true); // aborted
+                return Ok(Some(Turn::Abort));
             }
             connection.handle_timeout(now)?;
             connection.poll_output(now, QUEUE, &mut self.output);
@@ -117,10 +119,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             let done = over && connection.is_idle() && self.output.is_empty();
             // From here on a handle with something new wakes the driver.
             state.set_driver(cx);
-            Ok::<_, Error>(done)
+            Ok::<_, Error>(done.then_some(Turn::Done))
         })?;
-        if done {
-            return Ok(Turn::Done);
+        if let Some(done) = done {
+            return Ok(done);
         }
         let written = self.send(cx)?;
         let late = self.poll_timer(cx);
@@ -223,6 +225,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Driver<T> {
             match driver.turn(cx) {
                 Ok(Turn::More) => {}
                 Ok(Turn::Idle) => return Poll::Pending,
+                Ok(Turn::Abort) => {
+                    let _ = Pin::new(&mut driver.transport).poll_close(cx);
+                    return Poll::Ready(Ok(()));
+                }
                 Ok(Turn::Done) => {
                     driver.closes = true;
                     driver.shared.drive(|state| state.connection.fail(Error::Closed));

@@ -150,7 +150,7 @@ impl Session {
     }
 
     /// Ends the session at once: every stream fails with [`Error::Closed`], nothing is sent any more, and the
-    /// driver closes the transport.
+    /// driver closes the transport without waiting for it.
     pub fn abort(&self) {
         self.shared.with(|state| state.connection.fail(Error::Closed));
     }

@@ -246,6 +246,20 @@ fn an_aborted_session_ends_everything_at_once_on_both_sides() {
 }
 
 #[test]
+fn an_abort_does_not_wait_for_a_transport_that_takes_nothing() {
+    let common::Ends { client, server: _server, drivers: (here, _there), .. } =
+        ends(&Config::default(), 10);
+    run(async {
+        let mut here = pin!(here);
+        let mut ours = client.open().unwrap();
+        ours.write_all(&[7; 100]).await.unwrap();
+        assert!(once(&mut here).await.is_none());
+        client.abort();
+        here.await.unwrap();
+    });
+}
+
+#[test]
 fn a_dropped_driver_wakes_everybody() {
     let common::Ends { client, server, drivers: (here, there), .. } =
         ends(&Config::default(), 1 << 20);
