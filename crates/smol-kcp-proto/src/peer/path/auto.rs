@@ -45,6 +45,8 @@ const QUEUE_MOST: u32 = 25;
 const COMPETE_TEST: Duration = Duration::from_secs(4);
 /// Time without any answer after which a path may be dead, and four round trips.
 const SILENCE: Duration = Duration::from_secs(1);
+/// Rounds after an outage, at most, in which what it has swallowed is found to be lost.
+const EXCUSED: u32 = 8;
 /// Milliseconds and bytes a second beyond which a path is near, and fast.
 const NEAR_RTT: u32 = 2;
 const NEAR_RATE: u64 = 100_000_000;
@@ -107,6 +109,8 @@ pub(super) struct Auto {
     last_ack_at: Time,
     /// When the first of what was sent since has left.
     unanswered_at: Option<Time>,
+    /// Rounds left whose losses are those of an outage.
+    excused: u32,
 }
 
 impl Auto {
@@ -136,6 +140,7 @@ impl Auto {
             drains: 0,
             last_ack_at: now,
             unanswered_at: None,
+            excused: 0,
         };
         if let Some(rtt) = rtt {
             auto.seed_rtt(rtt);
@@ -195,6 +200,9 @@ impl Auto {
         self.rounds.now.lost += report.lost_bytes;
         self.rounds.now.lost = self.rounds.now.lost.saturating_sub(report.unlost_bytes);
         if report.acked_bytes > 0 {
+            if self.is_silent(now) {
+                self.excused = EXCUSED;
+            }
             // Peers leave out ACKs that `una` covers: that is an answer too.
             self.unanswered_at = None;
         }
@@ -216,6 +224,7 @@ impl Auto {
         }
         if self.rounds.is_over(now, sent_at) {
             self.rounds.turn(now);
+            self.excuse();
             if !self.is_near() {
                 self.end_round(now, in_flight);
             } else if self.phase != Phase::Cruise {
@@ -246,6 +255,14 @@ impl Auto {
                 (self.full_rate, self.up_gain) = (self.rounds.rate(), UP);
             }
             _ => {}
+        }
+    }
+
+    /// What an outage has swallowed is neither chance nor congestion, until a round has lost nothing.
+    fn excuse(&mut self) {
+        if self.excused > 0 {
+            let lost = std::mem::take(&mut self.rounds.last.lost);
+            self.excused = if lost > 0 { self.excused - 1 } else { 0 };
         }
     }
 

@@ -4,6 +4,8 @@ use crate::peer::path::rounds::{Round, Share, WHOLE};
 
 /// Datagrams that the baseline is taken of, at most.
 const BASELINE_OF: u64 = 1000;
+/// Losses that are to be expected of rounds before fewer of them mean anything.
+const EXPECTED: u64 = 3;
 /// More than that share of losses is no chance, and not made up for.
 pub(super) const BASELINE_MOST: Share = WHOLE / 5;
 
@@ -12,8 +14,9 @@ pub(super) const BASELINE_MOST: Share = WHOLE / 5;
 pub(super) struct Losses {
     /// The share lost without a queue of our own; 0 before it is measured.
     baseline: Share,
-    /// Losses and all, in bytes, of the rounds that it is measured by.
+    /// Losses and all, in bytes, of the rounds that it is measured by, and of the latest of them.
     measured: (u64, u64),
+    latest: (u64, u64),
     /// Rounds in a row in which more was lost than that.
     congested: u32,
 }
@@ -71,13 +74,24 @@ impl Losses {
     /// Takes a round without a queue of our own into the baseline.
     pub(super) fn measure(&mut self, last: &Round, mss: u64) {
         let (lost, all) = &mut self.measured;
-        if *all > 0 && last.loss() < share(*lost, *all) / 2 {
-            // Less gets lost as soon as less is sent: that was no chance.
-            (*lost, *all) = (0, 0);
-        } else if *all > BASELINE_OF * mss {
+        if *all > BASELINE_OF * mss {
             (*lost, *all) = (*lost / 2, *all / 2);
         }
+        let (before, is_first) = (share(*lost, *all), *all == 0);
         self.add(last);
+        let (lost, all) = &mut self.latest;
+        match is_first {
+            true => (*lost, *all) = (0, 0),
+            false => (*lost, *all) = (*lost + last.lost, *all + last.acked + last.lost),
+        }
+        // Of so many that hardly ever none of them gets lost by chance.
+        if before > 0 && all.saturating_mul(u64::from(before)) >= (EXPECTED * mss) << 16 {
+            if share(*lost, *all) < before / 2 {
+                // Less gets lost as soon as less is sent: that was no chance.
+                self.measured = self.latest;
+            }
+            self.latest = (0, 0);
+        }
         self.baseline = share(self.measured.0, self.measured.1);
     }
 }
@@ -109,6 +123,16 @@ mod tests {
         assert_eq!(losses.baseline(), 0, "less was sent, and nothing was lost");
         losses.measure(&round(500, 400), MSS);
         assert_eq!(losses.baseline(), BASELINE_MOST);
+    }
+
+    #[test]
+    fn a_round_without_a_loss_proves_nothing_where_hardly_one_is_to_be_expected() {
+        let mut losses = Losses::default();
+        losses.measure(&round(100, 2), MSS);
+        losses.measure(&round(44, 0), MSS);
+        assert!(losses.baseline() > WHOLE / 100);
+        losses.measure(&round(440, 0), MSS);
+        assert_eq!(losses.baseline(), 0);
     }
 
     #[test]

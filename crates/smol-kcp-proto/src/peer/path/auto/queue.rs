@@ -55,6 +55,8 @@ impl Auto {
     pub(super) fn compete(&mut self, now: Time, in_flight: u64) {
         self.cubic = Cubic::new(now, self.drained_from.max(in_flight), self.mss);
         self.drains = 0;
+        // What was left of the line when the queue stood is no bound any more.
+        self.ceiling = u64::MAX;
         self.enter(now, Phase::Compete);
     }
 }

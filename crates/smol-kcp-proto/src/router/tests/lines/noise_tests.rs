@@ -2,6 +2,7 @@
 
 use super::rows::{line, MBIT};
 use super::*;
+use crate::layer::netem::BlackoutConfig;
 
 /// The same with datagrams that arrive a little earlier or later.
 fn inexact(mut row: Scenario) -> Scenario {
@@ -17,4 +18,15 @@ fn a_queue_of_our_own_is_not_taken_for_somebody_elses() {
     let measured = inexact(Scenario { from: secs(5), ..row }).run(&config(), None);
     assert!(measured.wait_p95 <= 40.0, "{measured:?}");
     assert!(measured.used.is_some_and(|used| used >= 0.94), "{measured:?}");
+}
+
+#[test]
+fn what_an_outage_has_swallowed_is_no_congestion() {
+    let mut row = line("blackout", 10 * MBIT, 50, 62_500);
+    for way in [&mut row.up, &mut row.down] {
+        way.blackouts = vec![BlackoutConfig { from: secs(5), lasts: secs(30) }];
+    }
+    let row = Scenario { length: secs(39), from: secs(36), clock: secs(35), ..row };
+    let measured = inexact(row).run(&config(), None);
+    assert!(measured.used.is_some_and(|used| used >= 0.93), "{measured:?}");
 }
