@@ -3,6 +3,7 @@
 
 mod losses;
 mod model;
+mod near;
 mod queue;
 
 use std::time::Duration;
@@ -47,9 +48,6 @@ const COMPETE_TEST: Duration = Duration::from_secs(4);
 const SILENCE: Duration = Duration::from_secs(1);
 /// Rounds after an outage, at most, in which what it has swallowed is found to be lost.
 const EXCUSED: u32 = 8;
-/// Milliseconds and bytes a second beyond which a path is near, and fast.
-const NEAR_RTT: u32 = 2;
-const NEAR_RATE: u64 = 100_000_000;
 /// A path that has rested for so long may have changed.
 const REST: Duration = Duration::from_secs(10);
 
@@ -107,6 +105,8 @@ pub(super) struct Auto {
     drained_at: Time,
     drains: u32,
     last_ack_at: Time,
+    /// When the windows were found to be wider than a near path takes.
+    overran_at: Option<Time>,
     /// When the first of what was sent since has left.
     unanswered_at: Option<Time>,
     /// Rounds left whose losses are those of an outage.
@@ -139,6 +139,7 @@ impl Auto {
             drained_at: now,
             drains: 0,
             last_ack_at: now,
+            overran_at: None,
             unanswered_at: None,
             excused: 0,
         };
@@ -225,10 +226,9 @@ impl Auto {
         if self.rounds.is_over(now, sent_at) {
             self.rounds.turn(now);
             self.excuse();
-            if !self.is_near() {
-                self.end_round(now, in_flight);
-            } else if self.phase != Phase::Cruise {
-                self.enter(now, Phase::Cruise);
+            match self.is_near_again(now) {
+                true => self.end_near_round(now),
+                false => self.end_round(now, in_flight),
             }
         }
         if !self.is_near() {

@@ -33,7 +33,15 @@ impl Losses {
 
     /// Takes a round that is over. Returns whether more was lost in it than the baseline explains.
     pub(super) fn end_round(&mut self, last: &Round, mss: u64) -> bool {
-        let congested = last.is_congested(self.baseline(), self.measured.1, mss);
+        self.count(last.is_congested(self.baseline(), self.measured.1, mss))
+    }
+
+    /// Takes a round over a path on which nothing is lost by chance.
+    pub(super) fn end_near_round(&mut self, last: &Round, mss: u64) {
+        self.count(last.is_congested(0, BASELINE_OF * mss, mss));
+    }
+
+    fn count(&mut self, congested: bool) -> bool {
         self.congested = if congested { self.congested + 1 } else { 0 };
         congested
     }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Auto, Phase, CRUISE, DOWN, DRAIN, NEAR_RATE, NEAR_RTT, QUEUE_LEAST, QUEUE_MOST, STARTUP, UP,
-};
+use super::{Auto, Phase, CRUISE, DOWN, DRAIN, QUEUE_LEAST, QUEUE_MOST, STARTUP, UP};
 use crate::peer::path::rounds::{Round, Share, WHOLE};
 use crate::peer::path::{BURST, INITIAL};
 use crate::time::Time;
@@ -48,13 +46,6 @@ impl Auto {
         let jitter = self.rounds.last.jitter();
         let most = if self.is_polite { QUEUE_LEAST } else { QUEUE_MOST };
         (min / 8).clamp(QUEUE_LEAST, most).max(datagrams) + jitter
-    }
-
-    /// Returns whether the peer is so near and the path so fast that a pace in milliseconds could only hold
-    /// it up: another process, or a fast LAN. The windows that the streams begin with are made for that.
-    pub(in crate::peer::path) fn is_near(&self) -> bool {
-        let near = self.rounds.min_rtt().is_some_and(|min| min <= NEAR_RTT);
-        near && self.bandwidth() >= NEAR_RATE && self.rounds.last.loss() < WHOLE / 10
     }
 
     /// Returns the pace, in bytes a second; `None`: nothing is known to go by.

@@ -157,3 +157,14 @@ fn goals_that_are_missed_are_named() {
     ];
     assert_eq!(missed(&goals, &measured), "Used >= 0.910, FullAfter <= 5.000");
 }
+
+#[test]
+fn windows_that_overflow_the_queue_of_a_lan_do_so_once() {
+    // 2,048 segments where 400 fit: what the first flight loses is nearly all that ever gets lost.
+    let line = line("lan", 1000 * MBIT, 1, 500_000);
+    let row = Scenario { from: ms(100), length: ms(400), ..line };
+    let measured = row.run(&KcpConfig::file_transfer(), None);
+    assert!(measured.used.is_some_and(|used| used > 0.9), "{measured:?}");
+    let dropped = measured.dropped as f64 / measured.sent as f64;
+    assert!(dropped < 0.15, "{measured:?}");
+}
