@@ -168,8 +168,9 @@ impl Auto {
 
     /// Returns whether what was sent should have been answered long ago.
     pub(super) fn is_silent(&self, now: Time) -> bool {
+        let Some(at) = self.unanswered_at else { return false };
         let rtt = Duration::from_millis(u64::from(self.rounds.min_rtt().unwrap_or(500)));
-        self.unanswered_at.is_some_and(|at| now.since(at) > SILENCE + 4 * rtt)
+        now.since(at) > SILENCE + 4 * rtt
     }
 
     /// Data leaves now.
@@ -273,26 +274,22 @@ impl Auto {
 
     /// What cannot wait for the end of a round.
     fn watch(&mut self, now: Time, in_flight: u64) {
-        let queue = self.queue();
+        let stands = self.queue_stands();
         match self.phase {
             // RFC 9406 (HyStart++): the shortest round trip of a few rises as soon as a queue stands.
             Phase::Startup => {
                 let min_rtt = self.rounds.min_rtt().unwrap_or(0);
-                if self.rounds.count > 2 && queue > self.queue_allowed().max(min_rtt / 4) {
+                if self.rounds.count > 2 && stands && self.queue() > min_rtt / 4 {
                     self.leave_startup(now);
                 }
             }
-            Phase::Drain | Phase::Test
-                if self.rounds_in_phase() > 0 && queue <= self.queue_allowed() =>
-            {
+            Phase::Drain | Phase::Test if self.rounds_in_phase() > 0 && !stands => {
                 self.enter(now, Phase::Down);
             }
-            Phase::Up if queue > self.queue_allowed() => self.leave_up(now),
+            Phase::Up if stands => self.leave_up(now),
             // What an attempt has left in the queue is gone after two rounds.
             Phase::Down if self.rounds_in_phase() < 2 => {}
-            Phase::Cruise | Phase::Down if queue > self.queue_allowed() => {
-                self.drain(now, in_flight)
-            }
+            Phase::Cruise | Phase::Down if stands => self.drain(now, in_flight),
             _ => {}
         }
     }

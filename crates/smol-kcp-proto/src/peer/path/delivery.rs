@@ -75,7 +75,8 @@ impl Delivered {
     fn sample(&mut self, now: Time, sent_at: u64, min_rtt: u32) -> Option<Sample> {
         // The last record before the segment was sent; what is older is needed no more, but for segments
         // that were sent before it and arrive late.
-        let at = self.marks.partition_point(|mark| mark.at.as_millis() <= sent_at);
+        let sent_before = Time::from_millis(sent_at.saturating_add(1));
+        let at = self.marks.partition_point(|mark| mark.at < sent_before);
         let mark = *self.marks.get(at.saturating_sub(1))?;
         if sent_at < self.newest_sent {
             // Sent before what has been acknowledged already: it would measure the past once more.

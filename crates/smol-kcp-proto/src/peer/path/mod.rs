@@ -80,6 +80,18 @@ struct Model {
     judged: u32,
     /// It has turned out to be wrong.
     is_refuted: bool,
+    /// What it comes to, until something is acknowledged: 64-bit divisions are dear on 32-bit processors, and
+    /// a flush asks several times.
+    figures: Option<Figures>,
+}
+
+/// What a model comes to.
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    /// Nothing but the windows limits what leaves.
+    is_free: bool,
+    pace: Option<u64>,
+    window: u64,
 }
 
 /// What a path can do, for those who look at it.
@@ -192,6 +204,7 @@ impl PathRate {
             self.rtt = Some(rtt);
             if let Some(model) = &mut self.model {
                 model.auto.seed_rtt(rtt);
+                model.figures = None;
             }
         }
     }
@@ -211,17 +224,20 @@ impl PathRate {
                 doubted_at: None,
                 judged: 0,
                 is_refuted: false,
+                figures: None,
             })
         });
-        if model.is_free(rate) {
+        let figures = model.figures(rate);
+        model.figures = Some(figures);
+        if figures.is_free {
             return Allowance { copies, ..Allowance::ALL };
         }
-        let mut window = model.window(self.rate).saturating_sub(self.in_flight);
+        let mut window = figures.window.saturating_sub(self.in_flight);
         if model.auto.is_silent(now) {
             // Nothing comes back, of no session: more would be lost as well.
             window = 0;
         }
-        let Some(pace) = model.pace(self.rate) else {
+        let Some(pace) = figures.pace else {
             return Allowance { pace: u64::MAX, window, copies };
         };
         model.pacer.refill(now, pace, mss);
@@ -235,8 +251,8 @@ impl PathRate {
 
     /// Returns the bytes that may be in flight; `None`: nothing controls that.
     pub(crate) fn window(&self) -> Option<u64> {
-        let model = self.model.as_ref().filter(|model| !model.is_free(self.rate))?;
-        Some(model.window(self.rate))
+        let figures = self.model.as_ref()?.figures(self.rate);
+        (!figures.is_free).then_some(figures.window)
     }
 
     /// Returns what a session may send that has nothing in flight: others may keep theirs for long.
@@ -258,7 +274,7 @@ impl PathRate {
     /// Returns when the pace has room again; `None` where it has now, or an acknowledgement is waited for.
     pub(crate) fn more_at(&self, allowance: Allowance) -> Option<Time> {
         let model = self.model.as_ref().filter(|_| allowance.pace == 0)?;
-        Some(model.pacer.next(model.pace(self.rate)?, self.mss))
+        Some(model.pacer.next(model.figures(self.rate).pace?, self.mss))
     }
 
     /// So many bytes of data have left; to be told before [`add_in_flight`](PathRate::add_in_flight).
@@ -269,9 +285,10 @@ impl PathRate {
         }
         if self.in_flight == 0 {
             model.auto.begin(now);
+            model.figures = None;
         }
         model.auto.on_sent(now);
-        if let Some(pace) = model.pace(self.rate) {
+        if let Some(pace) = model.figures(self.rate).pace {
             model.pacer.spend(bytes, pace, self.mss);
         }
     }
@@ -299,6 +316,7 @@ impl PathRate {
         if let Rate::Fixed(rate) = self.rate {
             model.doubt(now, rate);
         }
+        model.figures = None;
     }
 
     fn count_losses(&mut self, report: &FlowReport) {
@@ -332,16 +350,16 @@ impl PathRate {
             let in_flight = self.in_flight;
             return PathStats { in_flight, mtu, black_holes, ..PathStats::default() };
         };
-        let auto = &model.auto;
+        let (auto, figures) = (&model.auto, model.figures(self.rate));
         PathStats {
-            pace: model.pace(self.rate).filter(|_| !model.is_free(self.rate)).unwrap_or(0),
+            pace: figures.pace.filter(|_| !figures.is_free).unwrap_or(0),
             bandwidth: auto.bandwidth(),
             phase: Some(auto.phase()),
             loss_ppm: (u64::from(auto.baseline()) * 1_000_000 / 65_536) as u32,
             min_rtt_ms: auto.min_rtt().unwrap_or(0),
             queue_ms: auto.queue(),
             in_flight: self.in_flight,
-            window: model.window(self.rate),
+            window: figures.window,
             mtu,
             black_holes,
         }
@@ -349,6 +367,14 @@ impl PathRate {
 }
 
 impl Model {
+    fn figures(&self, rate: Rate) -> Figures {
+        self.figures.unwrap_or_else(|| Figures {
+            is_free: self.is_free(rate),
+            pace: self.pace(rate),
+            window: self.window(rate),
+        })
+    }
+
     /// Does nothing but the windows limit what leaves?
     fn is_free(&self, rate: Rate) -> bool {
         let is_fixed = matches!(rate, Rate::Fixed(_)) && !self.is_refuted;

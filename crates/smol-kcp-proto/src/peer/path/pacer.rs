@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// What is sent at one go, in time of the rate. Less would wake the driver more often than a router's
+/// What is sent at one go, in microseconds of the rate. Less would wake the driver more often than a router's
 /// processor can afford; more would be a burst for the queues on the way.
-const QUANTUM: Duration = Duration::from_millis(2);
+const QUANTUM: u64 = 2_000;
 
-/// What a driver that woke late may catch up with, in time of the rate.
-const CATCH_UP: Duration = Duration::from_millis(4);
+/// What a driver that woke late may catch up with, in microseconds of the rate.
+const CATCH_UP: u64 = 4_000;
 
 /// Bytes that may leave now. What leaves before its time (a thin stream's datagram, an acknowledgement)
 /// makes it negative: a debt that the others wait for.
@@ -33,10 +33,10 @@ impl Pacer {
 
     /// Fills the bucket up to `now`.
     pub(super) fn refill(&mut self, now: Time, rate: u64, mss: u64) {
-        let most = Pacer::quantum(rate, mss).saturating_add(over(rate, CATCH_UP));
-        let gained = over(rate, now.since(self.at));
+        let gained = over(rate, now.as_micros().saturating_sub(self.at.as_micros()));
         // Of less than a byte nothing is noted, so that it is not lost on slow lines.
         if gained > 0 {
+            let most = Pacer::quantum(rate, mss).saturating_add(over(rate, CATCH_UP));
             // What was given for the first flight stays.
             let filled = self.tokens.saturating_add(clamp(gained)).min(clamp(most));
             self.tokens = self.tokens.max(filled);
@@ -63,9 +63,8 @@ impl Pacer {
     }
 }
 
-/// Returns the bytes that `rate` carries in a time.
-fn over(rate: u64, time: Duration) -> u64 {
-    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+/// Returns the bytes that `rate` carries in so many microseconds.
+fn over(rate: u64, micros: u64) -> u64 {
     rate.saturating_mul(micros.min(10_000_000)) / 1_000_000
 }
 

@@ -48,6 +48,13 @@ impl Auto {
         (min / 8).clamp(QUEUE_LEAST, most).max(datagrams) + jitter
     }
 
+    /// Returns whether the queue holds more than that.
+    pub(super) fn queue_stands(&self) -> bool {
+        let queue = self.queue();
+        // Asked at each report: without a queue nothing is divided.
+        queue > QUEUE_LEAST && queue > self.queue_allowed()
+    }
+
     /// Returns the pace, in bytes a second; `None`: nothing is known to go by.
     pub(in crate::peer::path) fn pace(&self) -> Option<u64> {
         let rate = self.bandwidth();
