@@ -12,7 +12,7 @@ use super::runtime::now;
 
 /// The wait that is tried, and the time it may take on a busy machine.
 const WAIT: Duration = Duration::from_millis(10);
-const LIMIT: Duration = Duration::from_millis(1500);
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Limits the tries: the best one counts, since a busy machine is late now and then.
 const TRIES: u32 = 5;
