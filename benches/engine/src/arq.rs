@@ -8,7 +8,9 @@ use std::rc::Rc;
 use smol_kcp_proto::arq::{ArqParams, Engine};
 use smol_kcp_proto::time::Time;
 use smol_kcp_proto::wire::View;
-use smol_kcp_proto::{EngineKind, KcpConfig, KcpNoDelayConfig};
+use smol_kcp_proto::{EngineKind, KcpConfig, KcpNoDelayConfig, Rate};
+
+use crate::routed::Routed;
 
 pub const MTU: usize = 1400;
 pub const MSS: usize = MTU - 24;
@@ -29,7 +31,7 @@ pub struct Port {
 impl Port {
     /// The network takes a datagram.
     #[inline(always)]
-    fn emit(&mut self, datagram: &[u8]) {
+    pub fn emit(&mut self, datagram: &[u8]) {
         match self.counts {
             true => self.emit_uncounted(datagram),
             false => self.store(datagram),
@@ -81,10 +83,15 @@ pub enum Kind {
     /// The `kcp` crate as it is.
     Kcp,
     Ikcp,
+    /// Our engine in a router, whose path has no rate.
+    Off,
+    /// The same, whose path is measured.
+    Auto,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::Ring, Kind::Wall, Kind::Kcp, Kind::Ikcp];
+    pub const ENGINES: [Kind; 4] = [Kind::Ring, Kind::Wall, Kind::Kcp, Kind::Ikcp];
+    pub const ROUTED: [Kind; 2] = [Kind::Off, Kind::Auto];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -92,6 +99,8 @@ impl Kind {
             Kind::Wall => "kcp behind our wall",
             Kind::Kcp => "kcp",
             Kind::Ikcp => "ikcp.c",
+            Kind::Off => "rate = off",
+            Kind::Auto => "rate = auto",
         }
     }
 
@@ -100,6 +109,11 @@ impl Kind {
         let segments = 2 * usize::from(window);
         match self {
             Kind::Ring => Box::new(Ours::new(EngineKind::Ring, window, stream, wire)),
+            Kind::Off | Kind::Auto => {
+                let rate = if self == Kind::Off { Rate::Off } else { Rate::Auto };
+                let config = config(EngineKind::Ring, window, stream);
+                Box::new(Routed::new(KcpConfig { rate, ..config }, wire))
+            }
             Kind::Wall => Box::new(Ours::new(EngineKind::Kcp, window, stream, wire)),
             Kind::Kcp => {
                 let sink = Sink(Rc::clone(wire));
@@ -140,22 +154,24 @@ struct Ours {
 
 impl Ours {
     fn new(engine: EngineKind, window: u16, stream: bool, wire: &Wire) -> Ours {
-        let config = KcpConfig {
-            mtu: MTU,
-            wnd_size: (window, window),
-            nodelay: KcpNoDelayConfig {
-                nodelay: true,
-                interval: INTERVAL as u32,
-                resend: 2,
-                nc: true,
-            },
-            send_budget: 2 * usize::from(window) * MSS,
-            stream,
-            ..KcpConfig::default()
+        Ours {
+            engine: fresh(&config(engine, window, stream)),
+            wire: Rc::clone(wire),
+            got: vec![0; MSS],
         }
-        .with_engine(engine);
-        Ours { engine: fresh(&config), wire: Rc::clone(wire), got: vec![0; MSS] }
     }
+}
+
+fn config(engine: EngineKind, window: u16, stream: bool) -> KcpConfig {
+    KcpConfig {
+        mtu: MTU,
+        wnd_size: (window, window),
+        nodelay: KcpNoDelayConfig { nodelay: true, interval: INTERVAL as u32, resend: 2, nc: true },
+        send_budget: 2 * usize::from(window) * MSS,
+        stream,
+        ..KcpConfig::default()
+    }
+    .with_engine(engine)
 }
 
 /// A fresh engine of ours.

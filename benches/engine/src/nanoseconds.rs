@@ -79,10 +79,10 @@ pub fn print() {
             b.iter(|| black_box(&mut stock.arq).read());
         });
     }
-    let names = Kind::ALL.map(Kind::name).join(" | ");
+    let names = Kind::ENGINES.map(Kind::name).join(" | ");
     println!("\nMedians in nanoseconds:\n\n| | {names} |\n|---|---|---|---|---|");
     for (name, ..) in rows.iter().filter(|(_, kind, _)| *kind == Kind::Ring) {
-        let cells = Kind::ALL.map(|kind| {
+        let cells = Kind::ENGINES.map(|kind| {
             let found = rows.iter().find(|(n, k, _)| n == name && *k == kind);
             found.map_or("–".into(), |(_, _, nanoseconds)| format!("{nanoseconds:.1}"))
         });

@@ -137,10 +137,14 @@ impl Dice {
     }
 }
 
+fn every() -> impl Iterator<Item = Kind> {
+    Kind::ENGINES.into_iter().chain(Kind::ROUTED)
+}
+
 impl Case {
     /// The case as arguments of this program, which then runs it and prints the segments counted.
     pub fn to_args(self) -> [String; 6] {
-        let kind = Kind::ALL.iter().position(|kind| *kind == self.kind).unwrap_or_default();
+        let kind = every().position(|kind| kind == self.kind).unwrap_or_default();
         [
             "case".into(),
             kind.to_string(),
@@ -155,7 +159,7 @@ impl Case {
     pub fn from_args(args: &[String]) -> Option<Case> {
         let [word, kind, window, loss, payload, segments] = args else { return None };
         Some(Case {
-            kind: *Kind::ALL.get(kind.parse::<usize>().ok().filter(|_| word == "case")?)?,
+            kind: every().nth(kind.parse::<usize>().ok().filter(|_| word == "case")?)?,
             window: window.parse().ok()?,
             loss: loss.parse().ok()?,
             payload: payload.parse().ok()?,
