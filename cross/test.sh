@@ -20,6 +20,11 @@ for target in "$@"; do
 done
 [ -z "$smoke" ] || exit 0
 
+# The tables of lines, and one story over a dozen of them: what is left (lines that lose, holes of one size,
+# peers that answer late) runs the same arithmetic.
+skipped=(--skip sixty_four --skip tests::lines::)
+skipped+=(--skip a_stream_in_bulk_goes_on_within_two_seconds --skip a_queue_that_grows_is_no_loss)
+
 # An emulator is some ten times slower than the machine: fewer cases, no long transfers, overflow checks but no
 # debug assertions, which is what routers run (the engine's check their whole state at each step). All is
 # optimized a little, as that shortens the run by more than it lengthens the build; not so what is large and
@@ -28,7 +33,7 @@ export PROPTEST_CASES=8
 options=(opt-level=1 debug=false debug-assertions=false overflow-checks=true)
 options+=(package.tokio.opt-level=0 package.regex-syntax.opt-level=0 package.indicatif.opt-level=0)
 cross_cargo test "${options[@]/#/--config=profile.test.}" \
-    -p smol-kcp-proto -p smol-smux -p smol-kcp -p smol-kcp-interop "${tests[@]}" -- --skip sixty_four
+    -p smol-kcp-proto -p smol-smux -p smol-kcp -p smol-kcp-interop "${tests[@]}" -- "${skipped[@]}"
 
 # By itself, so that no other package's features are in it. Its tests start the program, in the emulator too.
 for target in "$@"; do
