@@ -149,7 +149,7 @@ fn busy() -> Vec<Line> {
 
 fn profiles() -> [(&'static str, KcpConfig); 3] {
     // The windows alone fill the queues, so that they are long.
-    let rate = Rate::Off;
+    let rate = std::env::var("RATE").map_or(Rate::Off, |rate| rate.parse().unwrap());
     [
         ("default", KcpConfig { stream: true, rate, ..KcpConfig::default() }),
         ("wan", KcpConfig { stream: true, rate, ..KcpConfig::wan() }),
@@ -191,7 +191,8 @@ fn a_peer_that_answers_late_and_in_lumps_has_lost_nothing() {
     assert_little_in_vain(&lines, secs(5));
 }
 
-/// Prints what every line makes of every profile; `LINES=acks` chooses, `SPAN=90` is the time in seconds:
+/// Prints what every line makes of every profile; `LINES=acks` chooses, `SPAN=90` is the time in seconds,
+/// `RATE=auto` lets the path decide:
 ///
 /// ```text
 /// cargo test --release -p smol-kcp-proto --lib measure_queues -- --ignored --nocapture
