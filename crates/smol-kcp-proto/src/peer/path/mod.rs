@@ -272,9 +272,10 @@ impl PathRate {
     }
 
     /// Returns when the pace has room again; `None` where it has now, or an acknowledgement is waited for.
-    pub(crate) fn more_at(&self, allowance: Allowance) -> Option<Time> {
-        let model = self.model.as_ref().filter(|_| allowance.pace == 0)?;
-        Some(model.pacer.next(model.figures(self.rate).pace?, self.mss))
+    pub(crate) fn more_at(&mut self, allowance: Allowance) -> Option<Time> {
+        let model = self.model.as_mut().filter(|_| allowance.pace == 0)?;
+        let pace = model.figures(self.rate).pace?;
+        Some(model.pacer.next(pace, self.mss))
     }
 
     /// So many bytes of data have left; to be told before [`add_in_flight`](PathRate::add_in_flight).

@@ -11,18 +11,23 @@ const QUANTUM: u64 = 2_000;
 /// What a driver that woke late may catch up with, in microseconds of the rate.
 const CATCH_UP: u64 = 4_000;
 
+/// The same where it had been asked to come earlier than it did; the window bounds the burst.
+const LATEST: u64 = 100_000;
+
 /// Bytes that may leave now. What leaves before its time (a thin stream's datagram, an acknowledgement)
 /// makes it negative: a debt that the others wait for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pacer {
     tokens: i64,
     at: Time,
+    /// When the driver was to come back.
+    due: Option<Time>,
 }
 
 impl Pacer {
     /// A full bucket.
     pub(super) fn new(now: Time, burst: u64) -> Pacer {
-        Pacer { tokens: clamp(burst), at: now }
+        Pacer { tokens: clamp(burst), at: now, due: None }
     }
 
     /// Returns the bytes sent at one go: never less than a datagram, and with more than two on a slow line
@@ -36,7 +41,11 @@ impl Pacer {
         let gained = over(rate, now.as_micros().saturating_sub(self.at.as_micros()));
         // Of less than a byte nothing is noted, so that it is not lost on slow lines.
         if gained > 0 {
-            let most = Pacer::quantum(rate, mss).saturating_add(over(rate, CATCH_UP));
+            // Somebody waited for a driver that had no processor: what it was late is not lost to them.
+            let late =
+                self.due.take().map_or(0, |due| now.as_micros().saturating_sub(due.as_micros()));
+            let most = over(rate, CATCH_UP.max(late.min(LATEST)));
+            let most = Pacer::quantum(rate, mss).saturating_add(most);
             // What was given for the first flight stays.
             let filled = self.tokens.saturating_add(clamp(gained)).min(clamp(most));
             self.tokens = self.tokens.max(filled);
@@ -50,10 +59,12 @@ impl Pacer {
     }
 
     /// Returns when a quantum may leave.
-    pub(super) fn next(&self, rate: u64, mss: u64) -> Time {
+    pub(super) fn next(&mut self, rate: u64, mss: u64) -> Time {
         let missing = clamp(Pacer::quantum(rate, mss)).saturating_sub(self.tokens).max(0) as u64;
         let micros = missing.saturating_mul(1_000_000).div_ceil(rate.max(1));
-        self.at + Duration::from_micros(micros.max(1))
+        let at = self.at + Duration::from_micros(micros.max(1));
+        self.due = Some(at);
+        at
     }
 
     /// Takes what has left. A debt is bounded, so that it is paid within a moment.

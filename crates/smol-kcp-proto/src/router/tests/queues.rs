@@ -191,6 +191,17 @@ fn a_peer_that_answers_late_and_in_lumps_has_lost_nothing() {
     assert_little_in_vain(&lines, secs(5));
 }
 
+#[test]
+fn a_measured_path_carries_as_much_as_any_where_two_ends_share_a_processor() {
+    for line in busy().iter().filter(|line| line.name.starts_with("one-cpu")) {
+        let carried = [Rate::Off, Rate::Auto].map(|rate| {
+            let config = KcpConfig { stream: true, rate, ..KcpConfig::default() };
+            bulk(line, &config, secs(3)).delivered
+        });
+        assert!(carried[1] * 10 >= carried[0] * 8, "{}: {carried:?}", line.name);
+    }
+}
+
 /// Prints what every line makes of every profile; `LINES=acks` chooses, `SPAN=90` is the time in seconds,
 /// `RATE=auto` lets the path decide:
 ///
