@@ -15,6 +15,7 @@ pub mod arq;
 mod budget;
 mod config;
 mod control;
+mod deadlines;
 mod error;
 mod key;
 pub mod layer;

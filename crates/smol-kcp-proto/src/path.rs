@@ -19,3 +19,20 @@ impl From<SocketAddr> for Path {
         Path { peer, local: None }
     }
 }
+
+/// A subscriber's network, as far as an address tells: an IPv4 address, or the first 64 bits of an IPv6
+/// address (RFC 6177).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Prefix(pub(crate) u64);
+
+/// Returns the prefix of an address.
+pub(crate) fn prefix(addr: SocketAddr) -> Prefix {
+    Prefix(match addr.ip() {
+        IpAddr::V4(ip) => u64::from(u32::from(ip)),
+        // No unicast address begins with 32 zeros.
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+            Some(ip) => u64::from(u32::from(ip)),
+            None => (u128::from(ip) >> 64) as u64,
+        },
+    })
+}

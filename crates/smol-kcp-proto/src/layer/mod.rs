@@ -1,5 +1,7 @@
 //! Pure transforms of datagrams, each behind its feature, and their order.
 
+#[cfg(feature = "secure")]
+pub mod crypto;
 #[cfg(any(test, feature = "netem"))]
 pub(crate) mod netem;
 #[cfg(any(test, feature = "pcap"))]

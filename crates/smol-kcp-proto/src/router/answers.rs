@@ -1,6 +1,8 @@
 //! Answers without a session: to strangers, to ghosts of ended sessions, to newcomers under pressure.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+
+pub(super) use crate::path::{prefix, Prefix};
 
 use crate::path::Path;
 use crate::secret::Secret;
@@ -16,23 +18,6 @@ const PER_PREFIX: u16 = 200;
 
 /// Prefixes that are told apart. Two may share a bucket, but nobody can tell which.
 const BUCKETS: usize = 1024;
-
-/// A subscriber's network, as far as an address tells: an IPv4 address, or the first 64 bits of an IPv6
-/// address (RFC 6177).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Prefix(u64);
-
-/// Returns the prefix of an address.
-pub(super) fn prefix(addr: SocketAddr) -> Prefix {
-    Prefix(match addr.ip() {
-        IpAddr::V4(ip) => u64::from(u32::from(ip)),
-        // No unicast address begins with 32 zeros.
-        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
-            Some(ip) => u64::from(u32::from(ip)),
-            None => (u128::from(ip) >> 64) as u64,
-        },
-    })
-}
 
 /// The queue of answers and what bounds it.
 #[derive(Debug, Default)]

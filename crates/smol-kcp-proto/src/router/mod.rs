@@ -3,7 +3,6 @@
 mod admission;
 mod answers;
 mod api;
-mod deadlines;
 mod entry;
 mod migration;
 mod mtu;
@@ -21,7 +20,6 @@ use std::time::Duration;
 use slab::Slab;
 
 use self::answers::Answers;
-use self::deadlines::Deadlines;
 use self::entry::Entry;
 use self::restart::{Before, Restarts};
 use self::shares::Shares;
@@ -33,6 +31,7 @@ use super::secret::Secret;
 use super::session::{AnotherLife, Session};
 use super::time_wait::TimeWait;
 use crate::config::KcpConfig;
+use crate::deadlines::Deadlines;
 use crate::error::KcpError;
 pub use crate::key::Key;
 use crate::path::Path;

@@ -1,4 +1,4 @@
-//! One ordered set of deadlines for all sessions.
+//! One ordered set of deadlines for all sessions, or peers, of an endpoint.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use crate::time::Time;
 /// again when the entry comes up. So a deadline that traffic postpones again and again costs one
 /// update each time it comes up, not one for each datagram.
 #[derive(Debug, Default)]
-pub(super) struct Deadlines {
+pub(crate) struct Deadlines {
     set: BTreeSet<(Time, Key)>,
 }
 
 impl Deadlines {
     /// Makes sure that `key` comes up at `wanted` or before; `entry` is the session's record of
     /// what stands in the set.
-    pub(super) fn want(&mut self, key: Key, entry: &mut Option<Time>, wanted: Option<Time>) {
+    pub(crate) fn want(&mut self, key: Key, entry: &mut Option<Time>, wanted: Option<Time>) {
         match (*entry, wanted) {
             (Some(entry), Some(wanted)) if entry <= wanted => return,
             (_, None) => return,
@@ -32,14 +32,14 @@ impl Deadlines {
     }
 
     /// Takes `key` out.
-    pub(super) fn forget(&mut self, key: Key, entry: &mut Option<Time>) {
+    pub(crate) fn forget(&mut self, key: Key, entry: &mut Option<Time>) {
         if let Some(at) = entry.take() {
             self.set.remove(&(at, key));
         }
     }
 
     /// Takes out the next entry that is due, and returns its session.
-    pub(super) fn pop_due(&mut self, now: Time) -> Option<Key> {
+    pub(crate) fn pop_due(&mut self, now: Time) -> Option<Key> {
         let &(at, key) = self.set.first()?;
         if at > now {
             return None;
@@ -49,7 +49,7 @@ impl Deadlines {
     }
 
     /// Returns the time of the earliest entry.
-    pub(super) fn first(&self) -> Option<Time> {
+    pub(crate) fn first(&self) -> Option<Time> {
         self.set.first().map(|&(at, _)| at)
     }
 }

@@ -1,0 +1,3 @@
+//! What makes datagrams unreadable to others.
+
+pub mod secure;
