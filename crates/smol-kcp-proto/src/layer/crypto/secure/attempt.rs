@@ -40,8 +40,11 @@ pub(super) struct Attempt {
     wait: Duration,
     /// When the first message left, if it is the only one: for the round trip.
     only_sent_at: Option<Time>,
-    /// Where a cookie reply may come from, and the mac1 that it has to know.
+    /// Where the last message went to, and its mac1, which a cookie reply has to know.
     pub(super) asked: Option<(SocketAddr, Mac)>,
+    /// What was sent last answers a cookie reply: another one does not make it leave again at once, or
+    /// two who do not understand each other would go on for ever.
+    has_cookie: bool,
 }
 
 /// What is due.
@@ -66,6 +69,7 @@ impl Attempt {
             wait: patience.map_or(FIRST_WAIT, known),
             only_sent_at: None,
             asked: None,
+            has_cookie: false,
         }
     }
 
@@ -85,14 +89,29 @@ impl Attempt {
         (self.initiated, self.made_at, self.only_sent_at) = (initiated, now, None);
     }
 
-    /// Notes that the message leaves, and when it is sent again: each wait is up to an eighth shorter or
-    /// longer, by a random number.
-    pub(super) fn sent(&mut self, now: Time, to: SocketAddr, mac1: Mac, random: u32) {
+    /// Notes that the message leaves, because it is time or (`has_cookie`) because of a cookie reply, and when
+    /// it is sent again: each wait is up to an eighth shorter or longer, by a random number.
+    pub(super) fn sent(
+        &mut self,
+        now: Time,
+        to: SocketAddr,
+        mac1: Mac,
+        random: u32,
+        has_cookie: bool,
+    ) {
+        self.has_cookie = has_cookie;
         let is_first = self.made_at == now && self.asked.is_none();
         self.only_sent_at = is_first.then_some(now);
         self.asked = Some((to, mac1));
         self.next_at = now + self.wait - self.wait / 8 + self.wait / 4 * (random % 1024) / 1024;
-        self.wait = (self.wait * 2).min(LONGEST_WAIT);
+        if !has_cookie {
+            self.wait = (self.wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Returns where a cookie reply may come from, and the mac1 that it has to know.
+    pub(super) fn awaits_cookie(&self) -> Option<(SocketAddr, Mac)> {
+        self.asked.filter(|_| !self.has_cookie)
     }
 
     /// Returns the round trip, if it is clear which message was answered.

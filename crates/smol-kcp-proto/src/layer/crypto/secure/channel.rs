@@ -55,6 +55,8 @@ pub(super) struct Channel {
     pub(super) holds: u32,
     pub(super) path: Option<Path>,
     pub(super) current: Option<Box<Keypair>>,
+    // Boxed: what a vector moves leaves copies of keys behind.
+    #[allow(clippy::vec_box)]
     pub(super) former: Vec<Box<Keypair>>,
     former_until: Option<Time>,
     /// Which run of the other side is known, and the last of its initiations that was confirmed.
@@ -97,6 +99,14 @@ impl Channel {
             probe: None,
             deadline: None,
         }
+    }
+
+    /// Notes where the peer is, and returns where it was if it has moved.
+    pub(super) fn move_to(&mut self, path: Path) -> Option<Path> {
+        let before = self.path.replace(path)?;
+        // The own address was left to the system until something came to it: no move.
+        let is_elsewhere = before.local.is_some() && before.local != path.local;
+        (before.peer != path.peer || is_elsewhere).then_some(before)
     }
 
     /// Returns the keys under this index, and whether they are the present ones.

@@ -38,7 +38,7 @@ impl SecureTable {
                 let attempt = Attempt::new(now, initiated, channel.patience());
                 channel.attempt = Some(Box::new(attempt));
             }
-            self.send_initiation(now, key);
+            self.send_initiation(now, key, false);
         }
         self.schedule(key);
     }
@@ -64,8 +64,8 @@ impl SecureTable {
         }
     }
 
-    /// Sends the present initiation, for the first time or again.
-    pub(super) fn send_initiation(&mut self, now: Time, key: ChannelKey) {
+    /// Sends the present initiation, for the first time or again; `has_cookie`: because there is a cookie now.
+    pub(super) fn send_initiation(&mut self, now: Time, key: ChannelKey, has_cookie: bool) {
         let (salt, random, jitter) =
             (self.generator.draw(), self.generator.draw(), self.generator.number());
         let Some(channel) = self.channels.get_mut(key) else { return };
@@ -77,7 +77,7 @@ impl SecureTable {
             salt,
             cookie.ok_or(random),
         );
-        attempt.sent(now, path.peer, mac1, jitter);
+        attempt.sent(now, path.peer, mac1, jitter, has_cookie);
         count(&mut self.stats.initiations_sent);
         self.stop_awaiting(key, former);
         self.awaiting.insert((path.peer, key));
@@ -115,7 +115,7 @@ impl SecureTable {
         if let Some(round_trip) = round_trip {
             channel.set_timeout(round_trip);
         }
-        let moved_from = channel.path.replace(from).filter(|&path| path != from);
+        let moved_from = channel.move_to(from);
         self.indices.give(own_index, Owner::Keypair(key));
         self.end_attempt(key);
         self.establish(now, key, keypair, round_trip);
@@ -161,7 +161,7 @@ impl SecureTable {
         let of_addr = self.awaiting.range((from.peer, 0)..=(from.peer, ChannelKey::MAX));
         let found = of_addr.take(AWAITING_TRIES).find_map(|&(_, key)| {
             let channel = self.channels.get(key)?;
-            let (addr, mac1) = channel.attempt.as_ref()?.asked?;
+            let (addr, mac1) = channel.attempt.as_ref()?.awaits_cookie()?;
             let cookie = ResponderKeys::new(&channel.remote).cookie(&mac1, datagram)?;
             (addr == from.peer).then_some((key, cookie))
         });
@@ -170,7 +170,7 @@ impl SecureTable {
         if let Some(channel) = self.channels.get_mut(key) {
             channel.set_cookie(now, from.peer, cookie);
         }
-        self.send_initiation(now, key);
+        self.send_initiation(now, key, true);
         self.schedule(key);
         true
     }

@@ -83,8 +83,8 @@ impl SecureTable {
                 channel.heard_current(now);
             }
             // What was overtaken, or sent under former keys, tells where the peer was.
-            if found.newest && channel.path != Some(from) {
-                moved_from = channel.path.replace(from);
+            if found.newest {
+                moved_from = channel.move_to(from);
             }
         }
         if !is_current {

@@ -39,13 +39,12 @@ impl SecureTable {
 
     /// Answers an initiation that was answered before and not confirmed yet; `false`: it is another one.
     fn answer_again(&mut self, now: Time, from: Path, ephemeral: &[u8; 32]) -> bool {
-        let salt = self.generator.draw();
         let Some(entry) = self.unconfirmed.by_ephemeral(ephemeral) else { return false };
         if !entry.answer_again(now) {
             count(&mut self.stats.replayed_initiations);
             return true;
         }
-        let keys = &entry.keypair;
+        let (keys, salt) = (&entry.keypair, self.generator.draw());
         let datagram = response(&keys.peer_header_key, keys.peer_index, salt, &entry.response);
         count(&mut self.stats.responses_sent);
         self.push(from, datagram);
@@ -136,7 +135,11 @@ impl SecureTable {
         let entry = self.unconfirmed.remove(number)?;
         let (remote, index) = (entry.initiator, entry.keypair.own_index);
         self.indices.forget(index);
-        // A replay of an earlier run that was answered before this run was confirmed waits in vain.
+        // What this party began before has no future: a datagram of an earlier run that comes late must not
+        // bring that run back.
+        for before in self.unconfirmed.of_key(&remote).into_iter().filter(|&n| n < number) {
+            self.drop_unconfirmed(before);
+        }
         let key = match self.by_key.get(&remote) {
             Some(&key) => key,
             None => {

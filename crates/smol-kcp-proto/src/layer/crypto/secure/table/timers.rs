@@ -33,7 +33,7 @@ impl SecureTable {
         match due {
             Due::Nothing if silent => self.begin_attempt(now, key),
             Due::Nothing => {}
-            Due::Repeat => self.send_initiation(now, key),
+            Due::Repeat => self.send_initiation(now, key, false),
             Due::Renew => self.renew_attempt(now, key),
             Due::GiveUp => self.give_up(key),
         }
@@ -49,7 +49,7 @@ impl SecureTable {
             attempt.renew(now, initiated);
             self.indices.forget(former);
         }
-        self.send_initiation(now, key);
+        self.send_initiation(now, key, false);
     }
 
     fn give_up(&mut self, key: ChannelKey) {

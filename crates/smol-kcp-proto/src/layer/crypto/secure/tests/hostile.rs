@@ -216,6 +216,13 @@ fn a_cookie_is_taken_from_where_it_was_asked_for_and_once() {
     assert!(keys.check(&again).unwrap().has_cookie(&[2; 16]));
     world.hand(addr(2), A, reply);
     assert_eq!(world.sent, 2, "once");
+    // A server that does not know its own cookie again: no endless row of questions and answers.
+    let mac1 = *keys.check(&again).unwrap().mac1;
+    let another = keys.cookie_reply(&mac1, [1; 16], &[3; 16], 9);
+    world.hand(addr(2), A, another);
+    assert_eq!(world.sent, 2, "the next one waits for its time");
+    world.run(ms(1300));
+    assert_eq!(world.sent, 3);
 }
 
 #[test]

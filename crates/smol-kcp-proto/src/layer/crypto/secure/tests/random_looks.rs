@@ -47,7 +47,7 @@ fn no_byte_of_a_datagram_differs_from_chance() {
         for at in 0..60 {
             for from_back in [false, true] {
                 let mut nibbles = vec![0; 16];
-                let mut bits = vec![[0; 2]; 8];
+                let mut bits = [[0; 2]; 8];
                 for datagram in datagrams.iter().filter(|d| d.len() > at) {
                     let at = if from_back { datagram.len() - 1 - at } else { at };
                     nibbles[usize::from(datagram[at] >> 4)] += 1;

@@ -50,6 +50,24 @@ fn a_client_that_restarts_is_known_by_its_confirmation() {
 }
 
 #[test]
+fn an_earlier_run_does_not_come_back() {
+    let mut world = World::pair(8);
+    // The server's answer arrives, the confirmation is held back.
+    world.rule = Box::new(|n, _| if n < 2 { vec![ms(20)] } else { vec![] });
+    world.connect(A, B);
+    world.run(ms(100));
+    let held = world.captured[2].clone();
+    world.rule = Box::new(|_, _| vec![ms(20)]);
+    world.restart(A);
+    world.connect(A, B);
+    world.run(secs(1));
+    world.assert_talks();
+    world.hand(held.from, B, held.bytes);
+    assert_eq!(restarted(&world, B), 0);
+    world.assert_talks();
+}
+
+#[test]
 fn a_client_that_restarts_is_looked_for_where_it_was() {
     let mut world = World::pair(4);
     world.connect(A, B);

@@ -43,6 +43,25 @@ fn an_address_may_change_at_any_time() {
 }
 
 #[test]
+fn an_own_address_that_becomes_known_is_no_move() {
+    let mut world = World::pair(5);
+    world.connect(A, B);
+    world.run(secs(1));
+    world.rule = Box::new(|_, _| vec![]);
+    let local = |number| Some(std::net::IpAddr::from([10, 0, 0, number]));
+    let mut moves = Vec::new();
+    for number in [1, 1, 2] {
+        world.send(A, B, b"x").unwrap();
+        let mut bytes = world.captured.last().unwrap().bytes.clone();
+        let path = crate::path::Path { peer: addr(1), local: local(number) };
+        let opened = world.nodes[B].table.open(world.now, path, &mut bytes);
+        let Opened::Data { moved_from, .. } = opened else { panic!() };
+        moves.push(moved_from.map(|path| path.local));
+    }
+    assert_eq!(moves, [None, None, Some(local(1))]);
+}
+
+#[test]
 fn a_server_may_move_too() {
     let mut world = World::pair(2);
     world.connect(A, B);
