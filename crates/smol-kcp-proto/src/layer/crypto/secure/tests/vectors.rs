@@ -136,7 +136,8 @@ fn keys(page: &mut Page, a: &Identity, b: &Identity, psk: &PresharedKey) {
     page.bytes("psk", psk.as_bytes());
 }
 
-fn handshake(page: &mut Page, a: &Identity, b: &Identity, psk: &PresharedKey) -> Split {
+/// Writes the first message down, and returns it as Noise knows it.
+fn initiation(page: &mut Page, a: &Identity, b: &Identity) -> (Initiator, Vec<u8>) {
     let responder_keys = ResponderKeys::new(&b.public);
     page.title("Keys of everybody who knows b_public");
     let derive = |label: &[u8]| primitives::hash(&[label, b.public.as_bytes()]);
@@ -175,6 +176,12 @@ fn handshake(page: &mut Page, a: &Identity, b: &Identity, psk: &PresharedKey) ->
     let checked = responder_keys.check(&again).unwrap();
     assert!(checked.has_cookie(&cookie));
     let message = responder_keys.unmask(&checked);
+    (initiator, message)
+}
+
+/// Writes the second message down, and returns the keys.
+fn handshake(page: &mut Page, a: &Identity, b: &Identity, psk: &PresharedKey) -> Split {
+    let (initiator, message) = initiation(page, a, b);
     let mut responder = Responder::read(b, PROLOGUE, &message).unwrap();
     let read = InitiationPayload::decode(&responder.payload(b).unwrap()).unwrap();
     assert_eq!((read.sequence, read.index), (7, 0x0403_0201));
