@@ -56,6 +56,7 @@ impl Router {
             }
             Step::Fall { from } => {
                 let size = mtu.size();
+                peer.path.on_black_hole(now);
                 self.stats.black_holes = self.stats.black_holes.wrapping_add(1);
                 log::info!(
                     "the path to {addr} carries no datagrams of {from} bytes any more: {size} from here on"

@@ -259,6 +259,13 @@ impl Auto {
         }
     }
 
+    /// What got lost was too long for the path: that says nothing of how much it carries, and what was
+    /// concluded from it is tried again.
+    pub(super) fn on_black_hole(&mut self, now: Time) {
+        self.excused = EXCUSED;
+        self.up_at = now;
+    }
+
     /// What an outage has swallowed is neither chance nor congestion, until a round has lost nothing.
     fn excuse(&mut self) {
         if self.excused > 0 {
@@ -283,7 +290,8 @@ impl Auto {
                     self.leave_startup(now);
                 }
             }
-            Phase::Drain | Phase::Test if self.rounds_in_phase() > 0 && !stands => {
+            Phase::Test if self.rounds_in_phase() > 0 && !stands => self.leave_test(now),
+            Phase::Drain if self.rounds_in_phase() > 0 && !stands => {
                 self.enter(now, Phase::Down);
             }
             Phase::Up if stands => self.leave_up(now),
@@ -317,7 +325,8 @@ impl Auto {
                 if congested && self.rounds_in_phase() == 1 && !last.limited {
                     // Of what was sent faster before, only so much arrived: higher rates were those of what
                     // a policer had saved up.
-                    self.rounds.cap_rate(last.average());
+                    let least = self.rounds.rate() * 7 / 10;
+                    self.rounds.cap_rate(last.average().max(least));
                     self.ceiling = self.rounds.rate();
                 }
                 let is_clear = last.loss() <= BASELINE_MOST || self.rounds_in_phase() >= DOWN_MOST;

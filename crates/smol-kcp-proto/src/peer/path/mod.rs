@@ -244,6 +244,13 @@ impl PathRate {
         Allowance { pace: model.pacer.allowance(mss), window, copies }
     }
 
+    /// Datagrams as long as before do not pass any more.
+    pub(crate) fn on_black_hole(&mut self, now: Time) {
+        if let Some(model) = &mut self.model {
+            model.auto.on_black_hole(now);
+        }
+    }
+
     /// Returns whether what gets lost is lost by chance, and not for want of room.
     pub(crate) fn loses_by_chance(&self) -> bool {
         self.model.as_ref().is_some_and(|model| model.auto.loses_by_chance())

@@ -92,9 +92,13 @@ impl Losses {
             true => (*lost, *all) = (0, 0),
             false => (*lost, *all) = (*lost + last.lost, *all + last.acked + last.lost),
         }
-        // Of so many that hardly ever none of them gets lost by chance.
-        if before > 0 && all.saturating_mul(u64::from(before)) >= (EXPECTED * mss) << 16 {
-            if share(*lost, *all) < before / 2 {
+        let now = share(*lost, *all);
+        if *lost >= EXPECTED * mss && now > before + before / 2 {
+            // As much gets lost although less is sent: that is chance, and there is more of it by now.
+            self.measured = std::mem::take(&mut self.latest);
+        } else if before > 0 && all.saturating_mul(u64::from(before)) >= (EXPECTED * mss) << 16 {
+            // Of so many hardly ever none gets lost by chance.
+            if now < before / 2 {
                 // Less gets lost as soon as less is sent: that was no chance.
                 self.measured = self.latest;
             }
@@ -141,6 +145,16 @@ mod tests {
         assert!(losses.baseline() > WHOLE / 100);
         losses.measure(&round(440, 0), MSS);
         assert_eq!(losses.baseline(), 0);
+    }
+
+    #[test]
+    fn losses_that_stay_at_a_lower_pace_are_chance_within_a_few_of_them() {
+        let mut losses = Losses::default();
+        losses.measure(&round(400, 4), MSS);
+        losses.measure(&round(20, 2), MSS);
+        assert!(losses.baseline() < WHOLE / 50);
+        losses.measure(&round(20, 2), MSS);
+        assert_eq!(losses.baseline(), WHOLE / 10);
     }
 
     #[test]

@@ -51,6 +51,14 @@ impl Auto {
         }
     }
 
+    /// The queue is gone. If it stands again soon, it is the same somebody who fills it, and the window is as
+    /// large as it was.
+    pub(super) fn leave_test(&mut self, now: Time) {
+        (self.drains, self.drained_at, self.drained_from) = (0, now, self.cubic.cwnd);
+        self.up_at = self.next_up(now);
+        self.enter(now, Phase::Down);
+    }
+
     /// The queue is not ours alone.
     pub(super) fn compete(&mut self, now: Time, in_flight: u64) {
         self.cubic = Cubic::new(now, self.drained_from.max(in_flight), self.mss);
