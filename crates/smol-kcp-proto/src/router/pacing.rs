@@ -200,6 +200,9 @@ impl Router {
         while let Some(of) = self.pace_deadlines.pop_due(now) {
             if let Some(peer) = self.peers.get_mut(of) {
                 peer.path.paced_until = None;
+                if peer.path.waiting.is_empty() {
+                    peer.path.forget_more();
+                }
             }
             self.list_path(of);
         }

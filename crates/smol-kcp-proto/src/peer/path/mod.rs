@@ -285,6 +285,13 @@ impl PathRate {
         Some(model.pacer.next(pace, self.mss))
     }
 
+    /// Nobody waits for the pace any more.
+    pub(crate) fn forget_more(&mut self) {
+        if let Some(model) = &mut self.model {
+            model.pacer.forget_due();
+        }
+    }
+
     /// So many bytes of data have left; to be told before [`add_in_flight`](PathRate::add_in_flight).
     pub(crate) fn on_sent(&mut self, now: Time, bytes: u64) {
         let Some(model) = &mut self.model else { return };

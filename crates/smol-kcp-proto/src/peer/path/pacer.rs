@@ -67,6 +67,11 @@ impl Pacer {
         at
     }
 
+    /// Nobody waits any more for what [`next`](Pacer::next) has promised: who comes later gets none of it.
+    pub(super) fn forget_due(&mut self) {
+        self.due = None;
+    }
+
     /// Takes what has left. A debt is bounded, so that it is paid within a moment.
     pub(super) fn spend(&mut self, bytes: u64, rate: u64, mss: u64) {
         let least = -clamp(Pacer::quantum(rate, mss).saturating_mul(4));
@@ -120,6 +125,19 @@ mod tests {
         let mut pacer = Pacer::new(Time::ZERO, MSS);
         pacer.refill(Time::from_millis(1000), 12_500_000, MSS);
         assert_eq!(pacer.allowance(MSS), 75_000);
+    }
+
+    #[test]
+    fn what_it_was_late_is_for_those_who_waited_and_for_nobody_who_comes_after_them() {
+        for (is_awaited, bytes) in [(true, 1_275_000), (false, 75_000)] {
+            let mut pacer = Pacer::new(Time::ZERO, 0);
+            pacer.next(12_500_000, MSS);
+            if !is_awaited {
+                pacer.forget_due();
+            }
+            pacer.refill(Time::from_millis(1000), 12_500_000, MSS);
+            assert_eq!(pacer.allowance(MSS), bytes);
+        }
     }
 
     #[test]
