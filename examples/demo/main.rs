@@ -48,7 +48,7 @@ const ENOUGH: usize = 4 << 20;
 const SHORT_QUEUE: usize = 62_500;
 
 /// A transfer that takes longer is stopped; the legend says so.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(5);
 
 struct Options {
     file: Option<PathBuf>,
@@ -156,7 +156,7 @@ async fn run(options: &Options) -> io::Result<()> {
     if columns.iter().any(|(_, column)| column.intact) {
         return Ok(());
     }
-    Err(io::Error::new(io::ErrorKind::TimedOut, format!("none was done in {PATIENCE:?}")))
+    Err(io::Error::new(io::ErrorKind::TimedOut, format!("none was done in {LONGEST:?}")))
 }
 
 /// A line as many homes have it: what does not fit into the queue before it is lost.
@@ -185,11 +185,11 @@ async fn transfer(config: KcpConfig, network: &NetemConfig, file: &[u8]) -> io::
         io::Result::Ok(Some((answer, end)))
     };
     let stop = async {
-        Timer::at(began + PATIENCE).await;
+        Timer::at(began + LONGEST).await;
         Ok(None)
     };
     let outcome = future::or(send_and_receive, stop).await?;
-    let time = outcome.as_ref().map_or(PATIENCE, |(_, end)| *end - began);
+    let time = outcome.as_ref().map_or(LONGEST, |(_, end)| *end - began);
     let intact = match outcome {
         Some((answer, _)) if answer[..] == Sha256::digest(file)[..] => true,
         Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "damaged on the way")),

@@ -53,7 +53,7 @@ pub fn print(columns: &[(&str, Column)], loss_percent: f64, rtt_ms: u64) {
         ("      and coming back".into(), &|c| format!("{:.1} %", c.lost.1)),
         ("segments sent".into(), &|c| c.client.segments_sent.to_string()),
         ("sent again: timeout".into(), &|c| c.client.timeout_retransmits.to_string()),
-        ("            overtaken".into(), &|c| c.client.fast_retransmits.to_string()),
+        ("            later ACKs".into(), &|c| c.client.fast_retransmits.to_string()),
         ("duplicates".into(), &|c| c.server.duplicates.to_string()),
         ("wire / payload".into(), &ratio),
     ];

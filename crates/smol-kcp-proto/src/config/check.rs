@@ -14,7 +14,7 @@ const MTU: RangeInclusive<usize> = MTU_MIN..=MTU_MAX;
 /// `ikcp_nodelay` silently moves other values into this range.
 const INTERVAL: RangeInclusive<u32> = 10..=5_000;
 
-/// A segment is overtaken by what its window holds; ikcp.c's receive window is 128.
+/// A segment is passed by what its window holds; ikcp.c's receive window is 128.
 const RESEND: RangeInclusive<u32> = 0..=RECV_WINDOW_MIN as u32;
 
 /// At most half of the 16-bit field, so that a window of the largest datagrams is less than 2 GiB,

@@ -154,7 +154,7 @@ pub struct KcpConfig {
     pub keep_alive: Option<Duration>,
     /// How long `connect` waits for an answer, 10 ms to 24 days; `None`: it does not wait (0-RTT).
     ///
-    /// Default 5 s: time for several attempts on a lossy path, and within a user's patience.
+    /// Default 5 s: time for several attempts on a lossy path, and no longer than a user waits.
     pub connect_timeout: Option<Duration>,
     /// How long a closed stream goes on delivering in the background, up to 24 days; zero gives up
     /// what is not yet acknowledged.

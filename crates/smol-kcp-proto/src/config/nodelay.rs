@@ -31,7 +31,7 @@ pub struct KcpNoDelayConfig {
     /// retransmission timeout exceeds the round-trip time. Default 20.
     pub interval: u32,
     /// Acknowledgements of later segments that make a segment count as lost, 0 to 128 (a segment
-    /// is hardly ever overtaken by more than ikcp.c's receive window); 0 waits for timeouts.
+    /// is hardly ever passed by more than ikcp.c's receive window); 0 waits for timeouts.
     /// Default 2.
     pub resend: u32,
     /// `true` switches KCP's congestion window off: only the windows of both sides bound what is

@@ -15,7 +15,7 @@ fn a_reset_leaves_no_room_for_a_ghost() {
     operations(found);
 }
 
-/// The conversation began with a PUSH that had overtaken the HELLO, and ended by a reset; then the
+/// The conversation began with a PUSH that came before the HELLO, and ended by a reset; then the
 /// HELLO came.
 #[test]
 fn a_hello_that_comes_after_a_reset_opens_nothing() {

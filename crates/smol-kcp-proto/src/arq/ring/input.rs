@@ -128,7 +128,7 @@ impl RingEngine {
     }
 
     /// Checks what a datagram says of our segments before anything of it counts, and returns its newest
-    /// `una` and the window beside it, or what was known before: a datagram that was overtaken by a
+    /// `una` and the window beside it, or what was known before: a datagram that was passed by a
     /// newer one on the way is out of date.
     fn check(&self, datagram: &View<'_>) -> Result<(u32, u16), Rejection> {
         if datagram.conv() != self.conv {

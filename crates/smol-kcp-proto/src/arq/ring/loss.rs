@@ -1,4 +1,4 @@
-//! Which segments were overtaken by later ones, and therefore are probably lost.
+//! Which segments are suspected, as ACKs of later ones came first, and therefore are probably lost.
 //!
 //! ikcp.c counts for every unacknowledged segment the datagrams that acknowledge a later one, and
 //! walks the whole send buffer to do so. Here a datagram that acknowledges several later ones counts
@@ -13,13 +13,13 @@
 //!   against those that were sent before the latest transmission that it acknowledges. ikcp.c
 //!   compares numbers, and with `IKCP_FASTACK_CONSERVE` also clocks, to the same end; the order of
 //!   transmissions is exact where two share a millisecond, and an ACK of a lower number counts too.
-//! - [`Lost`](LossList::Lost): overtaken often enough; the next flush sends them again.
+//! - [`Lost`](LossList::Lost): suspected often enough; the next flush sends them again.
 //!
 //! Where nothing waits to be sent, so that little more may ever overtake, once is enough, as in
 //! kcp-go: 256 KiB take 20 % less time over the paths of `router/tests/matrix.rs` with the profile
 //! `file_transfer` and 0 to 5 % less with the others, for 0.2 % more datagrams.
 //!
-//! A transmission younger than the path's shortest round trip is not overtaken: no ACK can tell
+//! A transmission younger than the path's shortest round trip is not suspected: no ACK can tell
 //! anything of it yet. And one datagram condemns [`BURST`] segments at most; the next one goes on. So a
 //! forged ACK, or a true one of a whole window, never sets off a flood.
 //!
@@ -38,7 +38,7 @@ struct List {
     len: u32,
 }
 
-/// What was overtaken, and how often.
+/// What was suspected, and how often.
 #[derive(Debug)]
 pub(super) struct LossDetector {
     /// The three lists, and an empty one for [`LossList::None`].
@@ -117,7 +117,7 @@ impl TopTwo {
 #[derive(Clone, Copy, Debug)]
 struct Tally {
     now: Moment,
-    /// Age in milliseconds from which on a transmission can be overtaken.
+    /// Age in milliseconds from which on a transmission can be suspected.
     youngest: u32,
     /// ACKs that make a segment count as lost.
     enough: u8,
@@ -176,23 +176,23 @@ impl LossDetector {
     /// Learns from a segment that has arrived how late it was; `latest`: by its latest transmission.
     #[inline(always)]
     pub(super) fn learn(&mut self, slot: &Slot, latest: bool, clock: u64) {
-        // Overtaken, and here all the same: it was not lost but late.
+        // Suspected, and here all the same: it was not lost but late.
         if slot.list == LossList::Lost || !latest && slot.state == State::Again(Cause::Fast) {
             self.reorder_window.late((clock as u16).wrapping_sub(slot.lost_at));
         }
     }
 
-    /// A segment is sent again because it was overtaken.
+    /// A segment is sent again because it was suspected.
     pub(super) fn resend(&mut self) {
         self.reorder_window.lost();
     }
 
-    /// Bounds how long an overtaken segment is waited for by the smoothed round trip.
+    /// Bounds how long a suspected segment is waited for by the smoothed round trip.
     pub(super) fn set_longest_wait(&mut self, srtt: u32) {
         self.reorder_window.set_longest(srtt);
     }
 
-    /// When is the next segment sent again because it was overtaken?
+    /// When is the next segment sent again because it was suspected?
     pub(super) fn lost_at(&self, row: &Row, clock: u64) -> Option<u64> {
         let lost = self.list(LossList::Lost);
         if lost.len == 0 {
@@ -204,7 +204,7 @@ impl LossDetector {
         Some((clock + u64::from(self.reorder_window.wait())).saturating_sub(u64::from(waited)))
     }
 
-    /// A segment that is to be sent again now because it was overtaken, if there is one.
+    /// A segment that is to be sent again now because it was suspected, if there is one.
     pub(super) fn lost(&self, row: &Row, clock: u64) -> Option<u32> {
         self.lost_at(row, clock).filter(|&at| at <= clock).map(|_| self.list(LossList::Lost).head)
     }
@@ -224,7 +224,7 @@ impl LossDetector {
         // kcp-go's early retransmit: where nothing more will be sent, nothing more can overtake.
         let enough = if row.unsent() == 0 { 1 } else { self.resend };
         // RFC 8985 (6.2) asks of what was sent how long ago; RFC 5681 and ikcp.c ask how often it
-        // was overtaken. Both must say so.
+        // was suspected. Both must say so.
         let mut tally = Tally { now, youngest, enough, left: BURST };
         let passed = self.list(LossList::Suspected);
         let (mut sn, mut left) = (passed.head, passed.len);

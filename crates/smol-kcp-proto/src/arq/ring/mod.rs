@@ -3,13 +3,13 @@
 //! - **Windows** are rings indexed by `sn` ([`window`]). Whatever happens to a segment costs O(1);
 //!   a flush costs what it sends, and one with nothing due next to nothing.
 //! - **Timeouts** are found by a cursor, those of what was sent again in queues, and the few that
-//!   are out of order by a heap ([`timeouts`]); **losses** by lists of what was overtaken ([`loss`]).
+//!   are out of order by a heap ([`timeouts`]); **losses** by lists of what was suspected ([`loss`]).
 //! - **Payload** sits in blocks of one segment each, which are used again ([`buffers`]): nothing is
 //!   allocated per segment, and a session at rest holds no payload memory.
 //! - **Everything from the network** is checked before it counts ([`input`]).
 //!
 //! Differences from `ikcp.c` on purpose: RTT is measured only by ACKs that match a transmission of
-//! ours; a segment sent again because of a timeout is not sent once more for having been overtaken
+//! ours; a segment sent again because of a timeout is not sent once more for having been suspected
 //! before; the timeout of one segment does not grow beyond the longest of all; what a flush sends
 //! again counts for the congestion window before that admits new segments; window probes begin
 //! after 500 ms. And for speed on lossy paths, each shown by `tests/repair.rs`:

@@ -35,8 +35,8 @@ struct Sent {
     turn: u64,
     transmits: u32,
     skips: u32,
-    /// When it was overtaken often enough, and whether it was sent again for that.
-    overtaken: Option<u64>,
+    /// When it was suspected often enough, and whether it was sent again for that.
+    suspected: Option<u64>,
     lost: bool,
     hasty: bool,
 }
@@ -64,7 +64,7 @@ struct Model {
     told: Vec<u64>,
     credit: usize,
     reopened: bool,
-    /// How long what was overtaken is waited for, and losses since something came late.
+    /// How long what was suspected is waited for, and losses since something came late.
     wait: u64,
     losses: u64,
     tail: Tail,
@@ -77,7 +77,7 @@ impl Model {
     }
 
     fn lost_at(&self, sent: &Sent) -> Option<u64> {
-        sent.overtaken.filter(|_| sent.lost).map(|at| at + self.wait)
+        sent.suspected.filter(|_| sent.lost).map(|at| at + self.wait)
     }
 
     fn late(&mut self, by: u64, srtt: u64) {
@@ -141,12 +141,12 @@ fn ts(clock: u64) -> u32 {
 /// Everything that both can be asked.
 fn compare(engine: &mut Engine, model: &mut Model) {
     model.adopt(engine);
-    let patience = model.patience(engine);
+    let waits = model.waits(engine);
     let stats = engine.stats();
     assert_eq!((stats.in_flight, engine.unsent()), (model.flying.len(), model.waiting as usize));
     assert_eq!(engine.snd_nxt(), sn(model.nxt));
     // What stands in a queue is looked at when its time has come.
-    let at = |sent: &Sent| sent.due.unwrap_or_else(|| model.due(sent, patience));
+    let at = |sent: &Sent| sent.due.unwrap_or_else(|| model.due(sent, waits));
     let due = model.flying.values().map(at).min();
     let lost = model.flying.values().filter_map(|sent| model.lost_at(sent)).min();
     let due = due.map(|due| lost.map_or(due, |lost| lost.min(due)));
@@ -183,7 +183,7 @@ fn hear_acks(
     let una = (model.una + una).min(model.nxt);
     let (mut datagram, srtt) = (Vec::new(), u64::from(engine.stats().srtt_ms));
     let mut flying: Vec<u64> = model.flying.keys().copied().collect();
-    // A younger transmission cannot be overtaken.
+    // A younger transmission cannot be suspected.
     let known = u64::from(super::tests::inner(engine).rtt.min);
     let mut measured = u64::MAX;
     let (mut highest, mut latest) = (Vec::new(), Vec::new());
@@ -194,7 +194,7 @@ fn hear_acks(
         let number = flying.remove(index.index(flying.len()));
         let sent = model.flying.remove(&number).unwrap();
         let clock = if *last { sent.last } else { sent.first };
-        if let Some(at) = sent.overtaken.filter(|_| sent.lost || (sent.hasty && clock != sent.last))
+        if let Some(at) = sent.suspected.filter(|_| sent.lost || (sent.hasty && clock != sent.last))
         {
             model.late(model.now - at, srtt);
         }
@@ -233,7 +233,7 @@ fn hear_acks(
             sent.skips += later.min(2) as u32;
             if sent.skips >= RESEND || model.waiting == 0 {
                 sent.lost = true;
-                sent.overtaken = Some(model.now);
+                sent.suspected = Some(model.now);
                 left -= 1;
             }
         }
@@ -276,7 +276,7 @@ fn hear_pushes(engine: &mut Engine, model: &mut Model, offsets: &[i64]) {
 }
 
 fn flush(engine: &mut Engine, model: &mut Model) {
-    let patience = model.patience(engine);
+    let waits = model.waits(engine);
     let rtt = &super::tests::inner(engine).rtt;
     let [rto, probe] = [rtt.rto, rtt.tail_probe_timeout()].map(u64::from);
     let min = rtt.is_measured().then_some(u64::from(rtt.min));
@@ -311,9 +311,9 @@ fn flush(engine: &mut Engine, model: &mut Model) {
     let mut expected = Vec::new();
     let is_thin = model.is_thin();
     let flying: Vec<u64> = model.flying.keys().copied().collect();
-    // What timed out is sent before what was overtaken, and each of the latter shortens the wait.
+    // What timed out is sent before what was suspected, and each of the latter shortens the wait.
     let timed_out =
-        |model: &Model, number: &u64| model.due(&model.flying[number], patience) <= model.now;
+        |model: &Model, number: &u64| model.due(&model.flying[number], waits) <= model.now;
     let (due, mut rest): (Vec<u64>, Vec<u64>) =
         flying.into_iter().partition(|number| timed_out(model, number));
     // Of a silent tail a few ask; which ones is the engine's choice.
@@ -326,12 +326,12 @@ fn flush(engine: &mut Engine, model: &mut Model) {
     assert_eq!(asked.len(), most, "of those that nothing answers");
     rest.extend(quiet);
     if min.is_some() {
-        asked.iter().for_each(|&number| model.on_timeout(number, patience));
+        asked.iter().for_each(|&number| model.on_timeout(number, waits));
     }
     timeouts.extend(asked);
     let mut rest: Vec<u64> =
         rest.into_iter().filter(|number| model.lost_at(&model.flying[number]).is_some()).collect();
-    rest.sort_by_key(|number| model.flying[number].overtaken);
+    rest.sort_by_key(|number| model.flying[number].suspected);
     let timeouts = timeouts.into_iter().map(|number| (number, true));
     for (number, timeout) in timeouts.chain(rest.into_iter().map(|number| (number, false))) {
         let lost = model.lost_at(&model.flying[&number]).is_some_and(|at| at <= model.now);

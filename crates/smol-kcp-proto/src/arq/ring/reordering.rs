@@ -1,7 +1,7 @@
-//! How long an overtaken segment is waited for.
+//! How long a suspected segment is waited for.
 //!
 //! A path that reorders makes segments look lost that are only late. How late they come is what this
-//! learns, and so long an overtaken segment is waited for before it is sent again (RFC 8985 calls
+//! learns, and so long a suspected segment is waited for before it is sent again (RFC 8985 calls
 //! that the reordering window). On a path that keeps the order it is nothing.
 
 /// What comes later than this part of a round trip does not count: an ACK that was lost and repeated
@@ -21,7 +21,7 @@ pub(super) struct ReorderWindow {
 }
 
 impl ReorderWindow {
-    /// Milliseconds that an overtaken segment is waited for.
+    /// Milliseconds that a suspected segment is waited for.
     pub(super) fn wait(&self) -> u16 {
         self.wait
     }
@@ -31,7 +31,7 @@ impl ReorderWindow {
         self.longest = u16::try_from(srtt / PART).unwrap_or(u16::MAX);
     }
 
-    /// A segment arrived `late` milliseconds after it was overtaken.
+    /// A segment arrived `late` milliseconds after it was suspected.
     pub(super) fn late(&mut self, late: u16) {
         // An ACK that was lost and repeated a round trip later must not teach that the path
         // reorders by a round trip.
@@ -46,7 +46,7 @@ impl ReorderWindow {
         self.wait = self.wait.max(late + 1);
     }
 
-    /// An overtaken segment did not arrive in time.
+    /// A suspected segment did not arrive in time.
     pub(super) fn lost(&mut self) {
         self.losses += 1;
         // RFC 8985 (6.2) resets the window after 16 recoveries; here by half, so that a path that

@@ -140,7 +140,7 @@ impl Rtt {
     /// or what the last two round trips have shown to be possible. The variation forgets within a few
     /// samples, of which there are as many as ACKs, what a queue or a peer's lumps do once in a round
     /// trip (RFC 7323, appendix G; Linux's `mdev_max`).
-    pub(super) fn patience(&self) -> u32 {
+    pub(super) fn first_timeout(&self) -> u32 {
         let excess = self.excess[0].max(self.excess[1]);
         (self.srtt + excess + self.interval).max(self.rto).min(RTO_MAX)
     }

@@ -169,7 +169,7 @@ impl SendWindow {
 
     /// Notes that `sn`, which is in flight, is sent again, and returns it.
     ///
-    /// Unlike ikcp.c, a timeout forgets by how many ACKs the segment was overtaken, so that it is
+    /// Unlike ikcp.c, a timeout forgets by how many ACKs the segment was suspected, so that it is
     /// not sent a second time at once, and no timeout grows beyond the longest of all.
     pub(super) fn send_again(
         &mut self,
@@ -232,12 +232,12 @@ impl SendWindow {
         self.row.slots.get(sn).is_some_and(|slot| slot.was_sent_at(ts))
     }
 
-    /// When is the next segment sent again because it was overtaken?
+    /// When is the next segment sent again because it was suspected?
     pub(super) fn lost_at(&self, clock: u64) -> Option<u64> {
         self.loss.lost_at(&self.row, clock)
     }
 
-    /// A segment that is to be sent again now because it was overtaken, if there is one.
+    /// A segment that is to be sent again now because it was suspected, if there is one.
     pub(super) fn lost(&self, clock: u64) -> Option<u32> {
         self.loss.lost(&self.row, clock)
     }

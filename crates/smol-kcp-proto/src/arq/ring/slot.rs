@@ -51,9 +51,9 @@ pub(super) struct Slot {
     pub prev: u32,
     pub next: u32,
     pub xmit: u16,
-    /// The clock, modulo 2^16, at which it was overtaken often enough.
+    /// The clock, modulo 2^16, at which it was suspected often enough.
     pub lost_at: u16,
-    /// ACKs that have overtaken its latest transmission, at most two of each datagram.
+    /// ACKs of later ones than its latest transmission, at most two of each datagram.
     pub fastack: u8,
     /// Fragments of the message still to come.
     pub frg: u8,

@@ -2,13 +2,13 @@
 //!
 //! A timeout that was set when a segment left knows nothing of the queue that has grown since, nor of a
 //! peer that answers in lumps. So it is judged when it passes, by the newest round trips: a segment sent
-//! once is due as long after it left as [`Rtt::patience`](super::rtt::Rtt::patience) says *now* (RFC 8985,
-//! 6.2, judges losses in that way).
+//! once is due as long after it left as [`Rtt::first_timeout`](super::rtt::Rtt::first_timeout) says *now*
+//! (RFC 8985, 6.2, judges losses in that way).
 //!
 //! And where nothing that was sent later has been acknowledged, silence says the same of everything in
 //! flight: that the tail is lost, or that the peer or its answers are late. Then a few segments ask
 //! (RFC 8985, 7; RFC 9002, 6.2.4) and the rest waits for what their ACKs tell: those show each earlier
-//! transmission to be overtaken, which is then sent again at once, or that it was there all along.
+//! transmission to be suspected, which is then sent again at once, or that it was there all along.
 
 use super::slot::{Moment, Slot, State};
 use crate::arq::knobs::FIRST_FLIGHT;
@@ -23,7 +23,7 @@ const FIRST: u32 = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TailProbe {
     /// Milliseconds after which a segment sent once is due, and after which one sent again may be.
-    patience: u32,
+    first_timeout: u32,
     rto: u32,
     /// The latest transmission known to have arrived, as in [`Slot::xmit_seq`].
     newest_acked: u32,
@@ -41,7 +41,7 @@ impl TailProbe {
     /// Nothing in flight, nothing known.
     pub(super) fn new() -> TailProbe {
         TailProbe {
-            patience: RTO_MAX,
+            first_timeout: RTO_MAX,
             rto: RTO_MAX,
             newest_acked: 0,
             is_thin: true,
@@ -54,8 +54,8 @@ impl TailProbe {
 
     /// Sets how long segments sent once and sent again are waited for, and whether there are few of them.
     #[inline]
-    pub(super) fn set_patience(&mut self, patience: u32, rto: u32, is_thin: bool) {
-        (self.patience, self.rto, self.is_thin) = (patience, rto, is_thin);
+    pub(super) fn set_first_timeout(&mut self, first_timeout: u32, rto: u32, is_thin: bool) {
+        (self.first_timeout, self.rto, self.is_thin) = (first_timeout, rto, is_thin);
     }
 
     /// Something was acknowledged, `xmit_seq` at the latest: the tail is not silent.
@@ -83,11 +83,11 @@ impl TailProbe {
     pub(super) fn due(&self, slot: &Slot, now: Moment) -> u64 {
         let sent_at = slot.sent_at(now);
         let due = match slot.state {
-            State::InOrder => sent_at + u64::from(self.patience),
+            State::InOrder => sent_at + u64::from(self.first_timeout),
             _ if self.left == u32::MAX => slot.resendts,
-            State::Postponed => slot.resendts.max(sent_at + u64::from(self.patience)),
+            State::Postponed => slot.resendts.max(sent_at + u64::from(self.first_timeout)),
             // Its timeout has grown. So may that of the path have, but as it asks at most for itself it
-            // needs no more patience than that.
+            // need not be waited for any longer.
             _ => slot.resendts.max(sent_at + u64::from(self.rto)),
         };
         match !self.is_thin && self.is_unanswered(slot) {
@@ -104,7 +104,7 @@ impl TailProbe {
         self.left -= 1;
         if self.left == 0 {
             // As the timeout of one segment grows, so does that of all.
-            self.wait = (self.wait + self.wait / 2).clamp(self.patience, RTO_MAX);
+            self.wait = (self.wait + self.wait / 2).clamp(self.first_timeout, RTO_MAX);
             self.held_until = now.clock + u64::from(self.wait);
             self.burst = (2 * self.burst).min(FIRST_FLIGHT);
             self.left = self.burst;

@@ -195,7 +195,7 @@ fn a_loss_does_not_stop_the_stream_as_long_as_the_budget_has_room() {
 }
 
 #[test]
-fn an_overtaken_segment_that_comes_late_teaches_to_wait() {
+fn a_suspected_segment_that_comes_late_teaches_to_wait() {
     let config = fast();
     let mut engine = ring(setup(&config)).unwrap();
     let ack = |sn: u32, clock: u32, una: u32| {
@@ -203,7 +203,7 @@ fn an_overtaken_segment_that_comes_late_teaches_to_wait() {
         let ts = TS_BASE.wrapping_add(clock);
         Header { conv: CONV, cmd: CMD_ACK, wnd: 128, sn, ts, una, ..Header::default() }.encode()
     };
-    // The first of three is overtaken, sent again at once, and acknowledged after all 7 ms later.
+    // The first of three is suspected, sent again at once, and acknowledged after all 7 ms later.
     engine.write(&pattern(3 * MSS)).unwrap();
     assert_eq!(emitted(&mut engine, ms(0)).len(), 3);
     engine.hear(ms(50), &ack(1, 0, 0)).unwrap();

@@ -99,7 +99,7 @@ pub(super) struct Timeouts {
     cursor: u32,
     /// The clock of the first deadline of all, as [judged](Timeouts::judge) last.
     soonest: u64,
-    /// Deadlines of what was sent again because it was overtaken, in order, and all others.
+    /// Deadlines of what was sent again because it was suspected, in order, and all others.
     resent: VecDeque<Entry>,
     late: Late,
 }
@@ -267,7 +267,7 @@ impl Timeouts {
         self.soonest = in_order.min(late).min(resent);
     }
 
-    /// The same for what was sent again because it was overtaken. Outdated entries at the front might
+    /// The same for what was sent again because it was suspected. Outdated entries at the front might
     /// keep others out of the queue.
     #[inline]
     pub(super) fn tidy_resent(&mut self, row: &Row) {

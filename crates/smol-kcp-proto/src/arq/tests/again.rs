@@ -81,7 +81,7 @@ fn an_ack_sooner_than_a_round_trip_overtakes_nothing() {
 }
 
 #[test]
-fn what_an_early_ack_has_not_overtaken_a_true_one_does() {
+fn what_an_early_ack_does_not_make_suspected_a_true_one_does() {
     for &make in ENGINES {
         let mut engine = window(make, 2, 10);
         engine.hear(ms(101), &ack(10, 100, 1)).unwrap();
@@ -156,7 +156,7 @@ fn a_path_of_seconds_without_a_handshake_carries_everything_about_once() {
                     sim.run_dry();
                     assert!(sim.apps[1].got == pattern(BYTES));
                     let per_mille = sim.wire[0] * 1000 / BYTES as u64;
-                    // A lost datagram of ACKs makes the segments look overtaken that it told of.
+                    // A lost datagram of ACKs makes those segments suspected that it told of.
                     let most = if loss == 0 { 1300 } else { 2000 };
                     assert!(per_mille <= most, "{rtt} ms, {loss} % loss: {per_mille}");
                 }

@@ -157,7 +157,7 @@ fn what_a_peer_sends_against_the_window_is_bounded_in_number_and_bytes() {
 }
 
 #[test]
-fn an_overtaken_window_announcement_is_out_of_date() {
+fn a_late_window_announcement_is_out_of_date() {
     for make in ENGINES {
         let config = fast();
         let mut engine = make(setup(&config)).unwrap();

@@ -167,7 +167,7 @@ fn an_honest_handshake_costs_what_it_did() {
 }
 
 #[test]
-fn a_proof_that_is_overtaken_by_data_or_lost_under_pressure_ends_no_stream() {
+fn a_proof_that_comes_after_data_or_lost_under_pressure_ends_no_stream() {
     let mut world = World::pair(&KcpConfig { max_unconfirmed: 1, ..config() }, link(40, 0), 5);
     world.inject(SERVER, addr(9), &hello(9, 9).encode());
     let app = world.connect(CLIENT, SERVER, None);

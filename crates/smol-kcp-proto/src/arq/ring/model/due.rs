@@ -9,12 +9,12 @@ const THIN: usize = 4;
 
 /// How long segments that were sent once and again are waited for.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Waits {
     once: u64,
     again: u64,
 }
 
-impl Patience {
+impl Waits {
     fn of(self, sent: &Sent) -> u64 {
         if sent.transmits == 1 {
             self.once
@@ -83,15 +83,15 @@ impl Model {
         !self.is_thin() && sent.transmits == 1 && sent.turn > self.tail.newest
     }
 
-    pub(super) fn patience(&self, engine: &mut Engine) -> Patience {
+    pub(super) fn waits(&self, engine: &mut Engine) -> Waits {
         let rtt = &inner(engine).rtt;
-        let once = if self.is_thin() { rtt.tail_probe_timeout() } else { rtt.patience() };
-        Patience { once: once.into(), again: rtt.rto.into() }
+        let once = if self.is_thin() { rtt.tail_probe_timeout() } else { rtt.first_timeout() };
+        Waits { once: once.into(), again: rtt.rto.into() }
     }
 
     /// When a segment may be sent again for want of an answer.
-    pub(super) fn due(&self, sent: &Sent, patience: Patience) -> u64 {
-        let by_age = sent.last + patience.of(sent);
+    pub(super) fn due(&self, sent: &Sent, waits: Waits) -> u64 {
+        let by_age = sent.last + waits.of(sent);
         let due = match (sent.due, self.tail.left) {
             (None, _) => by_age,
             (Some(due), None) => due,
@@ -106,26 +106,26 @@ impl Model {
 
     /// The engine looks again at what stands in a queue when its time has come, not before.
     pub(super) fn adopt(&mut self, engine: &mut Engine) {
-        let patience = self.patience(engine);
+        let waits = self.waits(engine);
         let (held_until, told_time) = (self.tail.held_until, self.told_time);
         for (&number, sent) in &mut self.flying {
             let slot = inner(engine).send_window.slot(sn(number)).expect("in flight");
             assert_eq!(slot.state == State::InOrder, sent.due.is_none(), "{number}");
             let Some(due) = sent.due.filter(|&due| due != slot.resendts) else { continue };
             assert!(due <= told_time && told_time < slot.resendts, "{number}: {due}");
-            assert!(slot.resendts <= held_until.max(sent.last + patience.of(sent)), "{number}");
+            assert!(slot.resendts <= held_until.max(sent.last + waits.of(sent)), "{number}");
             sent.due = Some(slot.resendts);
         }
     }
 
     /// A segment is sent again because it was due.
-    pub(super) fn on_timeout(&mut self, number: u64, patience: Patience) {
+    pub(super) fn on_timeout(&mut self, number: u64, waits: Waits) {
         let limited = self.is_limited(&self.flying[&number]);
         let Some(left) = self.tail.left.as_mut().filter(|_| limited) else { return };
         *left -= 1;
         if *left == 0 {
             let tail = &mut self.tail;
-            tail.wait = (tail.wait * 3 / 2).clamp(patience.once, 60_000);
+            tail.wait = (tail.wait * 3 / 2).clamp(waits.once, 60_000);
             tail.held_until = self.now + tail.wait;
             tail.burst = (2 * tail.burst).min(10);
             tail.left = Some(tail.burst);

@@ -59,14 +59,14 @@ impl SendWindow {
     #[inline]
     pub(in crate::arq::ring) fn judge(&mut self, now: Moment, rtt: &Rtt) {
         let is_thin = self.row.in_flight <= THIN;
-        let patience = match self.nodelay {
+        let first_timeout = match self.nodelay {
             // With so little in flight nothing will overtake a lost segment.
             true if is_thin => rtt.tail_probe_timeout(),
-            true => rtt.patience(),
+            true => rtt.first_timeout(),
             // ikcp_flush: without nodelay the first timeout has an eighth of grace.
-            false => rtt.patience() + (rtt.rto >> 3),
+            false => rtt.first_timeout() + (rtt.rto >> 3),
         };
-        self.tail_probe.set_patience(patience, rtt.rto, is_thin);
+        self.tail_probe.set_first_timeout(first_timeout, rtt.rto, is_thin);
         self.timeouts.judge(&self.row, &self.tail_probe, now);
     }
 

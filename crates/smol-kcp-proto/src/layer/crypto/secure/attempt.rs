@@ -58,15 +58,19 @@ pub(super) enum Due {
 }
 
 impl Attempt {
-    /// `patience`: one and a half timeouts of the path, if it is known.
-    pub(super) fn new(now: Time, initiated: Initiated, patience: Option<Duration>) -> Attempt {
+    /// `answer_timeout`: one and a half timeouts of the path, if it is known.
+    pub(super) fn new(
+        now: Time,
+        initiated: Initiated,
+        answer_timeout: Option<Duration>,
+    ) -> Attempt {
         let known = |wait: Duration| wait.clamp(SHORTEST_WAIT, LONGEST_FIRST_WAIT);
         Attempt {
             initiated,
             began_at: now,
             made_at: now,
             next_at: now,
-            wait: patience.map_or(FIRST_WAIT, known),
+            wait: answer_timeout.map_or(FIRST_WAIT, known),
             only_sent_at: None,
             asked: None,
             has_cookie: false,

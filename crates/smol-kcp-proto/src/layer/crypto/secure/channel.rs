@@ -218,7 +218,7 @@ impl Channel {
     }
 
     /// Returns how long an answer may take: one and a half timeouts.
-    pub(super) fn patience(&self) -> Option<Duration> {
+    pub(super) fn answer_timeout(&self) -> Option<Duration> {
         self.timeout.map(|timeout| timeout.saturating_add(timeout / 2))
     }
 
@@ -241,7 +241,7 @@ impl Channel {
 
     /// Begins to ask whether the other side has the new keys.
     pub(super) fn begin_probes(&mut self, now: Time) {
-        let wait = self.patience().unwrap_or(UNKNOWN_PATH).max(SHORTEST_SILENCE);
+        let wait = self.answer_timeout().unwrap_or(UNKNOWN_PATH).max(SHORTEST_SILENCE);
         self.probe = Some(Probe { next_at: now, wait, left: PROBES });
     }
 
@@ -264,8 +264,8 @@ impl Channel {
         if self.attempt.is_some() || self.path.is_none() {
             return None;
         }
-        let patience = self.patience().unwrap_or(UNKNOWN_PATH).max(SHORTEST_SILENCE);
-        self.unanswered_since.map(|at| (at + patience).max(self.silences.ready_at(SILENCES)))
+        let answer_timeout = self.answer_timeout().unwrap_or(UNKNOWN_PATH).max(SHORTEST_SILENCE);
+        self.unanswered_since.map(|at| (at + answer_timeout).max(self.silences.ready_at(SILENCES)))
     }
 
     /// Returns whether the other side is silent, so that a handshake should find out why.

@@ -35,7 +35,7 @@ impl SecureTable {
         }
         if let Some(initiated) = self.initiate(key) {
             if let Some(channel) = self.channels.get_mut(key) {
-                let attempt = Attempt::new(now, initiated, channel.patience());
+                let attempt = Attempt::new(now, initiated, channel.answer_timeout());
                 channel.attempt = Some(Box::new(attempt));
             }
             self.send_initiation(now, key, false);

@@ -82,7 +82,7 @@ impl SecureTable {
             if !std::mem::replace(&mut current.heard, true) {
                 channel.heard_current(now);
             }
-            // What was overtaken, or sent under former keys, tells where the peer was.
+            // What comes late, or was sent under former keys, tells where the peer was.
             if found.newest {
                 moved_from = channel.move_to(from);
             }

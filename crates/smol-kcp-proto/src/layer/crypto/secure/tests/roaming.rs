@@ -74,7 +74,7 @@ fn a_server_may_move_too() {
 }
 
 #[test]
-fn what_is_repeated_or_overtaken_moves_nobody() {
+fn what_is_repeated_or_late_moves_nobody() {
     let mut world = World::pair(3);
     world.connect(A, B);
     world.run(secs(1));
@@ -87,8 +87,8 @@ fn what_is_repeated_or_overtaken_moves_nobody() {
     let [.., one, two] = &world.captured[..] else { panic!() };
     let (one, two) = (one.bytes.clone(), two.bytes.clone());
     assert!(matches!(world.hand(addr(1), B, two.clone()), Opened::Data { .. }));
-    let overtaken = world.hand(addr(66), B, one);
-    assert!(matches!(overtaken, Opened::Data { moved_from: None, .. }));
+    let late = world.hand(addr(66), B, one);
+    assert!(matches!(late, Opened::Data { moved_from: None, .. }));
     assert_eq!(world.hand(addr(66), B, two), Opened::Nothing);
     assert_eq!(moved(&world), addr(1));
     // A replayed initiation is answered where it comes from, and moves nobody either.
