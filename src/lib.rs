@@ -80,6 +80,8 @@ mod happy_eyeballs;
 mod listener;
 mod machine;
 mod ping;
+#[cfg(feature = "secure")]
+pub mod secure;
 mod shared;
 #[cfg(feature = "smol")]
 mod spawn;

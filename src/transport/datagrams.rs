@@ -35,7 +35,7 @@ impl<'a> Datagram<'a> {
     }
 
     pub(crate) fn path(&self) -> Path {
-        Path { peer: self.peer, local: self.local }
+        Path { peer: self.peer, local: self.local, channel: None }
     }
 }
 

@@ -34,6 +34,8 @@ pub mod wire;
 
 pub use budget::{HeldMemory, MemoryBudget};
 pub use config::{EngineKind, KcpConfig, KcpNoDelayConfig, ParseRateError, Rate};
+#[cfg(feature = "secure")]
+pub use config::{SecureConfig, SecurePeer};
 pub use error::KcpError;
 #[cfg(feature = "netem")]
 pub use layer::netem::{
@@ -41,7 +43,7 @@ pub use layer::netem::{
     Probability, RateStep,
 };
 pub use log_limit::LogLimit;
-pub use path::Path;
+pub use path::{ChannelKey, Path};
 pub use peer::path::{PathStats, Phase};
 pub use random::Random;
 pub use session::{READABLE, WRITABLE};

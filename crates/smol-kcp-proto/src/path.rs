@@ -1,6 +1,9 @@
-//! A way through the network: the two addresses between which a datagram travels.
+//! A way through the network: the two addresses between which a datagram travels, and who is at its end.
 
 use std::net::{IpAddr, SocketAddr};
+
+/// What names a channel of the encrypted mode within its endpoint, as long as the channel lives.
+pub type ChannelKey = usize;
 
 /// A network path (RFC 9000, 9): where the peer is, and which of this side's addresses it uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,12 +14,30 @@ pub struct Path {
     /// host with several addresses must answer from the one that it was asked at, or the answer passes no
     /// NAT and no connected socket.
     pub local: Option<IpAddr>,
+    /// The channel in which its contents travel; `None`: in the clear.
+    pub channel: Option<ChannelKey>,
+}
+
+/// Who a conversation is with. Its order has no meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PeerId {
+    /// Whoever receives at this address.
+    At(SocketAddr),
+    /// One run of whoever has a key, wherever that is.
+    Channel(ChannelKey),
+}
+
+impl Path {
+    /// Returns who is at its end.
+    pub(crate) fn id(&self) -> PeerId {
+        self.channel.map_or(PeerId::At(self.peer), PeerId::Channel)
+    }
 }
 
 impl From<SocketAddr> for Path {
     /// Leaves the choice of the own address to the system.
     fn from(peer: SocketAddr) -> Path {
-        Path { peer, local: None }
+        Path { peer, local: None, channel: None }
     }
 }
 

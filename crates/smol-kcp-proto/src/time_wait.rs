@@ -1,10 +1,10 @@
 //! Where the keys of ended sessions rest, so that a late datagram raises no ghost.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::control::{hello_nonce, rst_for, QUIET_WINDOW};
+use crate::path::PeerId;
 use crate::time::Time;
 use crate::wire::{Header, View, CMD_PUSH, CMD_WASK, CMD_WINS, CODE_FIN, HEADER_LEN};
 
@@ -24,8 +24,8 @@ pub(crate) struct TimeWaitEntry {
 /// The resting keys, in order of their end.
 #[derive(Debug)]
 pub(crate) struct TimeWait {
-    time_wait: BTreeMap<(u32, SocketAddr), (Time, TimeWaitEntry)>,
-    order: VecDeque<(Time, u32, SocketAddr)>,
+    time_wait: BTreeMap<(u32, PeerId), (Time, TimeWaitEntry)>,
+    order: VecDeque<(Time, u32, PeerId)>,
     /// How long a key rests.
     span: Duration,
     /// How many rest; the oldest makes room.
@@ -37,7 +37,7 @@ impl TimeWait {
         TimeWait { time_wait: BTreeMap::new(), order: VecDeque::new(), span, max }
     }
 
-    pub(crate) fn insert(&mut self, now: Time, conv: u32, peer: SocketAddr, entry: TimeWaitEntry) {
+    pub(crate) fn insert(&mut self, now: Time, conv: u32, peer: PeerId, entry: TimeWaitEntry) {
         self.expire(now);
         if self.order.len() >= self.max {
             self.remove_oldest();
@@ -49,13 +49,13 @@ impl TimeWait {
 
     /// Finds the entry under this key. Nothing wakes up for an entry whose time has passed; it goes when
     /// somebody looks.
-    pub(crate) fn get(&mut self, now: Time, conv: u32, peer: SocketAddr) -> Option<TimeWaitEntry> {
+    pub(crate) fn get(&mut self, now: Time, conv: u32, peer: PeerId) -> Option<TimeWaitEntry> {
         self.expire(now);
         self.time_wait.get(&(conv, peer)).map(|&(_, entry)| entry)
     }
 
     /// Ends a rest early, because its peer begins anew.
-    pub(crate) fn remove(&mut self, conv: u32, peer: SocketAddr) {
+    pub(crate) fn remove(&mut self, conv: u32, peer: PeerId) {
         self.time_wait.remove(&(conv, peer));
     }
 
@@ -118,8 +118,8 @@ mod tests {
     const REST: TimeWaitEntry =
         TimeWaitEntry { una: 7, peer_fin: Some(7), nonce: Some(1), reset: false };
 
-    fn peer(port: u16) -> SocketAddr {
-        ([127, 0, 0, 1], port).into()
+    fn peer(port: u16) -> PeerId {
+        PeerId::At(([127, 0, 0, 1], port).into())
     }
 
     #[test]

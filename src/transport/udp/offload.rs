@@ -107,7 +107,7 @@ impl Offload {
         // Nobody can answer from an address that many have.
         let local = local.map(|ip| canonical((ip, 0).into()).ip());
         let local = local.filter(|ip| !(ip.is_multicast() || ip.is_unspecified()));
-        let path = Path { peer: canonical(from), local };
+        let path = Path { peer: canonical(from), local, channel: None };
         Ok((path, len, if segment < len { segment } else { 0 }))
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::{KcpConfig, Rate};
 use crate::error::KcpError;
+#[cfg(feature = "secure")]
+use crate::layer::crypto::secure::OVERHEAD;
 use crate::limits::{FRAGMENTS_MAX, MTU_MAX, MTU_MIN, RECV_WINDOW_MIN, RTO_DEFAULT, RTO_MAX};
 
 /// Less is not a datagram of KCP (ikcp.c), more is not one of UDP over IPv4 (65535 - 20 - 8).
@@ -88,6 +90,11 @@ impl KcpConfig {
         self.check_times()?;
         self.check_limits()?;
         within_or_none("dscp", self.dscp, DSCP)?;
+        #[cfg(feature = "secure")]
+        if let Some(secure) = &self.secure {
+            secure.check()?;
+            within("mtu", self.mtu, MTU_MIN + OVERHEAD..=MTU_MAX)?;
+        }
         #[cfg(feature = "netem")]
         if let Some(netem) = &self.netem {
             netem.check()?;
@@ -169,7 +176,7 @@ fn between<T: Debug>(accepted: &RangeInclusive<T>) -> String {
     format!("{:?} to {:?}", accepted.start(), accepted.end())
 }
 
-fn refused(field: &'static str, value: impl ToString, accepted: String) -> KcpError {
+pub(super) fn refused(field: &'static str, value: impl ToString, accepted: String) -> KcpError {
     KcpError::Config { field, value: value.to_string(), accepted }
 }
 

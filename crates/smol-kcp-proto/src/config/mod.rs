@@ -4,6 +4,8 @@ mod check;
 mod nodelay;
 mod profiles;
 mod rate;
+#[cfg(feature = "secure")]
+pub(crate) mod secure;
 mod setters;
 
 use std::time::Duration;
@@ -12,6 +14,8 @@ use crate::limits::{FRAGMENTS_MAX, RECV_WINDOW_MIN};
 
 pub use nodelay::KcpNoDelayConfig;
 pub use rate::{ParseRateError, Rate};
+#[cfg(feature = "secure")]
+pub use secure::{SecureConfig, SecurePeer};
 
 /// What a session takes beside its buffers, estimated and rounded up: the records of session and
 /// engine, the list of due ACKs, its places in the endpoint's tables.
@@ -270,6 +274,10 @@ pub struct KcpConfig {
     /// Differentiated services code point of what is sent, 0 to 63 (RFC 2474); `None`: the
     /// system's. Default `None`: only who runs the network knows which ones it honours.
     pub dscp: Option<u8>,
+    /// The keys of both sides, where all that travels is to be encrypted and authenticated; `None`: plain
+    /// KCP, which every program can read and forge that sees one datagram. Default `None`.
+    #[cfg(feature = "secure")]
+    pub secure: Option<SecureConfig>,
     /// The ARQ. Default: this crate's own.
     pub engine: EngineKind,
     /// A bad network between this endpoint and its socket. Default `None`.
@@ -312,6 +320,8 @@ impl Default for KcpConfig {
             send_buffer: None,
             recv_buffer: None,
             dscp: None,
+            #[cfg(feature = "secure")]
+            secure: None,
             engine: EngineKind::default(),
             #[cfg(feature = "netem")]
             netem: None,

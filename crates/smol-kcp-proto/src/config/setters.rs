@@ -94,6 +94,8 @@ mod tests {
             send_buffer: Some(17),
             recv_buffer: Some(18),
             dscp: Some(19),
+            #[cfg(feature = "secure")]
+            secure: None,
             engine: EngineKind::Ring,
             #[cfg(feature = "netem")]
             netem: None,

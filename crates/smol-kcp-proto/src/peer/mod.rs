@@ -1,4 +1,4 @@
-//! Remote parties: what belongs to an address, and not to one of its conversations.
+//! Remote parties: what belongs to an address or a channel, and not to one of its conversations.
 //!
 //! A peer is known as long as it has a conversation. Its sign of life to one of them speaks for all, if it
 //! is of our own kind: so a thousand quiet conversations with one peer cost one keepalive, not a thousand.
@@ -12,6 +12,7 @@ use slab::Slab;
 
 use self::path::PathRate;
 use crate::key::Key;
+use crate::path::{Path, PeerId};
 use crate::time::Time;
 
 /// A peer's place, as long as it has a conversation.
@@ -20,6 +21,7 @@ pub(crate) type PeerKey = usize;
 /// One remote party.
 #[derive(Debug)]
 pub(crate) struct Peer {
+    id: PeerId,
     addr: SocketAddr,
     /// Its conversations, under the same number: a map, as a peer may have thousands that end one by one.
     sessions: BTreeMap<u64, Key>,
@@ -36,7 +38,7 @@ pub(crate) struct Peer {
 /// All peers of an endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-    by_addr: BTreeMap<SocketAddr, PeerKey>,
+    by_id: BTreeMap<PeerId, PeerKey>,
     peers: Slab<Peer>,
 }
 
@@ -53,24 +55,26 @@ impl Peer {
 }
 
 impl Peers {
-    /// Counts a conversation with the peer at `addr`.
+    /// Counts a conversation with the peer at the end of `path`.
     pub(crate) fn join(
         &mut self,
         now: Time,
-        addr: SocketAddr,
+        path: Path,
         session: Key,
-        path: impl FnOnce() -> PathRate,
+        rate: impl FnOnce() -> PathRate,
     ) -> PeerKey {
         let peers = &mut self.peers;
+        let id = path.id();
         let fresh = || Peer {
-            addr,
+            id,
+            addr: path.peer,
             sessions: BTreeMap::new(),
             heard_at: now,
             asked_at: now,
             all_asked_at: None,
-            path: path(),
+            path: rate(),
         };
-        let key = *self.by_addr.entry(addr).or_insert_with(|| peers.insert(fresh()));
+        let key = *self.by_id.entry(id).or_insert_with(|| peers.insert(fresh()));
         if let Some(peer) = peers.get_mut(key) {
             peer.sessions.insert(session as u64, session);
         }
@@ -85,7 +89,7 @@ impl Peers {
         if !peer.sessions.is_empty() {
             return None;
         }
-        self.by_addr.remove(&peer.addr);
+        self.by_id.remove(&peer.id);
         self.peers.try_remove(key)
     }
 
@@ -99,14 +103,14 @@ impl Peers {
         self.peers.get_mut(key)
     }
 
-    /// Returns the peer at this address.
-    pub(crate) fn at_mut(&mut self, addr: SocketAddr) -> Option<&mut Peer> {
-        self.by_addr.get(&addr).and_then(|&key| self.peers.get_mut(key))
+    /// Returns this peer.
+    pub(crate) fn find_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.by_id.get(&id).and_then(|&key| self.peers.get_mut(key))
     }
 
-    /// Lists the conversations with the peer at `addr`.
-    pub(crate) fn sessions(&self, addr: SocketAddr) -> impl Iterator<Item = Key> + '_ {
-        let peer = self.by_addr.get(&addr).and_then(|&key| self.peers.get(key));
+    /// Lists the conversations with a peer.
+    pub(crate) fn sessions(&self, id: PeerId) -> impl Iterator<Item = Key> + '_ {
+        let peer = self.by_id.get(&id).and_then(|&key| self.peers.get(key));
         peer.into_iter().flat_map(|peer| peer.sessions.values().copied())
     }
 }
@@ -119,19 +123,20 @@ mod tests {
     #[test]
     fn a_peer_is_known_as_long_as_it_has_a_conversation() {
         let addr = |port: u16| SocketAddr::from(([192, 0, 2, 1], port));
-        let path = || PathRate::new(&KcpConfig::default(), 1400);
+        let rate = || PathRate::new(&KcpConfig::default(), 1400);
         let mut peers = Peers::default();
-        let first = peers.join(Time::ZERO, addr(1), 10, path);
-        assert_eq!(peers.join(Time::from_millis(9), addr(1), 20, path), first);
-        let other = peers.join(Time::ZERO, addr(2), 30, path);
+        let first = peers.join(Time::ZERO, addr(1).into(), 10, rate);
+        assert_eq!(peers.join(Time::from_millis(9), addr(1).into(), 20, rate), first);
+        let other = peers.join(Time::ZERO, addr(2).into(), 30, rate);
         assert_ne!(first, other);
-        let known = |peers: &Peers, port| peers.sessions(addr(port)).collect::<Vec<_>>();
+        let known =
+            |peers: &Peers, port| peers.sessions(PeerId::At(addr(port))).collect::<Vec<_>>();
         assert_eq!((known(&peers, 1), known(&peers, 2)), (vec![10, 20], vec![30]));
         peers.leave(first, 10);
         peers.leave(first, 10);
         assert_eq!(known(&peers, 1), [20]);
         peers.leave(first, 20);
         assert!(known(&peers, 1).is_empty() && peers.get_mut(first).is_none());
-        assert_eq!((peers.by_addr.len(), peers.peers.len()), (1, 1));
+        assert_eq!((peers.by_id.len(), peers.peers.len()), (1, 1));
     }
 }

@@ -7,7 +7,7 @@ use super::{Entry, Key, Router};
 use crate::control::{hello_nonce, no_room, rst_for};
 use crate::error::KcpError;
 use crate::limits::RECV_WINDOW_MIN;
-use crate::path::Path;
+use crate::path::{Path, PeerId};
 use crate::secret::COOKIE_LASTS;
 use crate::session::{question, Proof, Role, Session, SessionParams};
 use crate::time::Time;
@@ -30,10 +30,10 @@ impl Router {
         // elsewhere, an opening.
         let proof = if self.accepting { find() } else { None };
         let nonce = hello_nonce(datagram);
-        if let Some(entry) = self.time_wait.get(now, conv, from.peer) {
+        if let Some(entry) = self.time_wait.get(now, conv, from.id()) {
             match (proof, nonce) {
                 (Some(Proof::Third { nonces }), _) if entry.is_succeeded_by(nonces.0) => {
-                    self.time_wait.remove(conv, from.peer);
+                    self.time_wait.remove(conv, from.id());
                 }
                 // Anybody can say so: the rest goes on until it is proven.
                 (None, Some(nonce)) if self.accepting && entry.is_succeeded_by(nonce) => {
@@ -101,7 +101,7 @@ impl Router {
         }
         let conv = match known.and_then(|key| self.session(key).ok()) {
             Some(session) => session.conv(),
-            None => self.free_conv(from.peer),
+            None => self.free_conv(from.id()),
         };
         // Each segment carries the number; behind this line they all have the one that was given.
         let mut renamed = datagram.bytes().to_vec();
@@ -122,14 +122,14 @@ impl Router {
     /// Lets our own client that asked for a number learn it from the first answer.
     fn adopt(&mut self, now: Time, from: Path, datagram: &View<'_>) -> bool {
         let conv = datagram.conv();
-        let Some(&key) = self.routes.get(&(0, from.peer)) else { return false };
+        let Some(&key) = self.routes.get(&(0, from.id())) else { return false };
         let Some(entry) = self.sessions.get_mut(key) else { return false };
         if entry.session.role() != Role::Client {
             return false;
         }
         entry.session.adopt(conv);
-        self.routes.remove(&(0, from.peer));
-        self.routes.insert((conv, from.peer), key);
+        self.routes.remove(&(0, from.id()));
+        self.routes.insert((conv, from.id()), key);
         self.with_session(now, key, |session| session.handle_datagram(now, datagram));
         true
     }
@@ -315,14 +315,14 @@ impl Router {
         }
         let place = self.sessions.vacant_entry();
         let key = place.key();
-        place.insert(Entry::new(session, self.peers.join(now, path.peer, key, rate)));
-        self.routes.insert((conv, path.peer), key);
+        place.insert(Entry::new(session, self.peers.join(now, path, key, rate)));
+        self.routes.insert((conv, path.id()), key);
         self.adopt_mtu(now, key);
         Ok(key)
     }
 
     /// Finds a number that is free with this peer.
-    pub(super) fn free_conv(&mut self, peer: SocketAddr) -> u32 {
+    pub(super) fn free_conv(&mut self, peer: PeerId) -> u32 {
         loop {
             // At random, so that nobody off the path can name it (RFC 6056).
             let conv = self.random.nonzero();

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::entry::Entry;
 use super::{Key, Router};
 use crate::error::KcpError;
+use crate::path::Path;
 use crate::session::{Role, Session};
 use crate::stats::StreamStats;
 use crate::time::Time;
@@ -15,9 +16,11 @@ impl Router {
     pub fn connect(
         &mut self,
         now: Time,
-        peer: SocketAddr,
+        to: impl Into<Path>,
         conv: Option<u32>,
     ) -> Result<Key, KcpError> {
+        let to = to.into();
+        let peer = to.id();
         let limit = self.config.max_sessions;
         if self.routes.len() >= limit {
             return Err(KcpError::TooManySessions { limit });
@@ -32,7 +35,7 @@ impl Router {
         {
             return Err(KcpError::ConvInUse { conv });
         }
-        let key = self.open(now, peer.into(), conv, Role::Client)?;
+        let key = self.open(now, to, conv, Role::Client)?;
         self.stats.connected = self.stats.connected.wrapping_add(1);
         self.with_session(now, key, |session| session.handle_timeout(now)); // HELLO
         Ok(key)
@@ -174,8 +177,9 @@ impl Router {
 
     /// Lists conversation, peer and statistics of every session on the wire.
     pub fn list(&self) -> impl Iterator<Item = (u32, SocketAddr, StreamStats)> + '_ {
-        self.routes.iter().filter_map(|(&(conv, peer), &key)| {
-            self.sessions.get(key).map(|entry| (conv, peer, self.stats_of(entry)))
+        self.routes.iter().filter_map(|(&(conv, _), &key)| {
+            let entry = self.sessions.get(key)?;
+            Some((conv, entry.session.peer(), self.stats_of(entry)))
         })
     }
 

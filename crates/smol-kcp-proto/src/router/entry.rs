@@ -138,7 +138,7 @@ impl Router {
         }
         let Some(entry) = self.sessions.get_mut(key) else { return };
         let session = &mut entry.session;
-        let (conv, peer) = (session.conv(), session.peer());
+        let (conv, peer, id) = (session.conv(), session.peer(), session.peer_id());
         if std::mem::take(&mut entry.assigned_conv) {
             self.unnumbered.remove(&peer);
         }
@@ -146,7 +146,7 @@ impl Router {
             self.shares.remove(peer);
         }
         if left.is_some() {
-            self.routes.remove(&(conv, peer));
+            self.routes.remove(&(conv, id));
             match session.error() {
                 Some(cause) => log::debug!("conversation {conv} with {peer} has ended: {cause}"),
                 None => log::debug!("conversation {conv} with {peer} is closed"),
@@ -169,7 +169,7 @@ impl Router {
             // Who is evicted may come back; who was refused was never there.
             let refused = matches!(session.error(), Some(KcpError::Refused | KcpError::NoRoom));
             if proven && !entry.evicted && !refused {
-                self.time_wait.insert(now, conv, peer, session.time_wait_entry());
+                self.time_wait.insert(now, conv, id, session.time_wait_entry());
             }
         }
         if let Some(birth) = entry.incoming.take() {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{Entry, Key, Router};
-use crate::path::Path;
+use crate::path::{Path, PeerId};
 use crate::session::NewPath;
 use crate::time::Time;
 use crate::wire::View;
@@ -19,7 +19,7 @@ impl Router {
     /// has been dealt with.
     pub(super) fn handle_new_path(&mut self, now: Time, from: Path, datagram: &View<'_>) -> bool {
         let conv = datagram.conv();
-        let lowest = SocketAddr::from(([0, 0, 0, 0], 0));
+        let lowest = PeerId::At(SocketAddr::from(([0, 0, 0, 0], 0)));
         // The routes are in order of their number first: all sessions that it can be are
         // neighbours. A bound, as a number may be anybody's choice.
         let candidates: Vec<Key> = self
@@ -66,17 +66,17 @@ impl Router {
     fn relocate(&mut self, now: Time, key: Key, to: Path) {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         let session = &mut entry.session;
-        let (conv, old) = (session.conv(), session.peer());
+        let (conv, old, former) = (session.conv(), session.peer(), session.peer_id());
         // Another session is there under the same number: which of the two is the peer's nobody can
         // tell.
-        if self.routes.contains_key(&(conv, to.peer)) {
+        if self.routes.contains_key(&(conv, to.id())) {
             return;
         }
         session.move_to(now, to);
         let counted = entry.counted;
         if let Some(of) = entry.peer.take() {
             self.leave_peer(of, key);
-            let joined = self.peers.join(now, to.peer, key, self.new_path());
+            let joined = self.peers.join(now, to, key, self.new_path());
             if let Some(entry) = self.sessions.get_mut(key) {
                 entry.peer = Some(joined);
             }
@@ -87,19 +87,19 @@ impl Router {
         if std::mem::take(&mut entry.assigned_conv) {
             self.unnumbered.remove(&old);
         }
-        self.routes.remove(&(conv, old));
-        self.routes.insert((conv, to.peer), key);
+        self.routes.remove(&(conv, former));
+        self.routes.insert((conv, to.id()), key);
         if counted {
             self.shares.remove(old);
             self.shares.add(to.peer);
         }
         self.stats.moved = self.stats.moved.wrapping_add(1);
         self.log_move(now, conv, old, to.peer);
-        self.ask_others(now, old, to);
+        self.ask_others(now, former, to);
     }
 
     /// Asks at once for the others of a peer of which one session has moved: they have moved too.
-    fn ask_others(&mut self, now: Time, old: SocketAddr, to: Path) {
+    fn ask_others(&mut self, now: Time, old: PeerId, to: Path) {
         let others: Vec<Key> = self.peers.sessions(old).collect();
         for key in others {
             let token = self.random.nonzero();

@@ -34,7 +34,7 @@ use crate::config::KcpConfig;
 use crate::deadlines::Deadlines;
 use crate::error::KcpError;
 pub use crate::key::Key;
-use crate::path::Path;
+use crate::path::{Path, PeerId};
 use crate::peer::{PeerKey, Peers};
 use crate::stats::EndpointStats;
 use crate::time::{earliest, Time};
@@ -59,7 +59,7 @@ pub struct Router {
     random: Random,
     sessions: Slab<Entry>,
     /// By conversation first: so all sessions of one number are neighbours.
-    routes: BTreeMap<(u32, SocketAddr), Key>,
+    routes: BTreeMap<(u32, PeerId), Key>,
     peers: Peers,
     /// Peers that opened conversation 0 and have not yet used the number they were given.
     unnumbered: BTreeMap<SocketAddr, Key>,
@@ -166,7 +166,7 @@ impl Router {
             return;
         };
         // By number and address: two clients may have drawn the same number.
-        match self.routes.get(&(datagram.conv(), from.peer)) {
+        match self.routes.get(&(datagram.conv(), from.id())) {
             Some(&key) => self.deliver(now, key, from, &datagram),
             None => self.handle_unrouted(now, from, &datagram),
         }
@@ -205,7 +205,7 @@ impl Router {
         if let Some(lasted) = stall {
             self.report_stall(now, key, lasted);
         }
-        self.heed_restart(now, peer, key, before);
+        self.heed_restart(now, from.id(), key, before);
         self.report(now, key);
         self.heed_probes(now, key);
         self.settle(now, key);
@@ -217,10 +217,10 @@ impl Router {
         if let Some(entry) = self.sessions.get_mut(key) {
             entry.session.fail(KcpError::Reset);
         }
-        self.heed_restart(now, from.peer, key, Before::Waiting);
+        self.heed_restart(now, from.id(), key, Before::Waiting);
         self.settle(now, key);
         // The old life may have been put to rest under the same key just now.
-        self.time_wait.remove(datagram.conv(), from.peer);
+        self.time_wait.remove(datagram.conv(), from.id());
         self.handle_unrouted(now, from, datagram);
     }
 

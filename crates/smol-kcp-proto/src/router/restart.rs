@@ -1,10 +1,10 @@
 //! A peer that has lost its memory: what one session has learnt of it, the others ask for.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Key, Router};
 use crate::error::KcpError;
+use crate::path::PeerId;
 use crate::peer::Peer;
 use crate::session::Session;
 use crate::time::Time;
@@ -65,7 +65,7 @@ impl Router {
     /// not know that session any more; where it has just been connected to, about the one that has been
     /// silent for longest, which speaks for the others. A question is one datagram of 24 bytes, and goes to
     /// who has proved its address.
-    pub(super) fn heed_restart(&mut self, now: Time, peer: SocketAddr, key: Key, before: Before) {
+    pub(super) fn heed_restart(&mut self, now: Time, peer: PeerId, key: Key, before: Before) {
         let Ok(session) = self.session(key) else { return };
         // Both are answers to words of ours: nobody can make us ask by words of its own.
         let connected = match (before, session.error()) {
@@ -91,8 +91,8 @@ impl Router {
         }
     }
 
-    fn may_ask_all(&mut self, now: Time, peer: SocketAddr) -> bool {
+    fn may_ask_all(&mut self, now: Time, peer: PeerId) -> bool {
         let restarts = &mut self.restarts;
-        self.peers.at_mut(peer).is_some_and(|peer| restarts.ask(now, peer))
+        self.peers.find_mut(peer).is_some_and(|peer| restarts.ask(now, peer))
     }
 }

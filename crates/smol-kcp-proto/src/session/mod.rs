@@ -33,7 +33,7 @@ use super::random::Random;
 use super::secret::Secret;
 use crate::config::KcpConfig;
 use crate::error::KcpError;
-use crate::path::Path;
+use crate::path::{ChannelKey, Path, PeerId};
 use crate::time::Time;
 
 /// There may be something to read, or the end of it.
@@ -92,6 +92,8 @@ pub(crate) struct Session {
     peer: SocketAddr,
     /// The own address that the peer was asked at.
     local: Option<IpAddr>,
+    /// The channel of the encrypted mode that it runs in.
+    channel: Option<ChannelKey>,
     role: Role,
     /// Bytes of the largest datagram now, less the overhead of the layers.
     mtu: usize,
@@ -214,20 +216,23 @@ impl Session {
             conv,
             peer: path.peer,
             local: path.local,
+            channel: path.channel,
             role,
             mtu,
             probes: None,
             pieces: None,
             sn_base,
             engine,
-            peer_kind: PeerKind::Unknown,
+            // No other kind speaks inside a channel.
+            peer_kind: path.channel.map_or(PeerKind::Unknown, |_| PeerKind::Native),
             hello,
             peer_una: sn_base,
             hello_nonces: None,
             third: None,
             secret,
             established: role == Role::Server,
-            confirmed: role == Role::Client,
+            // In a channel nobody is without having proved more than an address.
+            confirmed: role == Role::Client || path.channel.is_some(),
             owes_question: false,
             asked_at: None,
             times_asked: 0,
@@ -276,7 +281,12 @@ impl Session {
     }
 
     pub(crate) fn path(&self) -> Path {
-        Path { peer: self.peer, local: self.local }
+        Path { peer: self.peer, local: self.local, channel: self.channel }
+    }
+
+    /// Returns who it is with.
+    pub(crate) fn peer_id(&self) -> PeerId {
+        self.path().id()
     }
 
     /// Takes the number that the peer allocated for a conversation opened without one.

@@ -6,8 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::*;
 
-const ADDR: Path =
-    Path { peer: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4000), local: None };
+const ADDR: Path = Path {
+    peer: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4000),
+    local: None,
+    channel: None,
+};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)

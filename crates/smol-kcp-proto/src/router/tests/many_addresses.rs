@@ -84,7 +84,7 @@ fn strangers_and_those_under_pressure_are_answered_from_there() {
     assert_eq!(world.app(SERVER, 0).read, b"hello");
     // Data of a conversation that nobody knows is reset.
     let ghost = Header { conv: 99, cmd: CMD_PUSH, sn: 500, una: 400, ..Header::default() };
-    let path = crate::Path { peer: addr(CLIENT), local: Some(SECOND) };
+    let path = crate::Path { peer: addr(CLIENT), local: Some(SECOND), channel: None };
     let now = world.now;
     world.hosts[SERVER].router.handle_datagram(now, path, &ghost.encode());
     world.run(secs(1));

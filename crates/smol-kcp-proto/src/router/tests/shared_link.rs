@@ -69,7 +69,7 @@ impl SharedLink {
         let wait = self.link.queue_delay(now).as_micros() as u32;
         // The receiver's number travels as if it were its address: many receivers share the link.
         let local = Some(IpAddr::V4(Ipv4Addr::from_bits(to as u32)));
-        self.link.enqueue(now, Path { peer: sender, local }, bytes);
+        self.link.enqueue(now, Path { peer: sender, local, channel: None }, bytes);
         let after = self.link.stats();
         let fate = if after.lost > before.lost {
             Fate::Lost

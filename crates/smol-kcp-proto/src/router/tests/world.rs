@@ -343,7 +343,7 @@ impl World {
         let seed = self.seed ^ ((from as u64) << 32) ^ ((to as u64) << 40);
         let link = self.links.entry((from, to)).or_insert_with(|| Netem::new(&self.link, seed));
         let local = self.hosts[to].second.map(|_| datagram.to.ip());
-        link.enqueue(self.now, Path { peer: datagram.from, local }, &datagram.bytes);
+        link.enqueue(self.now, Path { peer: datagram.from, local, channel: None }, &datagram.bytes);
     }
 
     /// Runs for `span`.

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::keys::{Identity, PresharedKey, PublicKey};
+pub use crate::path::ChannelKey;
 use crate::path::Path;
-
-/// What names a channel within its table, as long as the channel lives.
-pub type ChannelKey = usize;
 
 /// Whose initiations are answered.
 #[derive(Clone, Debug)]

@@ -53,7 +53,7 @@ fn an_own_address_that_becomes_known_is_no_move() {
     for number in [1, 1, 2] {
         world.send(A, B, b"x").unwrap();
         let mut bytes = world.captured.last().unwrap().bytes.clone();
-        let path = crate::path::Path { peer: addr(1), local: local(number) };
+        let path = crate::path::Path { peer: addr(1), local: local(number), channel: None };
         let opened = world.nodes[B].table.open(world.now, path, &mut bytes);
         let Opened::Data { moved_from, .. } = opened else { panic!() };
         moves.push(moved_from.map(|path| path.local));
