@@ -18,7 +18,6 @@ use crate::control::{hello_nonce, no_room, rst_for};
 use crate::error::KcpError;
 use crate::layer::crypto::secure::{Opened, PublicKey, SecureEvent, SecureStats, OVERHEAD};
 use crate::path::{ChannelKey, Path, PeerId};
-use crate::session::Role;
 use crate::time::Time;
 use crate::wire::View;
 
@@ -92,8 +91,8 @@ impl Router {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         let Some(channel) = entry.session.path().channel else { return };
         secure.table.hold(channel);
-        if entry.session.role() == Role::Client && secure.table.is_ready(now, channel) {
-            entry.session.begin_in_channel(now, None);
+        if secure.table.is_ready(now, channel) {
+            entry.session.begin_in_channel(now, secure.table.round_trip(channel));
         }
     }
 

@@ -13,16 +13,19 @@ impl Session {
         now: crate::time::Time,
         round_trip: Option<std::time::Duration>,
     ) {
-        if self.error.is_some() || self.role == super::Role::Server || self.is_known_to_peer() {
+        if self.error.is_some() {
+            return;
+        }
+        if let Some(round_trip) = round_trip.filter(|_| self.opening_rtt.is_none()) {
+            self.opening_rtt = Some(round_trip);
+            self.engine.seed_rtt(now, round_trip, true);
+        }
+        if self.is_known_to_peer() {
             return;
         }
         if !self.established {
             self.established = true;
             self.ready |= super::WRITABLE;
-            if let Some(round_trip) = round_trip {
-                self.opening_rtt = Some(round_trip);
-                self.engine.seed_rtt(now, round_trip, true);
-            }
             log::debug!("conversation {}: connected to {}", self.conv, self.peer);
         } else if self.engine.unacked() > 0 {
             self.engine.restart(now);

@@ -68,6 +68,8 @@ pub(super) struct Channel {
     cookie: Option<Cookie>,
     /// The path's timeout, if anybody knows.
     timeout: Option<Duration>,
+    /// What the last handshake took, whoever began it.
+    pub(super) round_trip: Option<Duration>,
     /// Since when something waits for an answer.
     unanswered_since: Option<Time>,
     silences: Bucket,
@@ -94,6 +96,7 @@ impl Channel {
             attempt: None,
             cookie: None,
             timeout: None,
+            round_trip: None,
             unanswered_since: None,
             silences: Bucket::default(),
             probe: None,

@@ -55,6 +55,11 @@ impl Unconfirmed {
         }
     }
 
+    /// Returns the time since it was answered, if it is clear which answer has been confirmed.
+    pub(super) fn round_trip(&self, now: Time) -> Option<Duration> {
+        (self.answers == 1).then(|| now.since(self.answered_at))
+    }
+
     /// Counts another answer; `false`: there were enough.
     pub(super) fn answer_again(&mut self, now: Time) -> bool {
         let may = self.answers < ANSWERS && now.since(self.answered_at) >= ANSWER_AGAIN;

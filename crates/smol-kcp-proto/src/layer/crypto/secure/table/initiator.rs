@@ -146,6 +146,9 @@ impl SecureTable {
         let prefers_new = channel.prefers(&keypair, &self.own.public);
         let restarted =
             channel.install(keypair, prefers_new, &mut |index| self.indices.forget(index));
+        if round_trip.is_some() {
+            channel.round_trip = round_trip;
+        }
         count(&mut self.stats.handshakes);
         if restarted {
             count(&mut self.stats.restarts);

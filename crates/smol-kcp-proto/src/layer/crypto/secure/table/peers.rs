@@ -80,6 +80,11 @@ impl SecureTable {
         }
     }
 
+    /// Returns what the last handshake took, as far as that is clear.
+    pub fn round_trip(&self, key: ChannelKey) -> Option<Duration> {
+        self.channels.get(key)?.round_trip
+    }
+
     /// Keeps a channel that was not added, while somebody holds it.
     pub fn hold(&mut self, key: ChannelKey) {
         if let Some(channel) = self.channels.get_mut(key) {

@@ -134,6 +134,7 @@ impl SecureTable {
     pub(super) fn confirm(&mut self, now: Time, number: u64) -> Option<ChannelKey> {
         let entry = self.unconfirmed.remove(number)?;
         let (remote, index) = (entry.initiator, entry.keypair.own_index);
+        let round_trip = entry.round_trip(now);
         self.indices.forget(index);
         // What this party began before has no future: a datagram of an earlier run that comes late must not
         // bring that run back.
@@ -150,7 +151,7 @@ impl SecureTable {
         // The other side has keys of this side's making no use for.
         self.end_attempt(key);
         self.indices.give(index, Owner::Keypair(key));
-        self.establish(now, key, entry.keypair, None);
+        self.establish(now, key, entry.keypair, round_trip);
         if let Some(channel) = self.channels.get_mut(key) {
             channel.heard_sequence = Some(entry.sequence);
         }
