@@ -107,7 +107,7 @@ impl Router {
     pub(super) fn time_channel(&mut self, from: Path, key: Key) {
         let Some((secure, channel)) = self.secure.as_mut().zip(from.channel) else { return };
         if let Some(entry) = self.sessions.get(key) {
-            secure.table.set_timeout(channel, entry.session.rto());
+            secure.table.set_timeout(channel, entry.session.answer_time());
         }
     }
 
@@ -238,7 +238,7 @@ impl Router {
         }
         secure.removed.extend(&removed);
         let channels: Vec<ChannelKey> =
-            removed.iter().filter_map(|key| secure.table.channel(key)).collect();
+            removed.iter().flat_map(|key| secure.table.channels_of(key)).collect();
         for channel in channels {
             self.fail_channel(now, channel, &KcpError::Closed);
         }

@@ -18,7 +18,7 @@ impl Session {
         }
         if let Some(round_trip) = round_trip.filter(|_| self.opening_rtt.is_none()) {
             self.opening_rtt = Some(round_trip);
-            self.engine.seed_rtt(now, round_trip, true);
+            self.engine.take_rtt(now, round_trip);
         }
         if self.is_known_to_peer() {
             return;
@@ -28,7 +28,7 @@ impl Session {
             self.ready |= super::WRITABLE;
             log::debug!("conversation {}: connected to {}", self.conv, self.peer);
         } else if self.engine.unacked() > 0 {
-            self.engine.restart(now);
+            self.engine.send_anew(now);
         }
         if let Some(hello) = &mut self.hello {
             hello.next = Some(now);
@@ -46,6 +46,11 @@ impl Session {
 }
 
 impl Session {
+    /// Returns how long an answer takes, as far as that is known.
+    pub(crate) fn answer_time(&self) -> std::time::Duration {
+        std::time::Duration::from_millis(u64::from(self.engine.answer_ms().max(1)))
+    }
+
     /// Returns whether the HELLO has not been answered.
     pub(super) fn is_unanswered(&self) -> bool {
         self.hello.is_some_and(|hello| hello.next.is_some())

@@ -62,16 +62,11 @@ impl Unconfirmed {
         }
     }
 
-<<<<<<< HEAD
     /// Returns the time since it was answered, if it is clear which answer has been confirmed.
     pub(super) fn round_trip(&self, now: Time) -> Option<Duration> {
         (self.answers == 1).then(|| now.since(self.answered_at))
     }
 
-    /// Counts another answer; `false`: there were enough.
-    pub(super) fn answer_again(&mut self, now: Time) -> bool {
-        let may = self.answers < ANSWERS && now.since(self.answered_at) >= ANSWER_AGAIN;
-=======
     /// Counts another answer; `false`: there were enough. An initiator that does not know which address is
     /// good writes to several at once, and the first one may lead nowhere.
     pub(super) fn answer_again(&mut self, now: Time, from: SocketAddr) -> bool {
@@ -79,7 +74,6 @@ impl Unconfirmed {
         let is_early = is_same && now.since(self.answered_at) < ANSWER_AGAIN;
         let may = self.answers < ANSWERS && !is_early;
         self.elsewhere |= !is_same;
->>>>>>> cdf692e (secure: give each run of a key a channel of its own)
         if may {
             self.answers += 1;
             (self.answered_at, self.answered_to) = (now, from);

@@ -63,6 +63,11 @@ impl SecureTable {
         added.or_else(|| self.of_key(remote).next()).map(|(key, _)| key)
     }
 
+    /// Lists the channels of a key: one for each of its runs.
+    pub fn channels_of(&self, remote: &PublicKey) -> impl Iterator<Item = ChannelKey> + '_ {
+        self.of_key(remote).map(|(key, _)| key)
+    }
+
     /// Returns whose channel it is.
     pub fn peer_key(&self, key: ChannelKey) -> Option<&PublicKey> {
         self.channels.get(key).map(|channel| &channel.remote)
