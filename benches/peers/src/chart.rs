@@ -91,7 +91,7 @@ fn draw_panel(svg: &mut String, results: &Results, panel: Panel, left: usize, to
     for (peer, value) in bars {
         let length = if most > 0.0 { (LONGEST * value / most).max(1.0) } else { 1.0 };
         let class = match peer {
-            "smol-kcp" | "smol-kcp/1" => "ours",
+            "smol-kcp" | "smol-kcp/1" | "smol-kcp/secure" => "ours",
             "UDP" | "UDP/smol" | "TCP" => "floor",
             _ => "peer",
         };

@@ -18,8 +18,9 @@ Cargo.toml, and docs/benchmarks.svg. Figures of scenarios and peers that are not
 
   --only A,B    scenarios: bulk bulk-4m ping-1 ping-2 many idle loss-5 loss-5-4m loss-10
                 loss-10-4m ping-loss-5 ping-loss-10 size
-  --peers A,B   peers: smol-kcp smol-kcp/1 tokio_kcp kcp-io kcp-tokio kcp-rs UDP UDP/smol TCP
-                (smol-kcp/1: all connections of a client over one socket)
+  --peers A,B   peers: smol-kcp smol-kcp/1 smol-kcp/secure tokio_kcp kcp-io kcp-tokio kcp-rs UDP UDP/smol TCP
+                (smol-kcp/1: all connections of a client over one socket;
+                smol-kcp/secure: all that travels encrypted)
   --quick       little of everything, once; nothing is written
   --runs N      instead of the usual number; the median is taken
   --report      measures nothing, writes results.md and the chart from results.tsv

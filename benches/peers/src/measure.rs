@@ -8,11 +8,12 @@ use crate::process::{Figures, Side};
 use crate::relay::{Line, Relay};
 
 /// Who is measured, in the order of the table. The second is the first with all connections of a
-/// client over one socket. The last three are floors: bare datagrams on tokio and on smol, and the
+/// client over one socket, the third the first with all that travels encrypted. The last three are floors: bare datagrams on tokio and on smol, and the
 /// kernel's TCP.
-pub const PEERS: [&str; 9] = [
+pub const PEERS: [&str; 10] = [
     "smol-kcp",
     "smol-kcp/1",
+    "smol-kcp/secure",
     "tokio_kcp",
     "kcp-io",
     "kcp-tokio",
@@ -64,7 +65,7 @@ impl Scenario {
         match self {
             Scenario::Bulk { .. } | Scenario::Ping { .. } => peer != "smol-kcp/1",
             Scenario::Many | Scenario::Idle => !matches!(peer, "UDP" | "UDP/smol" | "TCP"),
-            _ => !matches!(peer, "smol-kcp/1" | "UDP" | "UDP/smol" | "TCP"),
+            _ => !matches!(peer, "smol-kcp/1" | "smol-kcp/secure" | "UDP" | "UDP/smol" | "TCP"),
         }
     }
 
@@ -204,13 +205,15 @@ fn both(
     limit: u64,
     bins: &Bins,
 ) -> Result<(Figures, Figures, (u64, u64)), String> {
+    let secure = peer.strip_suffix("/secure");
     let (name, one_socket) = match peer.strip_suffix("/1") {
         Some(name) => (name, true),
-        None => (peer, false),
+        None => (secure.unwrap_or(peer), false),
     };
+    let secure = format!("secure={}", secure.is_some());
     let program = bins.fast.join(format!("side_{}", name.to_lowercase().replace(['-', '/'], "_")));
     let given = |role: &str, more: &[String]| {
-        [&[role.to_owned(), scenario.to_owned()], args, more].concat()
+        [&[role.to_owned(), scenario.to_owned(), secure.clone()], args, more].concat()
     };
     let mut server = Side::start("server", &program, &given("server", for_server))?;
     let addr = server.first(Duration::from_secs(10))?;

@@ -17,6 +17,8 @@ pub const MTU: usize = 1400;
 pub struct Options {
     /// All connections of a client over one socket, where the crate can.
     pub one_socket: bool,
+    /// All that travels encrypted, where the crate can.
+    pub secure: bool,
 }
 
 /// Flow control by the application, for those who have none: the receiver answers a byte each

@@ -27,7 +27,8 @@ impl Args {
     }
 
     fn options(&self) -> Options {
-        Options { one_socket: self.get("one_socket").unwrap_or(false) }
+        let is = |key| self.get(key).unwrap_or(false);
+        Options { one_socket: is("one_socket"), secure: is("secure") }
     }
 
     /// Once the sockets are open.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use peers::peer::{Options, Peer, INTERVAL, MTU, RESEND, WINDOW};
 use peers::runtime::{Runtime, Smol};
+use smol_kcp::secure::{SecureConfig, SharedSecret};
 use smol_kcp::{KcpConfig, KcpEndpoint, KcpListener, KcpNoDelayConfig, KcpStream, UdpTransport};
 
 pub struct SmolKcp;
@@ -12,8 +13,9 @@ thread_local! {
     static ENDPOINT: OnceCell<KcpEndpoint> = const { OnceCell::new() };
 }
 
-fn config() -> KcpConfig {
+fn config(secure: Option<SecureConfig>) -> KcpConfig {
     KcpConfig {
+        secure,
         mtu: MTU,
         nodelay: KcpNoDelayConfig { nodelay: true, interval: INTERVAL, resend: RESEND, nc: true },
         wnd_size: (WINDOW, WINDOW),
@@ -30,14 +32,24 @@ fn config() -> KcpConfig {
     }
 }
 
+/// One secret for both sides, which no one else has.
+fn secret() -> SharedSecret {
+    SharedSecret::from_bytes([7; 32])
+}
+
+fn of_client(options: Options) -> KcpConfig {
+    config(options.secure.then(|| SecureConfig::shared_client(&secret())))
+}
+
 impl Peer for SmolKcp {
     type Runtime = Smol;
     type Listener = KcpListener;
     type Stream = KcpStream;
 
-    async fn bind(_: Options) -> io::Result<(KcpListener, SocketAddr)> {
-        let transport = UdpTransport::bind(&config(), ([127, 0, 0, 1], 0).into())?;
-        let (listener, driver) = KcpListener::with_driver(config(), transport)?;
+    async fn bind(options: Options) -> io::Result<(KcpListener, SocketAddr)> {
+        let config = config(options.secure.then(|| SecureConfig::shared_server(&secret())));
+        let transport = UdpTransport::bind(&config, ([127, 0, 0, 1], 0).into())?;
+        let (listener, driver) = KcpListener::with_driver(config, transport)?;
         Smol::spawn(async move { drop(driver.await) });
         let addr = listener.local_addr().unwrap();
         Ok((listener, addr))
@@ -48,20 +60,21 @@ impl Peer for SmolKcp {
     }
 
     async fn connect(options: Options, addr: SocketAddr) -> io::Result<KcpStream> {
+        let config = of_client(options);
         if options.one_socket {
             let endpoint = ENDPOINT.with(|cell| match cell.get() {
                 Some(endpoint) => Ok(endpoint.clone()),
                 None => {
-                    let transport = UdpTransport::bind(&config(), ([127, 0, 0, 1], 0).into())?;
-                    let (endpoint, driver) = KcpEndpoint::with_driver(config(), transport)?;
+                    let transport = UdpTransport::bind(&config, ([127, 0, 0, 1], 0).into())?;
+                    let (endpoint, driver) = KcpEndpoint::with_driver(config, transport)?;
                     Smol::spawn(async move { drop(driver.await) });
                     Ok::<_, io::Error>(cell.get_or_init(|| endpoint).clone())
                 }
             })?;
             return Ok(endpoint.connect_to(addr, None).await?);
         }
-        let transport = UdpTransport::connect(&config(), addr)?;
-        let (connect, driver) = KcpStream::connect_with_driver(&config(), transport, addr)?;
+        let transport = UdpTransport::connect(&config, addr)?;
+        let (connect, driver) = KcpStream::connect_with_driver(&config, transport, addr)?;
         Smol::spawn(async move { drop(driver.await) });
         Ok(connect.await?)
     }
