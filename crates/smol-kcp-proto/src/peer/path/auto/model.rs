@@ -41,11 +41,19 @@ impl Auto {
     pub(super) fn queue_allowed(&self) -> u32 {
         let min = self.rounds.min_rtt().unwrap_or(0);
         // On a slow line a datagram that leaves, and one that waits for it, are no queue.
-        let datagrams = (2000 * self.mss / self.bandwidth().max(1)).min(500) as u32;
+        let datagrams = self.datagrams(2);
         // Where round trips differ anyway, the shortest of a round is not that of all.
         let jitter = self.rounds.last.jitter();
         let most = if self.is_polite { QUEUE_LEAST } else { QUEUE_MOST };
-        (min / 8).clamp(QUEUE_LEAST, most).max(datagrams) + jitter
+        // And where they go up and down together, as over a radio link that keeps the order of what it repeats,
+        // that of all lies far below the usual.
+        let swing = self.rounds.swing().min(min);
+        (min / 8).clamp(QUEUE_LEAST, most).max(datagrams).max(swing) + jitter
+    }
+
+    /// Returns how many milliseconds so many datagrams take.
+    pub(super) fn datagrams(&self, count: u64) -> u32 {
+        (count * 1000 * self.mss / self.bandwidth().max(1)).min(500) as u32
     }
 
     /// Returns whether the queue holds more than that.

@@ -61,6 +61,7 @@ impl Auto {
 
     /// The queue is not ours alone.
     pub(super) fn compete(&mut self, now: Time, in_flight: u64) {
+        self.losses.believe_slow(self.mss);
         self.cubic = Cubic::new(now, self.drained_from.max(in_flight), self.mss);
         self.drains = 0;
         // What was left of the line when the queue stood is no bound any more.

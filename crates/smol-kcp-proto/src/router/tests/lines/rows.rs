@@ -62,15 +62,13 @@ fn lossy(name: &'static str, percent: u32, used: f64) -> Scenario {
     Scenario { length: secs(15), from: secs(5), goals, ..row }
 }
 
-fn jitter(name: &'static str, in_order: bool) -> Scenario {
+pub(super) fn jitter(name: &'static str, in_order: bool) -> Scenario {
     let mut row = line(name, 10 * MBIT, 100, bdp(10 * MBIT, 100));
     for way in [&mut row.up, &mut row.down] {
         way.loss = Probability::percent(10);
         (way.jitter, way.in_order) = (ms(25), in_order);
     }
-    // Lumps pass for a queue, and then for somebody else's.
-    let used = at_least(Used, 0.85).reached(if in_order { 0.24 } else { 0.85 });
-    Scenario { length: secs(15), from: secs(5), goals: vec![used], ..row }
+    Scenario { length: secs(15), from: secs(5), goals: vec![at_least(Used, 0.85)], ..row }
 }
 
 /// A policer, and a fast line with a long queue behind it.
