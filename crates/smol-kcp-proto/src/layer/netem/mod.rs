@@ -205,7 +205,11 @@ impl Netem {
         } else {
             let due = sent + self.time_on_the_way(jitter);
             self.latest = self.latest.max(due);
-            if self.link.in_order { self.latest } else { due }
+            if self.link.in_order {
+                self.latest
+            } else {
+                due
+            }
         };
         self.held_bytes += datagram.len();
         self.held.insert((due, self.sequence), (path, datagram.to_vec()));
