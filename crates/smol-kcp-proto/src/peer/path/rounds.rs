@@ -98,9 +98,9 @@ pub(super) struct Rounds {
     latest: u32,
     recent: [u32; 2],
     recent_count: u32,
-    /// Sixteen times what the shortest of a few round trips falls below that of the few before, in milliseconds:
-    /// the mean of late.
-    swing: u32,
+    /// What the shortest of a few round trips falls below that of the few before, the mean of late, in parts of
+    /// a millisecond: 256.
+    falls: u32,
     /// What one datagram more or less in a queue makes: such falls do not count.
     pub grain: u32,
 }
@@ -118,7 +118,7 @@ impl Rounds {
             latest: 0,
             recent: [u32::MAX; 2],
             recent_count: 0,
-            swing: 0,
+            falls: 0,
             grain: CLOCK,
         }
     }
@@ -149,7 +149,7 @@ impl Rounds {
     /// Returns how far below the usual the shortest round trip may be found to be, in milliseconds, where the
     /// shortest of a few goes up and down: a queue that grows does not.
     pub(super) fn swing(&self) -> u32 {
-        self.swing
+        self.falls / 16
     }
 
     /// Takes a round-trip time, in milliseconds; `keep`: the shortest is not forgotten, as somebody else's
@@ -169,7 +169,7 @@ impl Rounds {
             let [now, before] = self.recent;
             if before != u32::MAX {
                 let fall = before.saturating_sub(now.saturating_add(self.grain)).min(1000);
-                self.swing = self.swing - self.swing / 8 + 2 * fall;
+                self.falls = self.falls - self.falls / 16 + 16 * fall;
             }
             self.recent = [u32::MAX, now];
             self.recent_count = 0;
