@@ -56,8 +56,9 @@ pub(crate) struct PathRate {
     model: Option<Box<Model>>,
     /// Bytes sent and not acknowledged, of all sessions.
     in_flight: u64,
-    /// Segments lost of late, and all of late.
+    /// Segments lost of late, and all of late, and how many copies follow from that.
     losses: (u32, u32),
+    copies: u8,
     /// Bytes acknowledged and bytes found to be lost, from the beginning on.
     acked_bytes: u64,
     lost_bytes: u64,
@@ -119,6 +120,7 @@ impl PathRate {
             model: None,
             in_flight: 0,
             losses: (0, 0),
+            copies: 0,
             acked_bytes: 0,
             lost_bytes: 0,
             rtt: None,
@@ -330,17 +332,17 @@ impl PathRate {
 
     /// Returns how many copies of a thin stream's segment leave unasked: so many that of a question and its
     /// answer hardly one in a hundred is lost with all its copies, and none where next to nothing gets lost.
-    fn copies(&self) -> u8 {
+    fn copies(&mut self) -> u8 {
         let (lost, all) = (u64::from(self.losses.0), u64::from(self.losses.1).max(1));
-        if lost * 200 < all {
-            return 0;
-        }
-        // 2 × p^N <= 1 %, for N transmissions: one copy up to 7 %, two above.
-        if lost * 100 <= all * 7 {
-            1
-        } else {
-            2
-        }
+        // 2 × p^N <= 1 %, for N transmissions: one copy up to 7 %, two above. Of some hundred segments that share
+        // is known to a few per cent, and a copy too few is felt sooner.
+        let two = if self.copies > 1 { 45 } else { 65 };
+        self.copies = match lost * 1000 {
+            lost if lost < all * 5 => 0,
+            lost if lost <= all * two => 1,
+            _ => 2,
+        };
+        self.copies
     }
 
     pub(crate) fn stats(&self) -> PathStats {
