@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::losses::BASELINE_MOST;
 use super::{Auto, Phase, CRUISE, DOWN, DRAIN, QUEUE_LEAST, QUEUE_MOST, STARTUP, UP};
 use crate::peer::path::rounds::{Round, Share, WHOLE};
 use crate::peer::path::{BURST, INITIAL};
@@ -99,6 +100,10 @@ impl Auto {
         // Acknowledgements that come in lumps or late keep more in flight than the path holds.
         let nominal = min_rtt + (3 * self.rounds.last.jitter()).min(2 * min_rtt + 100);
         let more = match self.phase {
+            // What loses so much of the first flight does not hold another one.
+            Phase::Startup if self.rounds.last.loss() > BASELINE_MOST => {
+                return self.bytes_in(nominal) * 3 + 2 * self.mss;
+            }
             Phase::Startup => return (self.bytes_in(nominal) * 3).max(least),
             Phase::Compete => return self.cubic.cwnd,
             Phase::Test => return self.bytes_in(min_rtt) * 3 / 4 + self.mss,

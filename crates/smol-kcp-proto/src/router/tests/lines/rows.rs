@@ -205,7 +205,7 @@ pub(super) fn short() -> Vec<Scenario> {
         jitter("10m-10%-100+-50ms", false),
         jitter("10m-10%-in-order", true),
         narrow_up(),
-        narrow("400k-100ms-1bdp", bdp(400_000, 100), 0.075), // of 3.3 datagrams
+        narrow("400k-100ms-1bdp", bdp(400_000, 100), 0.07), // of 3.3 datagrams
         narrow("400k-100ms-32k", 32 << 10, 0.05),
         policer("policer-10m-5-packets", 10 * m, 5 * PACKET),
         beside_bulk("thin-beside-bulk-1-endpoint", 0),
