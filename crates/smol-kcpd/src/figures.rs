@@ -99,6 +99,15 @@ pub(super) fn queue(stats: &StreamStats) -> (u32, u32) {
     }
 }
 
+/// The share of what was sent that got lost between two looks at a stream's path, in parts of a million; `None`:
+/// nothing was acknowledged or lost.
+pub(super) fn lost(then: &StreamStats, now: &StreamStats) -> Option<u32> {
+    let acked = now.path.acked_bytes.saturating_sub(then.path.acked_bytes);
+    let lost = now.path.lost_bytes.saturating_sub(then.path.lost_bytes);
+    let share = lost.saturating_mul(1_000_000).checked_div(acked.saturating_add(lost))?;
+    u32::try_from(share).ok()
+}
+
 /// What a path does, as a line of the log; the path is that of a stream.
 pub(super) struct PathLine<'a>(pub &'a StreamStats);
 
@@ -134,6 +143,18 @@ mod tests {
         assert_eq!((bytes(0), bytes(5_000_000_000)), ("0.0 kB".into(), "5.000 GB".into()));
         assert_eq!(bytes_of(61_000, 1_980_000), "0.06/1.98 MB");
         assert_eq!((bytes_of(61_000, 0), per_cent(12_345)), ("61.0 kB".into(), "1.23 %".into()));
+    }
+
+    #[test]
+    fn what_was_lost_is_a_share_of_what_was_sent_meanwhile() {
+        let at = |acked, lost| {
+            let mut stats = StreamStats::default();
+            (stats.path.acked_bytes, stats.path.lost_bytes) = (acked, lost);
+            stats
+        };
+        assert_eq!(lost(&at(1000, 900), &at(9000, 2900)), Some(200_000));
+        assert_eq!(lost(&at(1000, 900), &at(1000, 900)), None);
+        assert_eq!(lost(&at(1000, 900), &at(2000, 800)), Some(0), "it was not lost after all");
     }
 
     #[test]

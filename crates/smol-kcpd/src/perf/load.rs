@@ -43,13 +43,14 @@ pub(super) struct Load {
 
 impl Load {
     pub(super) fn new(stream: KcpStream, config: &KcpConfig) -> Load {
+        let path = PathSamples::new(stream.stats());
         Load {
             stream,
             scratch: vec![0; SCRATCH],
             mss: config.mss() as u64,
             ticks: Timer::interval(TICK),
             samples: Samples::default(),
-            path: PathSamples::default(),
+            path,
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use smol_kcp::StreamStats;
 
 use super::{rate, Direction, Progress};
-use crate::figures::{decimal, path_rate, queue};
+use crate::figures::{decimal, lost, path_rate, queue};
 
 /// Pixels: the picture, and the part of it in which a panel draws.
 const WIDTH: u64 = 760;
@@ -82,13 +82,8 @@ fn panels(direction: Direction, samples: &[Progress]) -> Vec<Panel> {
             samples.iter().filter_map(|one| Some((millis(one), value(one.sender.as_ref()?)?)));
         (name, points.collect())
     };
-    let again =
-        |stats: &StreamStats| stats.timeout_retransmits.saturating_add(stats.fast_retransmits);
-    let lost = spans(samples).filter_map(|(then, now)| {
-        let (before, after) = (then.sender?, now.sender?);
-        let sent = after.segments_sent.saturating_sub(before.segments_sent);
-        let share = again(&after).saturating_sub(again(&before)).saturating_mul(1_000_000);
-        Some((millis(now), share.checked_div(sent)?))
+    let losses = spans(samples).filter_map(|(then, now)| {
+        Some((millis(now), lost(then.sender.as_ref()?, now.sender.as_ref()?)?.into()))
     });
     let mut rates = vec![
         delivered,
@@ -113,7 +108,7 @@ fn panels(direction: Direction, samples: &[Progress]) -> Vec<Panel> {
             "loss",
             SHARES,
             vec![
-                ("sent again", lost.collect()),
+                ("lost", losses.collect()),
                 line("lost without congestion", |stats| Some(stats.path.loss_ppm.into())),
             ],
         ),

@@ -239,7 +239,7 @@ fn paths(outcomes: &[Outcome]) -> String {
     if known.is_empty() {
         return String::new();
     }
-    let head = ["path", "rate", "phase", "lost", "min RTT", "queue", "in flight/window"];
+    let head = ["path", "rate", "phase", "lost", "min RTT", "queue/p95", "in flight/window"];
     let mut text = row(head);
     for (direction, path) in &known {
         text.push_str(&row([
@@ -248,7 +248,7 @@ fn paths(outcomes: &[Outcome]) -> String {
             path.phase(),
             &per_cent(path.loss_ppm),
             &format!("{} ms", path.min_rtt_ms),
-            &format!("{}/{} ms", path.queue_ms, path.queue_max_ms),
+            &format!("{}/{} ms", path.queue_ms, path.queue_p95_ms),
             &bytes_of(path.in_flight, path.window),
         ]));
     }
@@ -315,7 +315,7 @@ mod tests {
             loss_ppm: 100,
             min_rtt_ms: 50,
             queue_ms: 8,
-            queue_max_ms: 22,
+            queue_p95_ms: 22,
             in_flight: 61_200,
             window: 98_000,
             waits: [17, 81, 0, 2],
@@ -385,7 +385,7 @@ mod tests {
                 loss_ppm: 999_900,
                 min_rtt_ms: 9_999,
                 queue_ms: 9_999,
-                queue_max_ms: 9_999,
+                queue_p95_ms: 9_999,
                 in_flight: 999_990_000,
                 window: 999_990_000,
                 waits: [34, 33, 23, 10],

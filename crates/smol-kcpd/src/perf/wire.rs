@@ -163,7 +163,7 @@ impl PathSummary {
     pub(super) fn encode(&self) -> [u8; PATH_LEN] {
         let mut bytes = [0; PATH_LEN];
         let long = [self.rate, self.in_flight, self.window];
-        let short = [self.loss_ppm, self.min_rtt_ms, self.queue_ms, self.queue_max_ms];
+        let short = [self.loss_ppm, self.min_rtt_ms, self.queue_ms, self.queue_p95_ms];
         let whole = long
             .into_iter()
             .flat_map(u64::to_le_bytes)
@@ -190,7 +190,7 @@ impl PathSummary {
             loss_ppm: number(),
             min_rtt_ms: number(),
             queue_ms: number(),
-            queue_max_ms: number(),
+            queue_p95_ms: number(),
             waits: waits.try_into().unwrap_or_default(),
             phase: phase.try_into().unwrap_or_default(),
         }
@@ -272,7 +272,7 @@ mod tests {
             loss_ppm: 1,
             min_rtt_ms: u32::MAX,
             queue_ms: 2,
-            queue_max_ms: 3,
+            queue_p95_ms: 3,
             in_flight: 5 << 40,
             window: 6,
             waits: [50, 49, 1, 0],

@@ -41,6 +41,8 @@ impl Tracked {
 pub(super) struct Copies {
     /// How many of each.
     wanted: u8,
+    /// The next copy that is acknowledged before its segment counts as a loss of that.
+    counts: bool,
     tracked: [Option<Tracked>; TRACKED],
 }
 
@@ -72,6 +74,12 @@ impl Copies {
             // Of several only the latest is remembered: any clock up to it counts.
             one.sn == sn && (1..=diff(one.last_ts, one.ts)).contains(&diff(ts, one.ts))
         })
+    }
+
+    /// A copy is acknowledged, and the segment was not: it may be lost, or its ACK, and so half of these count.
+    pub(super) fn counts_loss(&mut self) -> bool {
+        self.counts = !self.counts;
+        self.counts
     }
 
     /// Forgets what lies below `una`, and what `is_over` says is no longer in flight.

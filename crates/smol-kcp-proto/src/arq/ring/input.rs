@@ -173,7 +173,9 @@ impl RingEngine {
                 None if self.copies.is_copy(sn, ts) && self.send_window.block(sn).is_some() => {
                     // A copy is here and the segment itself is not: it would have been sent again.
                     let bytes = self.send_window.block(sn).map_or(0, <[u8]>::len);
-                    self.flow.lose(bytes);
+                    if self.copies.counts_loss() {
+                        self.flow.lose(bytes);
+                    }
                     so_far.add_number(sn);
                     self.send_window.on_acked(sn, &mut self.buffers);
                 }

@@ -258,6 +258,7 @@ impl RingEngine {
         let room = self.room();
         self.blocked = Blocked::No;
         self.copies.set_wanted(allowance.copies);
+        self.rtt.set_lossy(allowance.copies > 0);
         let copies = self.copies.due().is_some_and(|due| due <= self.clock);
         if news || overdue || probes || room > 0 || copies {
             self.emit(news, overdue, room, allowance);

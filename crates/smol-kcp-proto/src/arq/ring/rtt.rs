@@ -32,7 +32,13 @@ pub(super) struct Rtt {
     opening: (u32, u64),
     min_rto: u32,
     interval: u32,
+    /// What a probe waits longer than a round trip, at least.
+    probe_wait: u32,
 }
+
+/// Milliseconds that a probe waits longer than a round trip where datagrams get lost often enough for segments to
+/// be copied: a copy too many costs less than a wait.
+const LOSSY_WAIT: u32 = 10;
 
 impl Rtt {
     /// Nothing measured.
@@ -51,7 +57,13 @@ impl Rtt {
             opening: (u32::MAX, 0),
             min_rto,
             interval,
+            probe_wait: interval,
         }
+    }
+
+    /// Does the path lose so much that segments are copied?
+    pub(super) fn set_lossy(&mut self, is_lossy: bool) {
+        self.probe_wait = if is_lossy { self.interval.min(LOSSY_WAIT) } else { self.interval };
     }
 
     /// Before anything is measured: the first timeout is to suit a path of about this round trip. As
@@ -103,7 +115,7 @@ impl Rtt {
         // Twice the largest deviation of late, so that one sample out of line does not make a probe
         // of every segment; never more than half a round trip, beyond which the ordinary timeout is
         // not far.
-        let spread = (2 * self.jitter).min(self.srtt / 2).max(self.interval);
+        let spread = (2 * self.jitter).min(self.srtt / 2).max(self.probe_wait);
         match self.srtt {
             0 => self.rto,
             _ => self.rto.min((self.srtt + spread).max(self.min_rto)),
@@ -213,6 +225,13 @@ mod tests {
             (rtt.rto, rtt.tail_probe_timeout())
         });
         assert_eq!(waits, [(120, 60), (100, 60), (84, 50), (103, 64), (114, 57)]);
+        let mut even = Rtt::new(30, 20);
+        (0..20).for_each(|_| even.hear(40));
+        let waits = [false, true, false].map(|is_lossy| {
+            even.set_lossy(is_lossy);
+            even.tail_probe_timeout()
+        });
+        assert_eq!(waits, [60, 50, 60], "sooner where much gets lost");
         let mut near = Rtt::new(30, 10);
         near.hear(2);
         assert_eq!((near.rto, near.tail_probe_timeout()), (30, 30));

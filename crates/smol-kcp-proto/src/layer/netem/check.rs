@@ -196,6 +196,7 @@ mod tests {
             }),
             delay: MAX_DELAY,
             jitter: MAX_DELAY,
+            in_order: true,
             reorder: Probability::ALWAYS,
             duplicate: Probability::ALWAYS,
             rate: Some(MIN_RATE),

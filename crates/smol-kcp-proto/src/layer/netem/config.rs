@@ -91,6 +91,9 @@ pub struct LinkConfig {
     /// The delay varies evenly by so much to both sides; at most the delay. Datagrams closer to
     /// each other than twice the jitter can change places.
     pub jitter: Duration,
+    /// They do not: whose jitter would let it overtake arrives with the one before it, as over a radio link
+    /// that repeats what it loses. What follows a long delay comes in a lump.
+    pub in_order: bool,
     /// How often a datagram skips delay and jitter, and so overtakes those under way. Needs a
     /// delay.
     pub reorder: Probability,

@@ -70,6 +70,8 @@ pub(crate) struct Netem {
     held: BTreeMap<(Time, u64), (Path, Vec<u8>)>,
     held_bytes: usize,
     sequence: u64,
+    /// When the last one of those is due that have kept their place.
+    latest: Time,
     stats: LinkStats,
 }
 
@@ -87,6 +89,7 @@ impl Netem {
             held: BTreeMap::new(),
             held_bytes: 0,
             sequence: 0,
+            latest: Time::ZERO,
             stats: LinkStats::default(),
         }
     }
@@ -200,7 +203,13 @@ impl Netem {
             self.stats.reordered += 1;
             sent
         } else {
-            sent + self.time_on_the_way(jitter)
+            let due = sent + self.time_on_the_way(jitter);
+            self.latest = self.latest.max(due);
+            if self.link.in_order {
+                self.latest
+            } else {
+                due
+            }
         };
         self.held_bytes += datagram.len();
         self.held.insert((due, self.sequence), (path, datagram.to_vec()));

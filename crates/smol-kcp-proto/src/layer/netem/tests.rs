@@ -177,6 +177,23 @@ fn jitter_of_close_datagrams_changes_their_order_and_loses_none() {
 }
 
 #[test]
+fn jitter_in_order_makes_lumps_and_changes_no_place() {
+    let config = LinkConfig {
+        delay: millis(50),
+        jitter: millis(20),
+        in_order: true,
+        ..LinkConfig::default()
+    };
+    let mut link = Netem::new(&config, 7);
+    let out = send(&mut link, 1000, 4, millis(1));
+    assert!(numbers(&out).into_iter().eq(0..1000));
+    let delays = || out.iter().map(|&(due, n)| due.as_micros() - u64::from(n) * 1000);
+    assert!(delays().all(|delay| (30_000..=70_000).contains(&delay)));
+    let lumps = out.windows(2).filter(|pair| pair[0].0 == pair[1].0).count();
+    assert!(lumps > 700, "{lumps} with the one before");
+}
+
+#[test]
 fn a_rate_spaces_datagrams() {
     // 1250 bytes are 10,000 bits: 10 ms at 1 Mbit/s, however close they come in.
     let config = LinkConfig { rate: Some(1_000_000), delay: millis(5), ..LinkConfig::default() };

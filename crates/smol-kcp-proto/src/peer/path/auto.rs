@@ -11,7 +11,7 @@ use std::time::Duration;
 use self::losses::{Losses, BASELINE_MOST};
 use super::cubic::Cubic;
 use super::delivery::Delivered;
-use super::rounds::{Round, Rounds};
+use super::rounds::{Round, Rounds, CLOCK};
 use super::{FlowReport, INITIAL};
 use crate::time::Time;
 
@@ -226,6 +226,7 @@ impl Auto {
         }
         if self.rounds.is_over(now, sent_at) {
             self.rounds.turn(now);
+            self.rounds.grain = self.datagrams(1).max(CLOCK);
             self.excuse();
             match self.is_near_again(now) {
                 true => self.end_near_round(now),
@@ -242,6 +243,9 @@ impl Auto {
         self.phase = phase;
         self.phase_at = now;
         self.phase_round = self.rounds.count;
+        if !matches!(phase, Phase::Drain | Phase::Down) {
+            self.losses.end_slow();
+        }
         match phase {
             Phase::Startup => (self.full_rate, self.flat) = (0, 0),
             Phase::Down => self.is_deep = self.rounds.is_min_rtt_old(self.queue_allowed() / 2),
@@ -312,6 +316,9 @@ impl Auto {
     fn end_round(&mut self, now: Time, in_flight: u64) {
         let last = self.rounds.last;
         let congested = self.losses.end_round(&last, self.mss);
+        if matches!(self.phase, Phase::Drain | Phase::Down) {
+            self.losses.add_slow(&last, self.mss);
+        }
         match self.phase {
             Phase::Startup => self.end_startup_round(now),
             Phase::Drain if self.rounds_in_phase() < DRAIN_ROUNDS => self.cap_to_last(),

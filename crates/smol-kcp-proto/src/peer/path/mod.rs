@@ -11,6 +11,7 @@ mod delivery;
 mod mtu;
 mod pacer;
 mod rounds;
+mod stats;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use self::auto::Auto;
 pub use self::auto::Phase;
 pub(crate) use self::mtu::{PathMtu, Step};
 use self::pacer::Pacer;
+pub use self::stats::PathStats;
 use crate::arq::{Allowance, FlowReport};
 use crate::config::{KcpConfig, Rate};
 use crate::key::Key;
@@ -54,8 +56,12 @@ pub(crate) struct PathRate {
     model: Option<Box<Model>>,
     /// Bytes sent and not acknowledged, of all sessions.
     in_flight: u64,
-    /// Segments lost of late, and all of late.
+    /// Segments lost of late, and all of late, and how many copies follow from that.
     losses: (u32, u32),
+    copies: u8,
+    /// Bytes acknowledged and bytes found to be lost, from the beginning on.
+    acked_bytes: u64,
+    lost_bytes: u64,
     /// The round trip of the opening.
     rtt: Option<Duration>,
     /// Sessions that have more to send than the path had room for, in turn.
@@ -94,32 +100,6 @@ struct Figures {
     window: u64,
 }
 
-/// What a path can do, for those who look at it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PathStats {
-    /// Bytes a second at which data leaves; 0: nothing is known, or nothing limits it.
-    pub pace: u64,
-    /// Bytes a second that arrive, at most.
-    pub bandwidth: u64,
-    /// What the controller is at; `None` where there is none.
-    pub phase: Option<Phase>,
-    /// Share of datagrams that get lost without congestion, in parts of a million.
-    pub loss_ppm: u32,
-    /// The shortest round trip of late, in milliseconds.
-    pub min_rtt_ms: u32,
-    /// What the queue on the way holds, in milliseconds.
-    pub queue_ms: u32,
-    /// Bytes sent and not acknowledged, and the bytes that may be.
-    pub in_flight: u64,
-    /// See [`in_flight`](PathStats::in_flight).
-    pub window: u64,
-    /// Bytes of the largest datagram that new segments are cut for.
-    pub mtu: usize,
-    /// How often datagrams that had passed before did not any more, and shorter ones did.
-    pub black_holes: u32,
-}
-
 impl PathRate {
     pub(crate) fn new(config: &KcpConfig, mtu: usize) -> PathRate {
         let overhead = config.mtu.saturating_sub(mtu);
@@ -140,6 +120,9 @@ impl PathRate {
             model: None,
             in_flight: 0,
             losses: (0, 0),
+            copies: 0,
+            acked_bytes: 0,
+            lost_bytes: 0,
             rtt: None,
             waiting: VecDeque::new(),
             has_resends: false,
@@ -341,30 +324,39 @@ impl PathRate {
         }
         *lost = lost.saturating_add(report.lost);
         *all = all.saturating_add(report.lost).saturating_add(report.acked);
+        self.acked_bytes = self.acked_bytes.saturating_add(report.acked_bytes);
+        self.lost_bytes = self.lost_bytes.saturating_add(report.lost_bytes);
+        // What counted as lost and has arrived all the same.
+        self.lost_bytes = self.lost_bytes.saturating_sub(report.unlost_bytes);
     }
 
     /// Returns how many copies of a thin stream's segment leave unasked: so many that of a question and its
     /// answer hardly one in a hundred is lost with all its copies, and none where next to nothing gets lost.
-    fn copies(&self) -> u8 {
+    fn copies(&mut self) -> u8 {
         let (lost, all) = (u64::from(self.losses.0), u64::from(self.losses.1).max(1));
-        if lost * 200 < all {
-            return 0;
-        }
-        // 2 × p^N <= 1 %, for N transmissions: one copy up to 7 %, two above.
-        if lost * 100 <= all * 7 {
-            1
-        } else {
-            2
-        }
+        // 2 × p^N <= 1 %, for N transmissions: one copy up to 7 %, two above. Of some hundred segments that share
+        // is known to a few per cent, and a copy too few is felt sooner.
+        let two = if self.copies > 1 { 45 } else { 65 };
+        self.copies = match lost * 1000 {
+            lost if lost < all * 5 => 0,
+            lost if lost <= all * two => 1,
+            _ => 2,
+        };
+        self.copies
     }
 
     pub(crate) fn stats(&self) -> PathStats {
         let mtu = self.mtu_size();
         let black_holes = self.mtu.as_ref().map_or(0, |mtu| mtu.black_holes());
-        let Some(model) = &self.model else {
-            let in_flight = self.in_flight;
-            return PathStats { in_flight, mtu, black_holes, ..PathStats::default() };
+        let stats = PathStats {
+            acked_bytes: self.acked_bytes,
+            lost_bytes: self.lost_bytes,
+            in_flight: self.in_flight,
+            mtu,
+            black_holes,
+            ..PathStats::default()
         };
+        let Some(model) = &self.model else { return stats };
         let (auto, figures) = (&model.auto, model.figures(self.rate));
         PathStats {
             pace: figures.pace.filter(|_| !figures.is_free).unwrap_or(0),
@@ -373,10 +365,8 @@ impl PathRate {
             loss_ppm: (u64::from(auto.baseline()) * 1_000_000 / 65_536) as u32,
             min_rtt_ms: auto.min_rtt().unwrap_or(0),
             queue_ms: auto.queue(),
-            in_flight: self.in_flight,
             window: figures.window,
-            mtu,
-            black_holes,
+            ..stats
         }
     }
 }

@@ -15,6 +15,9 @@ const SHORTEST: u64 = 5;
 /// as many).
 const RECENT: u32 = 8;
 
+/// Milliseconds by which round trips differ that are as long: of the clock, and of a machine's timers.
+pub(super) const CLOCK: u32 = 2;
+
 /// A part of what was sent, in parts of 65,536.
 pub(super) type Share = u32;
 pub(super) const WHOLE: Share = 1 << 16;
@@ -95,6 +98,11 @@ pub(super) struct Rounds {
     latest: u32,
     recent: [u32; 2],
     recent_count: u32,
+    /// What the shortest of a few round trips falls below that of the few before, the mean of late, in parts of
+    /// a millisecond: 256.
+    falls: u32,
+    /// What one datagram more or less in a queue makes: such falls do not count.
+    pub grain: u32,
 }
 
 impl Rounds {
@@ -110,6 +118,8 @@ impl Rounds {
             latest: 0,
             recent: [u32::MAX; 2],
             recent_count: 0,
+            falls: 0,
+            grain: CLOCK,
         }
     }
 
@@ -136,6 +146,12 @@ impl Rounds {
         (before != u32::MAX).then_some(now.min(before).max(1))
     }
 
+    /// Returns how far below the usual the shortest round trip may be found to be, in milliseconds, where the
+    /// shortest of a few goes up and down: a queue that grows does not.
+    pub(super) fn swing(&self) -> u32 {
+        self.falls / 16
+    }
+
     /// Takes a round-trip time, in milliseconds; `keep`: the shortest is not forgotten, as somebody else's
     /// queue hides it.
     pub(super) fn on_rtt(&mut self, now: Time, rtt: u32, keep: bool) {
@@ -150,7 +166,12 @@ impl Rounds {
         }
         self.latest = rtt.max(1);
         if self.recent_count == RECENT {
-            self.recent = [u32::MAX, self.recent[0]];
+            let [now, before] = self.recent;
+            if before != u32::MAX {
+                let fall = before.saturating_sub(now.saturating_add(self.grain)).min(1000);
+                self.falls = self.falls - self.falls / 16 + 16 * fall;
+            }
+            self.recent = [u32::MAX, now];
             self.recent_count = 0;
         }
         self.recent[0] = self.recent[0].min(rtt);
@@ -239,6 +260,21 @@ mod tests {
         assert_eq!(rounds.min_rtt(), Some(1));
         rounds.on_rtt(ms(10_000), 60, false);
         assert_eq!(rounds.min_rtt(), Some(60));
+    }
+
+    #[test]
+    fn round_trips_that_go_up_and_down_have_a_swing_and_a_queue_that_grows_has_none() {
+        let swing = |rtts: &dyn Fn(u32) -> u32| {
+            let mut rounds = Rounds::new(ms(0));
+            (0..400).for_each(|n| rounds.on_rtt(ms(n.into()), rtts(n), false));
+            rounds.swing()
+        };
+        assert_eq!(swing(&|n| 100 + n / 2), 0, "it grows");
+        assert_eq!(swing(&|n| 100 + n % 3), 0, "exact but for the clock");
+        assert_eq!(swing(&|n| 500 - n / 4), 0, "it drains at three quarters of the pace");
+        // Lumps of ten, each of which waited for its first: up to 30 ms, and every other one for less.
+        let lumps = swing(&|n| 100 + n / 20 % 2 * 20 + n % 10);
+        assert!((30..100).contains(&lumps), "{lumps}");
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::*;
 use smol_kcp::Phase;
 
-/// A sender of 10 Mbit/s, of which a tenth is sent again, with a queue of 20 ms at 50 ms.
+/// A sender of 10 Mbit/s, of which a tenth gets lost, with a queue of 20 ms at 50 ms.
 fn samples() -> Vec<Progress> {
     let sample = |n: u64| {
         let mut stats = StreamStats::default();
-        stats.segments_sent = n * 100;
-        (stats.fast_retransmits, stats.srtt) = (n * 10, Duration::from_millis(70));
+        stats.srtt = Duration::from_millis(70);
+        (stats.path.acked_bytes, stats.path.lost_bytes) = (n * 90_000, n * 10_000);
         (stats.path.phase, stats.path.bandwidth) = (Some(Phase::Cruise), 1_250_000);
         (stats.path.min_rtt_ms, stats.path.queue_ms, stats.path.loss_ppm) = (50, 20, 80_000);
         let elapsed = Duration::from_millis(n * 100);
@@ -40,7 +40,7 @@ fn an_upload_has_rates_round_trips_and_losses_and_a_download_what_arrived() {
         "smoothed",
         "shortest",
         "queue",
-        "sent again",
+        "lost",
         "lost without congestion",
         "0 s",
     ] {
@@ -52,6 +52,9 @@ fn an_upload_has_rates_round_trips_and_losses_and_a_download_what_arrived() {
     let first = format!("points=\"{},{top} ", LEFT + (RIGHT - LEFT) * 600 / 10_000);
     assert_eq!(svg.matches(&first).count(), 1, "{svg}");
     assert!(svg.contains("<polyline class=\"c\" points=\"\"/>"), "{svg}");
+    // 10 % of 10 % at most, in every half second.
+    let lost = format!(" {RIGHT},{}\"", top + 2 * STEP);
+    assert!(svg.contains(&lost), "{lost} {svg}");
     // 20 ms of 80 ms at most.
     let queue = format!(",{} ", top + STEP + HEIGHT - HEIGHT * 20 / 80);
     assert!(svg.contains(&queue), "{queue} {svg}");

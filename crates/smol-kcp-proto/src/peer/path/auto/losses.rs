@@ -6,6 +6,12 @@ use crate::peer::path::rounds::{Round, Share, WHOLE};
 const BASELINE_OF: u64 = 1000;
 /// Losses that are to be expected of rounds before fewer of them mean anything.
 const EXPECTED: u64 = 3;
+/// Rounds at a lower pace in which what was lost before is found. What is lost after them in each row of so many
+/// datagrams, at least so many times, is chance: a queue that somebody else overflows now and then has rows without.
+const SLOW_FIRST: u32 = 2;
+const SLOW_ROW: u64 = 40;
+const SLOW_ROWS: u32 = 3;
+const STEADY: Share = WHOLE / 50;
 /// More than that share of losses is no chance, and not made up for.
 pub(super) const BASELINE_MOST: Share = WHOLE / 5;
 
@@ -19,6 +25,18 @@ pub(super) struct Losses {
     latest: (u64, u64),
     /// Rounds in a row in which more was lost than that.
     congested: u32,
+    slow: Slow,
+}
+
+/// Rounds in a row at a lower pace than the path carries.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slow {
+    rounds: u32,
+    /// Of all but the first: rows, those that lost little, losses and all in bytes, and the same of the running row.
+    rows: u32,
+    lossless: bool,
+    measured: (u64, u64),
+    row: (u64, u64),
 }
 
 impl Losses {
@@ -29,6 +47,39 @@ impl Losses {
     /// Returns how many rounds in a row have lost more than the baseline explains.
     pub(super) fn congested_rounds(&self) -> u32 {
         self.congested
+    }
+
+    /// Takes a round at a lower pace, whatever stands in the queue.
+    pub(super) fn add_slow(&mut self, last: &Round, mss: u64) {
+        let slow = &mut self.slow;
+        slow.rounds += 1;
+        if slow.rounds <= SLOW_FIRST {
+            return;
+        }
+        let (lost, all) = (slow.row.0 + last.lost, slow.row.1 + last.acked + last.lost);
+        slow.row = (lost, all);
+        if all >= SLOW_ROW * mss {
+            slow.rows += 1;
+            slow.lossless |= share(lost, all) < STEADY;
+            slow.measured = (slow.measured.0 + lost, slow.measured.1 + all);
+            slow.row = (0, 0);
+        }
+    }
+
+    /// The pace is no lower any more.
+    pub(super) fn end_slow(&mut self) {
+        self.slow = Slow::default();
+    }
+
+    /// The queue does not go, however little is sent, so that the baseline is never measured without one. What
+    /// each round has lost meanwhile is chance: CUBIC's window would shrink to nothing by it.
+    pub(super) fn believe_slow(&mut self, mss: u64) {
+        let Slow { rows, lossless, measured: (lost, all), .. } = self.slow;
+        let is_steady = rows >= SLOW_ROWS && !lossless;
+        if is_steady && lost >= EXPECTED * mss && share(lost, all) > self.baseline {
+            (self.measured, self.latest) = ((lost, all), (0, 0));
+            self.baseline = share(lost, all);
+        }
     }
 
     /// Takes a round that is over. Returns whether more was lost in it than the baseline explains.
@@ -169,6 +220,21 @@ mod tests {
         });
         assert!(found > Some(1), "{found:?}");
         assert!(!losses.creep(&round(90, 0), &all, MSS), "it is over");
+    }
+
+    #[test]
+    fn what_every_slow_round_loses_is_chance_and_what_some_lose_is_not() {
+        for (steady, lost) in [(true, [40, 35, 9, 11, 7]), (false, [40, 35, 9, 1, 20])] {
+            let mut losses = Losses::default();
+            losses.end_slow();
+            for lost in lost {
+                losses.believe_slow(MSS);
+                assert_eq!(losses.baseline(), 0, "too early");
+                losses.add_slow(&round(90, lost), MSS);
+            }
+            losses.believe_slow(MSS);
+            assert_eq!(losses.baseline(), if steady { WHOLE * 27 / 270 } else { 0 });
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::losses::BASELINE_MOST;
 use super::{Auto, Phase, CRUISE, DOWN, DRAIN, QUEUE_LEAST, QUEUE_MOST, STARTUP, UP};
 use crate::peer::path::rounds::{Round, Share, WHOLE};
 use crate::peer::path::{BURST, INITIAL};
@@ -41,11 +42,19 @@ impl Auto {
     pub(super) fn queue_allowed(&self) -> u32 {
         let min = self.rounds.min_rtt().unwrap_or(0);
         // On a slow line a datagram that leaves, and one that waits for it, are no queue.
-        let datagrams = (2000 * self.mss / self.bandwidth().max(1)).min(500) as u32;
+        let datagrams = self.datagrams(2);
         // Where round trips differ anyway, the shortest of a round is not that of all.
         let jitter = self.rounds.last.jitter();
         let most = if self.is_polite { QUEUE_LEAST } else { QUEUE_MOST };
-        (min / 8).clamp(QUEUE_LEAST, most).max(datagrams) + jitter
+        // And where they go up and down together, as over a radio link that keeps the order of what it repeats,
+        // that of all lies far below the usual.
+        let swing = self.rounds.swing().min(min);
+        (min / 8).clamp(QUEUE_LEAST, most).max(datagrams).max(swing) + jitter
+    }
+
+    /// Returns how many milliseconds so many datagrams take.
+    pub(super) fn datagrams(&self, count: u64) -> u32 {
+        (count * 1000 * self.mss / self.bandwidth().max(1)).min(500) as u32
     }
 
     /// Returns whether the queue holds more than that.
@@ -91,6 +100,10 @@ impl Auto {
         // Acknowledgements that come in lumps or late keep more in flight than the path holds.
         let nominal = min_rtt + (3 * self.rounds.last.jitter()).min(2 * min_rtt + 100);
         let more = match self.phase {
+            // What loses so much of the first flight does not hold another one.
+            Phase::Startup if self.rounds.last.loss() > BASELINE_MOST => {
+                return self.bytes_in(nominal) * 3 + 2 * self.mss;
+            }
             Phase::Startup => return (self.bytes_in(nominal) * 3).max(least),
             Phase::Compete => return self.cubic.cwnd,
             Phase::Test => return self.bytes_in(min_rtt) * 3 / 4 + self.mss,

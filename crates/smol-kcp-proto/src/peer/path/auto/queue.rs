@@ -18,7 +18,7 @@ impl Auto {
             DRAIN_AGAIN.max(Duration::from_millis(20 * u64::from(self.min_rtt().unwrap_or(1))));
         let is_again = now.since(self.drained_at) < span;
         self.drains = if is_again { self.drains + 1 } else { 1 };
-        if !is_again {
+        if !is_again || self.drained_from == 0 {
             self.drained_from = self.bytes_in(self.rounds.recent_rtt().unwrap_or(1));
         }
         self.drained_at = now;
@@ -61,6 +61,7 @@ impl Auto {
 
     /// The queue is not ours alone.
     pub(super) fn compete(&mut self, now: Time, in_flight: u64) {
+        self.losses.believe_slow(self.mss);
         self.cubic = Cubic::new(now, self.drained_from.max(in_flight), self.mss);
         self.drains = 0;
         // What was left of the line when the queue stood is no bound any more.

@@ -147,15 +147,18 @@ fn pieces_take_as_long_as_they_are_and_rest_between() {
 
 #[test]
 fn goals_that_are_missed_are_named() {
-    use super::goals::{missed, Figure, Goal};
+    use super::goals::{at_least, at_most, lost, missed, Figure};
     let measured = super::measure::Measured { used: Some(0.9), ..Default::default() };
     let goals = [
-        Goal::AtLeast(Figure::Used, 0.9),
-        Goal::AtLeast(Figure::Used, 0.91),
-        Goal::AtMost(Figure::FullAfter, 5.0),
-        Goal::AtMost(Figure::Over, 0.0),
+        at_least(Figure::Used, 0.9),
+        at_least(Figure::Used, 0.91).reached(0.89),
+        at_most(Figure::FullAfter, 5.0),
+        at_most(Figure::Over, 0.0),
     ];
     assert_eq!(missed(&goals, &measured), "Used >= 0.910, FullAfter <= 5.000");
+    assert_eq!(lost(&goals, &measured), "FullAfter <= 5.000");
+    let dead = super::measure::Measured { died: Some(3.0), ..measured };
+    assert_eq!(lost(&goals[..2], &dead), "lives");
 }
 
 #[test]

@@ -11,6 +11,8 @@ use crate::time::micros;
 /// The line is full when so much of it was used over so long.
 const FULL: f64 = 0.9;
 const FULL_FOR: Duration = Duration::from_millis(500);
+/// A lower rate shows over so long.
+const SEEN_OVER: Duration = Duration::from_millis(200);
 /// A message that is missing for longer counts as one that took so long as it is missing.
 const MISSING: Duration = Duration::from_secs(2);
 
@@ -38,6 +40,8 @@ pub(super) struct Measured {
     pub took: Option<[f64; 4]>,
     /// Seconds until the line was full.
     pub full_after: Option<f64>,
+    /// Seconds from the first time that the line carries less than before until no more is put on it.
+    pub left_after: Option<f64>,
     /// Of the payload of bulk and TCP flows, the part of the former.
     pub share: Option<f64>,
     /// Jain's index over the bulk flows.
@@ -96,6 +100,7 @@ impl Measured {
             share: (!lab.cubics.is_empty()).then(|| own / (own + tcp as f64).max(1.0)),
             jain: (flows.len() > 1).then(|| jain(&flows)),
             full_after: full_after(lab),
+            left_after: left_after(lab),
             took: times(lab),
             ..Measured::default()
         };
@@ -209,6 +214,24 @@ fn full_after(lab: &Lab<'_>) -> Option<f64> {
         at += ms(20);
     }
     None
+}
+
+/// Seconds from the first step down until the clients put, for as long as it takes to see, no more on the line
+/// than it carries.
+fn left_after(lab: &Lab<'_>) -> Option<f64> {
+    let up = &lab.scenario.up;
+    let before = up.rate.into_iter().chain(up.rate_steps.iter().map(|step| step.rate));
+    let (step, _) = up.rate_steps.iter().zip(before).find(|(step, before)| step.rate < *before)?;
+    let carries = step.rate as f64 / 8.0 * SEEN_OVER.as_secs_f64() * 1.05;
+    let passages = &lab.world.shared[UP].passages;
+    let place = |at: Duration| passages.partition_point(|passage| passage.at < Time::ZERO + at);
+    let begins = (0..).map(|n| step.at + ms(10) * n);
+    let mut begins = begins.take_while(|&at| at + SEEN_OVER <= lab.scenario.length);
+    let left = begins.find(|&at| {
+        let offered = &passages[place(at)..place(at + SEEN_OVER)];
+        offered.iter().map(|passage| passage.len as f64).sum::<f64>() <= carries
+    })?;
+    Some((left - step.at).as_secs_f64())
 }
 
 /// Median, percentiles and longest of the times of all messages that were written in the window.

@@ -83,12 +83,25 @@ fn pairs(rows: &[Scenario], wanted: impl Fn(&str) -> bool) -> Vec<Pair> {
     rows.iter().flat_map(of).filter(|(_, name, _)| wanted(name)).collect()
 }
 
+/// Runs these lines; their table, and an error if a goal is missed that was reached before.
+fn run(pairs: &[Pair]) -> String {
+    let (mut table, mut lost) = (String::from(HEAD), Vec::new());
+    for (scenario, name, config) in pairs {
+        let measured = scenario.run(config, None);
+        table.push_str(&row(scenario, name, &measured));
+        // The goals are those of what nobody has configured.
+        let words = goals::lost(&scenario.goals, &measured);
+        if *name == NARROWEST && !words.is_empty() {
+            lost.push(format!("{}: {words}", scenario.name));
+        }
+    }
+    assert!(lost.is_empty(), "reached before, and not any more: {lost:#?}");
+    table
+}
+
 /// Compares the table of these lines with the one in `file`, or takes it over.
 fn compare(pairs: &[Pair], file: &str, expected: &str) {
-    let mut table = String::from(HEAD);
-    for (scenario, name, config) in pairs {
-        table.push_str(&row(scenario, name, &scenario.run(config, None)));
-    }
+    let table = run(pairs);
     if std::env::var_os("SMOL_KCP_BLESS").is_some() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/router/tests/lines/");
         std::fs::write(format!("{folder}{file}"), &table).unwrap();
@@ -109,6 +122,12 @@ const NARROWEST: &str = "default";
 fn short_lines_are_used_as_they_were() {
     let pairs = pairs(&rows::short(), |profile| profile == NARROWEST);
     compare(&pairs, "lines.txt", include_str!("lines.txt"));
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "minutes without optimization")]
+fn long_lines_reach_their_goals() {
+    run(&pairs(&rows::long(), |profile| profile == NARROWEST));
 }
 
 #[test]
@@ -162,7 +181,9 @@ fn laboratory() {
         }
         for mut scenario in family(&scenario) {
             if let Some(jitter) = number("LINES_JITTER_US").map(Duration::from_micros) {
-                (scenario.up.jitter, scenario.down.jitter) = (jitter, jitter);
+                for way in [&mut scenario.up, &mut scenario.down] {
+                    (way.jitter, way.in_order) = (jitter, true);
+                }
             }
             scenario.timer = timer.map_or(scenario.timer, Duration::from_micros);
             let mut trace = Trace::new();

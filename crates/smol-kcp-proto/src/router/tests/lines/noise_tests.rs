@@ -1,6 +1,6 @@
 //! What real kernels and real lines add to the lines of the laboratory: times that are not exact, and losses.
 
-use super::rows::{line, MBIT};
+use super::rows::{self, line, MBIT};
 use super::*;
 use crate::layer::netem::BlackoutConfig;
 
@@ -29,4 +29,16 @@ fn what_an_outage_has_swallowed_is_no_congestion() {
     let row = Scenario { length: secs(39), from: secs(36), clock: secs(35), ..row };
     let measured = inexact(row).run(&config(), None);
     assert!(measured.used.is_some_and(|used| used >= 0.93), "{measured:?}");
+}
+
+/// Many seeds, as each has a start of its own: what comes first over such a path waits least, and what follows
+/// close behind it looks as if it stood in a queue.
+#[test]
+fn lumps_are_neither_a_queue_nor_somebody_else() {
+    let row = rows::jitter("in order", true);
+    for seed in 2..6 {
+        let row = Scenario { seed, length: secs(12), ..row.clone() };
+        let measured = row.run(&config(), None);
+        assert!(measured.used.is_some_and(|used| used >= 0.85), "{seed}: {measured:?}");
+    }
 }
