@@ -8,8 +8,9 @@ use lexopt::Arg::{Long, Short, Value};
 use super::command::{usage_error, value, Command};
 use super::entries::OptionValues;
 use super::error::{ConfigError, Location};
-use super::table::{nearest, Opt, Scope};
+use super::table::{nearest, Opt};
 use super::values::{count, duration, missing_part};
+use crate::keys::Keyring;
 use crate::perf::{Direction, Perf, MAX_TIME};
 use crate::ping::Ping;
 use crate::HostPort;
@@ -70,7 +71,8 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
             Long(name) => {
                 let name = name.replace('-', "_");
                 let value = value(parser, &name)?;
-                if Opt::find(&name).is_some_and(|option| option.scope != Scope::Stream) {
+                let foreign = |option: &Opt| !option.scope.names().contains(&"perf");
+                if Opt::find(&name).is_some_and(foreign) {
                     return Err(usage_error(format!(
                         "--{} is no option of perf",
                         name.replace('_', "-")
@@ -81,9 +83,15 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
             arg => return Err(unexpected(arg, &[])),
         }
     }
+    let needed = || usage_error("perf needs a server, HOST:PORT");
+    let invited = ["invite", "invite_file"].iter().any(|name| entries.get(name).is_some());
+    let (kcp, named) = match entries.streams(&Location::CommandLine, &Keyring::new(false)) {
+        Err(_) if server.is_none() && !invited => return Err(needed()),
+        read => read?,
+    };
     Ok(Command::Perf(Box::new(Perf {
-        server: server.ok_or_else(|| usage_error("perf needs a server, HOST:PORT"))?,
-        kcp: entries.streams(&Location::CommandLine)?,
+        server: server.or(named).ok_or_else(needed)?,
+        kcp,
         directions: directions.unwrap_or_else(|| vec![Direction::Upload, Direction::Download]),
         time: time.unwrap_or(Duration::from_secs(10)),
         plot,
@@ -115,12 +123,12 @@ fn seconds(text: &str) -> Option<Duration> {
     a_while(&format!("{}ms", whole.checked_mul(1000)?.checked_add(millis)?))
 }
 
-fn text(word: std::ffi::OsString) -> Result<String, ConfigError> {
+pub(super) fn text(word: std::ffi::OsString) -> Result<String, ConfigError> {
     word.into_string().map_err(|word| usage_error(format!("{word:?} is no text")))
 }
 
 /// The value of the option that was read last.
-fn of(parser: &mut lexopt::Parser) -> Result<String, ConfigError> {
+pub(super) fn of(parser: &mut lexopt::Parser) -> Result<String, ConfigError> {
     text(parser.value().map_err(usage_error)?)
 }
 
@@ -157,7 +165,7 @@ fn once<T>(
     Ok(())
 }
 
-fn unexpected(arg: lexopt::Arg<'_>, own: &[&str]) -> ConfigError {
+pub(super) fn unexpected(arg: lexopt::Arg<'_>, own: &[&str]) -> ConfigError {
     let Long(name) = arg else { return usage_error(arg.unexpected()) };
     let meant = nearest(name, own.iter().copied());
     let meant = meant.map(|meant| format!(": is --{meant} meant?")).unwrap_or_default();
