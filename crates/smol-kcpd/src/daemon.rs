@@ -127,7 +127,7 @@ impl Daemon {
         self.runtime.memory_budget().set_limit(configuration.process.memory_budget);
         let (mut kept, mut others) = (Vec::new(), Vec::new());
         for tunnel in std::mem::take(&mut self.tunnels) {
-            match configuration.tunnels.contains(tunnel.settings()) {
+            match configuration.tunnels.contains(&tunnel.settings()) {
                 true => kept.push(tunnel),
                 false => others.push(tunnel),
             }
@@ -136,7 +136,7 @@ impl Daemon {
             log::info!("{}: stopped", tunnel.settings().name);
             // The socket of a server is that of its streams too: it cannot be had twice.
             let needed =
-                configuration.tunnels.iter().any(|new| same_socket(new, tunnel.settings()));
+                configuration.tunnels.iter().any(|new| same_socket(new, &tunnel.settings()));
             if needed {
                 tunnel.drain(Duration::ZERO).await;
             } else {
@@ -147,7 +147,7 @@ impl Daemon {
         for settings in configuration.tunnels {
             let kept = kept
                 .iter()
-                .position(|tunnel| tunnel.settings() == &settings)
+                .position(|tunnel| *tunnel.settings() == settings)
                 .map(|at| kept.swap_remove(at));
             self.tunnels.push(kept.unwrap_or_else(|| Tunnel::start(&self.runtime, settings)));
         }

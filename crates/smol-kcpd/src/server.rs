@@ -15,8 +15,8 @@ use smol_kcp::{happy_eyeballs, KcpEndpoint, KcpError, KcpListener, KcpStream, Ud
 
 pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
     // Each stream is a connection. The library divides them among the peers.
-    let places = context.settings.max_connections;
-    let kcp = context.settings.kcp.clone().with_max_accepted(Some(places));
+    let places = context.settings().max_connections;
+    let kcp = context.settings().kcp.clone().with_max_accepted(Some(places));
     let transport = UdpTransport::bind(&kcp, context.listen_addr()?)?;
     let budget = context.runtime.memory_budget();
     let (endpoint, driver) = KcpEndpoint::with_budget(kcp, transport, budget)?;
@@ -27,16 +27,16 @@ pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
 
 /// Accepts until the driver ends.
 pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -> KcpError {
-    let name = &context.settings.name;
+    let name = &context.name;
     let perf_server = Rc::new(PerfServer::new());
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => return error,
         };
-        let Role::Server { target } = &context.settings.role else { return KcpError::Closed };
+        let Role::Server { target } = &context.settings().role else { return KcpError::Closed };
         let measures = is_perf_conv(stream.conv());
-        if measures && !context.settings.perf {
+        if measures && !context.settings().perf {
             log::debug!("{name}: {from} wants to measure, and perf is off");
             stream.abort();
         } else if !context.has_room() {
@@ -58,9 +58,9 @@ async fn measure(
     stream: KcpStream,
     from: SocketAddr,
 ) -> Result<(), RelayError> {
-    let name = &context.settings.name;
+    let name = &context.name;
     log::info!("{name}: {from} measures");
-    let measured = perf_server.answer(stream, &context.settings.kcp).await;
+    let measured = perf_server.answer(stream, &context.settings().kcp).await;
     let measured = measured.map_err(|error| RelayError::Kcp(error.into()))?;
     log::info!("{name}: {from} has measured: {measured}");
     Ok(())
@@ -72,7 +72,7 @@ async fn serve(
     stream: KcpStream,
     from: SocketAddr,
 ) -> Result<(), RelayError> {
-    let name = &context.settings.name;
+    let name = &context.name;
     let kcp = Kcp::new(stream);
     match open_target(&context, &target).await {
         Ok(tcp) => {
@@ -88,7 +88,7 @@ async fn serve(
 
 /// Connects to the target. Of several addresses behind a name, the first that answers is taken.
 async fn open_target(context: &TunnelContext, target: &HostPort) -> io::Result<Tcp> {
-    let limit = context.settings.target_timeout;
+    let limit = context.settings().target_timeout;
     let open = async {
         let addrs = context.runtime.resolve(target).await?;
         let (_, stream) = happy_eyeballs(&addrs, Async::<TcpStream>::connect).await?;

@@ -68,7 +68,10 @@ impl KeyCommand {
             KeyCommand::Pubkey { secret_file } => {
                 let secret: SecretKey = match secret_file {
                     Some(path) => secret("--secret-file", path)?,
-                    None => parse("stdin", &files::read_from(input).map_err(|why| wrong("stdin", &why))?)?,
+                    None => parse(
+                        "stdin",
+                        &files::read_from(input).map_err(|why| wrong("stdin", &why))?,
+                    )?,
                 };
                 writeln!(out, "{}", secret.public_key())
             }

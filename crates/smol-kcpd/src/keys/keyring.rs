@@ -14,7 +14,7 @@ pub(crate) struct Keyring {
     /// A tunnel without keys is one that is wanted so: the command line says `--insecure`.
     pub(crate) insecure: bool,
     /// Files that were opened before the process gave up its rights.
-    kept: BTreeMap<String, KeptFile>,
+    pub(super) kept: BTreeMap<String, KeptFile>,
     pub(super) environment: fn(&str) -> Option<Zeroizing<String>>,
 }
 

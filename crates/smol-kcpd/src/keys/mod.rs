@@ -13,7 +13,10 @@ pub(crate) use resolve::{resolve, KeyFault, ENVIRONMENT};
 
 use smol_kcp::secure::{Invitation, PublicKey};
 
-use crate::HostPort;
+use crate::{HostPort, Role, Settings};
+
+/// What a client says where nobody answers: a key that is not right is met with silence.
+pub(crate) const NO_ANSWER: &str = "no answer; is the server's key right?";
 
 /// Says which keys a tunnel has and where they are, as its options do. What is read from there is in
 /// `secure` of its [`kcp`](crate::Settings::kcp).
@@ -75,5 +78,19 @@ impl KeyOptions {
         let files =
             [&self.secret_file, &self.psk_file, &self.shared_secret_file, &self.invite_file];
         files.into_iter().filter_map(Option::as_deref)
+    }
+}
+
+/// Says in a few words, for the log, what protects a tunnel.
+pub(crate) fn protection(settings: &Settings) -> String {
+    match (&settings.kcp.secure, &settings.role) {
+        (None, _) => "insecure".into(),
+        (Some(_), Role::Client { .. }) => "encrypted".into(),
+        (Some(secure), Role::Server { .. }) => match (&secure.anyone_with, secure.clients.len()) {
+            (Some(_), _) => "encrypted for those who have the shared secret".into(),
+            (None, 0) => "encrypted for nobody, as allow is empty".into(),
+            (None, 1) => "encrypted for 1 client".into(),
+            (None, clients) => format!("encrypted for {clients} clients"),
+        },
     }
 }

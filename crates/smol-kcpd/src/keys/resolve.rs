@@ -2,7 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use smol_kcp::secure::{Invitation, PresharedKey, SecretKey, SecureConfig, SecurePeer, SharedSecret};
+use smol_kcp::secure::{
+    Invitation, PresharedKey, SecretKey, SecureConfig, SecurePeer, SharedSecret,
+};
 
 use super::keyring::Keyring;
 use super::KeyOptions;
@@ -105,7 +107,9 @@ fn from_environment(
     let mut set = set.filter(|name| fits(name) && (keyring.environment)(name).is_some());
     let Some(name) = set.next() else { return Err(KeyFault::NoKeys) };
     if let Some(other) = set.next() {
-        return Err(KeyFault::Other(format!("{name} stands for all keys: not together with {other}")));
+        return Err(KeyFault::Other(format!(
+            "{name} stands for all keys: not together with {other}"
+        )));
     }
     match name {
         "SMOL_KCPD_INVITE" => invited_at(At::Environment(name), keyring),
@@ -116,13 +120,17 @@ fn from_environment(
 
 fn invited_at(at: At<'_>, keyring: &Keyring) -> Result<Resolved, KeyFault> {
     let line = text(at, keyring)?;
-    let invitation = Invitation::parse(&line).map_err(|error| fault(at, format!("holds none: {error}")));
+    let invitation =
+        Invitation::parse(&line).map_err(|error| fault(at, format!("holds none: {error}")));
     invited(&invitation?).map_err(|why| fault(at, why))
 }
 
 fn invited(invitation: &Invitation) -> Result<Resolved, String> {
     let server = HostPort::parse(&invitation.server).ok_or_else(|| {
-        format!("the invitation is to {}, which is no name or address with a port", invitation.server)
+        format!(
+            "the invitation is to {}, which is no name or address with a port",
+            invitation.server
+        )
     })?;
     let secure = Some(SecureConfig::invited(invitation));
     Ok(Resolved { secure, server: Some(server), ..Resolved::default() })
@@ -167,10 +175,7 @@ fn own(keys: &KeyOptions, side: Side, keyring: &Keyring) -> Result<Resolved, Key
     Ok(Resolved { secure: Some(secure), ..Resolved::default() })
 }
 
-fn check_clients(
-    keys: &KeyOptions,
-    own: &smol_kcp::secure::PublicKey,
-) -> Result<(), KeyFault> {
+fn check_clients(keys: &KeyOptions, own: &smol_kcp::secure::PublicKey) -> Result<(), KeyFault> {
     for (at, client) in keys.allow.iter().enumerate() {
         let before = keys.allow.iter().take(at);
         let why = if client.key == *own {

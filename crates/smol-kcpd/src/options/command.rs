@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::error::{ConfigError, Location};
 use super::table::Opt;
 use super::values::boolean;
-use crate::perf::Perf;
 use crate::keys::{KeyCommand, Keyring};
+use crate::perf::Perf;
 use crate::{Configuration, Ping};
 
 /// What the command line asks for.

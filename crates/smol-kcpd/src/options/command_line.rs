@@ -64,9 +64,10 @@ impl Command {
                 Err(usage_error("a client or server of the command line has no --config file"))
             }
             (Some(other), _) => Err(unknown_command(other)),
-            (None, None) if entries.is_empty() => Err(usage_error(
-                format!("a command is missing: {}, or --config FILE", COMMANDS.join(", ")),
-            )),
+            (None, None) if entries.is_empty() => Err(usage_error(format!(
+                "a command is missing: {}, or --config FILE",
+                COMMANDS.join(", ")
+            ))),
             (None, None) => {
                 Err(usage_error("a command is missing before the options: client or server"))
             }
@@ -103,9 +104,8 @@ fn options(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
     Ok(Command::Options { json })
 }
 
-const COMMANDS: [&str; 10] = [
-    "client", "server", "keygen", "pubkey", "invite", "check", "ping", "perf", "options", "help",
-];
+const COMMANDS: [&str; 10] =
+    ["client", "server", "keygen", "pubkey", "invite", "check", "ping", "perf", "options", "help"];
 
 fn unknown_command(word: &str) -> ConfigError {
     usage_error(match nearest(word, COMMANDS.into_iter()) {

@@ -88,7 +88,9 @@ pub(super) fn keygen(parser: &mut lexopt::Parser) -> Result<Command, ConfigError
     }
     Ok(Command::Keys(match (secret, shared || shared_file.is_some()) {
         (Some(_), true) => {
-            return Err(usage_error("--secret-file: one secret is made at a time, this or a shared one"))
+            return Err(usage_error(
+                "--secret-file: one secret is made at a time, this or a shared one",
+            ))
         }
         (secret_file, false) => KeyCommand::Keygen { secret_file },
         (None, true) => KeyCommand::KeygenShared { shared_secret_file: shared_file },
@@ -138,7 +140,8 @@ pub(super) fn invite(parser: &mut lexopt::Parser) -> Result<Command, ConfigError
             }
         }
     }
-    let server = server.ok_or_else(|| usage_error("invite needs the server: --server HOST:PORT"))?;
+    let server =
+        server.ok_or_else(|| usage_error("invite needs the server: --server HOST:PORT"))?;
     Ok(Command::Keys(match (secret, shared) {
         (Some(secret_file), None) => {
             let name = name.unwrap_or_else(|| "client".into());
@@ -152,7 +155,8 @@ pub(super) fn invite(parser: &mut lexopt::Parser) -> Result<Command, ConfigError
             return Err(usage_error(format!("--shared-secret-file {alone}")));
         }
         (None, None) => {
-            let needs = "invite needs the key of the server: its --secret-file or --shared-secret-file";
+            let needs =
+                "invite needs the key of the server: its --secret-file or --shared-secret-file";
             return Err(usage_error(format!("{needs} (smol-kcpd keygen makes one)")));
         }
     }))
@@ -166,7 +170,9 @@ fn file(
 ) -> Result<(), ConfigError> {
     let path = of(parser)?;
     if path.is_empty() || is_secret(&path) {
-        return Err(usage_error(format!("--{name}: must be the name of a file, not what is in it")));
+        return Err(usage_error(format!(
+            "--{name}: must be the name of a file, not what is in it"
+        )));
     }
     once(place, name, path)
 }

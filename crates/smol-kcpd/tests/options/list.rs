@@ -5,8 +5,10 @@ use smol_kcpd::{Configuration, Opt, Scope, ALIASES, OPTIONS};
 use crate::built::program;
 use crate::json::Json;
 
-const CLIENT: &str = "[a]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\n";
-const SERVER: &str = "[a]\nrole = server\nlisten = [::]:29900\ntarget = 127.0.0.1:22\n";
+const CLIENT: &str =
+    "[a]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\ninsecure = true\n";
+const SERVER: &str =
+    "[a]\nrole = server\nlisten = [::]:29900\ntarget = 127.0.0.1:22\ninsecure = true\n";
 
 /// What must be given.
 const GIVEN: [&str; 3] = ["listen", "server", "target"];
