@@ -272,10 +272,9 @@ impl Driver {
     fn receive(&mut self, state: &mut EndpointState, moment: Moment) {
         self.had_traffic |= !self.received.is_empty();
         let router = &mut state.router;
-        let mut into =
-            |from: Path, payload: &[u8]| router.handle_datagram(moment.now, from, payload);
-        for datagram in self.received.iter() {
-            self.layers.inward(moment, datagram.path(), datagram.payload, &mut into);
+        let mut into = |from: Path, payload: &mut [u8]| router.receive(moment.now, from, payload);
+        for (path, payload) in self.received.iter_mut() {
+            self.layers.inward(moment, path, payload, &mut into);
         }
         self.received.clear();
         self.layers.arrivals(moment, &mut into);

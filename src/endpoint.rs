@@ -11,6 +11,8 @@ use std::time::Duration;
 use super::clock;
 use super::driver::Driver;
 use super::listener::KcpListener;
+#[cfg(feature = "secure")]
+use super::secure;
 use super::shared::Shared;
 use super::stream::KcpStream;
 use super::transport::{canonical, check_port, Transport};
@@ -100,6 +102,8 @@ impl KcpEndpoint {
         #[cfg(feature = "netem")]
         let layers = layers.with_netem(config.netem.as_ref());
         let router = Router::with_budget(Arc::new(config), 0, clock::entropy(), budget.clone());
+        #[cfg(feature = "secure")]
+        let router = secure::encrypted(router)?;
         let shared = Shared::new(router, local_addr);
         let driver = Driver::new(Arc::clone(&shared), Box::new(transport), layers);
         Ok((KcpEndpoint::from_shared(shared), driver))
@@ -243,6 +247,28 @@ impl KcpEndpoint {
     /// nobody answered, or tried to; `None`: it did not, or something has been heard since.
     pub fn silent_for(&self) -> Option<Duration> {
         self.shared.with(|state, now| state.silent_at.map(|at| now.since(at)))
+    }
+
+    /// Replaces those whose streams are accepted: [`SecureConfig::clients`](crate::secure::SecureConfig::clients).
+    /// The streams of those who are no more among them are reset; others do not notice.
+    ///
+    /// # Errors
+    /// [`KcpError::Config`]: a key that is nobody's, the own one, or there twice; or an endpoint without keys.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn run(endpoint: smol_kcp::KcpEndpoint) -> Result<(), Box<dyn std::error::Error>> {
+    /// use smol_kcp::secure::SecurePeer;
+    ///
+    /// let alice = SecurePeer::new("…".parse()?).with_name("alice");
+    /// endpoint.set_clients(vec![alice])?; // from here on she alone
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "secure")]
+    pub fn set_clients(&self, clients: Vec<secure::SecurePeer>) -> Result<(), KcpError> {
+        self.shared.with(|state, now| state.router.set_clients(now, clients))
     }
 
     /// Returns the address of the socket.

@@ -142,6 +142,16 @@ impl Handle {
         self.shared.lock().router.conv(self.key)
     }
 
+    #[cfg(feature = "secure")]
+    pub(super) fn peer_key(&self) -> Option<crate::secure::PublicKey> {
+        self.shared.lock().router.peer_key(self.key)
+    }
+
+    #[cfg(feature = "secure")]
+    pub(super) fn peer_name(&self) -> Option<Arc<str>> {
+        self.shared.lock().router.peer_name(self.key)
+    }
+
     pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
         let state = self.shared.lock();
         state.router.peer(self.key).ok_or_else(|| io::ErrorKind::NotConnected.into())

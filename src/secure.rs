@@ -4,6 +4,9 @@
 
 use std::io;
 
+use crate::KcpError;
+use smol_kcp_proto::router::Router;
+
 pub use smol_kcp_proto::layer::crypto::secure::{
     Invitation, InvitationKeys, ParseInvitationError, ParseKeyError, PresharedKey, PublicKey,
     SecretKey, SecureStats, SharedSecret,
@@ -31,4 +34,14 @@ pub fn random_key() -> io::Result<[u8; 32]> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
     Ok(key)
+}
+
+/// Encrypts all that travels, if the configuration says so.
+pub(super) fn encrypted(router: Router) -> Result<Router, KcpError> {
+    if router.config().secure.is_none() {
+        return Ok(router);
+    }
+    let mut seed = [0; 64];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    Ok(router.with_secure(seed))
 }

@@ -304,6 +304,20 @@ impl KcpStream {
         self.handle.conv()
     }
 
+    /// Returns the key of the peer, which the handshake has proved; `None` in the clear, and once the stream
+    /// has ended.
+    #[cfg(feature = "secure")]
+    pub fn peer_key(&self) -> Option<crate::secure::PublicKey> {
+        self.handle.peer_key()
+    }
+
+    /// Returns what the peer is called in the [configuration](crate::secure::SecurePeer::name), where
+    /// [`peer_key`](KcpStream::peer_key) is known.
+    #[cfg(feature = "secure")]
+    pub fn peer_name(&self) -> Option<std::sync::Arc<str>> {
+        self.handle.peer_name()
+    }
+
     /// Returns the present address of the peer, which may change.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.handle.peer_addr()

@@ -252,6 +252,16 @@ impl Datagrams {
         })
     }
 
+    /// Iterates over the datagrams in order, to change them in place.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Path, &mut [u8])> {
+        let mut rest = &mut self.bytes[self.start..self.end];
+        self.spans.iter().map(move |&(path, len)| {
+            let (payload, behind) = std::mem::take(&mut rest).split_at_mut(len);
+            rest = behind;
+            (path, payload)
+        })
+    }
+
     /// Replaces the peer's address of every datagram: for a transport around another one, which knows its
     /// peers by other addresses.
     pub fn map_addrs(&mut self, mut replace: impl FnMut(SocketAddr) -> SocketAddr) {

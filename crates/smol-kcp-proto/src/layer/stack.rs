@@ -88,8 +88,8 @@ impl LayerStack {
         &mut self,
         moment: Moment,
         from: Path,
-        datagram: &[u8],
-        into: &mut dyn FnMut(Path, &[u8]),
+        datagram: &mut [u8],
+        into: &mut dyn FnMut(Path, &mut [u8]),
     ) {
         #[cfg(feature = "netem")]
         if let Some((_, receive)) = &mut self.netem {
@@ -101,13 +101,13 @@ impl LayerStack {
     }
 
     /// Hands on what the layers held back until now, from outside.
-    pub fn arrivals(&mut self, moment: Moment, into: &mut dyn FnMut(Path, &[u8])) {
+    pub fn arrivals(&mut self, moment: Moment, into: &mut dyn FnMut(Path, &mut [u8])) {
         #[cfg(feature = "netem")]
-        while let Some((from, datagram)) =
+        while let Some((from, mut datagram)) =
             self.netem.as_mut().and_then(|(_, receive)| receive.dequeue(moment.now))
         {
             self.record(moment, from, true, &datagram);
-            into(from, &datagram);
+            into(from, &mut datagram);
         }
     }
 

@@ -22,7 +22,8 @@ pub(crate) type PeerKey = usize;
 #[derive(Debug)]
 pub(crate) struct Peer {
     id: PeerId,
-    addr: SocketAddr,
+    /// Where it is.
+    pub(crate) addr: SocketAddr,
     /// Its conversations, under the same number: a map, as a peer may have thousands that end one by one.
     sessions: BTreeMap<u64, Key>,
     /// When it was last heard, in whichever conversation.
@@ -43,11 +44,6 @@ pub(crate) struct Peers {
 }
 
 impl Peer {
-    /// Returns where it is.
-    pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
     /// Lists its conversations.
     pub(crate) fn sessions(&self) -> impl Iterator<Item = Key> + '_ {
         self.sessions.values().copied()

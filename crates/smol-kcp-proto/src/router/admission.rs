@@ -18,6 +18,9 @@ const EARLY: i32 = RECV_WINDOW_MIN as i32;
 
 impl Router {
     pub(super) fn handle_unrouted(&mut self, now: Time, from: Path, datagram: &View<'_>) {
+        if from.channel.is_some() {
+            return self.handle_unknown_inside(now, from, datagram);
+        }
         let conv = datagram.conv();
         if conv == 0 {
             return self.handle_asker(now, from, datagram);
@@ -75,7 +78,7 @@ impl Router {
 
     /// Tells whether these are a stock peer's first words: data from the beginning of a conversation,
     /// nothing of which claims to be part of an established one.
-    fn is_opening(&self, datagram: &View<'_>) -> bool {
+    pub(super) fn is_opening(&self, datagram: &View<'_>) -> bool {
         let mut pushes = 0;
         for header in datagram.headers() {
             let early = (0..EARLY).contains(&diff(header.sn, self.sn_base));
@@ -181,11 +184,24 @@ impl Router {
             }
             return;
         }
-        let Ok(key) = self.open(now, from, conv, Role::Server) else { return };
+        self.admit_known(now, from, Some(proof), datagram);
+    }
+
+    /// Opens a session for somebody who is known to receive where it is.
+    pub(super) fn admit_known(
+        &mut self,
+        now: Time,
+        from: Path,
+        proof: Option<Proof>,
+        datagram: &View<'_>,
+    ) {
+        let Ok(key) = self.open(now, from, datagram.conv(), Role::Server) else { return };
         let birth = self.next_birth();
         let Some(entry) = self.sessions.get_mut(key) else { return };
         entry.incoming = Some(birth);
-        entry.session.prove(proof);
+        if let Some(proof) = proof {
+            entry.session.prove(proof);
+        }
         self.welcome(now, key, birth);
         self.with_session(now, key, |session| session.handle_datagram(now, datagram));
     }
@@ -215,7 +231,7 @@ impl Router {
     /// already; `false`: there is none. The oldest session whose peer has proved nothing goes, or else
     /// the one that has been silent for longest among those of the network that has the most, if that has
     /// more than the newcomer's.
-    fn make_room(&mut self, now: Time, peer: SocketAddr, own: Option<Key>) -> bool {
+    pub(super) fn make_room(&mut self, now: Time, peer: SocketAddr, own: Option<Key>) -> bool {
         let share = self.config.sessions_per_prefix();
         // Whatever else is free, nobody makes room for a network that has its share.
         if self.shares.of(peer) >= share {
@@ -318,6 +334,7 @@ impl Router {
         place.insert(Entry::new(session, self.peers.join(now, path, key, rate)));
         self.routes.insert((conv, path.id()), key);
         self.adopt_mtu(now, key);
+        self.join_channel(now, key);
         Ok(key)
     }
 
@@ -333,7 +350,7 @@ impl Router {
     }
 
     /// Queues an answer to a stranger; `false` if there is none or the rate is used up.
-    fn answer(&mut self, now: Time, to: Path, answer: Option<[u8; HEADER_LEN]>) -> bool {
+    pub(super) fn answer(&mut self, now: Time, to: Path, answer: Option<[u8; HEADER_LEN]>) -> bool {
         answer.is_some_and(|answer| {
             self.stateless_replies.push_limited(now, &self.secret, to, answer)
         })

@@ -19,7 +19,7 @@ impl Router {
         to: impl Into<Path>,
         conv: Option<u32>,
     ) -> Result<Key, KcpError> {
-        let to = to.into();
+        let to = self.path_to_server(now, to.into())?;
         let peer = to.id();
         let limit = self.config.max_sessions;
         if self.routes.len() >= limit {
@@ -37,7 +37,7 @@ impl Router {
         }
         let key = self.open(now, to, conv, Role::Client)?;
         self.stats.connected = self.stats.connected.wrapping_add(1);
-        self.with_session(now, key, |session| session.handle_timeout(now)); // HELLO
+        self.with_session(now, key, |session| session.handle_timeout(now)); // HELLO, if not in a channel
         Ok(key)
     }
 

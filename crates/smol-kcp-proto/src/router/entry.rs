@@ -132,9 +132,10 @@ impl Router {
         if let Some(birth) = entry.unconfirmed.take() {
             self.unconfirmed.remove(&birth);
         }
-        let left = entry.peer.take();
+        let (left, channel) = (entry.peer.take(), entry.session.path().channel);
         if let Some(of) = left {
             self.leave_peer(of, key);
+            self.leave_channel(channel);
         }
         let Some(entry) = self.sessions.get_mut(key) else { return };
         let session = &mut entry.session;

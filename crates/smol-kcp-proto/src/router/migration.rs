@@ -112,13 +112,18 @@ impl Router {
     }
 
     fn log_move(&mut self, now: Time, conv: u32, old: SocketAddr, to: SocketAddr) {
+        if self.may_log_move(now) {
+            log::info!("conversation {conv}: the peer has moved from {old} to {to}");
+        }
+    }
+
+    /// Counts a move, and returns whether there were few.
+    pub(super) fn may_log_move(&mut self, now: Time) -> bool {
         let minute = now.as_millis() / 60_000;
         if self.moves_logged.0 != minute {
             self.moves_logged = (minute, 0);
         }
         self.moves_logged.1 += 1;
-        if self.moves_logged.1 <= LOGGED {
-            log::info!("conversation {conv}: the peer has moved from {old} to {to}");
-        }
+        self.moves_logged.1 <= LOGGED
     }
 }

@@ -8,6 +8,11 @@ mod migration;
 mod mtu;
 mod pacing;
 mod restart;
+#[cfg(feature = "secure")]
+mod secure;
+#[cfg(not(feature = "secure"))]
+#[path = "secure_absent.rs"]
+mod secure;
 mod shares;
 #[cfg(test)]
 mod tests;
@@ -22,6 +27,9 @@ use slab::Slab;
 use self::answers::Answers;
 use self::entry::Entry;
 use self::restart::{Before, Restarts};
+use self::secure::Outlet;
+#[cfg(feature = "secure")]
+use self::secure::Secure;
 use self::shares::Shares;
 use super::arq::BufferPool;
 use super::budget::{Account, MemoryBudget};
@@ -93,6 +101,9 @@ pub struct Router {
     /// The minute in which moves were last logged, and how many there were in it.
     moves_logged: (u64, u32),
     restarts: Restarts,
+    /// The channels of the encrypted mode.
+    #[cfg(feature = "secure")]
+    secure: Option<Box<Secure>>,
     accepting: bool,
     stats: EndpointStats,
     /// Free memory for payload, for whichever session needs some next.
@@ -144,6 +155,8 @@ impl Router {
             stalls: LogLimit::default(),
             moves_logged: (0, 0),
             restarts: Restarts::default(),
+            #[cfg(feature = "secure")]
+            secure: None,
             accepting: false,
             stats: EndpointStats::default(),
             pool: BufferPool::new(POOLED),
@@ -205,6 +218,7 @@ impl Router {
         if let Some(lasted) = stall {
             self.report_stall(now, key, lasted);
         }
+        self.time_channel(from, key);
         self.heed_restart(now, from.id(), key, before);
         self.report(now, key);
         self.heed_probes(now, key);
@@ -242,6 +256,7 @@ impl Router {
 
     /// Lets every session whose deadline has passed do what is due.
     pub fn handle_timeout(&mut self, now: Time) {
+        self.handle_channels_timeout(now);
         self.handle_pace(now);
         self.handle_mtu_timeouts(now);
         while let Some(key) = self.deadlines.pop_due(now) {
@@ -268,18 +283,25 @@ impl Router {
     /// Returns when [`handle_timeout`](Router::handle_timeout) must be called at the latest.
     pub fn poll_timeout(&self) -> Option<Time> {
         let path = earliest(self.pace_deadlines.first(), self.mtu_deadlines.first());
-        earliest(self.deadlines.first(), path)
+        earliest(self.deadlines.first(), earliest(path, self.poll_channels_timeout()))
     }
 
     /// Hands the datagrams of sessions that have something to send to `out`, each session's
     /// together. `true`: call again, there is more.
     pub fn transmit(&mut self, now: Time, out: &mut dyn FnMut(Path, &[u8])) -> bool {
         let (mut datagrams, mut bytes) = (0usize, 0u64);
-        let mut out = |addr, datagram: &[u8]| {
+        let mut count = |path, datagram: &[u8]| {
             datagrams += 1;
             bytes = bytes.wrapping_add(datagram.len() as u64);
-            out(addr, datagram);
-            datagrams
+            out(path, datagram);
+        };
+        let mut outlet = Outlet::new(self);
+        outlet.begin(now, &mut count);
+        let mut handed = 0usize;
+        let mut out = |path, datagram: &[u8]| {
+            outlet.send(now, path, datagram, &mut count);
+            handed += 1;
+            handed
         };
         let mut sent = 0;
         // Handshakes wait for these, and each answers a datagram or ends a session.
@@ -295,6 +317,7 @@ impl Router {
             sent = self.flush(now, key, false, &mut out).max(sent);
         }
         self.serve_paths(now, sent, &mut out);
+        outlet.end(self);
         self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(datagrams as u64);
         self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(bytes);
         self.has_transmits()
@@ -305,6 +328,7 @@ impl Router {
         !self.pending_flush.is_empty()
             || !self.open_paths.is_empty()
             || !self.stateless_replies.is_empty()
+            || self.channels_have_transmits()
     }
 
     /// Returns whether there is something for [`pop_ready`](Router::pop_ready).

@@ -35,7 +35,7 @@ impl Router {
     /// Does what is to be done next to find out what the path carries.
     fn poll_mtu(&mut self, now: Time, of: PeerKey) {
         let Some(peer) = self.peers.get_mut(of) else { return };
-        let addr = peer.addr();
+        let addr = peer.addr;
         let Some(mtu) = peer.path.mtu() else { return };
         let prober = mtu.prober.filter(|&key| {
             let entry = self.sessions.get(key);

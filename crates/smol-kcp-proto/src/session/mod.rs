@@ -4,6 +4,7 @@
 //! peer by control codes in WASK and WINS segments that stock peers take for window probes (see
 //! [`crate::wire`]).
 
+mod channel;
 mod closing;
 mod memory;
 mod migration;

@@ -227,7 +227,7 @@ impl Session {
     /// nothing tells that the server has it: a server that does not know the conversation would reset it.
     pub(super) fn accompany(&mut self, now: Time) {
         let unanswered = self.hello.filter(|hello| hello.tries > 0 && hello.next.is_some());
-        if let Some(hello) = unanswered.filter(|_| self.is_connecting()) {
+        if let Some(hello) = unanswered.filter(|_| self.is_connecting() || self.channel.is_some()) {
             self.push_hello(hello.nonce);
         }
         let old = |third: Third| now.since(third.sent) >= THIRD_FIRST;

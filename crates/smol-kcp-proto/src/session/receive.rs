@@ -201,8 +201,11 @@ impl Session {
         hello.next = None;
         self.peer_kind = PeerKind::Native;
         self.hello_nonces = Some((header.sn, header.ts));
-        self.seed_rtt(now, self.opened_at, true);
-        self.push_third(now);
+        // In a channel the peer needs no proof, and the handshake has shown the round trip.
+        if self.channel.is_none() {
+            self.seed_rtt(now, self.opened_at, true);
+            self.push_third(now);
+        }
     }
 
     /// Takes the time since the first HELLO, or the first question for a proof, for the path's round trip. It is
@@ -258,9 +261,12 @@ impl Session {
         // Off-path attackers know neither (RFC 5961, 3.2, asks the same of a RST's number).
         let echo = (header.sn, header.ts);
         // A server that has no room echoes the client's proof, and announces none.
-        let refused = self.third.is_some()
-            && self.hello_nonces == Some((header.ts, header.sn))
-            && header.wnd == 0;
+        let is_proof = self.third.is_some() && self.hello_nonces == Some((header.ts, header.sn));
+        // In a channel the HELLO's nonce is enough.
+        let is_nonce = self.channel.is_some()
+            && self.is_unanswered()
+            && self.hello.is_some_and(|hello| hello.nonce == header.ts);
+        let refused = header.wnd == 0 && (is_proof || is_nonce);
         if !refused && !self.recent.contains(&Some(echo)) && !self.engine.in_flight(echo.0, echo.1)
         {
             self.stats.rejected.reset = self.stats.rejected.reset.wrapping_add(1);

@@ -83,7 +83,7 @@ impl Session {
             ("engine", engine),
             ("delayed write", self.flush_at),
             ("FIN", fin),
-            ("HELLO", self.hello.and_then(|hello| hello.next)),
+            ("HELLO", self.hello.and_then(|hello| hello.next).filter(|_| !self.awaits_channel())),
             ("proof", self.third.and_then(|third| third.next)),
             ("migration", self.move_at()),
             ("connect_timeout", self.connect_deadline()),
@@ -188,13 +188,17 @@ impl Session {
         (self.role == Role::Client && !self.established).then(|| self.opened_at + timeout)
     }
 
-    fn repeat_hello(&mut self, now: Time) {
+    pub(super) fn repeat_hello(&mut self, now: Time) {
+        if self.awaits_channel() {
+            return;
+        }
         let Some(hello) = &mut self.hello else { return };
         if hello.next.is_none_or(|next| next > now) {
             return;
         }
         let nonce = hello.nonce;
-        if self.established && hello.tries >= HELLO_TRIES {
+        // In a channel there is nobody but our own kind, which answers.
+        if self.established && self.channel.is_none() && hello.tries >= HELLO_TRIES {
             hello.next = None;
             return;
         }

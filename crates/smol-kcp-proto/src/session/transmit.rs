@@ -231,6 +231,7 @@ impl Session {
     /// Tells whether a peer of our own kind knows this client, as far as that shows, only by its HELLO.
     fn is_unknown_yet(&self) -> bool {
         self.role == Role::Client
+            && !(self.channel.is_some() && self.is_unanswered())
             && self.peer_kind == PeerKind::Native
             && self.engine.rcv_nxt() == self.sn_base
     }
