@@ -62,7 +62,7 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, open: ClientListener) ->
         loop {
             match open.listener.accept().await {
                 Ok((tcp, from)) if !context.has_room() => {
-                    context.turned_away(from);
+                    context.turned_away(&from);
                     drop(Tcp::new(tcp)); // which resets it
                     future::yield_now().await;
                 }
@@ -99,7 +99,7 @@ async fn serve(
         Ok(stream) => {
             log::debug!("{}: {from} is stream {:08x}", context.name, stream.conv());
             drop((endpoint, link));
-            relay(&context.runtime, tcp, Kcp::new(stream)).await
+            relay(&context.runtime, tcp, Kcp::new(stream, None)).await
         }
         Err(error) => {
             let name = &context.name;

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -10,13 +11,14 @@ use std::rc::Rc;
 use async_channel::{Receiver, Sender};
 use futures_lite::future;
 
+use super::clients::Clients;
 use super::figures::{why, PathLine, REASONS};
 use super::keys::protection;
 use super::limits::Limit;
 use super::relay::RelayError;
 use super::runtime::Runtime;
 use super::{Role, Settings};
-use smol_kcp::{Driver, EndpointStats, KcpEndpoint, SessionInfo, StreamStats};
+use smol_kcp::{Driver, EndpointStats, KcpEndpoint, KcpError, SessionInfo, StreamStats};
 
 /// Holds what a tunnel shares with its connections.
 pub(super) struct TunnelContext {
@@ -37,6 +39,8 @@ pub(super) struct TunnelContext {
     /// Closed when connections are to end.
     cut: Receiver<()>,
     pub(super) alive: RefCell<Option<Sender<()>>>,
+    /// Server: those who have connected, by name.
+    pub(super) clients: Clients,
 }
 
 /// Counts the connections of a tunnel.
@@ -74,12 +78,24 @@ impl TunnelContext {
             no_room: Limit::default(),
             cut,
             alive: RefCell::new(Some(alive)),
+            clients: Clients::default(),
         }
     }
 
     /// Returns the settings as they are now.
     pub(super) fn settings(&self) -> Rc<Settings> {
         Rc::clone(&self.settings.borrow())
+    }
+
+    /// Takes over settings that [differ in clients only](super::clients::differ_in_clients_only). The streams
+    /// of who is no longer among them end.
+    pub(super) fn set_clients(&self, settings: Settings) -> Result<(), KcpError> {
+        if let (Some(endpoint), Some(secure)) = (&*self.endpoint.borrow(), &settings.kcp.secure) {
+            endpoint.set_clients(secure.clients.clone())?;
+        }
+        self.clients.retain(&settings);
+        self.settings.replace(Rc::new(settings));
+        Ok(())
     }
 
     pub(super) fn close(&self) {
@@ -120,7 +136,7 @@ impl TunnelContext {
     }
 
     /// Logs that a connection was refused for want of room.
-    pub(super) fn turned_away(&self, from: SocketAddr) {
+    pub(super) fn turned_away(&self, from: &dyn fmt::Display) {
         let (name, limit) = (&self.name, self.settings().max_connections);
         let what =
             format_args!("{name}: {from} is turned away: max_connections = {limit} are open");
@@ -187,6 +203,7 @@ impl TunnelContext {
             self.runtime.memory_budget().limit() / 1024,
             protection(&self.settings()),
         );
+        self.clients.log(&self.name);
         self.log_paths();
     }
 

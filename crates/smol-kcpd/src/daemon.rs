@@ -7,6 +7,7 @@ use async_signal::{Signal, Signals};
 use futures_lite::{future, StreamExt};
 use smol::Task;
 
+use super::clients::{differ_in_clients_only, difference};
 use super::kept::KeptFile;
 use super::keys::Keyring;
 use super::machine::Machine;
@@ -127,7 +128,7 @@ impl Daemon {
         self.runtime.memory_budget().set_limit(configuration.process.memory_budget);
         let (mut kept, mut others) = (Vec::new(), Vec::new());
         for tunnel in std::mem::take(&mut self.tunnels) {
-            match configuration.tunnels.contains(&tunnel.settings()) {
+            match configuration.tunnels.iter().any(|new| becomes(&tunnel, new)) {
                 true => kept.push(tunnel),
                 false => others.push(tunnel),
             }
@@ -174,6 +175,27 @@ impl Source {
         match self.file.open() {
             Ok(file) => Configuration::read_from(&file, &name, &self.keyring),
             Err(error) => Err(ConfigError::of_file(&name, &format!("cannot be read: {error}"))),
+        }
+    }
+}
+
+/// Makes a tunnel one of these settings if that needs no restart. Returns whether it is one now.
+fn becomes(tunnel: &Tunnel, new: &Settings) -> bool {
+    let present = tunnel.settings();
+    if *present == *new {
+        return true;
+    }
+    if !differ_in_clients_only(&present, new) {
+        return false;
+    }
+    match tunnel.set_clients(new.clone()) {
+        Ok(()) => {
+            log::info!("{}: {}", new.name, difference(&present, new));
+            true
+        }
+        Err(error) => {
+            log::warn!("{}: {error}; it is restarted", new.name);
+            false
         }
     }
 }

@@ -28,6 +28,7 @@
 
 mod backoff;
 mod client;
+mod clients;
 mod clock;
 mod context;
 mod daemon;

@@ -1,16 +1,17 @@
 //! The server: accepts KCP streams and opens a TCP connection to its target for each.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::rc::Rc;
 
 use async_io::Async;
 
+use super::clients::Peer;
 use super::context::TunnelContext;
 use super::perf::PerfServer;
 use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::runtime::within;
-use super::{is_perf_conv, HostPort, Role};
+use super::{is_perf_conv, HostPort, Role, Settings};
 use smol_kcp::{happy_eyeballs, KcpEndpoint, KcpError, KcpListener, KcpStream, UdpTransport};
 
 pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
@@ -30,17 +31,23 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
     let name = &context.name;
     let perf_server = Rc::new(PerfServer::new());
     loop {
-        let (stream, from) = match listener.accept().await {
+        let (stream, addr) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => return error,
         };
-        let Role::Server { target } = &context.settings().role else { return KcpError::Closed };
+        let settings = context.settings();
+        let from = Peer { name: stream.peer_name(), addr };
+        let Some(target) = target_of(&settings, &from) else {
+            log::debug!("{name}: {from} has been removed meanwhile");
+            stream.abort();
+            continue;
+        };
         let measures = is_perf_conv(stream.conv());
-        if measures && !context.settings().perf {
+        if measures && !settings.perf {
             log::debug!("{name}: {from} wants to measure, and perf is off");
             stream.abort();
         } else if !context.has_room() {
-            context.turned_away(from);
+            context.turned_away(&from);
             stream.abort();
         } else if measures {
             let measurement = measure(Rc::clone(context), Rc::clone(&perf_server), stream, from);
@@ -52,11 +59,22 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
     }
 }
 
+/// Returns where the streams of a peer go; `None` where only those with a name may connect, and this one has
+/// lost its own.
+fn target_of<'a>(settings: &'a Settings, peer: &Peer) -> Option<&'a HostPort> {
+    let Role::Server { target } = &settings.role else { return None };
+    match (&peer.name, settings.keys.allow.is_empty()) {
+        (Some(name), _) => Some(settings.keys.target_of(name).unwrap_or(target)),
+        (None, true) => Some(target),
+        (None, false) => None,
+    }
+}
+
 async fn measure(
     context: Rc<TunnelContext>,
     perf_server: Rc<PerfServer>,
     stream: KcpStream,
-    from: SocketAddr,
+    from: Peer,
 ) -> Result<(), RelayError> {
     let name = &context.name;
     log::info!("{name}: {from} measures");
@@ -70,20 +88,27 @@ async fn serve(
     context: Rc<TunnelContext>,
     target: HostPort,
     stream: KcpStream,
-    from: SocketAddr,
+    from: Peer,
 ) -> Result<(), RelayError> {
     let name = &context.name;
-    let kcp = Kcp::new(stream);
-    match open_target(&context, &target).await {
+    let client = from.name.as_ref().map(|name| context.clients.open(name));
+    let counters = client.as_ref().map(|client| Rc::clone(&client.0));
+    let kcp = Kcp::new(stream, counters);
+    let served = match open_target(&context, &target).await {
         Ok(tcp) => {
             log::debug!("{name}: {from} is connected to {target}");
             relay(&context.runtime, tcp, kcp).await
         }
         Err(error) => {
-            log::warn!("{name}: target {target}: {error}");
+            log::warn!("{name}: target {target} of {from}: {error}");
             Err(RelayError::Tcp(error))
         }
+    };
+    if let (Err(error), Some(client)) = (&served, &client) {
+        client.0.failed();
+        log::debug!("{name}: {from}: {error}");
     }
+    served
 }
 
 /// Connects to the target. Of several addresses behind a name, the first that answers is taken.

@@ -18,7 +18,7 @@ use super::keys::protection;
 use super::limits::is_exhaustion;
 use super::runtime::{within, Runtime};
 use super::{server, Role, Settings};
-use smol_kcp::SessionInfo;
+use smol_kcp::{KcpError, SessionInfo};
 
 /// Waiting times between attempts to bind: a socket about to be closed is free at the second.
 const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
@@ -104,6 +104,11 @@ impl Tunnel {
                 reason(stats.waits_for),
             );
         }
+    }
+
+    /// Takes over settings that [differ in clients only](super::clients::differ_in_clients_only).
+    pub(super) fn set_clients(&self, settings: Settings) -> Result<(), KcpError> {
+        self.context.set_clients(settings)
     }
 
     /// Accepts no more connections; open ones go on.

@@ -6,6 +6,8 @@ mod built;
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
 mod ends;
+#[cfg(unix)]
+mod keys;
 mod lasting;
 mod program;
 mod signals;

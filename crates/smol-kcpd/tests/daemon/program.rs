@@ -32,8 +32,14 @@ mod process {
 
     impl Daemon {
         pub fn start(args: &[&str]) -> Daemon {
+            Daemon::start_with(args, &[])
+        }
+
+        /// With more in its environment.
+        pub fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Daemon {
             let mut child = program()
                 .args(args)
+                .envs(environment.iter().copied())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
@@ -134,7 +140,7 @@ mod process {
     }
 }
 
-fn output(command: &mut Command) -> (i32, String, String) {
+pub fn output(command: &mut Command) -> (i32, String, String) {
     let output = command.output().expect("the program runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     (output.status.code().expect("it ends by itself"), text(output.stdout), text(output.stderr))

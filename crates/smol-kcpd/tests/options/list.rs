@@ -88,6 +88,15 @@ fn who_may_set_an_option_is_who_can() {
     let value = |option: &Opt| match (option.name, option.range(), option.unit) {
         ("keep_alive" | "min_rto", ..) => "100ms".to_string(),
         ("role", ..) => unreachable!(),
+        ("allow", ..) => format!("a={KEY}\nsecret_file = {}", secret_file()),
+        ("client_target", ..) => {
+            format!("a=[::1]:1\nallow = a={KEY}\nsecret_file = {}", secret_file())
+        }
+        ("server_key", ..) => format!("{KEY}\nsecret_file = {}", secret_file()),
+        ("secret_file", ..) => format!("{}\nserver_key = {KEY}", secret_file()),
+        ("psk_file", ..) => format!("{0}\nsecret_file = {0}", secret_file()),
+        ("shared_secret_file", ..) => secret_file(),
+        ("invite_file", ..) => invite_file(),
         ("rtt", ..) => "100ms\nbandwidth = 1mbit".into(),
         ("rate" | "bandwidth", ..) => "1mbit".into(),
         ("engine", ..) => "ring".into(),
