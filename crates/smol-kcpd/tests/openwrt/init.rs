@@ -13,6 +13,7 @@ const INIT: &str = "openwrt/smol-kcp/files/smol-kcp.init";
 /// A server that wants nothing special.
 pub const SERVER: &str = "
 config tunnel 'home'
+	option insecure '1'
 	option enabled '1'
 	option role 'server'
 	option listen '[::]:29900'
@@ -21,6 +22,7 @@ config tunnel 'home'
 /// A client that wants nothing special.
 pub const CLIENT: &str = "
 config tunnel 'away'
+	option insecure '1'
 	option enabled '1'
 	option role 'client'
 	option listen '127.0.0.1:2222'
@@ -184,6 +186,7 @@ user = smol-kcp
 role = server
 listen = [::]:29900
 target = 127.0.0.1:22
+insecure = 1
 nodelay = 1
 ";
     assert_eq!(router.file("home"), wanted);
@@ -209,13 +212,114 @@ fn the_examples_start_nothing_until_they_are_enabled() {
     assert_eq!((asked.instances().len(), asked.logged().len()), (0, 0), "{}", asked.0);
     assert!(router.files().is_empty());
 
+    // Enabled alone they say what is missing.
     let enabled = shipped.replace("enabled '0'", "enabled '1'");
-    let every = enabled.replace("\t#option", "\toption");
-    for uci in [enabled, every] {
+    let asked = router.start(&enabled);
+    assert!(asked.instances().is_empty() && router.files().is_empty(), "{}", asked.0);
+    let logged = asked.logged();
+    for (said, section) in [(&logged[..2], "client"), (&logged[2..], "server")] {
+        let wanted = format!("{section}: no keys: ");
+        assert!(
+            said[0].starts_with(&wanted) && said[0].contains("`insecure` does without"),
+            "{said:?}"
+        );
+        assert_eq!(said[1], format!("{section}: not started"));
+    }
+
+    // As its comments tell.
+    let shared =
+        printed(Command::new(env!("CARGO_BIN_EXE_smol-kcpd")).args(["keygen", "--shared"]));
+    let line = format!("option target '127.0.0.1:22'\n\toption shared_secret '{}'", shared.trim());
+    let server = enabled.replace("option target '127.0.0.1:22'", &line);
+    let asked = router.start(&server);
+    assert_eq!(asked.instances(), ["server"], "{}", asked.0);
+    let mut invite = Command::new(env!("CARGO_BIN_EXE_smol-kcpd"));
+    let secret = router.kept().join("server.shared_secret");
+    invite
+        .args(["invite", "--server", "kcp.example.org:29900", "--shared-secret-file"])
+        .arg(secret);
+    let line = format!("option role 'client'\n\toption invite '{}'", printed(&mut invite).trim());
+    let both = server.replace("option role 'client'", &line);
+    let every = both.replace("\t#option", "\toption");
+    for uci in [both, every] {
         let asked = router.start(&uci);
-        assert_eq!(asked.logged().len(), usize::from(uci.contains("\toption jail '1'")));
+        assert_eq!(
+            asked.logged().len(),
+            usize::from(uci.contains("\toption jail '1'")),
+            "{}",
+            asked.0
+        );
         assert_eq!(asked.instances(), ["client", "server"]);
     }
+}
+
+#[test]
+fn secrets_are_in_files_of_their_own_that_only_root_may_read() {
+    let Some(router) = Router::new("secrets") else { return };
+    let program = || Command::new(env!("CARGO_BIN_EXE_smol-kcpd"));
+    let key = |args: &[&str]| {
+        let made = printed(program().args(args));
+        made.split_whitespace().last().expect("a key").to_string()
+    };
+    let (secret, psk) = (key(&["keygen", "--shared"]), key(&["keygen", "--shared"]));
+    let (alice, bob) = (key(&["keygen"]), key(&["keygen"]));
+    let uci = SERVER.replace(
+        "\toption insecure '1'\n",
+        &format!(
+            "\toption secret '{secret}'\n\toption psk '{psk}'\n\tlist allow 'alice={alice}'\n\
+             \tlist allow 'bob={bob}'\n\tlist client_target 'bob=[::1]:23'\n\toption jail '1'\n"
+        ),
+    );
+    fs::write(router.path("ujail"), "#!/bin/sh\n").expect("a program");
+    fs::set_permissions(router.path("ujail"), PermissionsExt::from_mode(0o755)).expect("a mode");
+    let asked = router.start(&uci);
+    assert_eq!(asked.logged(), [""; 0]);
+    assert_eq!(asked.instances(), ["home"]);
+    assert_eq!(router.files(), ["home.conf", "home.psk", "home.secret"]);
+    for (name, content) in [("secret", &secret), ("psk", &psk)] {
+        let path = router.kept().join(format!("home.{name}"));
+        assert_eq!(fs::read_to_string(&path).expect("it"), format!("{content}\n"));
+        assert_eq!(fs::metadata(&path).expect("it").permissions().mode() & 0o7777, 0o600);
+        let mount = path.display().to_string();
+        assert!(asked.calls("procd_add_jail_mount")[0].split('|').any(|file| file == mount));
+    }
+    let file = router.file("home");
+    assert!(
+        !file.contains(&secret) && !file.contains(&psk) && !asked.0.contains(&secret),
+        "{file}"
+    );
+    assert!(file.contains(&format!("\nallow = alice={alice} bob={bob}\n")), "{file}");
+
+    // Another secret is told to the tunnel, in the file that it has open; a secret that is gone leaves nothing.
+    use std::os::unix::fs::MetadataExt;
+    let inode = || fs::metadata(router.kept().join("home.secret")).expect("it").ino();
+    let same = inode();
+    router.running(&["home"]);
+    router.configure(&uci.replace(&secret, &psk).replace(&format!("\toption psk '{psk}'\n"), ""));
+    let asked = router.run(&["reload"]);
+    assert_eq!(asked.calls("procd_send_signal"), ["smol-kcp|home|HUP"]);
+    assert_eq!(router.files(), ["home.conf", "home.secret"]);
+    assert_eq!(inode(), same);
+
+    // What is wrong with one is said without it.
+    for (option, value, said) in [
+        ("secret", "hush hush", "home: secret = '...' has characters that no value has"),
+        (
+            "invite",
+            "smol-kcp://a:1/#hush$",
+            "home: invite = '...' has characters that no value has",
+        ),
+        ("shared_secret", "hush", "shared_secret_file = "),
+    ] {
+        let wrong = format!("\toption {option} '{value}'\n");
+        let asked = router.start(&SERVER.replace("\toption insecure '1'\n", &wrong));
+        assert!(asked.instances().is_empty() && router.files().is_empty(), "{}", asked.0);
+        let logged = asked.logged();
+        assert!(logged[0].contains(said) && !asked.0.contains("hush"), "{logged:?}");
+    }
+    router.start(&uci);
+    router.run(&["stop", "home"]);
+    assert!(router.files().is_empty());
 }
 
 #[test]
