@@ -19,7 +19,8 @@ const SECRETS: [&str; 3] = ["secret", "shared_secret", "psk"];
 /// read.
 pub(super) fn refuse_secret(place: &Location, name: &str) -> Result<(), ConfigError> {
     let is_file = matches!(place, Location::File { .. });
-    if !SECRETS.contains(&name) && !(name == "invite" && is_file) {
+    let is_secret = SECRETS.contains(&name) || name == "invite" && is_file;
+    if !is_secret {
         return Ok(());
     }
     let file = format!("{name}_file");

@@ -368,3 +368,55 @@ fn times_are_those_that_were_written() {
     let kcp = settings(&format!("{CLIENT}linger = 2m\nconnect_timeout = none\n")).kcp;
     assert_eq!((kcp.linger, kcp.connect_timeout), (Duration::from_secs(120), None));
 }
+
+mod of_any_text {
+    use proptest::prelude::*;
+    use smol_kcp::secure::{PublicKey, SharedSecret};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn clients_are_printed_as_they_are_read(
+            clients in prop::collection::btree_map("[A-Za-z0-9._-]{1,64}", any::<[u8; 32]>(), 1..5),
+        ) {
+            let written: Vec<String> = clients
+                .iter()
+                .map(|(name, key)| format!("{name}={}", PublicKey::from_bytes(*key)))
+                .collect();
+            let mut builder = super::super::builder::TunnelBuilder::default();
+            let option = Opt::find("allow").unwrap();
+            // As in a file on a line each, from UCI with blanks between them, and on the command line.
+            for text in [written.join(" "), written.join(", "), written.join("\t ,")] {
+                builder.keys.allow.clear();
+                prop_assert_eq!((option.set)(&mut builder, &text), Some(()));
+                prop_assert_eq!((option.get)(&builder), Some(written.join(", ")));
+            }
+        }
+
+        #[test]
+        fn whatever_is_said_of_keys_is_read_or_refused(
+            name in prop::sample::select(vec![
+                "secret-file", "server-key", "psk-file", "shared-secret-file", "invite", "invite-file",
+                "allow", "client-target", "secret", "insecure",
+            ]),
+            role in prop::sample::select(vec!["client", "server", "perf", "keygen", "pubkey", "invite"]),
+            text in ".{0,80}",
+        ) {
+            let words = [role, &format!("--{name}"), &text].map(OsString::from);
+            let _ = Command::parse(words);
+        }
+
+        #[test]
+        fn a_secret_where_none_belongs_is_in_no_message(secret in any::<[u8; 32]>()) {
+            let secret = SharedSecret::from_bytes(secret).to_text();
+            for name in ["secret", "shared-secret", "psk", "secret-file", "shared-secret-file", "invite", "invite-file"] {
+                for role in ["client", "server", "perf", "keygen", "pubkey"] {
+                    let words = [role, &format!("--{name}"), &secret].map(OsString::from);
+                    let said = Command::parse(words).unwrap_err().to_string();
+                    prop_assert!(!said.contains(&**secret), "{}", said);
+                }
+            }
+        }
+    }
+}

@@ -5,6 +5,8 @@
 mod built;
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
+#[cfg(unix)]
+mod encrypted;
 mod ends;
 #[cfg(unix)]
 mod keys;

@@ -127,10 +127,9 @@ fn who_may_set_an_option_is_who_can() {
         for (side, file) in [("client", CLIENT), ("server", SERVER)] {
             let line = format!("{} = {}\n", option.name, value(option, side));
             let is_key = option.group == Group::Keys;
-            let without = file.lines().filter(|line| {
-                !line.starts_with(&format!("{} ", option.name))
-                    && !(is_key && line.starts_with("insecure"))
-            });
+            let is_other = |line: &&str| !line.starts_with(&format!("{} ", option.name));
+            let is_leave = |line: &&str| is_key && line.starts_with("insecure");
+            let without = file.lines().filter(|line| is_other(line) && !is_leave(line));
             let room =
                 if option.name == "max_connections" { "max_sessions = 1048576\n" } else { "" };
             let file: String = without.map(|line| format!("{line}\n")).collect();
