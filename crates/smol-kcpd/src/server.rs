@@ -11,7 +11,7 @@ use super::context::TunnelContext;
 use super::perf::PerfServer;
 use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::runtime::within;
-use super::{is_perf_conv, HostPort, Role, Settings};
+use super::{is_perf_conv, HostPort, Role};
 use smol_kcp::{happy_eyeballs, KcpEndpoint, KcpError, KcpListener, KcpStream, UdpTransport};
 
 pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
@@ -37,11 +37,12 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
         };
         let settings = context.settings();
         let from = Peer { name: stream.peer_name(), addr };
-        let Some(target) = target_of(&settings, &from) else {
-            log::debug!("{name}: {from} has been removed meanwhile");
+        let Role::Server { target } = &settings.role else { return KcpError::Closed };
+        // A client that was removed meanwhile has lost its key, its name and with it its target.
+        if settings.kcp.secure.is_some() && stream.peer_key().is_none() {
             stream.abort();
             continue;
-        };
+        }
         let measures = is_perf_conv(stream.conv());
         if measures && !settings.perf {
             log::debug!("{name}: {from} wants to measure, and perf is off");
@@ -53,20 +54,11 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
             let measurement = measure(Rc::clone(context), Rc::clone(&perf_server), stream, from);
             context.serve(measurement);
         } else {
-            let connection = serve(Rc::clone(context), target.clone(), stream, from);
+            let own = from.name.as_ref().and_then(|client| settings.keys.target_of(client));
+            let target = own.unwrap_or(target).clone();
+            let connection = serve(Rc::clone(context), target, stream, from);
             context.serve(connection);
         }
-    }
-}
-
-/// Returns where the streams of a peer go; `None` where only those with a name may connect, and this one has
-/// lost its own.
-fn target_of<'a>(settings: &'a Settings, peer: &Peer) -> Option<&'a HostPort> {
-    let Role::Server { target } = &settings.role else { return None };
-    match (&peer.name, settings.keys.allow.is_empty()) {
-        (Some(name), _) => Some(settings.keys.target_of(name).unwrap_or(target)),
-        (None, true) => Some(target),
-        (None, false) => None,
     }
 }
 

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 
 use smol::net::TcpStream;
 
+use crate::built::program;
 use crate::keys::{printed, Keys};
-use crate::program::{Daemon, File};
+use crate::program::{output, Daemon, File};
 use crate::support::*;
 
 fn free() -> SocketAddr {
@@ -282,4 +283,28 @@ fn the_environment_has_a_secret_where_no_file_is_named() {
         talking(client.address("tunnel")).await;
         assert!(client.heard().join("\n").contains(", encrypted"));
     });
+}
+
+#[test]
+fn a_measurement_has_keys_too() {
+    let keys = Keys::new();
+    let (both, other) = (keys.shared("both.key"), keys.shared("other.key"));
+    let server = ["server", "--listen", ANY, "--target", "127.0.0.1:9", "--perf"];
+    let mut server = Daemon::start(&[&server[..], &["--shared-secret-file", &both]].concat());
+    let at = server.address("tunnel").to_string();
+    let perf = ["--time", "1s", "--direction", "upload", "--connect-timeout", "3s"];
+
+    // An invitation says where the server is.
+    let invite = ["invite", "--server", &at, "--shared-secret-file", &both];
+    let invitation = keys.write("invitation", &printed(&invite));
+    let told = printed(&[&["perf", "--invite-file", &invitation], &perf[..]].concat());
+    assert!(
+        told.lines().any(|line| line.starts_with("upload") && line.contains("bit/s")),
+        "{told}"
+    );
+
+    let wrong = [&["perf", &at, "--shared-secret-file", &other], &perf[..]].concat();
+    let (code, out, error) = output(program().args(wrong));
+    let wanted = format!("smol-kcpd: upload {at}: no answer; is the server's key right?\n");
+    assert_eq!((code, out.as_str(), error), (1, "", wanted));
 }
