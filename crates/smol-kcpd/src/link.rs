@@ -269,12 +269,8 @@ impl Reconnector {
         if let [only] = order[..] {
             return only;
         }
-        let found = match (&self.config.secure, has_streams(endpoint)) {
-            (None, _) => happy_eyeballs(&order, |addr| self.probe(addr)).await,
-            (Some(_), false) => happy_eyeballs(&order, |addr| self.handshake(runtime, addr)).await,
-            // A handshake beside that of the streams would end them: they move to the next address.
-            (Some(_), true) => happy_eyeballs(&order, |addr| self.route(addr)).await,
-        };
+        let has_streams = has_streams(endpoint);
+        let found = happy_eyeballs(&order, |addr| self.probe(runtime, has_streams, addr)).await;
         match found {
             Ok((addr, ())) => addr,
             Err(error) => {
@@ -284,7 +280,24 @@ impl Reconnector {
         }
     }
 
-    async fn probe(&self, addr: SocketAddr) -> Result<(), KcpError> {
+    /// Finds out whether an address answers; where a handshake beside that of the streams would end them,
+    /// only whether there is a way to it.
+    async fn probe(
+        &self,
+        runtime: &Runtime,
+        has_streams: bool,
+        addr: SocketAddr,
+    ) -> Result<(), KcpError> {
+        match (&self.config.secure, has_streams) {
+            (None, _) => self.ping(addr).await,
+            (Some(_), false) => self.handshake(runtime, addr).await,
+            (Some(_), true) => {
+                UdpTransport::connect(&self.config, addr).map(drop).map_err(KcpError::from)
+            }
+        }
+    }
+
+    async fn ping(&self, addr: SocketAddr) -> Result<(), KcpError> {
         let mut ping = KcpPing::over(UdpTransport::connect(&self.config, addr)?, addr);
         let mut answer = Err(KcpError::TimedOut);
         for _ in 0..PROBES {
@@ -314,11 +327,6 @@ impl Reconnector {
         // The reset leaves before the socket is closed.
         let _ = within(RST_FLUSH, driver).await;
         opened
-    }
-
-    /// Finds out whether there is a way to an address.
-    async fn route(&self, addr: SocketAddr) -> Result<(), KcpError> {
-        UdpTransport::connect(&self.config, addr).map(drop).map_err(KcpError::from)
     }
 
     fn install(&mut self, addr: SocketAddr, socket: UdpTransport) {

@@ -1,6 +1,6 @@
 //! What keys are read from: files and the environment.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
@@ -14,20 +14,20 @@ pub(crate) struct Keyring {
     /// A tunnel without keys is one that is wanted so: the command line says `--insecure`.
     pub(crate) insecure: bool,
     /// Files that were opened before the process gave up its rights.
-    pub(super) kept: BTreeMap<String, KeptFile>,
+    pub(super) kept: Vec<KeptFile>,
     pub(super) environment: fn(&str) -> Option<Zeroizing<String>>,
 }
 
 impl Keyring {
     /// Has the environment of the process.
     pub(crate) fn new(insecure: bool) -> Keyring {
-        Keyring { insecure, kept: BTreeMap::new(), environment: from_environment }
+        Keyring { insecure, kept: Vec::new(), environment: from_environment }
     }
 
     /// Keeps open the files that `configuration` names, so that they can be read again with fewer rights.
     pub(crate) fn keep(&mut self, configuration: &Configuration) {
         for file in configuration.tunnels.iter().flat_map(|tunnel| tunnel.keys.files()) {
-            self.kept.insert(file.to_string(), KeptFile::new(file));
+            self.kept.push(KeptFile::new(file));
         }
     }
 
@@ -36,7 +36,7 @@ impl Keyring {
     /// # Errors
     /// What is wrong with it, in words that follow its name.
     pub(super) fn read(&self, path: &str) -> Result<Zeroizing<String>, String> {
-        let opened = match self.kept.get(path) {
+        let opened = match self.kept.iter().find(|kept| kept.path() == Path::new(path)) {
             Some(kept) => kept.open(),
             None => std::fs::File::open(path),
         };

@@ -8,7 +8,7 @@ use super::command::{usage_error, Command};
 use super::entries::OptionValues;
 use super::error::{ConfigError, Location, Problem};
 use super::measure::{of, unexpected};
-use super::values::{is_client, is_secret};
+use super::values::{is_client, secret_file};
 use crate::keys::{KeyCommand, KeyFault, ENVIRONMENT};
 use crate::HostPort;
 
@@ -75,112 +75,123 @@ fn no_keys(side: Side) -> String {
     )
 }
 
-/// `keygen [--secret-file FILE | --shared | --shared-secret-file FILE]`
-pub(super) fn keygen(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
-    let (mut secret, mut shared, mut shared_file) = (None, false, None);
-    while let Some(arg) = parser.next().map_err(usage_error)? {
-        match arg {
-            Short('h') | Long("help") => return Ok(Command::Help),
-            Long("secret-file") => file(&mut secret, "secret-file", parser)?,
-            Long("shared") => shared = true,
-            Long("shared-secret-file") => file(&mut shared_file, "shared-secret-file", parser)?,
-            arg => return Err(unexpected(arg, &["secret-file", "shared", "shared-secret-file"])),
-        }
-    }
-    Ok(Command::Keys(match (secret, shared || shared_file.is_some()) {
-        (Some(_), true) => {
-            return Err(usage_error(
-                "--secret-file: one secret is made at a time, this or a shared one",
-            ))
-        }
-        (secret_file, false) => KeyCommand::Keygen { secret_file },
-        (None, true) => KeyCommand::KeygenShared { shared_secret_file: shared_file },
-    }))
+/// What the commands may be told.
+#[derive(Default)]
+struct KeyArgs {
+    server: Option<HostPort>,
+    name: Option<String>,
+    secret_file: Option<String>,
+    psk_file: Option<String>,
+    shared_secret_file: Option<String>,
+    shared: bool,
+    help: bool,
 }
 
-/// `pubkey [--secret-file FILE]`
-pub(super) fn pubkey(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
-    let mut secret_file = None;
-    while let Some(arg) = parser.next().map_err(usage_error)? {
-        match arg {
-            Short('h') | Long("help") => return Ok(Command::Help),
-            Long("secret-file") => file(&mut secret_file, "secret-file", parser)?,
-            arg => return Err(unexpected(arg, &["secret-file"])),
-        }
-    }
-    Ok(Command::Keys(KeyCommand::Pubkey { secret_file }))
-}
-
-/// `invite --server HOST:PORT (--secret-file FILE [--psk-file FILE] [--name NAME] | --shared-secret-file FILE)`
-pub(super) fn invite(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
-    let (mut server, mut name) = (None, None);
-    let (mut secret, mut psk, mut shared) = (None, None, None);
-    while let Some(arg) = parser.next().map_err(usage_error)? {
-        match arg {
-            Short('h') | Long("help") => return Ok(Command::Help),
-            Long("server") => {
-                let text = of(parser)?;
-                let must = "must be a name or address and a port, such as router.example:29900";
-                let wrong = || usage_error(format!("--server {text}: {must}"));
-                once(&mut server, "server", HostPort::parse(&text).ok_or_else(wrong)?)?;
-            }
-            Long("name") => {
-                let text = of(parser)?;
-                if !is_client(&text) {
-                    let must = "must be of letters, digits, -, _ and ., 64 at most";
-                    return Err(usage_error(format!("--name {text}: {must}")));
+impl KeyArgs {
+    /// Reads those options that `own` names.
+    fn read(parser: &mut lexopt::Parser, own: &[&str]) -> Result<KeyArgs, ConfigError> {
+        let mut args = KeyArgs::default();
+        while let Some(arg) = parser.next().map_err(usage_error)? {
+            let name = match arg {
+                Short('h') | Long("help") => {
+                    args.help = true;
+                    break;
                 }
-                once(&mut name, "name", text)?;
+                Long(name) if own.contains(&name) => name.to_string(),
+                arg => return Err(unexpected(arg, own)),
+            };
+            match name.as_str() {
+                "shared" => args.shared = true,
+                "server" => once(&mut args.server, &name, server(&of(parser)?)?)?,
+                "name" => once(&mut args.name, &name, client_name(of(parser)?)?)?,
+                "secret-file" => once(&mut args.secret_file, &name, file(&name, parser)?)?,
+                "psk-file" => once(&mut args.psk_file, &name, file(&name, parser)?)?,
+                _ => once(&mut args.shared_secret_file, &name, file(&name, parser)?)?,
             }
-            Long("secret-file") => file(&mut secret, "secret-file", parser)?,
-            Long("psk-file") => file(&mut psk, "psk-file", parser)?,
-            Long("shared-secret-file") => file(&mut shared, "shared-secret-file", parser)?,
-            arg => {
-                let own = ["server", "name", "secret-file", "psk-file", "shared-secret-file"];
-                return Err(unexpected(arg, &own));
-            }
+        }
+        Ok(args)
+    }
+}
+
+fn server(text: &str) -> Result<HostPort, ConfigError> {
+    let must = "must be a name or address and a port, such as router.example:29900";
+    HostPort::parse(text).ok_or_else(|| usage_error(format!("--server {text}: {must}")))
+}
+
+fn client_name(text: String) -> Result<String, ConfigError> {
+    match is_client(&text) {
+        true => Ok(text),
+        false => {
+            let must = "must be of letters, digits, -, _ and ., 64 at most";
+            Err(usage_error(format!("--name {text}: {must}")))
         }
     }
-    let server =
-        server.ok_or_else(|| usage_error("invite needs the server: --server HOST:PORT"))?;
-    Ok(Command::Keys(match (secret, shared) {
-        (Some(secret_file), None) => {
-            let name = name.unwrap_or_else(|| "client".into());
-            KeyCommand::Invite { server, secret_file, psk_file: psk, name }
-        }
-        (None, Some(shared_secret_file)) if psk.is_none() && name.is_none() => {
-            KeyCommand::InviteShared { server, shared_secret_file }
-        }
-        (_, Some(_)) => {
-            let alone = "stands for all keys, of everybody: not together with --secret-file, --psk-file or --name";
-            return Err(usage_error(format!("--shared-secret-file {alone}")));
-        }
-        (None, None) => {
-            let needs =
-                "invite needs the key of the server: its --secret-file or --shared-secret-file";
-            return Err(usage_error(format!("{needs} (smol-kcpd keygen makes one)")));
-        }
-    }))
 }
 
 /// Reads the name of a file, and makes sure that it is not what belongs into it.
-fn file(
-    place: &mut Option<String>,
-    name: &str,
-    parser: &mut lexopt::Parser,
-) -> Result<(), ConfigError> {
-    let path = of(parser)?;
-    if path.is_empty() || is_secret(&path) {
-        return Err(usage_error(format!(
-            "--{name}: must be the name of a file, not what is in it"
-        )));
-    }
-    once(place, name, path)
+fn file(name: &str, parser: &mut lexopt::Parser) -> Result<String, ConfigError> {
+    let must = || usage_error(format!("--{name}: must be the name of a file, not what is in it"));
+    secret_file(&of(parser)?).ok_or_else(must)
 }
 
 fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), ConfigError> {
     match place.replace(value) {
         None => Ok(()),
         Some(_) => Err(usage_error(format!("--{name} is given twice"))),
+    }
+}
+
+/// `keygen [--secret-file FILE | --shared | --shared-secret-file FILE]`
+pub(super) fn keygen(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
+    let args = KeyArgs::read(parser, &["secret-file", "shared", "shared-secret-file"])?;
+    let shared = args.shared || args.shared_secret_file.is_some();
+    match (args.secret_file, shared) {
+        _ if args.help => Ok(Command::Help),
+        (Some(_), true) => {
+            Err(usage_error("--secret-file: one secret is made at a time, this or a shared one"))
+        }
+        (secret_file, false) => Ok(Command::Keys(KeyCommand::Keygen { secret_file })),
+        (None, true) => {
+            let shared_secret_file = args.shared_secret_file;
+            Ok(Command::Keys(KeyCommand::KeygenShared { shared_secret_file }))
+        }
+    }
+}
+
+/// `pubkey [--secret-file FILE]`
+pub(super) fn pubkey(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
+    let KeyArgs { secret_file, help, .. } = KeyArgs::read(parser, &["secret-file"])?;
+    match help {
+        true => Ok(Command::Help),
+        false => Ok(Command::Keys(KeyCommand::Pubkey { secret_file })),
+    }
+}
+
+/// `invite --server HOST:PORT (--secret-file FILE [--psk-file FILE] [--name NAME] | --shared-secret-file FILE)`
+pub(super) fn invite(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
+    let own = ["server", "name", "secret-file", "psk-file", "shared-secret-file"];
+    let KeyArgs { server, name, secret_file, psk_file, shared_secret_file, help, .. } =
+        KeyArgs::read(parser, &own)?;
+    if help {
+        return Ok(Command::Help);
+    }
+    let server =
+        server.ok_or_else(|| usage_error("invite needs the server: --server HOST:PORT"))?;
+    match (secret_file, shared_secret_file) {
+        (Some(secret_file), None) => {
+            let name = name.unwrap_or_else(|| "client".into());
+            Ok(Command::Keys(KeyCommand::Invite { server, secret_file, psk_file, name }))
+        }
+        (None, Some(shared_secret_file)) if psk_file.is_none() && name.is_none() => {
+            Ok(Command::Keys(KeyCommand::InviteShared { server, shared_secret_file }))
+        }
+        (_, Some(_)) => Err(usage_error(
+            "--shared-secret-file stands for all keys, of everybody: not together with --secret-file, \
+             --psk-file or --name",
+        )),
+        (None, None) => Err(usage_error(
+            "invite needs the key of the server: its --secret-file or --shared-secret-file (smol-kcpd \
+             keygen makes one)",
+        )),
     }
 }

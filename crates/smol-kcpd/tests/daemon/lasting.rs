@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::net::UdpSocket;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use smol_kcp::KcpConfig;
 use smol_kcp::secure::{SecretKey, SecureConfig, SecurePeer};
+use smol_kcp::KcpConfig;
 use smol_kcpd::{Settings, Tunnel};
 
 use crate::support::*;
