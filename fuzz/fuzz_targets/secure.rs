@@ -1,4 +1,4 @@
-//! Any row of datagrams into a secure endpoint, and any list of operations on two of them.
+//! Any row of datagrams into a secure endpoint, and any list of operations on a server and two runs of one client.
 #![no_main]
 
 #[path = "../../crates/smol-kcp-proto/tests/secure/world.rs"]

@@ -305,6 +305,11 @@ impl Engine {
         each!(self, engine => engine.seed_rtt(now, rtt, is_certain))
     }
 
+    /// Takes the round-trip time of the path that something else has measured, if none is known yet.
+    pub fn take_rtt(&mut self, now: Time, rtt: Duration) {
+        each!(self, engine => engine.take_rtt(now, rtt))
+    }
+
     /// The peer is heard again after a silence in which something got lost: what is unacknowledged leaves
     /// in the next [`flush`](Engine::flush), a first flight of it at once, and the timeouts that grew
     /// in the silence begin anew.
@@ -312,9 +317,20 @@ impl Engine {
         each!(self, engine => engine.restart(now))
     }
 
+    /// Whoever should have got what is in flight has lost its memory: it leaves again in the next
+    /// [`flush`](Engine::flush), a first flight of it at once.
+    pub fn send_anew(&mut self, now: Time) {
+        each!(self, engine => engine.send_anew(now))
+    }
+
     /// The retransmission timeout of what is sent now, in milliseconds.
     pub fn rto_ms(&self) -> u32 {
         each!(self, engine => engine.rto_ms())
+    }
+
+    /// What an answer takes, in milliseconds: a round trip, or the timeout where none is known.
+    pub fn answer_ms(&self) -> u32 {
+        each!(self, engine => engine.answer_ms())
     }
 
     /// Tells whether there is memory to [`shrink`](Engine::shrink): only where it is empty and quiescent, and

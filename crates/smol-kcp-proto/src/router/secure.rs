@@ -18,7 +18,6 @@ use crate::control::{hello_nonce, no_room, rst_for};
 use crate::error::KcpError;
 use crate::layer::crypto::secure::{Opened, PublicKey, SecureEvent, SecureStats, OVERHEAD};
 use crate::path::{ChannelKey, Path, PeerId};
-use crate::session::Role;
 use crate::time::Time;
 use crate::wire::View;
 
@@ -92,8 +91,8 @@ impl Router {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         let Some(channel) = entry.session.path().channel else { return };
         secure.table.hold(channel);
-        if entry.session.role() == Role::Client && secure.table.is_ready(now, channel) {
-            entry.session.begin_in_channel(now, None);
+        if secure.table.is_ready(now, channel) {
+            entry.session.begin_in_channel(now, secure.table.round_trip(channel));
         }
     }
 
@@ -108,7 +107,7 @@ impl Router {
     pub(super) fn time_channel(&mut self, from: Path, key: Key) {
         let Some((secure, channel)) = self.secure.as_mut().zip(from.channel) else { return };
         if let Some(entry) = self.sessions.get(key) {
-            secure.table.set_timeout(channel, entry.session.rto());
+            secure.table.set_timeout(channel, entry.session.answer_time());
         }
     }
 
@@ -239,7 +238,7 @@ impl Router {
         }
         secure.removed.extend(&removed);
         let channels: Vec<ChannelKey> =
-            removed.iter().filter_map(|key| secure.table.channel(key)).collect();
+            removed.iter().flat_map(|key| secure.table.channels_of(key)).collect();
         for channel in channels {
             self.fail_channel(now, channel, &KcpError::Closed);
         }

@@ -13,19 +13,22 @@ impl Session {
         now: crate::time::Time,
         round_trip: Option<std::time::Duration>,
     ) {
-        if self.error.is_some() || self.role == super::Role::Server || self.is_known_to_peer() {
+        if self.error.is_some() {
+            return;
+        }
+        if let Some(round_trip) = round_trip.filter(|_| self.opening_rtt.is_none()) {
+            self.opening_rtt = Some(round_trip);
+            self.engine.take_rtt(now, round_trip);
+        }
+        if self.is_known_to_peer() {
             return;
         }
         if !self.established {
             self.established = true;
             self.ready |= super::WRITABLE;
-            if let Some(round_trip) = round_trip {
-                self.opening_rtt = Some(round_trip);
-                self.engine.seed_rtt(now, round_trip, true);
-            }
             log::debug!("conversation {}: connected to {}", self.conv, self.peer);
         } else if self.engine.unacked() > 0 {
-            self.engine.restart(now);
+            self.engine.send_anew(now);
         }
         if let Some(hello) = &mut self.hello {
             hello.next = Some(now);
@@ -43,6 +46,11 @@ impl Session {
 }
 
 impl Session {
+    /// Returns how long an answer takes, as far as that is known.
+    pub(crate) fn answer_time(&self) -> std::time::Duration {
+        std::time::Duration::from_millis(u64::from(self.engine.answer_ms().max(1)))
+    }
+
     /// Returns whether the HELLO has not been answered.
     pub(super) fn is_unanswered(&self) -> bool {
         self.hello.is_some_and(|hello| hello.next.is_some())

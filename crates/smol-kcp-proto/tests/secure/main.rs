@@ -1,4 +1,4 @@
-//! Bytes as operations on two secure endpoints.
+//! Bytes as operations on secure endpoints.
 #![cfg(feature = "secure")]
 
 mod world;

@@ -372,6 +372,14 @@ impl KcpEngine {
         self.rtt.rto
     }
 
+    /// What an answer takes, in milliseconds: a round trip, or the timeout where none is known.
+    pub(super) fn answer_ms(&self) -> u32 {
+        match self.rtt.srtt {
+            0 => self.rtt.rto,
+            srtt => srtt,
+        }
+    }
+
     pub(super) fn in_flight(&self, sn: u32, ts: u32) -> bool {
         self.send_window.holds(sn, ts)
     }

@@ -119,6 +119,11 @@ impl KcpEngine {
         }
     }
 
+    /// Something else than this conversation has measured the round trip of the path.
+    pub(crate) fn take_rtt(&mut self, now: Time, rtt: Duration) {
+        self.seed_rtt(now, rtt, true);
+    }
+
     /// Tells the inner engine a round-trip time (0: none) and the peer's window by an ACK of nothing.
     fn teach(&mut self, rtt: u32, wnd: u16, una: u32) {
         let cmd = if rtt > 0 { CMD_ACK } else { CMD_WINS };

@@ -211,6 +211,12 @@ impl KcpEngine {
         self.suspected = true; // a reason to flush
     }
 
+    /// Whoever should have got what is in flight has lost its memory. Only what has timed out leaves at once: the
+    /// inner engine repeats the rest by itself.
+    pub(crate) fn send_anew(&mut self, now: Time) {
+        self.restart(now);
+    }
+
     /// Takes a copy of everything in flight. Only the inner engine has it, and it emits what times out;
     /// its timeouts cannot be reached, but its clock can: it is put forward to where the last of them passes.
     /// The wire's clock stays, and so do the round trips measured by it.

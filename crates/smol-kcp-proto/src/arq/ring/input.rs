@@ -62,7 +62,7 @@ impl RingEngine {
             // The first measurement: timeouts that were guesses are set right.
             if was_unknown && self.rtt.is_measured() {
                 // What waited for the first measurement needs to wait no longer.
-                self.send_window.restart(now, self.rtt.rto, self.rtt.srtt);
+                self.send_window.restart(now, (self.rtt.rto, self.rtt.rto), self.rtt.srtt);
             }
             self.send_window.tidy(now, &self.rtt);
             let newly = (in_flight - self.send_window.in_flight()) as u32;

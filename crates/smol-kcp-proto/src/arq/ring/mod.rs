@@ -437,4 +437,12 @@ impl RingEngine {
     pub(super) fn rto_ms(&self) -> u32 {
         self.rtt.rto
     }
+
+    /// What an answer takes, in milliseconds: a round trip, or the timeout where none is known.
+    pub(super) fn answer_ms(&self) -> u32 {
+        match self.rtt.srtt {
+            0 => self.rtt.rto,
+            srtt => srtt,
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Timeouts that wait because nothing is known of the path, or leave because it is heard of again.
 
+use std::time::Duration;
+
 use super::RingEngine;
 use crate::time::Time;
 
@@ -21,13 +23,33 @@ impl RingEngine {
         self.rtt.is_unknown() && self.send_window.is_due(self.send_window.una(), self.moment())
     }
 
+    /// Something else than this conversation has measured the round trip of the path.
+    pub(crate) fn take_rtt(&mut self, now: Time, rtt: Duration) {
+        if self.rtt.is_measured() {
+            return;
+        }
+        self.tick(now);
+        self.rtt.sample(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX).max(1));
+        self.rtt.update_rto(self.clock);
+        self.send_window.judge(self.moment(), &self.rtt);
+    }
+
     /// The peer is heard again after a silence: what has waited for longer than a timeout leaves now,
     /// and the timeouts that have grown meanwhile begin anew.
     pub(crate) fn restart(&mut self, now: Time) {
+        self.restart_after(now, self.rtt.rto);
+    }
+
+    /// Whoever should have got what is in flight has lost its memory: all of it leaves again.
+    pub(crate) fn send_anew(&mut self, now: Time) {
+        self.restart_after(now, 0);
+    }
+
+    fn restart_after(&mut self, now: Time, waited: u32) {
         self.tick(now);
         // A flight each round trip, as far as one is known.
         let step = if self.rtt.is_measured() { self.rtt.srtt } else { self.rtt.rto };
-        self.send_window.restart(self.moment(), self.rtt.rto, step);
+        self.send_window.restart(self.moment(), (waited, self.rtt.rto), step);
         self.send_window.tidy(self.moment(), &self.rtt);
         self.check_invariants();
     }

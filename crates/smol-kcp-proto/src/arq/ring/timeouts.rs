@@ -158,16 +158,22 @@ impl Timeouts {
     }
 
     /// Begins the timeouts anew that have grown by passing or were [postponed](Timeouts::postpone): they
-    /// pass `rto` after the latest transmission. Of what is due by that, [`FIRST_FLIGHT`] segments leave
+    /// pass `rto` after the latest transmission. Of what has been under way for `waited`, [`FIRST_FLIGHT`] segments leave
     /// now, the rest in flights that double, `step` milliseconds apart, as a window opens that starts
     /// slowly (RFC 5681, 3.1): nobody knows yet how much the path takes. As a rule ACKs are faster.
-    pub(super) fn restart(&mut self, row: &mut Row, now: Moment, rto: u32, step: u32) {
+    pub(super) fn restart(
+        &mut self,
+        row: &mut Row,
+        now: Moment,
+        (waited, rto): (u32, u32),
+        step: u32,
+    ) {
         let (mut burst, mut left, mut at) = (FIRST_FLIGHT, FIRST_FLIGHT, now.clock);
         let mut sn = row.slots.head();
         while sn != row.nxt {
             let slot = row.slots.known_mut(sn);
             if let Some(slot) = slot.filter(|slot| slot.is_in_flight()) {
-                let mut due = slot.sent_at(now) + u64::from(rto);
+                let mut due = slot.sent_at(now) + u64::from(waited);
                 if slot.state == State::InOrder {
                     if due > now.clock {
                         // Young, and not waiting for longer than that.

@@ -25,6 +25,7 @@ mod queues;
 mod quiet;
 mod restart;
 mod roaming;
+mod secure;
 mod slow;
 mod strangers;
 mod windows;

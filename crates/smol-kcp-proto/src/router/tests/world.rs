@@ -160,7 +160,10 @@ impl World {
 
     pub(super) fn router(&self, config: &KcpConfig, host: usize) -> Router {
         assert!(config.check().is_ok(), "{:?}", config.check());
-        Router::new(Arc::new(config.clone()), 0, [self.seed, host as u64 + 1])
+        // Keys and channels of a host are others in each of its lives.
+        let life = self.now.as_millis() as u8;
+        let seed = std::array::from_fn(|n| n as u8 ^ host as u8 ^ life ^ self.seed as u8);
+        Router::new(Arc::new(config.clone()), 0, [self.seed, host as u64 + 1]).with_secure(seed)
     }
 
     /// Opens a session from `host` to the first address of `to`; the index of its application.
@@ -209,7 +212,7 @@ impl World {
     /// Puts a datagram before a host, as if it came from `from`.
     pub(super) fn inject(&mut self, to: usize, from: SocketAddr, bytes: &[u8]) {
         let now = self.now;
-        self.hosts[to].router.handle_datagram(now, from, bytes);
+        self.hosts[to].router.receive(now, from, &mut bytes.to_vec());
         self.turn();
     }
 
@@ -250,13 +253,13 @@ impl World {
                 arrived.push((to, from, bytes));
             }
         }
-        for (to, from, bytes) in arrived {
+        for (to, from, mut bytes) in arrived {
             let host = &mut self.hosts[to];
             host.awake = true;
             match (&mut host.stock, &mut host.cubic) {
                 (Some(stock), _) => stock.input(now, from.peer, &bytes),
                 (_, Some(cubic)) => cubic.handle_segment(now, &bytes),
-                _ => host.router.handle_datagram(now, from, &bytes),
+                _ => host.router.receive(now, from, &mut bytes),
             }
         }
         for host in self.hosts.iter_mut().filter(|host| (host.runs_at)(now) <= now) {

@@ -36,9 +36,9 @@ impl SendWindow {
     }
 
     /// See [`Timeouts::restart`](super::Timeouts::restart); [`tidy`](SendWindow::tidy) must follow.
-    pub(in crate::arq::ring) fn restart(&mut self, now: Moment, rto: u32, step: u32) {
+    pub(in crate::arq::ring) fn restart(&mut self, now: Moment, waits: (u32, u32), step: u32) {
         self.tail_probe.release();
-        self.timeouts.restart(&mut self.row, now, rto, step);
+        self.timeouts.restart(&mut self.row, now, waits, step);
     }
 
     /// See [`Timeouts::reopen`](super::Timeouts::reopen).

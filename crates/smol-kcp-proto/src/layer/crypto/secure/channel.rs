@@ -49,7 +49,7 @@ pub(super) struct Channel {
     pub(super) remote: PublicKey,
     pub(super) psk: PresharedKey,
     pub(super) name: Option<Arc<str>>,
-    /// It was added, and stays without keys too.
+    /// It was added, and stays without keys too. One of each key's at most.
     pub(super) listed: bool,
     /// How many want it to stay.
     pub(super) holds: u32,
@@ -62,12 +62,17 @@ pub(super) struct Channel {
     /// Which run of the other side is known, and the last of its initiations that was confirmed.
     pub(super) instance: Option<Instance>,
     pub(super) heard_sequence: Option<u32>,
-    /// The number of the next initiation to it.
-    next_sequence: u32,
+    /// The number of the last handshake that had been answered when its present keys were agreed on, their own
+    /// if it was the other side's: what is not above it is an earlier one.
+    pub(super) began: u64,
+    /// When something authentic came last.
+    pub(super) heard_at: Time,
     pub(super) attempt: Option<Box<Attempt>>,
     cookie: Option<Cookie>,
     /// The path's timeout, if anybody knows.
     timeout: Option<Duration>,
+    /// What the last handshake took, whoever began it.
+    pub(super) round_trip: Option<Duration>,
     /// Since when something waits for an answer.
     unanswered_since: Option<Time>,
     silences: Bucket,
@@ -90,10 +95,12 @@ impl Channel {
             former_until: None,
             instance: None,
             heard_sequence: None,
-            next_sequence: 0,
+            began: 0,
+            heard_at: Time::ZERO,
             attempt: None,
             cookie: None,
             timeout: None,
+            round_trip: None,
             unanswered_since: None,
             silences: Bucket::default(),
             probe: None,
@@ -203,7 +210,13 @@ impl Channel {
     }
 
     /// Notes a sign of life.
-    pub(super) fn answered(&mut self) {
+    pub(super) fn heard(&mut self, now: Time) {
+        self.heard_at = now;
+        self.unanswered_since = None;
+    }
+
+    /// Waits for no answer any more.
+    pub(super) fn stop_waiting(&mut self) {
         self.unanswered_since = None;
     }
 
@@ -220,13 +233,6 @@ impl Channel {
     /// Returns how long an answer may take: one and a half timeouts.
     pub(super) fn answer_timeout(&self) -> Option<Duration> {
         self.timeout.map(|timeout| timeout.saturating_add(timeout / 2))
-    }
-
-    /// Numbers an initiation.
-    pub(super) fn take_sequence(&mut self) -> u32 {
-        let sequence = self.next_sequence;
-        self.next_sequence = sequence.saturating_add(1);
-        sequence
     }
 
     pub(super) fn set_cookie(&mut self, now: Time, addr: SocketAddr, value: Mac) {
@@ -259,13 +265,28 @@ impl Channel {
         true
     }
 
-    /// Returns when a silence is one.
+    /// Returns when an answer is overdue.
+    fn overdue_at(&self) -> Option<Time> {
+        let answer_timeout = self.answer_timeout().unwrap_or(UNKNOWN_PATH).max(SHORTEST_SILENCE);
+        self.unanswered_since.map(|at| at + answer_timeout)
+    }
+
+    /// Returns whether there are keys, and no answer is overdue: the peer is where it was heard.
+    pub(super) fn is_answering(&self, now: Time) -> bool {
+        self.has_keys(now) && self.overdue_at().is_none_or(|at| now < at)
+    }
+
+    /// Returns whether there are keys to seal with.
+    pub(super) fn has_keys(&self, now: Time) -> bool {
+        self.current.as_ref().is_some_and(|keys| keys.is_valid(now))
+    }
+
+    /// Returns when a silence is one that a handshake should end.
     fn silent_at(&self) -> Option<Time> {
         if self.attempt.is_some() || self.path.is_none() {
             return None;
         }
-        let answer_timeout = self.answer_timeout().unwrap_or(UNKNOWN_PATH).max(SHORTEST_SILENCE);
-        self.unanswered_since.map(|at| (at + answer_timeout).max(self.silences.ready_at(SILENCES)))
+        self.overdue_at().map(|at| at.max(self.silences.ready_at(SILENCES)))
     }
 
     /// Returns whether the other side is silent, so that a handshake should find out why.
@@ -283,6 +304,13 @@ impl Channel {
             self.former_until,
         ];
         keys.chain(others).fold(None, earliest)
+    }
+
+    /// Returns whether it waits for whichever run of its key comes first: none was known yet, or nothing is
+    /// left of the one that was.
+    pub(super) fn is_vacant(&self, now: Time) -> bool {
+        let is_over = self.holds == 0 && !self.has_keys(now);
+        self.listed && (self.instance.is_none() || is_over)
     }
 
     /// Returns whether nothing speaks for keeping it.

@@ -1,6 +1,7 @@
 //! Handshakes that were answered and not confirmed yet. They change nothing, and there are few of them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::keypair::Keypair;
@@ -12,7 +13,7 @@ use crate::time::Time;
 const LIFETIME: Duration = Duration::from_secs(20);
 /// In all.
 pub(super) const LIMIT: usize = 256;
-/// Of one key.
+/// Of one key, unless more of its runs may have channels.
 const LIMIT_OF_KEY: usize = 4;
 /// How often the same initiation is answered, and how seldom.
 const ANSWERS: u8 = 8;
@@ -31,11 +32,15 @@ pub(super) struct Unconfirmed {
     made_at: Time,
     answers: u8,
     answered_at: Time,
+    /// Where the last response went to, and whether all others did.
+    answered_to: SocketAddr,
+    elsewhere: bool,
 }
 
 impl Unconfirmed {
     pub(super) fn new(
         now: Time,
+        from: SocketAddr,
         ephemeral: [u8; 32],
         initiator: PublicKey,
         sequence: u32,
@@ -52,17 +57,33 @@ impl Unconfirmed {
             made_at,
             answers: 1,
             answered_at,
+            answered_to: from,
+            elsewhere: false,
         }
     }
 
-    /// Counts another answer; `false`: there were enough.
-    pub(super) fn answer_again(&mut self, now: Time) -> bool {
-        let may = self.answers < ANSWERS && now.since(self.answered_at) >= ANSWER_AGAIN;
+    /// Returns the time since it was answered, if it is clear which answer has been confirmed.
+    pub(super) fn round_trip(&self, now: Time) -> Option<Duration> {
+        (self.answers == 1).then(|| now.since(self.answered_at))
+    }
+
+    /// Counts another answer; `false`: there were enough. An initiator that does not know which address is
+    /// good writes to several at once, and the first one may lead nowhere.
+    pub(super) fn answer_again(&mut self, now: Time, from: SocketAddr) -> bool {
+        let is_same = from == self.answered_to;
+        let is_early = is_same && now.since(self.answered_at) < ANSWER_AGAIN;
+        let may = self.answers < ANSWERS && !is_early;
+        self.elsewhere |= !is_same;
         if may {
             self.answers += 1;
-            self.answered_at = now;
+            (self.answered_at, self.answered_to) = (now, from);
         }
         may
+    }
+
+    /// Returns whether the initiation has come from this address, and from no other.
+    pub(super) fn came_only_from(&self, addr: SocketAddr) -> bool {
+        !self.elsewhere && self.answered_to == addr
     }
 }
 
@@ -80,6 +101,11 @@ impl UnconfirmedSet {
         self.last + 1
     }
 
+    /// Returns the number of the last one.
+    pub(super) fn last_number(&self) -> u64 {
+        self.last
+    }
+
     /// Adds one under that number.
     pub(super) fn insert(&mut self, entry: Unconfirmed) {
         self.last += 1;
@@ -87,11 +113,11 @@ impl UnconfirmedSet {
         self.entries.insert(self.last, entry);
     }
 
-    /// Finds what has to make room for another one of this key.
-    pub(super) fn surplus(&self, initiator: &PublicKey) -> Option<u64> {
+    /// Finds what has to make room for another one of this key, of which so many runs may have channels.
+    pub(super) fn surplus(&self, initiator: &PublicKey, runs: usize) -> Option<u64> {
         let mut of_key = self.entries.iter().filter(|(_, entry)| entry.initiator == *initiator);
         let oldest = of_key.next();
-        if of_key.count() + 1 >= LIMIT_OF_KEY {
+        if of_key.count() + 1 >= runs.max(LIMIT_OF_KEY) {
             return oldest.map(|(&number, _)| number);
         }
         (self.entries.len() >= LIMIT).then(|| self.entries.keys().next().copied()).flatten()
@@ -113,10 +139,27 @@ impl UnconfirmedSet {
 
     /// Returns the highest sequence of this run of this key.
     pub(super) fn sequence(&self, initiator: &PublicKey, instance: &Instance) -> Option<u32> {
-        let same = |entry: &&Unconfirmed| {
-            entry.initiator == *initiator && entry.keypair.instance == *instance
-        };
-        self.entries.values().filter(same).map(|entry| entry.sequence).max()
+        self.of_run(initiator, instance).map(|(_, entry)| entry.sequence).max()
+    }
+
+    /// Lists those of a run of a key before this one.
+    pub(super) fn before(
+        &self,
+        initiator: &PublicKey,
+        instance: &Instance,
+        number: u64,
+    ) -> Vec<u64> {
+        let all = self.of_run(initiator, instance).map(|(number, _)| number);
+        all.filter(|&other| other < number).collect()
+    }
+
+    fn of_run<'a>(
+        &'a self,
+        initiator: &'a PublicKey,
+        instance: &'a Instance,
+    ) -> impl Iterator<Item = (u64, &'a Unconfirmed)> {
+        let all = self.entries.iter().map(|(&number, entry)| (number, entry));
+        all.filter(|(_, e)| e.initiator == *initiator && e.keypair.instance == *instance)
     }
 
     /// Lists those of a key.

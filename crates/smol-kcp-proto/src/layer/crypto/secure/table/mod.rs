@@ -6,10 +6,11 @@ mod open;
 mod params;
 mod peers;
 mod responder;
+mod runs;
 mod seal;
 mod timers;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use slab::Slab;
@@ -34,12 +35,14 @@ use crate::time::{earliest, Time};
 /// Messages of handshakes that wait to be taken away.
 const OUTGOING_LIMIT: usize = 1024;
 
-/// The state machine of the secure channels of one endpoint: one for each peer, known by its key.
+/// The state machine of the secure channels of one endpoint: one for each running program on the other side.
+/// Peers are known by their keys, and several programs may have one key.
 ///
 /// Whoever drives it calls [`open`](SecureTable::open) with each datagram that arrives,
 /// [`seal`](SecureTable::seal) with each that is to leave, [`handle_timeout`](SecureTable::handle_timeout)
 /// when [`poll_timeout`](SecureTable::poll_timeout) has come, and after any of these
-/// [`transmit`](SecureTable::transmit) and [`poll_event`](SecureTable::poll_event).
+/// [`transmit`](SecureTable::transmit) and [`poll_event`](SecureTable::poll_event), before it looks at the data
+/// that `open` returned: they may be the first of another run.
 #[derive(Debug)]
 pub struct SecureTable {
     own: Identity,
@@ -50,8 +53,12 @@ pub struct SecureTable {
     acceptance: Acceptance,
     pad_to: usize,
     max_channels: usize,
+    max_channels_per_key: usize,
     channels: Slab<Channel>,
-    by_key: BTreeMap<PublicKey, ChannelKey>,
+    by_key: BTreeSet<(PublicKey, ChannelKey)>,
+    /// The sequence of the next initiation, to whomever: it must grow for each run of a peer, and which
+    /// channel a run has may change.
+    next_sequence: u32,
     indices: Indices,
     /// Where cookie replies may come from.
     awaiting: BTreeSet<(SocketAddr, ChannelKey)>,
@@ -66,21 +73,22 @@ pub struct SecureTable {
 impl SecureTable {
     /// Begins without peers; `seed` comes from the system's randomness, in tests from the test.
     pub fn new(params: SecureParams, seed: [u8; KEY_LEN]) -> SecureTable {
-        let SecureParams { identity, acceptance, pad_to, initiations_per_second, max_channels } =
-            params;
+        let SecureParams { identity, acceptance, pad_to, .. } = params;
         let mut generator = Generator::new(seed);
         SecureTable {
             own_keys: ResponderKeys::new(&identity.public),
             own: identity,
             header_key: Key::new(generator.draw()),
             instance: generator.draw(),
-            gate: Gate::new(initiations_per_second, &mut generator),
+            gate: Gate::new(params.initiations_per_second, &mut generator),
             generator,
             acceptance,
             pad_to,
-            max_channels,
+            max_channels: params.max_channels,
+            max_channels_per_key: params.max_channels_per_key.max(1),
             channels: Slab::new(),
-            by_key: BTreeMap::new(),
+            by_key: BTreeSet::new(),
+            next_sequence: 0,
             indices: Indices::default(),
             awaiting: BTreeSet::new(),
             unconfirmed: UnconfirmedSet::default(),

@@ -35,7 +35,7 @@ impl SecureTable {
                 match entry.keypair.open(now, lower, datagram) {
                     // The initiator has the keys: they may be used.
                     Ok(found) => {
-                        let Some(key) = self.confirm(now, number) else {
+                        let Some(key) = self.confirm(now, number, from) else {
                             return Some(Opened::Nothing);
                         };
                         let keys = self.channels.get_mut(key)?.keypair_mut(index)?;
@@ -74,7 +74,7 @@ impl SecureTable {
         found: Authentic,
     ) -> Opened {
         let Some(channel) = self.channels.get_mut(key) else { return Opened::Nothing };
-        channel.answered();
+        channel.heard(now);
         let mut moved_from = None;
         let mut rekey = false;
         if let Some(current) = channel.current.as_mut().filter(|_| is_current) {

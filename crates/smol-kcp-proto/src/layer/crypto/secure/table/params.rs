@@ -34,6 +34,8 @@ pub struct SecureParams {
     pub initiations_per_second: u32,
     /// Channels in all.
     pub max_channels: usize,
+    /// Channels with programs that have one and the same key, at least 1.
+    pub max_channels_per_key: usize,
 }
 
 /// A peer as it is [added](super::SecureTable::add_peer).
@@ -127,7 +129,8 @@ pub enum SecureEvent {
         /// Who.
         channel: ChannelKey,
     },
-    /// The channel is gone: it was removed, or was nobody's and its keys are too old.
+    /// The channel is gone, and nobody's hold on it counts any more: it was removed, or was nobody's and its keys
+    /// are too old, or has made room for another run of its key, or another channel leads to its run now.
     Gone {
         /// Which.
         channel: ChannelKey,
@@ -136,7 +139,7 @@ pub enum SecureEvent {
 
 impl SecureParams {
     /// Begins with what is right for most: only added peers, no padding, 500 initiations a second, 4,096
-    /// channels.
+    /// channels, 16 for each key.
     pub fn new(identity: Identity) -> SecureParams {
         SecureParams {
             identity,
@@ -144,6 +147,7 @@ impl SecureParams {
             pad_to: 0,
             initiations_per_second: 500,
             max_channels: 4096,
+            max_channels_per_key: 16,
         }
     }
 }

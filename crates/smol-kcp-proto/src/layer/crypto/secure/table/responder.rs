@@ -40,7 +40,7 @@ impl SecureTable {
     /// Answers an initiation that was answered before and not confirmed yet; `false`: it is another one.
     fn answer_again(&mut self, now: Time, from: Path, ephemeral: &[u8; 32]) -> bool {
         let Some(entry) = self.unconfirmed.by_ephemeral(ephemeral) else { return false };
-        if !entry.answer_again(now) {
+        if !entry.answer_again(now, from.peer) {
             count(&mut self.stats.replayed_initiations);
             return true;
         }
@@ -77,7 +77,7 @@ impl SecureTable {
             count(&mut self.stats.replayed_initiations);
             return None;
         }
-        while let Some(number) = self.unconfirmed.surplus(&initiator) {
+        while let Some(number) = self.unconfirmed.surplus(&initiator, self.max_channels_per_key) {
             self.drop_unconfirmed(number);
         }
         let own_index = self
@@ -102,7 +102,8 @@ impl SecureTable {
             spread: self.generator.number(),
         };
         let keypair = Box::new(Keypair::new(now, split, params));
-        let entry = Unconfirmed::new(now, ephemeral, initiator, sequence, keypair, answer);
+        let entry =
+            Unconfirmed::new(now, from.peer, ephemeral, initiator, sequence, keypair, answer);
         self.unconfirmed.insert(entry);
         count(&mut self.stats.responses_sent);
         self.push(from, datagram);
@@ -110,10 +111,9 @@ impl SecureTable {
     }
 
     /// Returns the preshared key of an initiator whose initiations are answered.
-    fn accepted(&self, initiator: &PublicKey) -> Option<PresharedKey> {
-        let known = self.by_key.get(initiator).and_then(|&key| self.channels.get(key));
-        match (known, &self.acceptance) {
-            (Some(channel), _) => Some(channel.psk.clone()),
+    pub(super) fn accepted(&self, initiator: &PublicKey) -> Option<PresharedKey> {
+        match (self.of_key(initiator).next(), &self.acceptance) {
+            (Some((_, channel)), _) => Some(channel.psk.clone()),
             (None, _) if *initiator == self.own.public => None,
             (None, Acceptance::AnyoneWith(psk)) => Some(psk.clone()),
             (None, Acceptance::Added) => None,
@@ -122,37 +122,33 @@ impl SecureTable {
 
     /// Returns whether an initiation of the same run of the peer came before that has a number as high.
     fn is_replay(&self, initiator: &PublicKey, payload: &InitiationPayload) -> bool {
-        let known = self.by_key.get(initiator).and_then(|&key| self.channels.get(key));
-        let same_run = known.filter(|channel| channel.instance == Some(payload.instance));
+        let same_run = self.of_run(initiator, &payload.instance);
+        let same_run = same_run.and_then(|key| self.channels.get(key));
         let confirmed = same_run.and_then(|channel| channel.heard_sequence);
         let waiting = self.unconfirmed.sequence(initiator, &payload.instance);
         confirmed.max(waiting).is_some_and(|highest| payload.sequence <= highest)
     }
 
-    /// Takes an unconfirmed handshake for confirmed: its keys are used, and a stranger is a peer. `None`:
-    /// it is not accepted any more, or there is no room.
-    pub(super) fn confirm(&mut self, now: Time, number: u64) -> Option<ChannelKey> {
+    /// Takes an unconfirmed handshake for confirmed, by a datagram that came by this path: its keys are used,
+    /// and a stranger is a peer. `None`: it is over, or not accepted any more, or there is no room.
+    pub(super) fn confirm(&mut self, now: Time, number: u64, from: Path) -> Option<ChannelKey> {
         let entry = self.unconfirmed.remove(number)?;
-        let (remote, index) = (entry.initiator, entry.keypair.own_index);
+        let (index, round_trip) = (entry.keypair.own_index, entry.round_trip(now));
         self.indices.forget(index);
-        // What this party began before has no future: a datagram of an earlier run that comes late must not
-        // bring that run back.
-        for before in self.unconfirmed.of_key(&remote).into_iter().filter(|&n| n < number) {
+        // What this run began before has no future.
+        for before in self.unconfirmed.before(&entry.initiator, &entry.keypair.instance, number) {
             self.drop_unconfirmed(before);
         }
-        let key = match self.by_key.get(&remote) {
-            Some(&key) => key,
-            None => {
-                let psk = self.accepted(&remote)?;
-                self.insert(remote, psk)?
-            }
+        let Some(key) = self.channel_for(now, &entry, number, from) else {
+            count(&mut self.stats.unconfirmed_dropped);
+            return None;
         };
         // The other side has keys of this side's making no use for.
         self.end_attempt(key);
         self.indices.give(index, Owner::Keypair(key));
-        self.establish(now, key, entry.keypair, None);
+        self.establish(now, key, entry.keypair, round_trip);
         if let Some(channel) = self.channels.get_mut(key) {
-            channel.heard_sequence = Some(entry.sequence);
+            (channel.heard_sequence, channel.began) = (Some(entry.sequence), number);
         }
         Some(key)
     }

@@ -33,13 +33,11 @@ impl SecureTable {
         match due {
             Due::Nothing if silent => self.begin_attempt(now, key),
             Due::Nothing => {}
-            Due::Repeat => self.send_initiation(now, key, false),
+            Due::Repeat => self.send_initiations(now, key),
             Due::Renew => self.renew_attempt(now, key),
             Due::GiveUp => self.give_up(key),
         }
-        if self.channels.get(key).is_some_and(|channel| channel.is_idle()) {
-            self.remove(key);
-        }
+        self.remove_if_idle(key);
     }
 
     fn renew_attempt(&mut self, now: Time, key: ChannelKey) {
@@ -49,14 +47,14 @@ impl SecureTable {
             attempt.renew(now, initiated);
             self.indices.forget(former);
         }
-        self.send_initiation(now, key, false);
+        self.send_initiations(now, key);
     }
 
     fn give_up(&mut self, key: ChannelKey) {
         self.end_attempt(key);
         count(&mut self.stats.unanswered);
         if let Some(channel) = self.channels.get_mut(key) {
-            channel.answered();
+            channel.stop_waiting();
         }
         self.events.push_back(SecureEvent::Unanswered { channel: key });
     }

@@ -1,5 +1,6 @@
 //! Vectors, stories in virtual time, and what strangers get.
 
+mod addresses;
 mod at_once;
 mod hostile;
 mod lasting;
@@ -9,5 +10,6 @@ mod peers;
 mod random_looks;
 mod restart;
 mod roaming;
+mod runs;
 mod vectors;
 mod world;

@@ -1,13 +1,6 @@
 //! One side loses its memory.
 
 use super::world::{ms, secs, World, A, B};
-use crate::layer::crypto::secure::SecureEvent;
-
-fn restarted(world: &World, node: usize) -> usize {
-    let is =
-        |event: &&SecureEvent| matches!(event, SecureEvent::Established { restarted: true, .. });
-    world.nodes[node].events.iter().filter(is).count()
-}
 
 #[test]
 fn a_server_that_restarts_is_found_out_in_three_round_trips() {
@@ -22,14 +15,14 @@ fn a_server_that_restarts_is_found_out_in_three_round_trips() {
         world.send(A, B, b"?").unwrap();
         let heard = world.nodes[B].received.len();
         let began = world.now;
-        world.run_until(secs(2), |w| restarted(w, A) == 1);
+        world.run_until(secs(2), |w| w.restarted(A) == 1);
         world.send(A, B, b"?").unwrap();
         world.run_until(secs(2), |w| w.nodes[B].received.len() > heard);
         let took = world.now.since(began);
         assert!(took <= ms(6 * one_way).max(ms(300)), "{took:?} at {one_way} ms one way");
         world.run(secs(1));
         world.assert_talks();
-        assert_eq!((restarted(&world, A), restarted(&world, B)), (1, 0));
+        assert_eq!((world.restarted(A), world.restarted(B)), (1, 0));
     }
 }
 
@@ -42,9 +35,9 @@ fn a_client_that_restarts_is_known_by_its_confirmation() {
     world.restart(A);
     world.connect(A, B);
     world.run_until(secs(1), |w| w.is_ready(A, B));
-    assert_eq!(restarted(&world, B), 0, "not before it is proved");
+    assert_eq!(world.restarted(B), 0, "not before it is proved");
     world.run(secs(1));
-    assert_eq!((restarted(&world, A), restarted(&world, B)), (0, 1));
+    assert_eq!((world.restarted(A), world.restarted(B)), (0, 1));
     world.assert_talks();
     assert_eq!(world.nodes[B].table.index_count(), 1, "the keys of the former run are gone");
 }
@@ -63,7 +56,7 @@ fn an_earlier_run_does_not_come_back() {
     world.run(secs(1));
     world.assert_talks();
     world.hand(held.from, B, held.bytes);
-    assert_eq!(restarted(&world, B), 0);
+    assert_eq!(world.restarted(B), 0);
     world.assert_talks();
 }
 
@@ -76,7 +69,7 @@ fn a_client_that_restarts_is_looked_for_where_it_was() {
     world.send(B, A, b"?").unwrap();
     world.run(secs(2));
     world.assert_talks();
-    assert_eq!(restarted(&world, B), 1);
+    assert_eq!(world.restarted(B), 1);
 }
 
 #[test]

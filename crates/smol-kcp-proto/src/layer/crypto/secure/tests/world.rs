@@ -33,6 +33,8 @@ pub(super) struct Node {
     pub(super) addr: SocketAddr,
     params: SecureParams,
     pub(super) received: Vec<Vec<u8>>,
+    /// Where the last of it came in.
+    pub(super) heard_on: Option<ChannelKey>,
     pub(super) events: Vec<SecureEvent>,
     /// It says "yes" to what begins with "?".
     pub(super) answers: bool,
@@ -54,6 +56,8 @@ pub(super) struct World {
     pub(super) now: Time,
     pub(super) nodes: Vec<Node>,
     pub(super) rule: Rule,
+    /// Addresses at which nodes receive too.
+    pub(super) aliases: Vec<(SocketAddr, usize)>,
     wire: BTreeMap<(Time, u64), Flying>,
     pub(super) sent: u64,
     /// All that was sent.
@@ -76,6 +80,7 @@ impl World {
             now: Time::from_millis(1000),
             nodes: Vec::new(),
             rule: Box::new(|_, _| vec![DELAY]),
+            aliases: Vec::new(),
             wire: BTreeMap::new(),
             sent: 0,
             captured: Vec::new(),
@@ -98,9 +103,43 @@ impl World {
     pub(super) fn add(&mut self, params: SecureParams, addr: SocketAddr) -> usize {
         let table = SecureTable::new(params.clone(), self.seed());
         let (received, events) = (Vec::new(), Vec::new());
-        let node = Node { table, addr, params, received, events, answers: true, woken: 0 };
+        let (heard_on, answers, woken) = (None, true, 0);
+        let node = Node { table, addr, params, received, heard_on, events, answers, woken };
         self.nodes.push(node);
         self.nodes.len() - 1
+    }
+
+    /// Adds another run of A, which knows B and where B is.
+    pub(super) fn add_run(&mut self, addr: SocketAddr) -> usize {
+        let run = self.add(SecureParams::new(identity(1)), addr);
+        let params = self.peer(B);
+        let key = self.nodes[run].table.add_peer(params).unwrap();
+        let path = self.nodes[B].addr.into();
+        self.nodes[run].table.set_path(key, path);
+        run
+    }
+
+    /// Lets a node ask B, and returns in which channel B heard it.
+    #[track_caller]
+    pub(super) fn ask(&mut self, node: usize) -> ChannelKey {
+        let answered = self.nodes[node].received.len();
+        self.send(node, B, b"?").expect("it has keys");
+        self.run(secs(1));
+        assert_eq!(self.nodes[node].received.len(), answered + 1, "{node} gets no answer");
+        self.nodes[B].heard_on.unwrap()
+    }
+
+    /// Counts peers that `node` has found to have lost their memory.
+    pub(super) fn restarted(&self, node: usize) -> usize {
+        let is = |event: &&SecureEvent| {
+            matches!(event, SecureEvent::Established { restarted: true, .. })
+        };
+        self.nodes[node].events.iter().filter(is).count()
+    }
+
+    /// Returns whether `node` has been told that this channel is gone.
+    pub(super) fn is_gone(&self, node: usize, channel: ChannelKey) -> bool {
+        self.nodes[node].events.contains(&SecureEvent::Gone { channel })
     }
 
     pub(super) fn introduce(&mut self, a: usize, b: usize) {
@@ -133,7 +172,7 @@ impl World {
             if let Some(known) = old.channel(&params.key) {
                 let path = old.path(known);
                 let key = table.add_peer(params).unwrap();
-                if let Some(path) = path.filter(|_| node == A) {
+                if let Some(path) = path.filter(|_| node != B) {
                     table.set_path(key, path);
                 }
             }
@@ -203,6 +242,7 @@ impl World {
                 let (channel, content) = (*channel, bytes[content.clone()].to_vec());
                 let answers = receiver.answers && content.starts_with(b"?");
                 receiver.received.push(content);
+                receiver.heard_on = Some(channel);
                 if answers {
                     let _ = self.send_to(node, channel, b"yes");
                 }
@@ -270,7 +310,9 @@ impl World {
         self.now = self.now.max(next);
         if arrival == Some(next) {
             if let Some((_, flying)) = self.wire.pop_first() {
-                if let Some(node) = self.nodes.iter().position(|node| node.addr == flying.to) {
+                let alias = self.aliases.iter().find(|(addr, _)| *addr == flying.to);
+                let node = self.nodes.iter().position(|node| node.addr == flying.to);
+                if let Some(node) = node.or(alias.map(|&(_, node)| node)) {
                     self.hand(flying.from, node, flying.bytes);
                 }
             }
