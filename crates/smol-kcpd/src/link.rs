@@ -242,7 +242,7 @@ impl Reconnector {
                 return Ok(Look::Stays(left));
             }
         }
-        let addr = self.choose(runtime, endpoint, &addrs, *present).await;
+        let addr = self.choose(runtime, &addrs, *present).await;
         // Meanwhile something may have arrived from the present address.
         let back = endpoint.silent_for().is_none() && has_streams(endpoint);
         if Some(addr) == *present || (present.is_some() && back) {
@@ -258,7 +258,6 @@ impl Reconnector {
     async fn choose(
         &self,
         runtime: &Runtime,
-        endpoint: &KcpEndpoint,
         addrs: &[SocketAddr],
         present: Option<SocketAddr>,
     ) -> SocketAddr {
@@ -269,8 +268,7 @@ impl Reconnector {
         if let [only] = order[..] {
             return only;
         }
-        let has_streams = has_streams(endpoint);
-        let found = happy_eyeballs(&order, |addr| self.probe(runtime, has_streams, addr)).await;
+        let found = happy_eyeballs(&order, |addr| self.probe(runtime, addr)).await;
         match found {
             Ok((addr, ())) => addr,
             Err(error) => {
@@ -280,20 +278,11 @@ impl Reconnector {
         }
     }
 
-    /// Finds out whether an address answers; where a handshake beside that of the streams would end them,
-    /// only whether there is a way to it.
-    async fn probe(
-        &self,
-        runtime: &Runtime,
-        has_streams: bool,
-        addr: SocketAddr,
-    ) -> Result<(), KcpError> {
-        match (&self.config.secure, has_streams) {
-            (None, _) => self.ping(addr).await,
-            (Some(_), false) => self.handshake(runtime, addr).await,
-            (Some(_), true) => {
-                UdpTransport::connect(&self.config, addr).map(drop).map_err(KcpError::from)
-            }
+    /// Finds out whether an address answers.
+    async fn probe(&self, runtime: &Runtime, addr: SocketAddr) -> Result<(), KcpError> {
+        match &self.config.secure {
+            None => self.ping(addr).await,
+            Some(_) => self.handshake(runtime, addr).await,
         }
     }
 
