@@ -12,7 +12,7 @@ use async_channel::{Receiver, Sender};
 use futures_lite::future;
 
 use super::clients::Clients;
-use super::figures::{why, PathLine, REASONS};
+use super::figures::{why, ChannelsLine, PathLine, REASONS};
 use super::keys::protection;
 use super::limits::Limit;
 use super::relay::RelayError;
@@ -203,6 +203,9 @@ impl TunnelContext {
             self.runtime.memory_budget().limit() / 1024,
             protection(&self.settings()),
         );
+        if let Some(stats) = self.endpoint.borrow().as_ref().and_then(KcpEndpoint::secure_stats) {
+            log::info!(target: super::logging::UNLIMITED, "{}: {}", self.name, ChannelsLine(&stats));
+        }
         self.clients.log(&self.name);
         self.log_paths();
     }

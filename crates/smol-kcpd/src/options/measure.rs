@@ -8,7 +8,7 @@ use lexopt::Arg::{Long, Short, Value};
 use super::command::{usage_error, value, Command};
 use super::entries::OptionValues;
 use super::error::{ConfigError, Location};
-use super::table::{nearest, Opt};
+use super::table::{nearest, Group, Opt};
 use super::values::{count, duration, missing_part};
 use crate::keys::Keyring;
 use crate::perf::{Direction, Perf, MAX_TIME};
@@ -19,6 +19,14 @@ const SERVER: &str = "a name or address and a port, such as router.example:29900
 
 /// What is accepted where ping(8) takes seconds.
 const SECONDS: &str = "seconds such as 1 or 0.2, or a time such as 200ms, of 10ms to 1h";
+
+/// What who has keys is told.
+const PING_WITHOUT_KEYS: &str = "ping is for servers without keys, and --insecure says that it is wanted so: \
+                                 one with keys answers no stranger; smol-kcpd perf measures its round trips";
+
+fn is_key(name: &str) -> bool {
+    Opt::find(&name.replace('-', "_")).is_some_and(|option| option.group == Group::Keys)
+}
 
 /// `ping HOST:PORT --insecure [--count N] [--every TIME] [--timeout TIME]`, or `-c`, `-i` and `-W` as in ping(8)
 pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
@@ -39,15 +47,13 @@ pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
                 once(&mut timeout, "--timeout", "10ms to 1h", &of(parser)?, a_while)?
             }
             Long("insecure") => insecure = true,
+            Long(name) if is_key(name) => return Err(usage_error(PING_WITHOUT_KEYS)),
             arg => return Err(unexpected(arg, &["count", "every", "timeout", "insecure", "help"])),
         }
     }
     let server = server.ok_or_else(|| usage_error("ping needs a server, HOST:PORT"))?;
     if !insecure {
-        return Err(usage_error(
-            "ping is for servers without keys, and --insecure says that it is wanted so: one with keys \
-             answers no stranger; smol-kcpd perf measures its round trips",
-        ));
+        return Err(usage_error(PING_WITHOUT_KEYS));
     }
     Ok(Command::Ping(Ping {
         server,
@@ -256,6 +262,8 @@ mod tests {
             ),
             ("ping a:1 --insecure --count 1 -c 2", "--count is given twice"),
             ("ping a:1 --insecure --timeot 2s", "unknown option --timeot: is --timeout meant?"),
+            ("ping a:1", PING_WITHOUT_KEYS),
+            ("ping a:1 --shared-secret-file both.key", PING_WITHOUT_KEYS),
             ("ping a:1 --insecure --size 9", "unknown option --size"),
             ("--mtu 1200 ping a:1", "options come behind ping"),
             ("perf", "perf needs a server, HOST:PORT"),

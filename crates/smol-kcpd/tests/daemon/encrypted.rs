@@ -214,6 +214,31 @@ fn a_wrong_key_is_met_with_silence_and_the_client_says_what_that_may_be() {
 }
 
 #[test]
+fn the_server_counts_those_whom_it_refuses() {
+    run(|_, _| async move {
+        let (keys, target) = (Keys::new(), echo_server().await.to_string());
+        let ((server_key, of_server), (mine, _)) = (keys.make("server.key"), keys.make("me.key"));
+        let (_, alice) = keys.make("alice.key");
+        let allow = format!("alice={alice}");
+        let server = ["server", "--listen", ANY, "--target", &target, "--secret-file", &server_key];
+        let mut server = Daemon::start(&[&server[..], &["--allow", &allow]].concat());
+        let at = server.address("tunnel").to_string();
+        let client = ["client", "--listen", ANY, "--server", &at, "--secret-file", &mine];
+        let hasty = ["--server-key", &of_server, "--connect-timeout", "1s"];
+        let mut client = Daemon::start(&[&client[..], &hasty].concat());
+        assert_eq!(refusal(client.address("tunnel")).await, ErrorKind::ConnectionReset);
+        client.says("no answer; is the server's key right?");
+        server.signal("USR1");
+        let line = server.says(" refused for their key");
+        assert!(line.starts_with("tunnel: 0 handshakes, "), "{line}");
+        assert!(
+            !line.contains(", 0 refused") && line.contains("; 0 datagrams of strangers"),
+            "{line}"
+        );
+    });
+}
+
+#[test]
 fn a_server_that_starts_anew_takes_new_connections_and_ends_old_ones() {
     run(|_, _| async move {
         let (keys, target) = (Keys::new(), echo_server().await.to_string());
