@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """echo.py COMMAND…: a TCP echo through two smol-kcpd, each of them run as COMMAND (say, under an emulator).
 
-Two connections at once, a mebibyte each, and after the half-close the rest of it and the end."""
+Encrypted, with a secret that COMMAND makes. Two connections at once, a mebibyte each, and after the half-close the rest of it and the end."""
 
 import contextlib
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -58,12 +59,15 @@ def tunnel(command, faults):
         ["server", "--listen", f"127.0.0.1:{udp}", "--target", "127.0.0.1:%d" % target.getsockname()[1]],
         ["client", "--listen", f"127.0.0.1:{tcp}", "--server", f"127.0.0.1:{udp}"],
     ]
-    running = [subprocess.Popen(command + end) for end in ends]
-    try:
-        yield ("127.0.0.1", tcp), running[1]
-    finally:
-        for process in running:
-            process.terminate()
+    with tempfile.TemporaryDirectory() as folder:
+        keys = ["--shared-secret-file", os.path.join(folder, "both.key")]
+        subprocess.run(command + ["keygen"] + keys, check=True)
+        running = [subprocess.Popen(command + end + keys) for end in ends]
+        try:
+            yield ("127.0.0.1", tcp), running[1]
+        finally:
+            for process in running:
+                process.terminate()
     for end, process in zip(ends, running):
         if status := process.wait(left()):
             faults.append(f"{end[0]}: exit status {status} after SIGTERM")

@@ -271,6 +271,12 @@ impl KcpEndpoint {
         self.shared.with(|state, now| state.router.set_clients(now, clients))
     }
 
+    /// Returns what the encrypted channels have done, refused initiations included; `None` in the clear.
+    #[cfg(feature = "secure")]
+    pub fn secure_stats(&self) -> Option<secure::SecureStats> {
+        self.shared.lock().router.secure_stats()
+    }
+
     /// Returns the address of the socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.shared.lock().local_addr)

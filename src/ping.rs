@@ -1,5 +1,8 @@
 //! Round-trip times to a KCP server without a conversation.
 
+#[cfg_attr(not(feature = "secure"), path = "ping/channel_absent.rs")]
+mod channel;
+
 use std::fmt;
 use std::future::{poll_fn, Future};
 use std::io;
@@ -10,16 +13,20 @@ use std::time::Duration;
 
 use async_io::Timer;
 
+use self::channel::Channel;
 use super::clock::{self, Clock};
 use super::driver::rebinding::Rebinding;
 use super::transport::{canonical, Datagram, Datagrams, Transport};
-use crate::KcpError;
+use crate::{KcpConfig, KcpError};
 use smol_kcp_proto::time::Time;
 use smol_kcp_proto::wire::{Header, View, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_RST};
 use smol_kcp_proto::Random;
 
 /// Datagrams received at a time: one is expected.
 const BATCH: usize = 16;
+
+/// Datagrams sent at a time: the question, and what a handshake has to say.
+const OUTGOING: usize = 4;
 
 /// Limits the batches that are read and discarded before a ping: a flood would never end.
 const OLD_BATCHES: usize = 8;
@@ -41,6 +48,8 @@ const UNANSWERED: u32 = 3;
 ///   by their next flush: their `interval` is part of the time. To their listeners every datagram of
 ///   an unknown peer begins a session, which receives nothing and goes when it expires: one for each
 ///   `KcpPing`, not for each ping. Servers that encrypt or have FEC in front do not answer.
+/// - A server with [keys](crate::KcpConfig::secure) answers those who have fitting ones, inside an encrypted
+///   channel. Its handshake is no part of the time, but has to be done within that of a ping.
 ///
 /// Nothing is spawned: all work is done while [`ping`](KcpPing::ping) is polled.
 ///
@@ -62,6 +71,8 @@ pub struct KcpPing {
     conv: u32,
     clock: Clock,
     random: Random,
+    /// With a server that has keys.
+    channel: Option<Channel>,
     outgoing: Datagrams,
     incoming: Datagrams,
     /// Unanswered pings in a row, the one under way included, and when the first was sent.
@@ -80,12 +91,28 @@ impl KcpPing {
             conv: random.nonzero(),
             clock: Clock::new(),
             random,
-            outgoing: Datagrams::new(1),
+            channel: None,
+            outgoing: Datagrams::new(OUTGOING),
             incoming: Datagrams::new(BATCH),
             unanswered: 0,
             unanswered_at: Time::ZERO,
             rebinding: Rebinding::new(),
         }
+    }
+
+    /// Pings `peer` over any transport as an endpoint of this configuration connects to it: with its keys, if
+    /// there are any.
+    ///
+    /// # Errors
+    /// [`KcpError::Config`] where there are keys and none of a server; [`KcpError::Io`] without randomness.
+    pub fn with_config(
+        config: &KcpConfig,
+        transport: impl Transport,
+        peer: SocketAddr,
+    ) -> Result<KcpPing, KcpError> {
+        let mut ping = KcpPing::over(transport, peer);
+        ping.channel = Channel::of(config, ping.peer, ping.clock.now())?;
+        Ok(ping)
     }
 
     /// Returns the address that is pinged.
@@ -119,23 +146,31 @@ impl KcpPing {
         self.unanswered = self.unanswered.saturating_add(1);
         poll_fn(|cx| Poll::Ready(self.discard_late(cx))).await?;
 
-        let question = self.question();
+        let mut asking = Asking::new(self.question());
         self.outgoing.clear();
-        self.outgoing.push(Datagram::new(self.peer, &question.encode()));
-        let mut sent = self.clock.now();
-        let deadline = sent + timeout;
-        let mut timer = self.clock.instant(deadline).map_or_else(Timer::never, Timer::at);
-        let answered = poll_fn(|cx| {
-            if self.poll_answer(cx, &question, &mut sent, deadline)?.is_ready() {
+        let deadline = self.clock.now() + timeout;
+        let (mut timer, mut armed) = (Timer::never(), None);
+        let answered = poll_fn(|cx| loop {
+            if self.poll_answer(cx, &mut asking, deadline)?.is_ready() {
                 return Poll::Ready(Ok(self.clock.now()));
             }
+            // The handshake may have something to repeat before that.
+            let due = self.channel.as_ref().and_then(Channel::poll_timeout);
+            let next = due.map_or(deadline, |due| due.min(deadline));
+            if armed != Some(next) {
+                armed = Some(next);
+                timer = self.clock.instant(next).map_or_else(Timer::never, Timer::at);
+            }
             ready!(Pin::new(&mut timer).poll(cx));
-            Poll::Ready(Err(KcpError::TimedOut))
+            armed = None;
+            if self.clock.now() >= deadline {
+                return Poll::Ready(Err(KcpError::TimedOut));
+            }
         });
         let answered: Time = answered.await?;
         self.unanswered = 0;
         self.rebinding.heard();
-        Ok(answered.since(sent))
+        Ok(answered.since(asking.sent))
     }
 
     /// Discards what has arrived since the last ping: late answers and errors about it.
@@ -146,6 +181,12 @@ impl KcpPing {
                 Poll::Pending => break,
                 Poll::Ready(Err(error)) if !is_refused(&error) => return Err(error.into()),
                 Poll::Ready(_) => {}
+            }
+            // The channel's own are not late.
+            if let Some(channel) = &mut self.channel {
+                for datagram in self.incoming.iter().filter(|it| it.peer == self.peer) {
+                    channel.open(self.clock.now(), datagram.peer, datagram.payload);
+                }
             }
         }
         Ok(())
@@ -166,31 +207,47 @@ impl KcpPing {
         }
     }
 
+    /// Puts the question into what leaves, as soon as it can be asked.
+    fn ask(&mut self, asking: &mut Asking) {
+        let now = self.clock.now();
+        if let Some(channel) = &mut self.channel {
+            channel.transmit(now, self.peer, &mut self.outgoing);
+        }
+        if !asking.asked {
+            let question = asking.question.encode();
+            asking.asked = match &mut self.channel {
+                Some(channel) => channel.seal(now, self.peer, &question, &mut self.outgoing),
+                None => self.outgoing.push(Datagram::new(self.peer, &question)),
+            };
+            asking.waits = asking.asked;
+        }
+        if asking.waits {
+            asking.sent = now;
+        }
+    }
+
     fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
-        question: &Header,
-        sent: &mut Time,
+        asking: &mut Asking,
         deadline: Time,
     ) -> Poll<Result<(), KcpError>> {
-        if !self.outgoing.is_empty() {
-            *sent = self.clock.now();
-        }
-        match self.transport.poll_send(cx, &mut self.outgoing) {
-            // The refusal was about an earlier ping; one about this ping is reported by receiving.
-            Poll::Ready(Err(error)) if is_refused(&error) => {}
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-            Poll::Ready(Ok(())) | Poll::Pending => {}
-        }
         loop {
+            self.ask(asking);
+            match self.transport.poll_send(cx, &mut self.outgoing) {
+                // The refusal was about an earlier ping; one about this ping is reported by receiving.
+                Poll::Ready(Err(error)) if is_refused(&error) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
+            asking.waits &= !self.outgoing.is_empty();
             self.incoming.clear();
             match ready!(self.transport.poll_recv(cx, &mut self.incoming)) {
                 Err(error) if is_refused(&error) => return Poll::Ready(Err(KcpError::Refused)),
                 Err(error) => return Poll::Ready(Err(error.into())),
                 Ok(()) => {}
             }
-            let mut received = self.incoming.iter();
-            if received.any(|it| it.peer == self.peer && answers(question, it.payload)) {
+            if self.is_answered(asking) {
                 return Poll::Ready(Ok(()));
             }
             // Checked here too: in a flood the loop would not get to the timer.
@@ -198,6 +255,36 @@ impl KcpPing {
                 return Poll::Ready(Err(KcpError::TimedOut));
             }
         }
+    }
+
+    /// Returns whether the answer is among what has arrived.
+    fn is_answered(&mut self, asking: &Asking) -> bool {
+        let now = self.clock.now();
+        let channel = &mut self.channel;
+        let mut received = self.incoming.iter().filter(|it| it.peer == self.peer);
+        received.any(|datagram| match channel {
+            None => answers(&asking.question, datagram.payload),
+            Some(channel) => channel
+                .open(now, datagram.peer, datagram.payload)
+                .is_some_and(|content| answers(&asking.question, content)),
+        })
+    }
+}
+
+/// A ping that waits for its answer.
+struct Asking {
+    question: Header,
+    /// It has been handed to the transport, or to what leaves next.
+    asked: bool,
+    /// It is still in what leaves next.
+    waits: bool,
+    /// When it left.
+    sent: Time,
+}
+
+impl Asking {
+    fn new(question: Header) -> Asking {
+        Asking { question, asked: false, waits: false, sent: Time::ZERO }
     }
 }
 

@@ -263,7 +263,7 @@ impl KcpEndpoint {
 }
 
 impl KcpPing {
-    /// Pings `addr` from a UDP socket on a port of the system's choice. Of `config` only
+    /// Pings `addr` from a UDP socket on a port of the system's choice. Of `config` only the keys,
     /// [`dscp`](KcpConfig::dscp) and the socket's buffers matter. Of
     /// several addresses behind a name, the first that the system has a route to is taken.
     ///
@@ -280,7 +280,7 @@ impl KcpPing {
         let mut failed = KcpError::Closed;
         for addr in resolve(addr).await? {
             match UdpTransport::connect(config, addr) {
-                Ok(transport) => return Ok(KcpPing::over(transport, addr)),
+                Ok(transport) => return KcpPing::with_config(config, transport, addr),
                 Err(error) => failed = error.into(),
             }
         }

@@ -11,6 +11,7 @@ use smol::Task;
 
 use super::backoff::Backoff;
 use super::context::TunnelContext;
+use super::keys::NO_ANSWER;
 use super::link::{link, LinkHandle, SERVER};
 use super::listen::listen;
 use super::relay::{relay, Kcp, RelayError, Tcp};
@@ -44,7 +45,7 @@ pub(super) struct ClientListener {
 pub(super) fn open(context: &TunnelContext, server: &HostPort) -> io::Result<ClientListener> {
     let listener = listen(context.listen_addr()?)?;
     let addr = listener.get_ref().local_addr()?;
-    let kcp = &context.settings.kcp;
+    let kcp = &context.settings().kcp;
     let (transport, reconnector, handle) = link(server.clone(), kcp.clone());
     let budget = context.runtime.memory_budget();
     let (endpoint, driver) = KcpEndpoint::with_budget(kcp.clone(), transport, budget)?;
@@ -61,7 +62,7 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, open: ClientListener) ->
         loop {
             match open.listener.accept().await {
                 Ok((tcp, from)) if !context.has_room() => {
-                    context.turned_away(from);
+                    context.turned_away(&from);
                     drop(Tcp::new(tcp)); // which resets it
                     future::yield_now().await;
                 }
@@ -73,7 +74,7 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, open: ClientListener) ->
                     context.serve(connection);
                 }
                 Err(error) => {
-                    log::warn!("{}: accepting: {error}", context.settings.name);
+                    log::warn!("{}: accepting: {error}", context.name);
                     Timer::after(retries.next(fastrand::u8(..))).await;
                 }
             }
@@ -96,16 +97,22 @@ async fn serve(
     let tcp = Tcp::new(tcp);
     match connect(&context, &endpoint, &link).await {
         Ok(stream) => {
-            log::debug!("{}: {from} is stream {:08x}", context.settings.name, stream.conv());
+            log::debug!("{}: {from} is stream {:08x}", context.name, stream.conv());
             drop((endpoint, link));
-            relay(&context.runtime, tcp, Kcp::new(stream)).await
+            relay(&context.runtime, tcp, Kcp::new(stream, None)).await
         }
         Err(error) => {
-            let name = &context.settings.name;
-            let what = format_args!("{name}: {from} is turned away: {error}");
-            match has_no_room(&error) {
-                true => context.no_room.reached(what),
-                false => log::warn!("{what}"),
+            let name = &context.name;
+            match &error {
+                // A server answers nobody whose keys do not fit its own.
+                KcpError::TimedOut if context.settings().kcp.secure.is_some() => {
+                    log::warn!("{name}: {from} is turned away: {NO_ANSWER}");
+                }
+                error if has_no_room(error) => {
+                    let what = format_args!("{name}: {from} is turned away: {error}");
+                    context.no_room.reached(what);
+                }
+                error => log::warn!("{name}: {from} is turned away: {error}"),
             }
             Err(RelayError::Kcp(error.into()))
         }
@@ -123,7 +130,7 @@ async fn connect(
     endpoint: &KcpEndpoint,
     link: &LinkHandle,
 ) -> Result<KcpStream, KcpError> {
-    let limit = context.settings.kcp.connect_timeout.unwrap_or(CONNECT_WAIT);
+    let limit = context.settings().kcp.connect_timeout.unwrap_or(CONNECT_WAIT);
     let attempts = async {
         link.up().await;
         let (mut attempts, began) = (ATTEMPTS, now());
@@ -142,7 +149,7 @@ async fn connect(
                     }
                 }
                 Err(error) => {
-                    log::debug!("{}: connecting: {error}", context.settings.name);
+                    log::debug!("{}: connecting: {error}", context.name);
                     link.notify_failure();
                 }
             }

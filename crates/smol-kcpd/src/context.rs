@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -10,16 +11,21 @@ use std::rc::Rc;
 use async_channel::{Receiver, Sender};
 use futures_lite::future;
 
-use super::figures::{why, PathLine, REASONS};
+use super::clients::Clients;
+use super::figures::{why, ChannelsLine, PathLine, REASONS};
+use super::keys::protection;
 use super::limits::Limit;
 use super::relay::RelayError;
 use super::runtime::Runtime;
 use super::{Role, Settings};
-use smol_kcp::{Driver, EndpointStats, KcpEndpoint, SessionInfo, StreamStats};
+use smol_kcp::{Driver, EndpointStats, KcpEndpoint, KcpError, SessionInfo, StreamStats};
 
 /// Holds what a tunnel shares with its connections.
 pub(super) struct TunnelContext {
-    pub(super) settings: Settings,
+    /// What it is called in the log, for ever.
+    pub(super) name: String,
+    /// Those who may connect change while it runs.
+    settings: RefCell<Rc<Settings>>,
     pub(super) runtime: Runtime,
     pub(super) local_addr: Cell<Option<SocketAddr>>,
     pub(super) endpoint: RefCell<Option<KcpEndpoint>>,
@@ -33,6 +39,8 @@ pub(super) struct TunnelContext {
     /// Closed when connections are to end.
     cut: Receiver<()>,
     pub(super) alive: RefCell<Option<Sender<()>>>,
+    /// Server: those who have connected, by name.
+    pub(super) clients: Clients,
 }
 
 /// Counts the connections of a tunnel.
@@ -57,7 +65,8 @@ impl TunnelContext {
         alive: Sender<()>,
     ) -> TunnelContext {
         TunnelContext {
-            settings,
+            name: settings.name.clone(),
+            settings: RefCell::new(Rc::new(settings)),
             runtime,
             local_addr: Cell::default(),
             endpoint: RefCell::default(),
@@ -69,7 +78,24 @@ impl TunnelContext {
             no_room: Limit::default(),
             cut,
             alive: RefCell::new(Some(alive)),
+            clients: Clients::default(),
         }
+    }
+
+    /// Returns the settings as they are now.
+    pub(super) fn settings(&self) -> Rc<Settings> {
+        Rc::clone(&self.settings.borrow())
+    }
+
+    /// Takes over settings that [differ in clients only](super::clients::differ_in_clients_only). The streams
+    /// of who is no longer among them end.
+    pub(super) fn set_clients(&self, settings: Settings) -> Result<(), KcpError> {
+        if let (Some(endpoint), Some(secure)) = (&*self.endpoint.borrow(), &settings.kcp.secure) {
+            endpoint.set_clients(secure.clients.clone())?;
+        }
+        self.clients.retain(&settings);
+        self.settings.replace(Rc::new(settings));
+        Ok(())
     }
 
     pub(super) fn close(&self) {
@@ -81,7 +107,7 @@ impl TunnelContext {
     /// Notes the bound address and the endpoint, and runs the driver.
     pub(super) fn bound(&self, addr: SocketAddr, endpoint: KcpEndpoint, driver: Driver) {
         let (running, ended) = async_channel::bounded(1);
-        let name = self.settings.name.clone();
+        let name = self.name.clone();
         let run = async move {
             if let Err(error) = driver.await {
                 log::debug!("{name}: the driver ended: {error}");
@@ -106,12 +132,12 @@ impl TunnelContext {
     pub(super) fn listen_addr(&self) -> io::Result<SocketAddr> {
         let none =
             || io::Error::new(io::ErrorKind::InvalidInput, "an address is needed, not a name");
-        self.settings.listen.addr()?.ok_or_else(none)
+        self.settings().listen.addr()?.ok_or_else(none)
     }
 
     /// Logs that a connection was refused for want of room.
-    pub(super) fn turned_away(&self, from: SocketAddr) {
-        let (name, limit) = (&self.settings.name, self.settings.max_connections);
+    pub(super) fn turned_away(&self, from: &dyn fmt::Display) {
+        let (name, limit) = (&self.name, self.settings().max_connections);
         let what =
             format_args!("{name}: {from} is turned away: max_connections = {limit} are open");
         self.too_many_connections.reached(what);
@@ -119,7 +145,7 @@ impl TunnelContext {
 
     /// Returns whether there is room for one more connection.
     pub(super) fn has_room(&self) -> bool {
-        self.open.get() < self.settings.max_connections
+        self.open.get() < self.settings().max_connections
     }
 
     /// Runs a connection in the background until it ends or is cut.
@@ -135,7 +161,7 @@ impl TunnelContext {
             };
             if let Err(failed) = future::or(connection, cut).await {
                 open.context.failed.set(open.context.failed.get() + 1);
-                log::debug!("{}: {failed}", open.context.settings.name);
+                log::debug!("{}: {failed}", open.context.name);
             }
         };
         self.runtime.spawn(run).detach();
@@ -161,8 +187,8 @@ impl TunnelContext {
             "{}: {open} connections, {opened} so far, {failed} failed; \
              {} bytes in {} datagrams sent, {} in {} received, {} dropped; \
              {} streams, {} refused, {} evicted, {} stalled; {} transport errors; \
-             {} of {} KiB of memory used by all tunnels",
-            self.settings.name,
+             {} of {} KiB of memory used by all tunnels; {}",
+            self.name,
             endpoint.bytes_sent,
             endpoint.datagrams_sent,
             endpoint.bytes_received,
@@ -175,7 +201,12 @@ impl TunnelContext {
             endpoint.transport_errors,
             self.runtime.memory_budget().used() / 1024,
             self.runtime.memory_budget().limit() / 1024,
+            protection(&self.settings()),
         );
+        if let Some(stats) = self.endpoint.borrow().as_ref().and_then(KcpEndpoint::secure_stats) {
+            log::info!(target: super::logging::UNLIMITED, "{}: {}", self.name, ChannelsLine(&stats));
+        }
+        self.clients.log(&self.name);
         self.log_paths();
     }
 
@@ -184,6 +215,7 @@ impl TunnelContext {
         if !log::log_enabled!(log::Level::Debug) {
             return;
         }
+        let settings = self.settings();
         // One look at all streams: a server may have thousands.
         let mut paths: BTreeMap<SocketAddr, (StreamStats, [usize; REASONS.len()])> =
             BTreeMap::new();
@@ -200,8 +232,8 @@ impl TunnelContext {
                 let separator = if streams.is_empty() { "" } else { ", " };
                 streams.push_str(&format!("{separator}{count} for {reason}"));
             }
-            let (name, path) = (&self.settings.name, PathLine(stats));
-            match &self.settings.role {
+            let (name, path) = (&self.name, PathLine(stats));
+            match &settings.role {
                 // Wherever that is: the endpoint knows it by an address that never changes.
                 Role::Client { server } => {
                     log::debug!("{name}: path to {server}: {path}; streams wait: {streams}");

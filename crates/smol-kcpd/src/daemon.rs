@@ -1,17 +1,18 @@
 //! The daemon: several tunnels, controlled by signals.
 
-use std::fs::File;
-use std::io::{self, Seek};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::time::Duration;
 
 use async_signal::{Signal, Signals};
 use futures_lite::{future, StreamExt};
 use smol::Task;
 
+use super::clients::{differ_in_clients_only, difference};
+use super::kept::KeptFile;
+use super::keys::Keyring;
 use super::machine::Machine;
 use super::runtime::Runtime;
-use super::{ConfigError, Configuration, Process, Role, Settings, Tunnel};
+use super::{ConfigError, ConfigFile, Configuration, Process, Role, Settings, Tunnel};
 
 /// Runs the tunnels of a process, controlled by signals: SIGHUP reads the file again and restarts
 /// what has changed, SIGTERM and SIGINT drain, SIGUSR1 logs statistics.
@@ -28,14 +29,14 @@ pub struct Daemon {
 
 impl Daemon {
     /// Begins to listen for signals, and starts every tunnel. `file` is where the configuration came
-    /// from; it is kept open, so that it can be read again with fewer rights.
+    /// from; it and the keys that it names are kept open, so that they can be read again with fewer rights.
     ///
     /// # Errors
     /// Signals cannot be listened for.
     pub fn start(
         runtime: &Runtime,
         configuration: Configuration,
-        file: Option<PathBuf>,
+        file: Option<ConfigFile>,
     ) -> io::Result<Daemon> {
         let signals = [Signal::Hup, Signal::Term, Signal::Int, Signal::Usr1];
         let signals = Signals::new(signals)?;
@@ -48,11 +49,12 @@ impl Daemon {
             machine.describe(),
             machine.profile().0
         );
+        let file = file.map(|file| Source::new(file, &configuration));
         let start = |settings| Tunnel::start(runtime, settings);
         let tunnels = configuration.tunnels.into_iter().map(start).collect();
         Ok(Daemon {
             runtime: runtime.clone(),
-            file: file.map(Source::new),
+            file,
             process: configuration.process,
             tunnels,
             leaving: Vec::new(),
@@ -126,7 +128,7 @@ impl Daemon {
         self.runtime.memory_budget().set_limit(configuration.process.memory_budget);
         let (mut kept, mut others) = (Vec::new(), Vec::new());
         for tunnel in std::mem::take(&mut self.tunnels) {
-            match configuration.tunnels.contains(tunnel.settings()) {
+            match configuration.tunnels.iter().any(|new| becomes(&tunnel, new)) {
                 true => kept.push(tunnel),
                 false => others.push(tunnel),
             }
@@ -135,7 +137,7 @@ impl Daemon {
             log::info!("{}: stopped", tunnel.settings().name);
             // The socket of a server is that of its streams too: it cannot be had twice.
             let needed =
-                configuration.tunnels.iter().any(|new| same_socket(new, tunnel.settings()));
+                configuration.tunnels.iter().any(|new| same_socket(new, &tunnel.settings()));
             if needed {
                 tunnel.drain(Duration::ZERO).await;
             } else {
@@ -146,7 +148,7 @@ impl Daemon {
         for settings in configuration.tunnels {
             let kept = kept
                 .iter()
-                .position(|tunnel| tunnel.settings() == &settings)
+                .position(|tunnel| *tunnel.settings() == settings)
                 .map(|at| kept.swap_remove(at));
             self.tunnels.push(kept.unwrap_or_else(|| Tunnel::start(&self.runtime, settings)));
         }
@@ -154,60 +156,48 @@ impl Daemon {
     }
 }
 
-/// Reads the file of the configuration.
+/// Reads the file of the configuration, with the keys that it names.
 #[derive(Debug)]
 struct Source {
-    path: PathBuf,
-    /// The file, opened with the rights that the process was started with.
-    kept: Option<File>,
+    file: KeptFile,
+    keyring: Keyring,
 }
 
 impl Source {
-    fn new(path: PathBuf) -> Source {
-        let kept = File::open(&path).ok();
-        Source { path, kept }
+    fn new(file: ConfigFile, configuration: &Configuration) -> Source {
+        let mut keyring = Keyring::new(file.insecure);
+        keyring.keep(configuration);
+        Source { file: KeptFile::new(file.path), keyring }
     }
 
-    /// Reads the file at the path; if that is not permitted any more, the one opened at the start, as long
-    /// as it is the same file.
     fn read(&self) -> Result<Configuration, ConfigError> {
-        let name = self.path.display().to_string();
-        let failed = |what: &str| ConfigError::of_file(&name, what);
-        match (File::open(&self.path), &self.kept) {
-            (Ok(file), _) => Configuration::read_from(&file, &name),
-            (Err(error), Some(kept)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                if !is_still_at(kept, &self.path) {
-                    return Err(failed(
-                        "cannot be read: it was replaced, and the new one may not be read with the \
-                         rights of `user`: a restart of smol-kcpd is needed, or a file of that user",
-                    ));
-                }
-                let mut kept: &File = kept;
-                let begin = kept.rewind();
-                begin.map_err(|error| failed(&format!("cannot be read: {error}")))?;
-                Configuration::read_from(kept, &name)
-            }
-            (Err(error), _) => Err(failed(&format!("cannot be read: {error}"))),
+        let name = self.file.path().display().to_string();
+        match self.file.open() {
+            Ok(file) => Configuration::read_from(&file, &name, &self.keyring),
+            Err(error) => Err(ConfigError::of_file(&name, &format!("cannot be read: {error}"))),
         }
     }
 }
 
-/// Returns whether `file` is the one at `path`; if the folder may not be searched, whether it has not
-/// been deleted.
-#[cfg(unix)]
-fn is_still_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
-    let Ok(kept) = file.metadata() else { return false };
-    match path.metadata() {
-        Ok(there) => (there.dev(), there.ino()) == (kept.dev(), kept.ino()),
-        Err(_) => kept.nlink() > 0,
+/// Makes a tunnel one of these settings if that needs no restart. Returns whether it is one now.
+fn becomes(tunnel: &Tunnel, new: &Settings) -> bool {
+    let present = tunnel.settings();
+    if *present == *new {
+        return true;
     }
-}
-
-#[cfg(not(unix))]
-fn is_still_at(_: &File, _: &Path) -> bool {
-    false
+    if !differ_in_clients_only(&present, new) {
+        return false;
+    }
+    match tunnel.set_clients(new.clone()) {
+        Ok(()) => {
+            log::info!("{}: {}", new.name, difference(&present, new));
+            true
+        }
+        Err(error) => {
+            log::warn!("{}: {error}; it is restarted", new.name);
+            false
+        }
+    }
 }
 
 fn same_socket(a: &Settings, b: &Settings) -> bool {

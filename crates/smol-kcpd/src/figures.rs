@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use smol_kcp::secure::SecureStats;
 use smol_kcp::{Phase, StreamStats, WaitsFor};
 
 /// A quotient with so many decimal places, rounded: in whole numbers, since routers have no others,
@@ -124,6 +125,22 @@ impl fmt::Display for PathLine<'_> {
             f,
             "), {lost} lost without congestion, min RTT {min_rtt} ms, queue {queue} ms, \
              {in_flight} in flight"
+        )
+    }
+}
+
+/// What the encrypted channels of an endpoint did, as a line of the log.
+pub(super) struct ChannelsLine<'a>(pub &'a SecureStats);
+
+impl fmt::Display for ChannelsLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SecureStats { handshakes, refused, over_limit, strangers, forged, moved, .. } = self.0;
+        let replayed = self.0.replayed.wrapping_add(self.0.replayed_initiations);
+        write!(
+            f,
+            "{handshakes} handshakes, {refused} refused for their key, {over_limit} beyond the limit; \
+             {strangers} datagrams of strangers, {forged} forged, {replayed} replayed; {moved} changes of \
+             address"
         )
     }
 }

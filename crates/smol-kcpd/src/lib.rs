@@ -10,7 +10,7 @@
 //! use smol_kcpd::{Configuration, Runtime, Tunnel};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let text = "[ssh]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\n";
+//! let text = "[ssh]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\ninsecure = true\n";
 //! let configuration = Configuration::parse("an example", text)?;
 //! let runtime = Runtime::new();
 //! runtime.block_on(async {
@@ -28,11 +28,14 @@
 
 mod backoff;
 mod client;
+mod clients;
 mod clock;
 mod context;
 mod daemon;
 mod figures;
 mod interrupt;
+mod kept;
+mod keys;
 mod limits;
 mod link;
 mod listen;
@@ -54,10 +57,11 @@ mod tunnel;
 
 pub use context::TunnelStats;
 pub use daemon::Daemon;
+pub use keys::{Client, KeyCommand, KeyOptions};
 pub use logging::Logger;
 pub use options::{
-    help, options_as_json, options_as_text, Command, ConfigError, Group, Opt, Scope, ALIASES,
-    OPTIONS,
+    help, options_as_json, options_as_text, Command, ConfigError, ConfigFile, Group, Opt, Scope,
+    ALIASES, OPTIONS,
 };
 pub use ping::Ping;
 pub use privileges::drop_to;

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -17,8 +18,8 @@ use futures_lite::future;
 
 use super::backoff::Backoff;
 use super::limits::is_exhaustion;
-use super::runtime::Runtime;
-use super::HostPort;
+use super::runtime::{within, Runtime};
+use super::{perf_conv, HostPort};
 use smol_kcp::{happy_eyeballs, KcpError, KcpPing};
 use smol_kcp::{Datagrams, KcpConfig, KcpEndpoint, Transport, UdpTransport};
 
@@ -33,7 +34,10 @@ const ADDRESS_HOLD: Duration = Duration::from_secs(12);
 
 /// Time for an address to answer a probe, and the number of probes.
 const PROBE: Duration = Duration::from_secs(2);
-const PROBES: usize = 2;
+const PROBES: u32 = 2;
+
+/// Time for the reset of a probe to leave.
+const RST_FLUSH: Duration = Duration::from_millis(500);
 
 /// Waiting times between look-ups of a name without an address, or without one that can be reached.
 const LOOKUPS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
@@ -238,7 +242,7 @@ impl Reconnector {
                 return Ok(Look::Stays(left));
             }
         }
-        let addr = self.choose(&addrs, *present).await;
+        let addr = self.choose(runtime, &addrs, *present).await;
         // Meanwhile something may have arrived from the present address.
         let back = endpoint.silent_for().is_none() && has_streams(endpoint);
         if Some(addr) == *present || (present.is_some() && back) {
@@ -251,7 +255,12 @@ impl Reconnector {
     }
 
     /// Chooses the address that answers first; if none does, the one after `present`.
-    async fn choose(&self, addrs: &[SocketAddr], present: Option<SocketAddr>) -> SocketAddr {
+    async fn choose(
+        &self,
+        runtime: &Runtime,
+        addrs: &[SocketAddr],
+        present: Option<SocketAddr>,
+    ) -> SocketAddr {
         let at = present.and_then(|present| addrs.iter().position(|&addr| addr == present));
         let first = at.map_or(0, |at| (at + 1) % addrs.len());
         let mut order = addrs.to_vec();
@@ -259,7 +268,8 @@ impl Reconnector {
         if let [only] = order[..] {
             return only;
         }
-        match happy_eyeballs(&order, |addr| self.probe(addr)).await {
+        let found = happy_eyeballs(&order, |addr| self.probe(runtime, addr)).await;
+        match found {
             Ok((addr, ())) => addr,
             Err(error) => {
                 log::debug!("server {}: none of its addresses answers: {error}", self.server);
@@ -268,7 +278,15 @@ impl Reconnector {
         }
     }
 
-    async fn probe(&self, addr: SocketAddr) -> Result<(), KcpError> {
+    /// Finds out whether an address answers.
+    async fn probe(&self, runtime: &Runtime, addr: SocketAddr) -> Result<(), KcpError> {
+        match &self.config.secure {
+            None => self.ping(addr).await,
+            Some(_) => self.handshake(runtime, addr).await,
+        }
+    }
+
+    async fn ping(&self, addr: SocketAddr) -> Result<(), KcpError> {
         let mut ping = KcpPing::over(UdpTransport::connect(&self.config, addr)?, addr);
         let mut answer = Err(KcpError::TimedOut);
         for _ in 0..PROBES {
@@ -278,6 +296,26 @@ impl Reconnector {
             }
         }
         answer.map(|_| ())
+    }
+
+    /// Finds out whether one who has the keys answers: strangers would hear nothing. The stream is for a
+    /// measurement that nobody begins, for which a server opens no connection.
+    async fn handshake(&self, runtime: &Runtime, addr: SocketAddr) -> Result<(), KcpError> {
+        let config = self.config.clone().with_connect_timeout(Some(PROBE * PROBES));
+        let transport = UdpTransport::connect(&config, addr)?;
+        let (endpoint, driver) =
+            KcpEndpoint::with_budget(config, transport, runtime.memory_budget())?;
+        let opened = async {
+            let opened = endpoint.connect_to(addr, Some(perf_conv())).await;
+            opened.map(|stream| stream.abort())
+        };
+        let mut driver = pin!(driver);
+        let ended = async { Err(driver.as_mut().await.err().unwrap_or(KcpError::Closed)) };
+        let opened = future::or(opened, ended).await;
+        drop(endpoint);
+        // The reset leaves before the socket is closed.
+        let _ = within(RST_FLUSH, driver).await;
+        opened
     }
 
     fn install(&mut self, addr: SocketAddr, socket: UdpTransport) {

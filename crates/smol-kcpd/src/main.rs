@@ -2,10 +2,9 @@
 
 use std::env;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use smol_kcpd::{Command, Configuration, Daemon, Logger, Runtime};
+use smol_kcpd::{Command, ConfigFile, Configuration, Daemon, KeyCommand, Logger, Runtime};
 
 /// The exit status for wrong arguments or a wrong configuration.
 const USAGE: u8 = 2;
@@ -21,6 +20,7 @@ fn main() -> ExitCode {
         Command::Options { json: false } => print(&smol_kcpd::options_as_text()),
         Command::Version => print(concat!("smol-kcpd ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Check(file) => check(&file),
+        Command::Keys(command) => keys(&command),
         Command::Ping(ping) => {
             measure(|runtime| runtime.block_on(ping.run(runtime, &mut io::stdout())))
         }
@@ -41,8 +41,15 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-fn check(file: &Path) -> ExitCode {
-    match Configuration::read(file) {
+fn keys(command: &KeyCommand) -> ExitCode {
+    match command.run(&mut io::stdin(), &mut io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, error),
+    }
+}
+
+fn check(file: &ConfigFile) -> ExitCode {
+    match file.read() {
         Ok(configuration) => print(&configuration.to_string()),
         Err(error) => fail(USAGE, error),
     }
@@ -62,7 +69,7 @@ fn measure(run: impl FnOnce(&Runtime) -> io::Result<bool>) -> ExitCode {
     }
 }
 
-fn run(configuration: Configuration, file: Option<PathBuf>) -> ExitCode {
+fn run(configuration: Configuration, file: Option<ConfigFile>) -> ExitCode {
     Logger::install(configuration.process.log_level);
     let runtime = Runtime::new();
     let user = configuration.process.user.clone();

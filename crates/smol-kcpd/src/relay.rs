@@ -14,6 +14,7 @@ use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 
+use super::clients::ClientCounters;
 use super::figures::PathLine;
 use super::runtime::Runtime;
 use smol_kcp::{HeldMemory, KcpStream, MemoryBudget};
@@ -47,22 +48,26 @@ impl Drop for Tcp {
 
 /// Resets a KCP stream when dropped.
 #[derive(Debug)]
-pub(super) struct Kcp(Option<KcpStream>);
+pub(super) struct Kcp {
+    stream: Option<KcpStream>,
+    /// Those of whom it is with, where that is known.
+    counters: Option<Rc<ClientCounters>>,
+}
 
 impl Kcp {
-    pub(super) fn new(stream: KcpStream) -> Kcp {
-        Kcp(Some(stream))
+    pub(super) fn new(stream: KcpStream, counters: Option<Rc<ClientCounters>>) -> Kcp {
+        Kcp { stream: Some(stream), counters }
     }
 
     /// Lets go of the stream, which delivers its rest.
     fn end(&mut self) {
-        self.0.take().iter().for_each(log_end);
+        self.stream.take().iter().for_each(log_end);
     }
 }
 
 impl Drop for Kcp {
     fn drop(&mut self) {
-        if let Some(stream) = self.0.take() {
+        if let Some(stream) = self.stream.take() {
             log_end(&stream);
             stream.abort();
         }
@@ -115,11 +120,17 @@ pub(super) fn relay(
     let runtime = runtime.clone();
     let (mut up, mut down) = (HalfRelay::default(), HalfRelay::default());
     poll_fn(move |cx| {
-        let (Some(tcp_stream), Some(kcp_stream)) = (&tcp.0, &mut kcp.0) else {
+        let (Some(tcp_stream), Some(kcp_stream)) = (&tcp.0, &mut kcp.stream) else {
             return Poll::Ready(Ok(())); // polled after the end
         };
-        let mut relay =
-            Relay { tcp: tcp_stream, kcp: kcp_stream, scratch: &scratch, runtime: &runtime };
+        let counters = kcp.counters.as_deref();
+        let mut relay = Relay {
+            tcp: tcp_stream,
+            kcp: kcp_stream,
+            counters,
+            scratch: &scratch,
+            runtime: &runtime,
+        };
         let upward = relay.upward(cx, &mut up)?;
         let downward = relay.downward(cx, &mut down)?;
         if upward.is_ready() && downward.is_ready() {
@@ -190,6 +201,7 @@ impl HalfRelay {
 struct Relay<'a> {
     tcp: &'a Async<TcpStream>,
     kcp: &'a mut KcpStream,
+    counters: Option<&'a ClientCounters>,
     scratch: &'a Rc<RefCell<Vec<u8>>>,
     runtime: &'a Runtime,
 }
@@ -201,12 +213,14 @@ impl Relay<'_> {
         cx: &mut Context<'_>,
         half: &mut HalfRelay,
     ) -> Poll<Result<(), RelayError>> {
-        let Relay { tcp, kcp, scratch, runtime } = self;
+        let Relay { tcp, kcp, counters, scratch, runtime } = self;
         let mut tcp = *tcp;
         let budget = runtime.memory_budget();
         let scratch = &mut *scratch.borrow_mut();
         let write = |cx: &mut Context<'_>, kcp: &mut KcpStream, bytes: &[u8]| {
-            Pin::new(kcp).poll_write(cx, bytes)
+            let written = ready!(Pin::new(kcp).poll_write(cx, bytes))?;
+            counters.iter().for_each(|counters| counters.sent(written));
+            Poll::Ready(Ok(written))
         };
         ready!(half.drain(|bytes| write(cx, kcp, bytes))).map_err(RelayError::Kcp)?;
         for _ in 0..READS {
@@ -239,7 +253,7 @@ impl Relay<'_> {
         cx: &mut Context<'_>,
         half: &mut HalfRelay,
     ) -> Poll<Result<(), RelayError>> {
-        let Relay { tcp, kcp, scratch, runtime } = self;
+        let Relay { tcp, kcp, counters, scratch, runtime } = self;
         let tcp = *tcp;
         let budget = runtime.memory_budget();
         let scratch = &mut *scratch.borrow_mut();
@@ -255,8 +269,11 @@ impl Relay<'_> {
                     let n = ready!(Pin::new(&mut **kcp).poll_read(cx, part));
                     match n.map_err(RelayError::Kcp)? {
                         0 => half.state = HalfState::Closing,
-                        n => ready!(half.pass(&scratch[..n], budget, |bytes| write(cx, bytes)))
-                            .map_err(RelayError::Tcp)?,
+                        n => {
+                            counters.iter().for_each(|counters| counters.received(n));
+                            ready!(half.pass(&scratch[..n], budget, |bytes| write(cx, bytes)))
+                                .map_err(RelayError::Tcp)?;
+                        }
                     }
                 }
                 HalfState::Closing => {

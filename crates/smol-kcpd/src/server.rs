@@ -1,11 +1,12 @@
 //! The server: accepts KCP streams and opens a TCP connection to its target for each.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::rc::Rc;
 
 use async_io::Async;
 
+use super::clients::Peer;
 use super::context::TunnelContext;
 use super::perf::PerfServer;
 use super::relay::{relay, Kcp, RelayError, Tcp};
@@ -15,8 +16,8 @@ use smol_kcp::{happy_eyeballs, KcpEndpoint, KcpError, KcpListener, KcpStream, Ud
 
 pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
     // Each stream is a connection. The library divides them among the peers.
-    let places = context.settings.max_connections;
-    let kcp = context.settings.kcp.clone().with_max_accepted(Some(places));
+    let places = context.settings().max_connections;
+    let kcp = context.settings().kcp.clone().with_max_accepted(Some(places));
     let transport = UdpTransport::bind(&kcp, context.listen_addr()?)?;
     let budget = context.runtime.memory_budget();
     let (endpoint, driver) = KcpEndpoint::with_budget(kcp, transport, budget)?;
@@ -27,26 +28,35 @@ pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
 
 /// Accepts until the driver ends.
 pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -> KcpError {
-    let name = &context.settings.name;
+    let name = &context.name;
     let perf_server = Rc::new(PerfServer::new());
     loop {
-        let (stream, from) = match listener.accept().await {
+        let (stream, addr) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => return error,
         };
-        let Role::Server { target } = &context.settings.role else { return KcpError::Closed };
+        let settings = context.settings();
+        let from = Peer { name: stream.peer_name(), addr };
+        let Role::Server { target } = &settings.role else { return KcpError::Closed };
+        // A client that was removed meanwhile has lost its key, its name and with it its target.
+        if settings.kcp.secure.is_some() && stream.peer_key().is_none() {
+            stream.abort();
+            continue;
+        }
         let measures = is_perf_conv(stream.conv());
-        if measures && !context.settings.perf {
+        if measures && !settings.perf {
             log::debug!("{name}: {from} wants to measure, and perf is off");
             stream.abort();
         } else if !context.has_room() {
-            context.turned_away(from);
+            context.turned_away(&from);
             stream.abort();
         } else if measures {
             let measurement = measure(Rc::clone(context), Rc::clone(&perf_server), stream, from);
             context.serve(measurement);
         } else {
-            let connection = serve(Rc::clone(context), target.clone(), stream, from);
+            let own = from.name.as_ref().and_then(|client| settings.keys.target_of(client));
+            let target = own.unwrap_or(target).clone();
+            let connection = serve(Rc::clone(context), target, stream, from);
             context.serve(connection);
         }
     }
@@ -56,11 +66,11 @@ async fn measure(
     context: Rc<TunnelContext>,
     perf_server: Rc<PerfServer>,
     stream: KcpStream,
-    from: SocketAddr,
+    from: Peer,
 ) -> Result<(), RelayError> {
-    let name = &context.settings.name;
+    let name = &context.name;
     log::info!("{name}: {from} measures");
-    let measured = perf_server.answer(stream, &context.settings.kcp).await;
+    let measured = perf_server.answer(stream, &context.settings().kcp).await;
     let measured = measured.map_err(|error| RelayError::Kcp(error.into()))?;
     log::info!("{name}: {from} has measured: {measured}");
     Ok(())
@@ -70,25 +80,32 @@ async fn serve(
     context: Rc<TunnelContext>,
     target: HostPort,
     stream: KcpStream,
-    from: SocketAddr,
+    from: Peer,
 ) -> Result<(), RelayError> {
-    let name = &context.settings.name;
-    let kcp = Kcp::new(stream);
-    match open_target(&context, &target).await {
+    let name = &context.name;
+    let client = from.name.as_ref().map(|name| context.clients.open(name));
+    let counters = client.as_ref().map(|client| Rc::clone(&client.0));
+    let kcp = Kcp::new(stream, counters);
+    let served = match open_target(&context, &target).await {
         Ok(tcp) => {
             log::debug!("{name}: {from} is connected to {target}");
             relay(&context.runtime, tcp, kcp).await
         }
         Err(error) => {
-            log::warn!("{name}: target {target}: {error}");
+            log::warn!("{name}: target {target} of {from}: {error}");
             Err(RelayError::Tcp(error))
         }
+    };
+    if let (Err(error), Some(client)) = (&served, &client) {
+        client.0.failed();
+        log::debug!("{name}: {from}: {error}");
     }
+    served
 }
 
 /// Connects to the target. Of several addresses behind a name, the first that answers is taken.
 async fn open_target(context: &TunnelContext, target: &HostPort) -> io::Result<Tcp> {
-    let limit = context.settings.target_timeout;
+    let limit = context.settings().target_timeout;
     let open = async {
         let addrs = context.runtime.resolve(target).await?;
         let (_, stream) = happy_eyeballs(&addrs, Async::<TcpStream>::connect).await?;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use smol_kcp::KcpConfig;
 
+use super::KeyOptions;
+
 /// Describes one tunnel. A tunnel whose settings are equal needs no restart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -16,8 +18,10 @@ pub struct Settings {
     pub role: Role,
     /// The address to listen at, never a name: UDP for a server, TCP for a client.
     pub listen: HostPort,
-    /// The KCP configuration of all its streams; `stream` is always true.
+    /// The KCP configuration of all its streams; `stream` is always true, and the keys are in `secure`.
     pub kcp: KcpConfig,
+    /// Where the keys are from.
+    pub keys: KeyOptions,
     /// TCP connections carried at once; more are reset.
     pub max_connections: usize,
     /// Server: limits the time to open a connection to the target, resolving its name included.
@@ -33,7 +37,7 @@ pub struct Settings {
 pub enum Role {
     /// Accepts KCP streams and opens a TCP connection to `target` for each.
     Server {
-        /// Resolved for each connection.
+        /// Resolved for each connection. A client may have [another](KeyOptions::target_of).
         target: HostPort,
     },
     /// Accepts TCP connections and opens a KCP stream to `server` for each.

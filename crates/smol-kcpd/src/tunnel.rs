@@ -14,10 +14,11 @@ use super::backoff::Backoff;
 use super::client::{self, ClientListener};
 use super::context::{TunnelContext, TunnelStats};
 use super::figures::reason;
+use super::keys::protection;
 use super::limits::is_exhaustion;
 use super::runtime::{within, Runtime};
 use super::{server, Role, Settings};
-use smol_kcp::SessionInfo;
+use smol_kcp::{KcpError, SessionInfo};
 
 /// Waiting times between attempts to bind: a socket about to be closed is free at the second.
 const RETRIES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
@@ -57,15 +58,15 @@ impl Tunnel {
         let listener = open_or_log(&context, true);
         let accepting = runtime.spawn(accept(Rc::clone(&context), listener));
         let reporting = context
-            .settings
+            .settings()
             .stats_interval
             .map(|every| runtime.spawn(report(Rc::clone(&context), every)));
         Tunnel { context, accepting: Some(accepting), _reporting: reporting, cut: Some(cut), ended }
     }
 
     /// Returns its settings.
-    pub fn settings(&self) -> &Settings {
-        &self.context.settings
+    pub fn settings(&self) -> Rc<Settings> {
+        self.context.settings()
     }
 
     /// Returns the address at which it listens; `None` while that cannot be bound.
@@ -92,7 +93,7 @@ impl Tunnel {
                 target: super::logging::UNLIMITED,
                 "{}: stream {:08x}: {} bytes sent, {} received, rtt {} ms, \
                  {} of {} segments again, {} in flight, waits for {}",
-                self.context.settings.name,
+                self.context.name,
                 session.conv,
                 stats.bytes_sent,
                 stats.bytes_received,
@@ -103,6 +104,11 @@ impl Tunnel {
                 reason(stats.waits_for),
             );
         }
+    }
+
+    /// Takes over settings that [differ in clients only](super::clients::differ_in_clients_only).
+    pub(super) fn set_clients(&self, settings: Settings) -> Result<(), KcpError> {
+        self.context.set_clients(settings)
     }
 
     /// Accepts no more connections; open ones go on.
@@ -135,7 +141,7 @@ impl Tunnel {
         }
         let open = self.context.open.get();
         if open > 0 {
-            log::info!("{}: {open} connections are cut", self.context.settings.name);
+            log::info!("{}: {open} connections are cut", self.context.name);
         }
         self.cut = None;
         let _ = self.ended.recv().await; // each ends at once
@@ -151,7 +157,7 @@ impl Tunnel {
 impl fmt::Debug for Tunnel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Tunnel");
-        debug.field("name", &self.context.settings.name).field("local_addr", &self.local_addr());
+        debug.field("name", &self.context.name).field("local_addr", &self.local_addr());
         debug.finish_non_exhaustive()
     }
 }
@@ -167,7 +173,7 @@ async fn accept(context: Rc<TunnelContext>, mut listener: io::Result<Listener>) 
                     Listener::Client(listener) => client::accept(&context, listener).await,
                     Listener::Server(listener) => server::accept(&context, listener).await,
                 };
-                log::error!("{}: {error}; it begins anew", context.settings.name);
+                log::error!("{}: {error}; it begins anew", context.name);
                 context.close();
                 None
             }
@@ -188,7 +194,7 @@ async fn report(context: Rc<TunnelContext>, every: Duration) {
 }
 
 fn open(context: &TunnelContext) -> io::Result<Listener> {
-    match &context.settings.role {
+    match &context.settings().role {
         Role::Client { server } => client::open(context, server).map(Listener::Client),
         Role::Server { .. } => server::open(context).map(Listener::Server),
     }
@@ -197,17 +203,19 @@ fn open(context: &TunnelContext) -> io::Result<Listener> {
 /// Opens the listener, and logs the result. `first`: a process that is ending may still have the
 /// address, which is no error yet.
 fn open_or_log(context: &TunnelContext, first: bool) -> io::Result<Listener> {
-    let (name, listen) = (&context.settings.name, &context.settings.listen);
+    let settings = context.settings();
+    let (name, listen) = (&context.name, &settings.listen);
     let error = match open(context) {
         Ok(listener) => {
             let addr =
                 context.local_addr.get().map_or_else(|| listen.to_string(), |at| at.to_string());
-            match &context.settings.role {
+            let protection = protection(&settings);
+            match &settings.role {
                 Role::Client { server } => {
-                    log::info!("{name}: listening on TCP {addr} for server {server}");
+                    log::info!("{name}: listening on TCP {addr} for server {server}, {protection}");
                 }
                 Role::Server { target } => {
-                    log::info!("{name}: listening on UDP {addr} for target {target}");
+                    log::info!("{name}: listening on UDP {addr} for target {target}, {protection}");
                 }
             }
             return Ok(listener);

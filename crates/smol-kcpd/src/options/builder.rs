@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::machine::Machine;
-use crate::{HostPort, Process, Role, Settings};
+use crate::{HostPort, KeyOptions, Process, Role, Settings};
 use smol_kcp::{KcpConfig, Rate};
 
 /// TCP connections at once, unless told otherwise: half of the 1024 descriptors that a process
@@ -19,7 +19,7 @@ const RTT: Duration = Duration::from_millis(100);
 
 /// Which end, before it is known what belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Client,
     Server,
 }
@@ -43,6 +43,7 @@ pub(super) struct TunnelBuilder {
     pub bandwidth: Option<u64>,
     pub rtt: Option<Duration>,
     pub kcp: KcpConfig,
+    pub keys: KeyOptions,
     pub max_connections: Option<usize>,
     pub target_timeout: Duration,
     pub perf: bool,
@@ -60,6 +61,7 @@ impl Default for TunnelBuilder {
             bandwidth: None,
             rtt: None,
             kcp: streams(Machine::here().profile().1),
+            keys: KeyOptions::default(),
             max_connections: None,
             // A target is near its server; a second and a third SYN find their time (RFC 6298).
             target_timeout: Duration::from_secs(10),
@@ -147,6 +149,7 @@ impl TunnelBuilder {
             server,
             target,
             kcp: settings.kcp.clone(),
+            keys: settings.keys.clone(),
             max_connections: Some(settings.max_connections),
             target_timeout: settings.target_timeout,
             perf: settings.perf,

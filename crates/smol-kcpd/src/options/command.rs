@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::error::{ConfigError, Location};
 use super::table::Opt;
 use super::values::boolean;
+use crate::keys::{KeyCommand, Keyring};
 use crate::perf::Perf;
 use crate::{Configuration, Ping};
 
@@ -17,14 +18,16 @@ pub enum Command {
         /// What to run.
         configuration: Configuration,
         /// Where it came from.
-        file: Option<PathBuf>,
+        file: Option<ConfigFile>,
     },
     /// The round trip to a server.
     Ping(Ping),
     /// A measurement against a server.
     Perf(Box<Perf>),
     /// A file to check and to print.
-    Check(PathBuf),
+    Check(ConfigFile),
+    /// Keys to make.
+    Keys(KeyCommand),
     /// The table of options, as JSON or to be read.
     Options {
         /// As JSON.
@@ -34,6 +37,25 @@ pub enum Command {
     Help,
     /// The version.
     Version,
+}
+
+/// A file of tunnels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The command line says `--insecure`: tunnels of the file without keys are wanted so.
+    pub insecure: bool,
+}
+
+impl ConfigFile {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What the system says about the file, or what is wrong in it.
+    pub fn read(&self) -> Result<Configuration, ConfigError> {
+        Configuration::read(&self.path, &Keyring::new(self.insecure))
+    }
 }
 
 /// The value of an option; a switch needs none.

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use lexopt::Arg::{Long, Short, Value};
 
 use super::builder::limits_of;
-use super::command::{usage_error, value, Command};
+use super::command::{usage_error, value, Command, ConfigFile};
 use super::entries::{default_of, OptionValues};
 use super::error::{ConfigError, Location};
+use super::keys::{invite, keygen, pubkey};
 use super::measure;
 use super::table::{nearest, Group, Opt, OPTIONS};
+use crate::keys::Keyring;
 use crate::{Configuration, Process};
 
 impl Command {
@@ -52,17 +54,20 @@ impl Command {
         }
         let command = command.as_ref().map(|word| word.to_string_lossy());
         match (command.as_deref(), file) {
-            (None, Some(file)) => run_file(file, &entries),
-            (Some("check"), Some(file)) => Ok(Command::Check(file)),
+            (None, Some(path)) => run_file(path, entries),
+            (Some("check"), Some(path)) => {
+                Ok(Command::Check(ConfigFile { path, insecure: entries.take_insecure()? }))
+            }
             (Some("check"), None) => Err(usage_error("check needs a file")),
             (Some(role @ ("client" | "server")), None) => run_end(role, entries),
             (Some("client" | "server"), Some(_)) => {
                 Err(usage_error("a client or server of the command line has no --config file"))
             }
             (Some(other), _) => Err(unknown_command(other)),
-            (None, None) if entries.is_empty() => Err(usage_error(
-                "a command is missing: client, server, check, ping, perf, options, help, or --config FILE",
-            )),
+            (None, None) if entries.is_empty() => Err(usage_error(format!(
+                "a command is missing: {}, or --config FILE",
+                COMMANDS.join(", ")
+            ))),
             (None, None) => {
                 Err(usage_error("a command is missing before the options: client or server"))
             }
@@ -78,6 +83,9 @@ fn with_own_options(word: &OsStr) -> Option<Reader> {
     match word.to_str()? {
         "ping" => Some(measure::ping),
         "perf" => Some(measure::perf),
+        "keygen" => Some(keygen),
+        "pubkey" => Some(pubkey),
+        "invite" => Some(invite),
         "options" => Some(options),
         _ => None,
     }
@@ -96,12 +104,14 @@ fn options(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
     Ok(Command::Options { json })
 }
 
+const COMMANDS: [&str; 10] =
+    ["client", "server", "keygen", "pubkey", "invite", "check", "ping", "perf", "options", "help"];
+
 fn unknown_command(word: &str) -> ConfigError {
-    let commands = ["client", "server", "check", "ping", "perf", "options", "help"];
-    usage_error(match nearest(word, commands.into_iter()) {
+    usage_error(match nearest(word, COMMANDS.into_iter()) {
         Some(nearest) => format!("unknown command {word}: is {nearest} meant?"),
         None => {
-            format!("unknown command {word}: must be {}, or --config FILE", commands.join(", "))
+            format!("unknown command {word}: must be {}, or --config FILE", COMMANDS.join(", "))
         }
     })
 }
@@ -109,14 +119,15 @@ fn unknown_command(word: &str) -> ConfigError {
 fn run_end(role: &str, mut entries: OptionValues) -> Result<Command, ConfigError> {
     entries.add(Location::CommandLine, "role", role)?;
     let tunnel = entries.without_process();
-    let settings = tunnel.settings("tunnel", &Location::CommandLine)?;
+    let settings = tunnel.settings("tunnel", &Location::CommandLine, &Keyring::new(false))?;
     let process = entries.process(Process::default())?;
     let configuration = Configuration { process, tunnels: vec![settings] };
     Ok(Command::Run { configuration, file: None })
 }
 
-fn run_file(file: PathBuf, entries: &OptionValues) -> Result<Command, ConfigError> {
-    let mut configuration = Configuration::read(&file)?;
+fn run_file(path: PathBuf, mut entries: OptionValues) -> Result<Command, ConfigError> {
+    let file = ConfigFile { path, insecure: entries.take_insecure()? };
+    let mut configuration = file.read()?;
     if !entries.without_process().is_empty() {
         return Err(usage_error("options of tunnels belong into the --config file"));
     }
@@ -126,18 +137,35 @@ fn run_file(file: PathBuf, entries: &OptionValues) -> Result<Command, ConfigErro
 
 const USAGE: &str = "\
 usage:
-  smol-kcpd server --listen '[::]:29900' --target 127.0.0.1:22 [options]
-  smol-kcpd client --listen 127.0.0.1:2222 --server host:29900 [options]
+  smol-kcpd keygen            a secret key and its public key; --secret-file FILE: the secret goes there
+  smol-kcpd keygen --shared   one secret for both sides; --shared-secret-file FILE: it goes there
+  smol-kcpd pubkey            the public key of the secret one on stdin, or in --secret-file FILE
+  smol-kcpd server --listen '[::]:29900' --target 127.0.0.1:22 [keys] [options]
+      keys: --shared-secret-file both.key
+            --secret-file server.key --allow alice=KEY [--allow bob=KEY]
+  smol-kcpd client --listen 127.0.0.1:2222 [keys] [options]
+      keys: --server host:29900 --shared-secret-file both.key
+            --server host:29900 --secret-file me.key --server-key KEY
+            --invite-file FILE, or --invite 'smol-kcp://host:29900/#...'
+  smol-kcpd invite --server host:29900 --shared-secret-file both.key
+  smol-kcpd invite --server host:29900 --secret-file server.key [--name alice]
+                              an invitation for a client, and what allows it at the server
   smol-kcpd --config FILE     every section of the file is a tunnel
   smol-kcpd check FILE        checks it and prints every effective value
-  smol-kcpd ping HOST:PORT [-c 10] [-i 1] [-W 2]
+  smol-kcpd ping HOST:PORT --insecure [-c 10] [-i 1] [-W 2]
                               the round trip to a KCP server, as ping(8); -c 0: until interrupted;
                               also --count 10 --every 1s --timeout 2s
-  smol-kcpd perf HOST:PORT [--direction upload|download|both] [--time 10s] [--plot FILE.svg]
-            [options]         what the path carries, over time too; the server needs perf = true;
+  smol-kcpd perf HOST:PORT [keys] [--direction upload|download|both] [--time 10s]
+            [--plot FILE.svg] [options]
+                              what the path carries, over time too; the server needs perf = true;
                               rate is that of the upload, for a download it is the server's
   smol-kcpd options [--json]  every option: who may set it, what it accepts, its defaults here
   smol-kcpd help | --help | --version
+
+Without keys nothing starts, unless --insecure says that it may: a tunnel that anybody on the way
+can read and forge. Beside --config it is for every section that has no keys.
+Files with secrets are for their owner only (chmod 600). Instead of a file, the environment may
+have the secret: SMOL_KCPD_SECRET, SMOL_KCPD_SHARED_SECRET, SMOL_KCPD_PSK, SMOL_KCPD_INVITE.
 
 Options have the same names and values in a file, with _ for -: send_window = 256.
 Signals: SIGHUP reads the file again, SIGTERM ends within linger, SIGUSR1 logs statistics.
@@ -148,6 +176,7 @@ pub fn help() -> String {
     let mut text = USAGE.to_string();
     for (group, title) in [
         (Group::Tunnel, "The tunnel"),
+        (Group::Keys, "Keys"),
         (Group::Kcp, "KCP"),
         (Group::Times, "Times (500ms, 30s, 2m, 1h)"),
         (Group::Limits, "Limits (sizes: 4096, 512k, 4m); defaults are those of the profile"),

@@ -2,10 +2,12 @@
 
 use super::builder::{streams_of, Side, TunnelBuilder};
 use super::error::{ConfigError, Location, Problem};
-use super::table::{Opt, Scope, OPTIONS};
-use super::values::missing_part;
+use super::keys::{as_error, refuse_secret};
+use super::table::{Group, Opt, Scope, OPTIONS};
+use super::values::{boolean, is_secret, missing_part};
+use crate::keys::{resolve, KeyFault, Keyring};
 use crate::machine::Machine;
-use crate::{Process, Role, Settings};
+use crate::{HostPort, Process, Role, Settings};
 use smol_kcp::{KcpConfig, KcpError};
 
 /// A value that somebody has given.
@@ -18,13 +20,22 @@ pub(super) struct OptionValue {
 
 impl OptionValue {
     fn refused(&self, accepted: impl Into<String>) -> ConfigError {
-        let problem = Problem::Refused { value: self.value.clone(), accepted: accepted.into() };
+        let problem = Problem::Refused { value: self.shown(), accepted: accepted.into() };
         ConfigError::new(self.place.clone(), self.option.name, problem)
     }
 
-    fn invalid(&self, why: impl Into<String>) -> ConfigError {
-        let problem = Problem::Invalid { value: self.value.clone(), why: why.into() };
+    pub(super) fn invalid(&self, why: impl Into<String>) -> ConfigError {
+        let problem = Problem::Invalid { value: self.shown(), why: why.into() };
         ConfigError::new(self.place.clone(), self.option.name, problem)
+    }
+
+    /// The value as it may be read by anybody.
+    fn shown(&self) -> String {
+        match self.option.unit {
+            "INVITATION" => "\u{2026}".into(),
+            "FILE" if is_secret(&self.value) => "\u{2026}".into(),
+            _ => self.value.clone(),
+        }
     }
 
     fn set(&self, builder: &mut TunnelBuilder) -> Result<(), ConfigError> {
@@ -37,7 +48,7 @@ impl OptionValue {
     }
 }
 
-/// Values that are given, each at most once.
+/// Values that are given, each at most once unless it is one of a list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OptionValues(Vec<OptionValue>);
 
@@ -50,19 +61,40 @@ impl OptionValues {
         name: &str,
         value: impl Into<String>,
     ) -> Result<(), ConfigError> {
+        refuse_secret(&place, name)?;
         let Some(option) = Opt::find(name) else {
             let problem = Problem::Unknown { nearest: Opt::nearest(name) };
             return Err(ConfigError::new(place, name, problem));
         };
-        if self.get(name).is_some() {
+        if !option.is_list() && self.get(name).is_some() {
             return Err(ConfigError::new(place, name, Problem::Repeated));
         }
         self.0.push(OptionValue { option, value: value.into(), place });
         Ok(())
     }
 
-    fn get(&self, name: &str) -> Option<&OptionValue> {
+    pub(super) fn get(&self, name: &str) -> Option<&OptionValue> {
         self.0.iter().find(|entry| entry.option.name == name)
+    }
+
+    /// The value of an option that is a list with `item` in it.
+    pub(super) fn get_item(&self, name: &str, item: &str) -> Option<&OptionValue> {
+        let of_name = |entry: &&OptionValue| entry.option.name == name;
+        let with_item = self.0.iter().find(|entry| of_name(entry) && entry.value.contains(item));
+        with_item.or_else(|| self.get(name))
+    }
+
+    /// Takes out what a command line says of keys beside a file: that those who have none want none.
+    ///
+    /// # Errors
+    /// A value that is not accepted.
+    pub(super) fn take_insecure(&mut self) -> Result<bool, ConfigError> {
+        let mut builder = TunnelBuilder::default();
+        for entry in self.0.iter().filter(|entry| entry.option.name == "insecure") {
+            entry.set(&mut builder)?;
+        }
+        self.0.retain(|entry| entry.option.name != "insecure");
+        Ok(builder.keys.insecure)
     }
 
     /// What is not of the process.
@@ -79,9 +111,16 @@ impl OptionValues {
         self.0.iter().find(|entry| entry.option.scope == Scope::Process)
     }
 
-    /// These, over `defaults`.
+    /// These, over `defaults`. Who wants no keys gets none from there, and who has some gets no leave to do
+    /// without.
     pub(super) fn over(mut self, defaults: &OptionValues) -> OptionValues {
-        let missing = defaults.0.iter().filter(|entry| self.get(entry.option.name).is_none());
+        let insecure = |entry: &OptionValue| entry.option.name == "insecure";
+        let of_keys = |entry: &OptionValue| entry.option.group == Group::Keys && !insecure(entry);
+        let is_plain = self.0.iter().any(|it| insecure(it) && boolean(&it.value) == Some(true));
+        let has_keys = self.0.iter().any(of_keys);
+        let fits = |it: &&OptionValue| !(is_plain && of_keys(it) || has_keys && insecure(it));
+        let missing = |entry: &&OptionValue| self.get(entry.option.name).is_none();
+        let missing = defaults.0.iter().filter(fits).filter(missing);
         let missing: Vec<OptionValue> = missing.cloned().collect();
         self.0.extend(missing);
         self
@@ -99,13 +138,35 @@ impl OptionValues {
         Ok(builder.process)
     }
 
-    /// What these say of streams, whether or not they are those of a tunnel; `place` is blamed for
+    /// What these say of the streams of a measurement, and of its server; `place` is blamed for
     /// defaults that do not fit.
     ///
     /// # Errors
-    /// A value that is not accepted.
-    pub(super) fn streams(&self, place: &Location) -> Result<KcpConfig, ConfigError> {
-        Ok(self.read(place)?.kcp)
+    /// A value that is not accepted, or no keys.
+    pub(super) fn streams(
+        &self,
+        place: &Location,
+        keyring: &Keyring,
+    ) -> Result<(KcpConfig, Option<HostPort>), ConfigError> {
+        let mut builder = self.read(place)?;
+        self.find_keys(&mut builder, Side::Client, place, keyring)?;
+        Ok((builder.kcp, builder.server))
+    }
+
+    /// Reads the keys, and the server that an invitation names where nothing else does.
+    fn find_keys(
+        &self,
+        builder: &mut TunnelBuilder,
+        side: Side,
+        place: &Location,
+        keyring: &Keyring,
+    ) -> Result<(), ConfigError> {
+        let resolved = resolve(&builder.keys, side, keyring);
+        let resolved = resolved.map_err(|fault: KeyFault| as_error(self, fault, side, place))?;
+        builder.kcp.secure = resolved.secure;
+        builder.keys.insecure = resolved.insecure;
+        builder.server = builder.server.take().or(resolved.server);
+        builder.kcp.check().map_err(|error| self.locate(error, builder, place))
     }
 
     fn read(&self, place: &Location) -> Result<TunnelBuilder, ConfigError> {
@@ -133,13 +194,19 @@ impl OptionValues {
     ///
     /// # Errors
     /// A value that is not accepted, or a missing one.
-    pub(super) fn settings(&self, name: &str, place: &Location) -> Result<Settings, ConfigError> {
-        let builder = self.read(place)?;
+    pub(super) fn settings(
+        &self,
+        name: &str,
+        place: &Location,
+        keyring: &Keyring,
+    ) -> Result<Settings, ConfigError> {
+        let mut builder = self.read(place)?;
         let missing = |key| ConfigError::new(place.clone(), key, Problem::Missing);
         let side = builder.side.ok_or_else(|| missing("role"))?;
         if let Some(entry) = self.0.iter().find(|entry| !entry.option.scope.includes(side)) {
             return Err(entry.invalid(format!("a {side} has no {}", entry.option.name)));
         }
+        self.find_keys(&mut builder, side, place, keyring)?;
         let max = builder.connections(side);
         let role = match side {
             Side::Client => {
@@ -159,6 +226,7 @@ impl OptionValues {
             role,
             listen: builder.listen.ok_or_else(|| missing("listen"))?,
             kcp: streams_of(builder.kcp, side),
+            keys: builder.keys,
             max_connections: max,
             target_timeout: builder.target_timeout,
             perf: builder.perf,

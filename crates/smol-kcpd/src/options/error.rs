@@ -79,7 +79,9 @@ impl fmt::Display for ConfigError {
         // Options that are spoken of, in the spelling of this place.
         let words = |text: &str| match self.place {
             Location::CommandLine => OPTIONS.iter().fold(text.to_string(), |text, option| {
-                text.replace(&format!("{} = ", option.name), &format!("{} ", spell(option.name)))
+                let spelled = spell(option.name);
+                let text = text.replace(&format!("{} = ", option.name), &format!("{spelled} "));
+                text.replace(&format!("`{}`", option.name), &spelled)
             }),
             Location::File { .. } => text.to_string(),
         };
@@ -94,8 +96,8 @@ impl fmt::Display for ConfigError {
             Problem::Refused { value, accepted } => {
                 write!(f, "{key}{equals}{value}: must be {}", words(accepted))
             }
-            Problem::Invalid { value, why } => write!(f, "{key}{equals}{value}: {why}"),
-            Problem::Other(text) => f.write_str(text),
+            Problem::Invalid { value, why } => write!(f, "{key}{equals}{value}: {}", words(why)),
+            Problem::Other(text) => f.write_str(&words(text)),
         }
     }
 }

@@ -7,25 +7,27 @@ use std::path::Path;
 
 use super::entries::{effective, effective_process, OptionValues};
 use super::error::{ConfigError, Location};
+use crate::keys::Keyring;
 use crate::{Configuration, Process, Role, Settings};
 
 /// Longest file that is read: a thousand tunnels with every option.
 const LONGEST: u64 = 1024 * 1024;
 
 impl Configuration {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// What the system says about the file, or what is wrong in it.
-    pub fn read(path: &Path) -> Result<Configuration, ConfigError> {
+    /// Reads a file, with the keys that it names.
+    pub(super) fn read(path: &Path, keyring: &Keyring) -> Result<Configuration, ConfigError> {
         let file = path.display().to_string();
         let opened = File::open(path);
         let opened = opened.map_err(|error| failed(&file, format!("cannot be read: {error}")))?;
-        Configuration::read_from(&opened, &file)
+        Configuration::read_from(&opened, &file, keyring)
     }
 
     /// Reads what follows in an open file; errors call it `file`.
-    pub(crate) fn read_from(mut opened: &File, file: &str) -> Result<Configuration, ConfigError> {
+    pub(crate) fn read_from(
+        mut opened: &File,
+        file: &str,
+        keyring: &Keyring,
+    ) -> Result<Configuration, ConfigError> {
         let mut bytes = Vec::new();
         let read = opened.by_ref().take(LONGEST + 1).read_to_end(&mut bytes);
         read.map_err(|error| failed(file, format!("cannot be read: {error}")))?;
@@ -34,14 +36,22 @@ impl Configuration {
         }
         let text = String::from_utf8(bytes);
         let text = text.map_err(|_| failed(file, "not a text in UTF-8".into()))?;
-        Configuration::parse(file, &text)
+        Configuration::parse_with(file, &text, keyring)
     }
 
-    /// Reads the text of a file; errors call it `file`.
+    /// Reads the text of a file, with the keys that it names; errors call it `file`.
     ///
     /// # Errors
     /// What is wrong in it.
     pub fn parse(file: &str, text: &str) -> Result<Configuration, ConfigError> {
+        Configuration::parse_with(file, text, &Keyring::new(false))
+    }
+
+    pub(super) fn parse_with(
+        file: &str,
+        text: &str,
+        keyring: &Keyring,
+    ) -> Result<Configuration, ConfigError> {
         let mut common = OptionValues::default();
         let mut sections: Vec<(String, Location, OptionValues)> = Vec::new();
         for (at, line) in text.lines().enumerate() {
@@ -70,7 +80,7 @@ impl Configuration {
             let entries = sections.last_mut().map_or(&mut common, |(.., entries)| entries);
             entries.add(place, key.trim(), value.trim())?;
         }
-        assemble(file, &common, sections)
+        assemble(file, &common, sections, keyring)
     }
 }
 
@@ -82,6 +92,7 @@ fn assemble(
     file: &str,
     common: &OptionValues,
     sections: Vec<(String, Location, OptionValues)>,
+    keyring: &Keyring,
 ) -> Result<Configuration, ConfigError> {
     let process = common.process(Process::default())?;
     let defaults = common.without_process();
@@ -92,7 +103,7 @@ fn assemble(
                 format!("{} belongs to the process: before the first section", entry.option.name);
             return Err(ConfigError::other(entry.place.clone(), text));
         }
-        let settings = entries.over(&defaults).settings(&name, &place)?;
+        let settings = entries.over(&defaults).settings(&name, &place, keyring)?;
         if let Some(other) = tunnels.iter().find(|other| collide(other, &settings)) {
             let text = format!("[{name}] listens at {}, as [{}]", settings.listen, other.name);
             return Err(ConfigError::other(place, text));

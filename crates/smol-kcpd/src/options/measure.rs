@@ -8,8 +8,9 @@ use lexopt::Arg::{Long, Short, Value};
 use super::command::{usage_error, value, Command};
 use super::entries::OptionValues;
 use super::error::{ConfigError, Location};
-use super::table::{nearest, Opt, Scope};
+use super::table::{nearest, Group, Opt};
 use super::values::{count, duration, missing_part};
+use crate::keys::Keyring;
 use crate::perf::{Direction, Perf, MAX_TIME};
 use crate::ping::Ping;
 use crate::HostPort;
@@ -19,9 +20,18 @@ const SERVER: &str = "a name or address and a port, such as router.example:29900
 /// What is accepted where ping(8) takes seconds.
 const SECONDS: &str = "seconds such as 1 or 0.2, or a time such as 200ms, of 10ms to 1h";
 
-/// `ping HOST:PORT [--count N] [--every TIME] [--timeout TIME]`, or `-c`, `-i` and `-W` as in ping(8)
+/// What who has keys is told.
+const PING_WITHOUT_KEYS: &str = "ping is for servers without keys, and --insecure says that it is wanted so: \
+                                 one with keys answers no stranger; smol-kcpd perf measures its round trips";
+
+fn is_key(name: &str) -> bool {
+    Opt::find(&name.replace('-', "_")).is_some_and(|option| option.group == Group::Keys)
+}
+
+/// `ping HOST:PORT --insecure [--count N] [--every TIME] [--timeout TIME]`, or `-c`, `-i` and `-W` as in ping(8)
 pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
     let (mut server, mut number, mut every, mut timeout) = (None, None, None, None);
+    let mut insecure = false;
     while let Some(arg) = parser.next().map_err(usage_error)? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
@@ -36,11 +46,17 @@ pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
             Long("timeout") => {
                 once(&mut timeout, "--timeout", "10ms to 1h", &of(parser)?, a_while)?
             }
-            arg => return Err(unexpected(arg, &["count", "every", "timeout", "help"])),
+            Long("insecure") => insecure = true,
+            Long(name) if is_key(name) => return Err(usage_error(PING_WITHOUT_KEYS)),
+            arg => return Err(unexpected(arg, &["count", "every", "timeout", "insecure", "help"])),
         }
     }
+    let server = server.ok_or_else(|| usage_error("ping needs a server, HOST:PORT"))?;
+    if !insecure {
+        return Err(usage_error(PING_WITHOUT_KEYS));
+    }
     Ok(Command::Ping(Ping {
-        server: server.ok_or_else(|| usage_error("ping needs a server, HOST:PORT"))?,
+        server,
         count: Some(number.unwrap_or(10)).filter(|&number| number > 0),
         every: every.unwrap_or(Duration::from_secs(1)),
         timeout: timeout.unwrap_or(Duration::from_secs(2)),
@@ -70,7 +86,8 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
             Long(name) => {
                 let name = name.replace('-', "_");
                 let value = value(parser, &name)?;
-                if Opt::find(&name).is_some_and(|option| option.scope != Scope::Stream) {
+                let foreign = |option: &Opt| !option.scope.names().contains(&"perf");
+                if Opt::find(&name).is_some_and(foreign) {
                     return Err(usage_error(format!(
                         "--{} is no option of perf",
                         name.replace('_', "-")
@@ -81,9 +98,15 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
             arg => return Err(unexpected(arg, &[])),
         }
     }
+    let needed = || usage_error("perf needs a server, HOST:PORT");
+    let invited = ["invite", "invite_file"].iter().any(|name| entries.get(name).is_some());
+    let (kcp, named) = match entries.streams(&Location::CommandLine, &Keyring::new(false)) {
+        Err(_) if server.is_none() && !invited => return Err(needed()),
+        read => read?,
+    };
     Ok(Command::Perf(Box::new(Perf {
-        server: server.ok_or_else(|| usage_error("perf needs a server, HOST:PORT"))?,
-        kcp: entries.streams(&Location::CommandLine)?,
+        server: server.or(named).ok_or_else(needed)?,
+        kcp,
         directions: directions.unwrap_or_else(|| vec![Direction::Upload, Direction::Download]),
         time: time.unwrap_or(Duration::from_secs(10)),
         plot,
@@ -115,12 +138,12 @@ fn seconds(text: &str) -> Option<Duration> {
     a_while(&format!("{}ms", whole.checked_mul(1000)?.checked_add(millis)?))
 }
 
-fn text(word: std::ffi::OsString) -> Result<String, ConfigError> {
+pub(super) fn text(word: std::ffi::OsString) -> Result<String, ConfigError> {
     word.into_string().map_err(|word| usage_error(format!("{word:?} is no text")))
 }
 
 /// The value of the option that was read last.
-fn of(parser: &mut lexopt::Parser) -> Result<String, ConfigError> {
+pub(super) fn of(parser: &mut lexopt::Parser) -> Result<String, ConfigError> {
     text(parser.value().map_err(usage_error)?)
 }
 
@@ -157,7 +180,7 @@ fn once<T>(
     Ok(())
 }
 
-fn unexpected(arg: lexopt::Arg<'_>, own: &[&str]) -> ConfigError {
+pub(super) fn unexpected(arg: lexopt::Arg<'_>, own: &[&str]) -> ConfigError {
     let Long(name) = arg else { return usage_error(arg.unexpected()) };
     let meant = nearest(name, own.iter().copied());
     let meant = meant.map(|meant| format!(": is --{meant} meant?")).unwrap_or_default();
@@ -181,21 +204,21 @@ mod tests {
             Command::Ping(ping) => ping,
             other => panic!("{other:?}"),
         };
-        let default = ping("ping router.example:29900");
+        let default = ping("ping router.example:29900 --insecure");
         assert_eq!(default.server.to_string(), "router.example:29900");
         assert_eq!(default.count, Some(10));
         assert_eq!(
             (default.every, default.timeout),
             (Duration::from_secs(1), Duration::from_secs(2))
         );
-        let other = ping("ping --count=0 [::1]:9 --every 100ms --timeout 1m");
+        let other = ping("ping --count=0 [::1]:9 --insecure --every 100ms --timeout 1m");
         assert_eq!(other.count, None);
         assert_eq!((other.every.as_millis(), other.timeout.as_secs()), (100, 60));
-        let seconds = ping("ping a:1 -c 3 -i 0.2 -W 1.5");
+        let seconds = ping("ping a:1 --insecure -c 3 -i 0.2 -W 1.5");
         assert_eq!((seconds.count, seconds.every.as_millis()), (Some(3), 200));
         assert_eq!(seconds.timeout.as_millis(), 1500);
-        assert_eq!(ping("ping a:1 -i 200ms -c3").every.as_millis(), 200);
-        assert_eq!(ping("ping a:1 -i2").every.as_secs(), 2);
+        assert_eq!(ping("ping a:1 --insecure -i 200ms -c3").every.as_millis(), 200);
+        assert_eq!(ping("ping a:1 --insecure -i2").every.as_secs(), 2);
         assert_eq!(command("ping --help"), Ok(Command::Help));
     }
 
@@ -205,15 +228,15 @@ mod tests {
             Command::Perf(perf) => *perf,
             other => panic!("{other:?}"),
         };
-        let default = perf("perf router.example:29900");
+        let default = perf("perf router.example:29900 --insecure");
         assert_eq!(default.kcp, KcpConfig { stream: true, ..KcpConfig::wan() });
         assert_eq!((default.directions.len(), default.time.as_secs()), (2, 10));
         let line =
-            "perf 192.0.2.1:9 --direction download --time 60s --profile lan --send-window 99 --nc";
+            "perf 192.0.2.1:9 --insecure --direction download --time 60s --profile lan --send-window 99 --nc";
         let other = perf(line);
         assert_eq!(other.kcp.wnd_size, (99, KcpConfig::lan().wnd_size.1));
         assert_eq!((other.directions.len(), other.time.as_secs()), (1, 60));
-        let drawn = perf("perf a:1 --rate polite --plot a.svg");
+        let drawn = perf("perf a:1 --insecure --rate polite --plot a.svg");
         assert_eq!((drawn.kcp.rate, drawn.plot), (Rate::Polite, Some("a.svg".into())));
     }
 
@@ -226,32 +249,40 @@ mod tests {
                 "ping no:where",
                 "no:where: must be a name or address and a port, such as router.example:29900",
             ),
-            ("ping a:1 b:2", "b:2: one server is enough"),
+            ("ping a:1 --insecure b:2", "b:2: one server is enough"),
             (
-                "ping a:1 --count -1",
+                "ping a:1 --insecure --count -1",
                 "--count -1: must be a whole number; 0: until it is interrupted",
             ),
-            ("ping a:1 --every 1ms", "--every 1ms: must be 10ms to 1h"),
-            ("ping a:1 --timeout 5", "--timeout 5: a unit is missing: 5s or 5ms"),
+            ("ping a:1 --insecure --every 1ms", "--every 1ms: must be 10ms to 1h"),
+            ("ping a:1 --insecure --timeout 5", "--timeout 5: a unit is missing: 5s or 5ms"),
             (
-                "ping a:1 -i 0",
+                "ping a:1 --insecure -i 0",
                 "-i 0: must be seconds such as 1 or 0.2, or a time such as 200ms, of 10ms to 1h",
             ),
-            ("ping a:1 --count 1 -c 2", "--count is given twice"),
-            ("ping a:1 --timeot 2s", "unknown option --timeot: is --timeout meant?"),
-            ("ping a:1 --size 9", "unknown option --size"),
+            ("ping a:1 --insecure --count 1 -c 2", "--count is given twice"),
+            ("ping a:1 --insecure --timeot 2s", "unknown option --timeot: is --timeout meant?"),
+            ("ping a:1", PING_WITHOUT_KEYS),
+            ("ping a:1 --shared-secret-file both.key", PING_WITHOUT_KEYS),
+            ("ping a:1 --insecure --size 9", "unknown option --size"),
             ("--mtu 1200 ping a:1", "options come behind ping"),
             ("perf", "perf needs a server, HOST:PORT"),
-            ("perf a:1 --direction up", "--direction up: must be upload, download or both"),
-            ("perf a:1 --time 61s", "--time 61s: must be 1s to 60s"),
-            ("perf a:1 --plot a.svg --plot b.svg", "--plot is given twice"),
-            ("perf a:1 --listen 127.0.0.1:1", "--listen is no option of perf"),
-            ("perf a:1 --perf", "--perf is no option of perf"),
-            ("perf a:1 --max-connections 3", "--max-connections is no option of perf"),
-            ("perf a:1 --backlog 9", "--backlog is no option of perf"),
-            ("perf a:1 --user nobody", "--user is no option of perf"),
-            ("perf a:1 --sendwindow 9", "unknown option --sendwindow: is --send-window meant?"),
-            ("perf a:1 --mtu 20", "--mtu 20: must be 50 to 65507"),
+            (
+                "perf a:1 --insecure --direction up",
+                "--direction up: must be upload, download or both",
+            ),
+            ("perf a:1 --insecure --time 61s", "--time 61s: must be 1s to 60s"),
+            ("perf a:1 --insecure --plot a.svg --plot b.svg", "--plot is given twice"),
+            ("perf a:1 --insecure --listen 127.0.0.1:1", "--listen is no option of perf"),
+            ("perf a:1 --insecure --perf", "--perf is no option of perf"),
+            ("perf a:1 --insecure --max-connections 3", "--max-connections is no option of perf"),
+            ("perf a:1 --insecure --backlog 9", "--backlog is no option of perf"),
+            ("perf a:1 --insecure --user nobody", "--user is no option of perf"),
+            (
+                "perf a:1 --insecure --sendwindow 9",
+                "unknown option --sendwindow: is --send-window meant?",
+            ),
+            ("perf a:1 --insecure --mtu 20", "--mtu 20: must be 50 to 65507"),
         ];
         for (line, text) in wrong {
             let said = command(line).expect_err(line).to_string();

@@ -7,12 +7,14 @@ mod command_line;
 mod entries;
 mod error;
 mod file;
+mod keys;
 mod list;
 mod measure;
 mod table;
 mod values;
 
-pub use command::Command;
+pub(crate) use builder::Side;
+pub use command::{Command, ConfigFile};
 pub use command_line::help;
 pub use error::ConfigError;
 pub use list::{options_as_json, options_as_text};

@@ -5,6 +5,7 @@
 
 use super::builder::{Side, TunnelBuilder};
 use super::values::*;
+use smol_kcp::secure::Invitation;
 use smol_kcp::EngineKind;
 
 /// Where the help lists an option.
@@ -12,6 +13,8 @@ use smol_kcp::EngineKind;
 pub enum Group {
     /// What a tunnel connects.
     Tunnel,
+    /// Who may do so.
+    Keys,
     /// How KCP works.
     Kcp,
     /// How long things may take.
@@ -27,6 +30,7 @@ impl Group {
     pub fn name(self) -> &'static str {
         match self {
             Group::Tunnel => "tunnel",
+            Group::Keys => "keys",
             Group::Kcp => "kcp",
             Group::Times => "times",
             Group::Limits => "limits",
@@ -44,6 +48,8 @@ pub enum Scope {
     Tunnel,
     /// The client of a tunnel.
     Client,
+    /// The client of a tunnel, and a measurement: it is about the server.
+    Caller,
     /// The server of a tunnel.
     Server,
     /// The process, before its tunnels.
@@ -57,6 +63,7 @@ impl Scope {
             Scope::Stream => &["client", "server", "perf"],
             Scope::Tunnel => &["client", "server"],
             Scope::Client => &["client"],
+            Scope::Caller => &["client", "perf"],
             Scope::Server => &["server"],
             Scope::Process => &["process"],
         }
@@ -66,7 +73,7 @@ impl Scope {
     pub(super) fn includes(self, side: Side) -> bool {
         match self {
             Scope::Stream | Scope::Tunnel => true,
-            Scope::Client => side == Side::Client,
+            Scope::Client | Scope::Caller => side == Side::Client,
             Scope::Server => side == Side::Server,
             Scope::Process => false,
         }
@@ -105,6 +112,11 @@ impl Opt {
         self.unit == "BOOL"
     }
 
+    /// May it be given several times, and have several values each time?
+    pub fn is_list(&self) -> bool {
+        self.unit.starts_with("NAME=")
+    }
+
     /// Returns the least and the greatest value, where it is a range; the least may be another option's.
     pub fn range(&self) -> Option<(&'static str, &'static str)> {
         let mut words = self.accepted.split(' ');
@@ -120,6 +132,7 @@ impl Opt {
     /// Returns the type that UCI's validation has for it.
     pub fn uci_type(&self) -> &'static str {
         match (self.unit, self.has_none()) {
+            _ if self.is_list() => "list(string)",
             ("BOOL", _) => "bool",
             ("N" | "BYTES" | "MS", false) => "uinteger",
             _ => "string",
@@ -200,6 +213,35 @@ options! {
         "server: where its TCP connections go"
         set |d, t| d.target = Some(crate::HostPort::parse(t)?),
         get |d| d.target.as_ref().map(|host| host.to_string());
+
+    Keys Stream secret_file "FILE" "" "the name of a file that only its owner may read, with a key as `smol-kcpd keygen` makes it"
+        "the secret key of this side"
+        set |d, t| d.keys.secret_file = Some(secret_file(t)?), get |d| d.keys.secret_file.clone();
+    Keys Caller server_key "KEY" "" "a public key: 44 characters of base64, as `smol-kcpd keygen` and `pubkey` print it"
+        "client: the public key of the server"
+        set |d, t| d.keys.server_key = Some(t.parse().ok()?), get |d| d.keys.server_key.map(|key| key.to_string());
+    Keys Server allow "NAME=KEY" "" "a name (letters, digits, -, _ and .), = and a public key: 44 characters of base64, as `smol-kcpd keygen` prints it"
+        "server: a client, its name for the log and its public key; as many as there are"
+        set |d, t| for item in items(t) { d.keys.allow.push(client(item)?) },
+        get |d| print_items(d.keys.allow.iter().map(|client| format!("{}={}", client.name, client.key)));
+    Keys Server client_target "NAME=HOST:PORT" "" "a name that allow has, = and a name or address and a port, such as alice=127.0.0.1:22"
+        "server: the only place that this client gets to, instead of target"
+        set |d, t| for item in items(t) { d.keys.client_targets.push(client_target(item)?) },
+        get |d| print_items(d.keys.client_targets.iter().map(|(name, target)| format!("{name}={target}")));
+    Keys Stream psk_file "FILE" "" "the name of a file that only its owner may read, with 32 random bytes in base64, as `smol-kcpd keygen --shared` makes them"
+        "beside the keys: a secret of both sides, against whoever breaks X25519 one day"
+        set |d, t| d.keys.psk_file = Some(secret_file(t)?), get |d| d.keys.psk_file.clone();
+    Keys Stream shared_secret_file "FILE" "" "the name of a file that only its owner may read, with a secret as `smol-kcpd keygen --shared` makes it"
+        "the simple way: one secret on both sides, instead of keys"
+        set |d, t| d.keys.shared_secret_file = Some(secret_file(t)?), get |d| d.keys.shared_secret_file.clone();
+    Keys Caller invite "INVITATION" "" "a whole line as `smol-kcpd invite` prints it, which begins with smol-kcp://"
+        "client: server and keys as `smol-kcpd invite` prints them (in a file: invite_file)"
+        set |d, t| d.keys.invite = Some(Invitation::parse(t).ok()?), get |_d| None;
+    Keys Caller invite_file "FILE" "" "the name of a file that only its owner may read, with a line as `smol-kcpd invite` prints it"
+        "client: the same from a file"
+        set |d, t| d.keys.invite_file = Some(secret_file(t)?), get |d| d.keys.invite_file.clone();
+    Keys Stream insecure "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "no keys: who sees the packets can read and forge them"
+        set |d, t| d.keys.insecure = boolean(t)?, get |d| Some(d.keys.insecure.to_string());
 
     Kcp Stream profile "NAME" "" "default, lan, wan, high_latency, low_bandwidth, low_memory, gaming, realtime or file_transfer"
         "the kind of path: values of all options below that are not given"

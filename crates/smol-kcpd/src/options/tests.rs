@@ -8,7 +8,7 @@ use crate::{Configuration, Role, Settings};
 use smol_kcp::{KcpConfig, Rate};
 
 const CLIENT: &str =
-    "[ssh]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\n";
+    "[ssh]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\ninsecure = yes\n";
 
 fn parse(text: &str) -> Configuration {
     Configuration::parse("a.conf", text).unwrap_or_else(|error| panic!("{error}\n{text}"))
@@ -39,7 +39,7 @@ fn three_lines_are_a_tunnel_with_the_profile_wan() {
 fn what_stands_before_the_sections_is_for_the_process_and_for_all_of_them() {
     let text = format!(
         "# the process\nlog_level = debug\nuser = nobody\nmtu = 1200 # all\nprofile = lan\n\n\
-         {CLIENT}\n[web]\nrole = server\nlisten = [::]:29900\ntarget = 127.0.0.1:80\nmtu = 1300\n"
+         {CLIENT}\n[web]\nrole = server\nlisten = [::]:29900\ntarget = 127.0.0.1:80\nmtu = 1300\ninsecure = on\n"
     );
     let all = parse(&text);
     assert_eq!(all.process.log_level, log::LevelFilter::Debug);
@@ -126,7 +126,7 @@ fn what_is_printed_is_read_as_the_same_for_every_profile() {
         let text = format!(
             "log_level = warn\nuser = nobody\nprofile = {profile}\n{CLIENT}\
              stats_interval = 90s\ndscp = 46\nkeep_alive = none\nsession_expire = none\n\
-             [s]\nrole = server\nlisten = [::]:29900\ntarget = [::1]:22\nperf = yes\n"
+             [s]\nrole = server\nlisten = [::]:29900\ntarget = [::1]:22\nperf = yes\ninsecure = 1\n"
         );
         let first = parse(&text);
         let printed = first.to_string();
@@ -140,9 +140,12 @@ fn what_is_printed_is_read_as_the_same_for_every_profile() {
 
 #[test]
 fn every_option_of_a_tunnel_is_printed_except_those_that_stand_for_others() {
-    let server = "[s]\nrole = server\nlisten = [::]:29900\ntarget = [::1]:22\n";
+    let server = "[s]\nrole = server\nlisten = [::]:29900\ntarget = [::1]:22\ninsecure = true\n";
     let printed = parse(&format!("user = u\n{CLIENT}{server}")).to_string();
     for option in OPTIONS.iter().filter(|o| !matches!(o.name, "profile" | "bandwidth" | "rtt")) {
+        if option.group == Group::Keys && option.name != "insecure" {
+            continue; // only where they are given
+        }
         assert!(printed.contains(&format!("{} = ", option.name)), "{}", option.name);
     }
 }
@@ -151,41 +154,41 @@ fn every_option_of_a_tunnel_is_printed_except_those_that_stand_for_others() {
 fn a_mistake_is_named_with_file_line_key_value_and_what_is_accepted() {
     let with = |line: &str| refusal(&format!("{CLIENT}{line}\n"));
     for (line, message) in [
-        ("mtu = 20", "a.conf:5: mtu = 20: must be 50 to 65507"),
-        ("mtu = big", "a.conf:5: mtu = big: must be 50 to 65507"),
-        ("send_window = 40000", "a.conf:5: send_window = 40000: must be 1 to 32767, in segments"),
-        ("interval = 5", "a.conf:5: interval = 5: must be 10 to 5000, in milliseconds"),
-        ("linger = 5", "a.conf:5: linger = 5: a unit is missing: 5s or 5ms"),
-        ("keep_alive = 200s", "a.conf:5: keep_alive = 200s: must be less than session_expire = 180s"),
-        ("dscp = 64", "a.conf:5: dscp = 64: must be 0 to 63, or none"),
-        ("nc = maybe", "a.conf:5: nc = maybe: must be true or false, yes or no, on or off, 1 or 0"),
-        ("engine = turbo", "a.conf:5: engine = turbo: must be ring, or kcp where it is compiled in"),
-        ("sendwindow = 5", "a.conf:5: unknown option sendwindow: is send_window meant?"),
-        ("colour_of_the_case = red", "a.conf:5: unknown option colour_of_the_case"),
-        ("listen = 127.0.0.1:1", "a.conf:5: listen is given twice"),
-        ("target = 127.0.0.1:1", "a.conf:5: target = 127.0.0.1:1: a client has no target"),
-        ("backlog = 9", "a.conf:5: backlog = 9: a client has no backlog"),
-        ("max_unconfirmed = 9", "a.conf:5: max_unconfirmed = 9: a client has no max_unconfirmed"),
+        ("mtu = 20", "a.conf:6: mtu = 20: must be 50 to 65507"),
+        ("mtu = big", "a.conf:6: mtu = big: must be 50 to 65507"),
+        ("send_window = 40000", "a.conf:6: send_window = 40000: must be 1 to 32767, in segments"),
+        ("interval = 5", "a.conf:6: interval = 5: must be 10 to 5000, in milliseconds"),
+        ("linger = 5", "a.conf:6: linger = 5: a unit is missing: 5s or 5ms"),
+        ("keep_alive = 200s", "a.conf:6: keep_alive = 200s: must be less than session_expire = 180s"),
+        ("dscp = 64", "a.conf:6: dscp = 64: must be 0 to 63, or none"),
+        ("nc = maybe", "a.conf:6: nc = maybe: must be true or false, yes or no, on or off, 1 or 0"),
+        ("engine = turbo", "a.conf:6: engine = turbo: must be ring, or kcp where it is compiled in"),
+        ("sendwindow = 5", "a.conf:6: unknown option sendwindow: is send_window meant?"),
+        ("colour_of_the_case = red", "a.conf:6: unknown option colour_of_the_case"),
+        ("listen = 127.0.0.1:1", "a.conf:6: listen is given twice"),
+        ("target = 127.0.0.1:1", "a.conf:6: target = 127.0.0.1:1: a client has no target"),
+        ("backlog = 9", "a.conf:6: backlog = 9: a client has no backlog"),
+        ("max_unconfirmed = 9", "a.conf:6: max_unconfirmed = 9: a client has no max_unconfirmed"),
         ("max_sessions_per_prefix = none",
-            "a.conf:5: max_sessions_per_prefix = none: a client has no max_sessions_per_prefix"),
-        ("rtt = 100ms", "a.conf:5: rtt = 100ms: means nothing without bandwidth"),
-        ("bandwidth = 50", "a.conf:5: bandwidth = 50: a unit is missing: 50mbit or 50kbit"),
-        ("rate = 50", "a.conf:5: rate = 50: a unit is missing: 50mbit or 50kbit"),
-        ("rate = fast", "a.conf:5: rate = fast: must be auto, polite, off, or a rate of 8kbit to 100gbit such as 50mbit"),
-        ("bandwidth = auto", "a.conf:5: bandwidth = auto: must be a rate of 8kbit to 100gbit such as 50mbit"),
-        ("max_connections = 5000", "a.conf:5: max_connections = 5000: must be at most max_sessions = 4096"),
-        ("log_level = info", "a.conf:5: log_level belongs to the process: before the first section"),
-        ("send_window 5", "a.conf:5: send_window 5: neither key = value nor [section]"),
-        ("[a b]", "a.conf:5: [a b]: a section is [name], of letters, digits, - and _"),
-        ("[ssh]", "a.conf:5: [ssh] is there twice"),
-        ("[web]\nrole = client\nlisten = 127.0.0.1:2222\nserver = a:1",
-            "a.conf:5: [web] listens at 127.0.0.1:2222, as [ssh]"),
-        ("[web]\nlisten = 127.0.0.1:1\nserver = a:1", "a.conf:5: role is missing"),
-        ("[web]\nrole = server\nlisten = 127.0.0.1:1", "a.conf:5: target is missing"),
-        ("[web]\nrole = client\nserver = a:1", "a.conf:5: listen is missing"),
-        ("[web]\nrole = both", "a.conf:6: role = both: must be client or server"),
+            "a.conf:6: max_sessions_per_prefix = none: a client has no max_sessions_per_prefix"),
+        ("rtt = 100ms", "a.conf:6: rtt = 100ms: means nothing without bandwidth"),
+        ("bandwidth = 50", "a.conf:6: bandwidth = 50: a unit is missing: 50mbit or 50kbit"),
+        ("rate = 50", "a.conf:6: rate = 50: a unit is missing: 50mbit or 50kbit"),
+        ("rate = fast", "a.conf:6: rate = fast: must be auto, polite, off, or a rate of 8kbit to 100gbit such as 50mbit"),
+        ("bandwidth = auto", "a.conf:6: bandwidth = auto: must be a rate of 8kbit to 100gbit such as 50mbit"),
+        ("max_connections = 5000", "a.conf:6: max_connections = 5000: must be at most max_sessions = 4096"),
+        ("log_level = info", "a.conf:6: log_level belongs to the process: before the first section"),
+        ("send_window 5", "a.conf:6: send_window 5: neither key = value nor [section]"),
+        ("[a b]", "a.conf:6: [a b]: a section is [name], of letters, digits, - and _"),
+        ("[ssh]", "a.conf:6: [ssh] is there twice"),
+        ("[web]\nrole = client\nlisten = 127.0.0.1:2222\nserver = a:1\ninsecure = yes",
+            "a.conf:6: [web] listens at 127.0.0.1:2222, as [ssh]"),
+        ("[web]\nlisten = 127.0.0.1:1\nserver = a:1", "a.conf:6: role is missing"),
+        ("[web]\nrole = server\ninsecure = yes\nlisten = 127.0.0.1:1", "a.conf:6: target is missing"),
+        ("[web]\nrole = client\ninsecure = yes\nserver = a:1", "a.conf:6: listen is missing"),
+        ("[web]\nrole = both", "a.conf:7: role = both: must be client or server"),
         ("[web]\nlisten = 1234",
-            "a.conf:6: listen = 1234: must be an address and a port, such as 127.0.0.1:2222, [::]:29900 or [fe80::1%br-lan]:29900"),
+            "a.conf:7: listen = 1234: must be an address and a port, such as 127.0.0.1:2222, [::]:29900 or [fe80::1%br-lan]:29900"),
     ] {
         assert_eq!(with(line), message);
     }
@@ -205,7 +208,7 @@ fn a_default_that_does_not_fit_a_given_value_is_named_too() {
     );
     assert_eq!(
         refusal(&format!("{CLIENT}mtu = 5000\nsend_budget = 1k\n")),
-        "a.conf:6: send_budget = 1k: must be 5000 (mtu) to 256m"
+        "a.conf:7: send_budget = 1k: must be 5000 (mtu) to 256m"
     );
 }
 
@@ -215,7 +218,7 @@ fn the_bounds_that_the_table_tells_are_those_that_are_checked() {
     for option in OPTIONS.iter().filter(|option| option.scope != Scope::Process) {
         let Some((low, high)) = option.range() else { continue };
         let side = if option.scope == Scope::Server {
-            "[s]\nrole = server\nlisten = [::]:1\ntarget = [::1]:22\n"
+            "[s]\nrole = server\nlisten = [::]:1\ntarget = [::1]:22\ninsecure = true\n"
         } else {
             CLIENT
         };
@@ -262,7 +265,7 @@ fn the_bounds_that_the_table_tells_are_those_that_are_checked() {
 #[test]
 fn a_command_line_says_the_same_as_a_file() {
     let line = "client --listen 127.0.0.1:2222 --server=router.example:29900 --send-window 256 \
-                --flush-write=off --log-level warn --keep-alive none";
+                --flush-write=off --log-level warn --keep-alive none --insecure";
     let Ok(Command::Run { configuration, file: None }) = command(line) else { panic!() };
     let text = CLIENT.replace("ssh", "tunnel");
     let text = format!(
@@ -274,7 +277,7 @@ fn a_command_line_says_the_same_as_a_file() {
 #[test]
 fn a_switch_needs_no_value() {
     let perf = |rest: &str| {
-        let line = format!("server --listen [::]:1 --target a:1 {rest}");
+        let line = format!("server --listen [::]:1 --target a:1 --insecure {rest}");
         let Ok(Command::Run { configuration, .. }) = command(&line) else { panic!("{line}") };
         configuration.tunnels[0].perf
     };
@@ -284,9 +287,9 @@ fn a_switch_needs_no_value() {
 
 #[test]
 fn a_mistake_on_the_command_line_is_named_in_its_spelling() {
-    let client = "client --listen 127.0.0.1:1 --server a:1";
+    let client = "client --listen 127.0.0.1:1 --server a:1 --insecure";
     for (line, message) in [
-        ("client --listen 127.0.0.1:1".to_string(), "--server is missing"),
+        ("client --listen 127.0.0.1:1 --insecure".to_string(), "--server is missing"),
         (format!("{client} --mtu 20"), "--mtu 20: must be 50 to 65507"),
         (
             format!("{client} --sendwindow 20"),
@@ -297,13 +300,13 @@ fn a_mistake_on_the_command_line_is_named_in_its_spelling() {
         (format!("{client} --mtu"), "missing argument for option '--mtu'"),
         (
             String::new(),
-            "a command is missing: client, server, check, ping, perf, options, help, or --config FILE",
+            "a command is missing: client, server, keygen, pubkey, invite, check, ping, perf, options, help, or --config FILE",
         ),
         ("--mtu 99".into(), "a command is missing before the options: client or server"),
         ("serve".into(), "unknown command serve: is server meant?"),
         (
             "tunnel".into(),
-            "unknown command tunnel: must be client, server, check, ping, perf, options, help, or --config FILE",
+            "unknown command tunnel: must be client, server, keygen, pubkey, invite, check, ping, perf, options, help, or --config FILE",
         ),
         (format!("{client} --keep-alive 25"), "--keep-alive 25: a unit is missing: 25s or 25ms"),
         (
@@ -364,4 +367,56 @@ fn the_table_is_a_command() {
 fn times_are_those_that_were_written() {
     let kcp = settings(&format!("{CLIENT}linger = 2m\nconnect_timeout = none\n")).kcp;
     assert_eq!((kcp.linger, kcp.connect_timeout), (Duration::from_secs(120), None));
+}
+
+mod of_any_text {
+    use proptest::prelude::*;
+    use smol_kcp::secure::{PublicKey, SharedSecret};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn clients_are_printed_as_they_are_read(
+            clients in prop::collection::btree_map("[A-Za-z0-9._-]{1,64}", any::<[u8; 32]>(), 1..5),
+        ) {
+            let written: Vec<String> = clients
+                .iter()
+                .map(|(name, key)| format!("{name}={}", PublicKey::from_bytes(*key)))
+                .collect();
+            let mut builder = super::super::builder::TunnelBuilder::default();
+            let option = Opt::find("allow").unwrap();
+            // As in a file on a line each, from UCI with blanks between them, and on the command line.
+            for text in [written.join(" "), written.join(", "), written.join("\t ,")] {
+                builder.keys.allow.clear();
+                prop_assert_eq!((option.set)(&mut builder, &text), Some(()));
+                prop_assert_eq!((option.get)(&builder), Some(written.join(", ")));
+            }
+        }
+
+        #[test]
+        fn whatever_is_said_of_keys_is_read_or_refused(
+            name in prop::sample::select(vec![
+                "secret-file", "server-key", "psk-file", "shared-secret-file", "invite", "invite-file",
+                "allow", "client-target", "secret", "insecure",
+            ]),
+            role in prop::sample::select(vec!["client", "server", "perf", "keygen", "pubkey", "invite"]),
+            text in ".{0,80}",
+        ) {
+            let words = [role, &format!("--{name}"), &text].map(OsString::from);
+            let _ = Command::parse(words);
+        }
+
+        #[test]
+        fn a_secret_where_none_belongs_is_in_no_message(secret in any::<[u8; 32]>()) {
+            let secret = SharedSecret::from_bytes(secret).to_text();
+            for name in ["secret", "shared-secret", "psk", "secret-file", "shared-secret-file", "invite", "invite-file"] {
+                for role in ["client", "server", "perf", "keygen", "pubkey"] {
+                    let words = [role, &format!("--{name}"), &secret].map(OsString::from);
+                    let said = Command::parse(words).unwrap_err().to_string();
+                    prop_assert!(!said.contains(&**secret), "{}", said);
+                }
+            }
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::HostPort;
+use crate::{Client, HostPort};
+use smol_kcp::secure::PublicKey;
 use smol_kcp::Rate;
 
 /// `true`, `yes`, `on`, `1` and their opposites.
@@ -87,6 +88,44 @@ pub(super) fn or_none<T>(text: &str, read: impl FnOnce(&str) -> Option<T>) -> Op
 
 pub(super) fn print_or_none<T>(value: Option<T>, print: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "none".into(), print)
+}
+
+/// The items of a list: blanks or commas are between them.
+pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split([' ', '\t', ',']).filter(|item| !item.is_empty())
+}
+
+/// `None` if there are none.
+pub(super) fn print_items(items: impl Iterator<Item = String>) -> Option<String> {
+    Some(items.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
+}
+
+/// `alice=KEY`
+pub(super) fn client(text: &str) -> Option<Client> {
+    let (name, key) = text.split_once('=')?;
+    is_client(name).then(|| Some(Client { name: name.into(), key: key.parse().ok()? }))?
+}
+
+/// `alice=127.0.0.1:22`
+pub(super) fn client_target(text: &str) -> Option<(String, HostPort)> {
+    let (name, target) = text.split_once('=')?;
+    is_client(name).then(|| Some((name.to_string(), HostPort::parse(target)?)))?
+}
+
+/// What a client may be called: nothing else gets into logs.
+pub(super) fn is_client(name: &str) -> bool {
+    let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=64).contains(&name.len()) && name.chars().all(ok)
+}
+
+/// The name of a file, if it is not the secret itself.
+pub(super) fn secret_file(text: &str) -> Option<String> {
+    (!text.is_empty() && !is_secret(text)).then(|| text.to_string())
+}
+
+/// Might it be a secret? Then nobody is to read it in a message.
+pub(super) fn is_secret(text: &str) -> bool {
+    text.parse::<PublicKey>().is_ok() || text.starts_with("smol-kcp:")
 }
 
 /// What is missing behind a value, if that is all that is wrong with it: a unit, or a port. `unit` is

@@ -26,6 +26,8 @@ const RST_FLUSH: Duration = Duration::from_millis(500);
 pub enum PerfError {
     /// The server could not be reached.
     Unreachable(KcpError),
+    /// Nobody answers who has the keys.
+    NoAnswer,
     /// The server resets measurements.
     Off,
     /// The server measures for somebody else.
@@ -46,6 +48,7 @@ impl fmt::Display for PerfError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PerfError::Unreachable(error) => error.fmt(f),
+            PerfError::NoAnswer => f.write_str(crate::keys::NO_ANSWER),
             PerfError::Off => {
                 f.write_str(
                     "the server refuses measurements: its option perf is off, \
@@ -110,7 +113,11 @@ pub async fn measure(
     let mut watch =
         Watch { began: now(), progress: &mut progress, count: Count::new(time), measuring: false };
     let talk = async {
-        let stream = endpoint.connect_with_conv(perf_conv(), peer).await.map_err(refused)?;
+        let opened = endpoint.connect_with_conv(perf_conv(), peer).await;
+        let stream = opened.map_err(|error| match error {
+            KcpError::TimedOut if config.secure.is_some() => PerfError::NoAnswer,
+            error => refused(error),
+        })?;
         let mut load = Load::new(stream, &config);
         let stopped = async {
             stop.await;

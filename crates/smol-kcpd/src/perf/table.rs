@@ -119,7 +119,7 @@ async fn try_each(
         };
         result = measure(&perf.kcp, addr, direction, perf.time, tell, interrupt.wait()).await;
         line.end();
-        if !matches!(result, Err(PerfError::Unreachable(_))) {
+        if !matches!(result, Err(PerfError::Unreachable(_) | PerfError::NoAnswer)) {
             break;
         }
     }

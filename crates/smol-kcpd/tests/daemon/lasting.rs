@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::net::UdpSocket;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use smol_kcp::secure::{SecretKey, SecureConfig, SecurePeer};
 use smol_kcp::KcpConfig;
 use smol_kcpd::{Settings, Tunnel};
 
@@ -131,6 +132,53 @@ fn a_client_finds_the_server_that_answers_among_the_addresses_of_its_name() {
         let silent = silent.local_addr().map(|at| (silent, at)).expect("its address");
         names.lead_to("pool.test", vec![silent.1, addr(&server)]);
         let client = Tunnel::start(&runtime, client_settings(name("pool.test"), patient()));
+        talking(addr(&client)).await;
+        assert_eq!(client.stats().failed, 0);
+    });
+}
+
+/// Settings of both ends, with a key of each.
+fn with_keys(kcp: KcpConfig) -> (KcpConfig, KcpConfig) {
+    let secret = |byte| SecretKey::from_bytes([byte; 32]);
+    let [of_server, of_client] = [1, 2].map(|byte| SecurePeer::new(secret(byte).public_key()));
+    let at_server = SecureConfig::new(secret(1)).with_client(of_client.with_name("alice"));
+    let at_client = SecureConfig::new(secret(2)).with_server(of_server);
+    let with = |secure| KcpConfig { secure: Some(secure), ..kcp.clone() };
+    (with(at_server), with(at_client))
+}
+
+#[test]
+fn a_client_with_keys_finds_the_server_that_answers_to_them() {
+    run(|runtime, names| async move {
+        let target = echo_server().await;
+        let (at_server, at_client) = with_keys(patient());
+        let server = Tunnel::start(&runtime, server_settings(target, at_server));
+        let silent = UdpSocket::bind(ANY).expect("a port");
+        let silent = silent.local_addr().map(|at| (silent, at)).expect("its address");
+        // One that would answer anybody, and has other keys.
+        let other = Tunnel::start(&runtime, server_settings(target, patient()));
+        names.lead_to("pool.test", vec![silent.1, addr(&other), addr(&server)]);
+        let client = Tunnel::start(&runtime, client_settings(name("pool.test"), at_client));
+        talking(addr(&client)).await;
+        talking(addr(&client)).await;
+        assert_eq!((client.stats().failed, other.stats().opened), (0, 0));
+        assert_eq!(server.stats().opened, 2, "what was tried opened nothing");
+    });
+}
+
+#[test]
+fn streams_with_keys_follow_the_server_to_another_address_of_its_name() {
+    run(|runtime, names| async move {
+        let target = echo_server().await;
+        let (at_server, at_client) = with_keys(patient());
+        let server = Tunnel::start(&runtime, server_settings(target, at_server));
+        let (before, after) = (Relay::to(addr(&server)), Relay::to(addr(&server)));
+        names.lead("server.test", before.addr);
+        let client = Tunnel::start(&runtime, client_settings(name("server.test"), at_client));
+        let mut tcp = talking(addr(&client)).await;
+        before.silence();
+        names.lead_to("server.test", vec![before.addr, after.addr]);
+        chat(&mut tcp, b"are you there?").await.expect("at the other address");
         talking(addr(&client)).await;
         assert_eq!(client.stats().failed, 0);
     });

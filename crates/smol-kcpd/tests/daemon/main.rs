@@ -5,7 +5,11 @@
 mod built;
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
+#[cfg(unix)]
+mod encrypted;
 mod ends;
+#[cfg(unix)]
+mod keys;
 mod lasting;
 mod program;
 mod signals;

@@ -32,8 +32,14 @@ mod process {
 
     impl Daemon {
         pub fn start(args: &[&str]) -> Daemon {
+            Daemon::start_with(args, &[])
+        }
+
+        /// With more in its environment.
+        pub fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Daemon {
             let mut child = program()
                 .args(args)
+                .envs(environment.iter().copied())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
@@ -134,7 +140,7 @@ mod process {
     }
 }
 
-fn output(command: &mut Command) -> (i32, String, String) {
+pub fn output(command: &mut Command) -> (i32, String, String) {
     let output = command.output().expect("the program runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     (output.status.code().expect("it ends by itself"), text(output.stdout), text(output.stderr))
@@ -152,7 +158,9 @@ fn it_tells_its_version_and_its_options() {
 
 #[test]
 fn check_prints_what_it_reads_the_same() {
-    let file = File::new("[a]\nrole = client\nlisten = 127.0.0.1:1\nserver = b:2\nprofile = lan\n");
+    let file = File::new(
+        "[a]\nrole = client\nlisten = 127.0.0.1:1\nserver = b:2\ninsecure = yes\nprofile = lan\n",
+    );
     let (code, first, errors) = output(program().args(["check", file.path()]));
     assert_eq!((code, errors.as_str()), (0, ""));
     file.write(&first);
@@ -161,12 +169,15 @@ fn check_prints_what_it_reads_the_same() {
 
 #[test]
 fn a_wrong_configuration_is_refused_with_the_place_in_it() {
-    let file = File::new("[a]\nrole = client\nlisten = 127.0.0.1:1\nserver = b:2\nmtu = 9\n");
-    let message = format!("smol-kcpd: {}:5: mtu = 9: must be 50 to 65507\n", file.path());
+    let file = File::new(
+        "[a]\nrole = client\nlisten = 127.0.0.1:1\nserver = b:2\ninsecure = yes\nmtu = 9\n",
+    );
+    let message = format!("smol-kcpd: {}:6: mtu = 9: must be 50 to 65507\n", file.path());
     for how in ["check", "--config"] {
         assert_eq!(output(program().args([how, file.path()])), (2, String::new(), message.clone()));
     }
-    let (code, _, error) = output(program().args(["client", "--listen", "127.0.0.1:1"]));
+    let (code, _, error) =
+        output(program().args(["client", "--insecure", "--listen", "127.0.0.1:1"]));
     assert_eq!((code, error.as_str()), (2, "smol-kcpd: --server is missing\n"));
     fs::remove_file(&file.0).expect("there it is");
     let (code, _, error) = output(program().args(["check", file.path()]));
@@ -177,9 +188,10 @@ fn a_wrong_configuration_is_refused_with_the_place_in_it() {
 fn two_processes_carry_an_echo() {
     run(|_, _| async move {
         let target = echo_server().await.to_string();
-        let mut server = Daemon::start(&["server", "--listen", ANY, "--target", &target]);
+        let mut server =
+            Daemon::start(&["server", "--insecure", "--listen", ANY, "--target", &target]);
         let at = server.address("tunnel").to_string();
-        let mut client = Daemon::start(&["client", "--listen", ANY, "--server", &at]);
+        let mut client = Daemon::start(&["client", "--insecure", "--listen", ANY, "--server", &at]);
         let mut tcp = talking(client.address("tunnel")).await;
         chat(&mut tcp, &pattern(100_000)).await.expect("the echo");
     });
@@ -195,7 +207,7 @@ fn with_the_sockets_bound_it_takes_on_the_rights_of_a_user() {
         ids.map(str::to_owned).collect::<Vec<_>>()
     };
     let file =
-        File::new("user = nobody\n[a]\nrole = client\nlisten = 127.0.0.1:0\nserver = [::1]:2\n");
+        File::new("user = nobody\n[a]\nrole = client\nlisten = 127.0.0.1:0\nserver = [::1]:2\ninsecure = yes\n");
     let mut daemon = Daemon::start(&["--config", file.path()]);
     if !ids("self")[0].contains("\t0\t") {
         // Who is not root may not become another, and the program says so and ends.
@@ -214,6 +226,7 @@ fn with_the_sockets_bound_it_takes_on_the_rights_of_a_user() {
         ANY,
         "--server",
         "[::1]:2",
+        "--insecure",
         "--user",
         "no-such-user",
     ]));
@@ -266,11 +279,11 @@ fn with_an_idle_stream_there_is_one_keepalive_in_each_interval_and_nothing_else(
     run(|_, _| async move {
         let target = echo_server().await.to_string();
         let keep = ["--keep-alive", "1s"];
-        let server = ["server", "--listen", ANY, "--target", &target];
+        let server = ["server", "--insecure", "--listen", ANY, "--target", &target];
         let mut server = Daemon::start(&[&server[..], &keep].concat());
         let front = smol::net::UdpSocket::bind(ANY).await.expect("a port");
         let via = front.local_addr().expect("its address").to_string();
-        let client = ["client", "--listen", ANY, "--server", &via];
+        let client = ["client", "--insecure", "--listen", ANY, "--server", &via];
         let mut client = Daemon::start(&[&client[..], &keep].concat());
         let server_at = server.address("tunnel");
         let mut relay = Counter { front, server: server_at, client: None, counted: (0, 0) };

@@ -12,7 +12,7 @@ fn free() -> SocketAddr {
 }
 
 fn section(name: &str, server: SocketAddr, more: &str) -> String {
-    format!("[{name}]\nrole = client\nlisten = 127.0.0.1:0\nserver = {server}\n{more}\n")
+    format!("[{name}]\ninsecure = yes\nrole = client\nlisten = 127.0.0.1:0\nserver = {server}\n{more}\n")
 }
 
 #[test]
@@ -20,7 +20,8 @@ fn sighup_restarts_only_what_has_changed() {
     run(|_, _| async move {
         let target = echo_server().await;
         let listen = free();
-        let server = format!("[far]\nrole = server\nlisten = {listen}\ntarget = {target}\n");
+        let server =
+            format!("[far]\ninsecure = yes\nrole = server\nlisten = {listen}\ntarget = {target}\n");
         let text = |b: &str| format!("{server}{}{b}", section("a", listen, ""));
         let file = File::new(&text(&section("b", listen, "")));
         let mut daemon = Daemon::start(&["--config", file.path()]);
@@ -62,7 +63,8 @@ fn sighup_with_a_wrong_file_changes_nothing() {
     run(|_, _| async move {
         let target = echo_server().await;
         let listen = free();
-        let server = format!("[far]\nrole = server\nlisten = {listen}\ntarget = {target}\n");
+        let server =
+            format!("[far]\ninsecure = yes\nrole = server\nlisten = {listen}\ntarget = {target}\n");
         let text = format!("{server}{}", section("a", listen, ""));
         let file = File::new(&text);
         let mut daemon = Daemon::start(&["--config", file.path()]);
@@ -70,7 +72,7 @@ fn sighup_with_a_wrong_file_changes_nothing() {
         file.write(&text.replace("role = client", "role = clint"));
         daemon.signal("HUP");
         let error = daemon.says("nothing is changed");
-        let place = format!("error: {}:6: role = clint: must be client or server", file.path());
+        let place = format!("error: {}:8: role = clint: must be client or server", file.path());
         assert!(error.starts_with(&place), "{error}");
         chat(&mut tcp, b"as before").await.expect("nothing is changed");
     });
@@ -80,9 +82,11 @@ fn sighup_with_a_wrong_file_changes_nothing() {
 fn sigterm_lets_connections_end_within_linger_and_cuts_the_others() {
     run(|_, _| async move {
         let target = echo_server().await.to_string();
-        let mut server = Daemon::start(&["server", "--listen", ANY, "--target", &target]);
+        let mut server =
+            Daemon::start(&["server", "--insecure", "--listen", ANY, "--target", &target]);
         let at = server.address("tunnel").to_string();
-        let args = |linger| ["client", "--listen", ANY, "--server", &at, "--linger", linger];
+        let args =
+            |linger| ["client", "--insecure", "--listen", ANY, "--server", &at, "--linger", linger];
         let mut patient = Daemon::start(&args("60s"));
         let mut hasty = Daemon::start(&args("200ms"));
         let listen = patient.address("tunnel");
@@ -111,9 +115,10 @@ fn sigterm_lets_connections_end_within_linger_and_cuts_the_others() {
 fn a_second_sigterm_does_not_wait() {
     run(|_, _| async move {
         let target = echo_server().await.to_string();
-        let mut server = Daemon::start(&["server", "--listen", ANY, "--target", &target]);
+        let mut server =
+            Daemon::start(&["server", "--insecure", "--listen", ANY, "--target", &target]);
         let at = server.address("tunnel").to_string();
-        let client = ["client", "--listen", ANY, "--server", &at, "--linger", "1h"];
+        let client = ["client", "--insecure", "--listen", ANY, "--server", &at, "--linger", "1h"];
         let mut client = Daemon::start(&client);
         let _tcp = talking(client.address("tunnel")).await;
         client.signal("TERM");
@@ -129,6 +134,7 @@ fn sigusr1_logs_statistics_and_the_interval_does_too() {
         let target = echo_server().await.to_string();
         let mut server = Daemon::start(&[
             "server",
+            "--insecure",
             "--listen",
             ANY,
             "--target",
@@ -137,8 +143,16 @@ fn sigusr1_logs_statistics_and_the_interval_does_too() {
             "1s",
         ]);
         let at = server.address("tunnel").to_string();
-        let mut client =
-            Daemon::start(&["client", "--listen", ANY, "--server", &at, "--log-level", "debug"]);
+        let mut client = Daemon::start(&[
+            "client",
+            "--insecure",
+            "--listen",
+            ANY,
+            "--server",
+            &at,
+            "--log-level",
+            "debug",
+        ]);
         let tcp = talking(client.address("tunnel")).await;
         client.signal("USR1");
         let line = client.says("tunnel: 1 connections, 1 so far, 0 failed");
@@ -177,9 +191,10 @@ fn a_log_that_nobody_reads_stops_nothing() {
 
     run(|_, _| async move {
         let target = echo_server().await.to_string();
-        let mut server = Daemon::start(&["server", "--listen", ANY, "--target", &target]);
+        let mut server =
+            Daemon::start(&["server", "--insecure", "--listen", ANY, "--target", &target]);
         let (at, listen) = (server.address("tunnel").to_string(), free_tcp());
-        let args = ["client", "--listen", &listen.to_string(), "--server", &at];
+        let args = ["client", "--insecure", "--listen", &listen.to_string(), "--server", &at];
         let ((stdout, mut lines), (stderr, _unread)) = (full(), full());
         let mut command = crate::built::program();
         command.args(args).args(["--log-level", "debug"]).stdout(stdout).stderr(stderr);
@@ -222,8 +237,10 @@ fn a_client_that_changes_listens_at_once_where_it_was_and_its_streams_go_on() {
     run(|_, _| async move {
         let target = echo_server().await;
         let (far, listen) = (free(), free_tcp());
-        let server = format!("[far]\nrole = server\nlisten = {far}\ntarget = {target}\n");
-        let client = format!("[a]\nrole = client\nlisten = {listen}\nserver = {far}\n");
+        let server =
+            format!("[far]\ninsecure = yes\nrole = server\nlisten = {far}\ntarget = {target}\n");
+        let client =
+            format!("[a]\ninsecure = yes\nrole = client\nlisten = {listen}\nserver = {far}\n");
         let file = File::new(&format!("{server}{client}"));
         let mut daemon = Daemon::start(&["--config", file.path()]);
         let mut tcp = talking(daemon.address("a")).await;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream};
 use smol_kcp::KcpConfig;
-use smol_kcpd::{HostPort, Resolve, Resolving, Role, Runtime, Settings, Tunnel};
+use smol_kcpd::{HostPort, KeyOptions, Resolve, Resolving, Role, Runtime, Settings, Tunnel};
 
 pub use crate::common::relay::Relay;
 pub use crate::common::{lossy, ms, now, pattern, read_pattern, stream, until, ANY};
@@ -58,6 +58,7 @@ fn settings(name: &str, role: Role, kcp: KcpConfig) -> Settings {
         role,
         listen: HostPort::parse_listen(ANY).expect("an address"),
         kcp: KcpConfig { stream: true, ..kcp },
+        keys: KeyOptions::default(),
         max_connections: 2048,
         target_timeout: ms(2000),
         perf: false,

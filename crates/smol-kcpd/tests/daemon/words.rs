@@ -14,12 +14,12 @@ fn an_mtu_that_the_other_side_does_not_take_in_is_said_and_found_out() {
         let target = echo_server().await;
         let listen = UdpSocket::bind(ANY).expect("a port").local_addr().expect("its address");
         let file = File::new(&format!(
-            "[far]\nrole = server\nlisten = {listen}\ntarget = {target}\nmtu = 1400\n"
+            "[far]\ninsecure = yes\nrole = server\nlisten = {listen}\ntarget = {target}\nmtu = 1400\n"
         ));
         let mut server = Daemon::start(&["--config", file.path()]);
         server.address("far");
         let file = File::new(&format!(
-            "[near]\nrole = client\nlisten = 127.0.0.1:0\nserver = {listen}\nmtu = 9000\n"
+            "[near]\ninsecure = yes\nrole = client\nlisten = 127.0.0.1:0\nserver = {listen}\nmtu = 9000\n"
         ));
         let mut client = Daemon::start(&["--config", file.path()]);
         let mut tcp = TcpStream::connect(client.address("near")).await.expect("connecting");

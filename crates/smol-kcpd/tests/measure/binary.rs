@@ -20,7 +20,7 @@ impl Server {
         target.set_nonblocking(true).unwrap();
         let at = target.local_addr().unwrap().to_string();
         let mut child = program()
-            .args(["server", "--listen", ANY, "--target", &at])
+            .args(["server", "--insecure", "--listen", ANY, "--target", &at])
             .args(options)
             .stdout(Stdio::piped())
             .spawn()
@@ -61,7 +61,8 @@ fn text(output: &Output, code: i32) -> (String, String) {
 fn ping_prints_a_line_for_each_answer_and_a_summary() {
     let server = Server::start(&[]);
     let addr = server.addr.to_string();
-    let output = run(&["ping", &addr, "--count", "3", "--every", "10ms", "--timeout", "20s"]);
+    let output =
+        run(&["ping", &addr, "--insecure", "--count", "3", "--every", "10ms", "--timeout", "20s"]);
     let (out, err) = text(&output, 0);
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!((lines.len(), err.as_str()), (7, ""), "{out}");
@@ -81,17 +82,17 @@ fn ping_prints_a_line_for_each_answer_and_a_summary() {
 #[test]
 fn ping_to_where_nobody_listens_says_so_and_fails() {
     let free = UdpSocket::bind(ANY).unwrap().local_addr().unwrap();
-    let output = run(&["ping", &free.to_string(), "--count", "2", "--every", "10ms"]);
+    let output = run(&["ping", &free.to_string(), "--insecure", "--count", "2", "--every", "10ms"]);
     let (out, _) = text(&output, 1);
     assert!(out.contains("refused: number=1") && out.contains("2 sent, 0 received, 100.0 % loss"));
     assert!(!out.contains("rtt"), "{out}");
 
     let silent = UdpSocket::bind(ANY).unwrap();
     let addr = silent.local_addr().unwrap().to_string();
-    let output = run(&["ping", &addr, "--count", "1", "--timeout", "50ms"]);
+    let output = run(&["ping", &addr, "--insecure", "--count", "1", "--timeout", "50ms"]);
     assert!(text(&output, 1).0.contains("no answer: number=1 within 50ms"));
 
-    let output = run(&["ping", "nowhere.invalid:1", "--count", "1"]);
+    let output = run(&["ping", "nowhere.invalid:1", "--insecure", "--count", "1"]);
     let (out, err) = text(&output, 1);
     let said = "smol-kcpd: nowhere.invalid:1: the name nowhere.invalid has no address: ";
     assert!(out.is_empty() && err.starts_with(said), "{out}{err}");
@@ -104,7 +105,17 @@ fn an_interrupted_measurement_prints_what_there_is() {
         let server = Server::start(&["--perf", "--profile", "lan"]);
         let addr = server.addr.to_string();
         let mut perf = program()
-            .args(["perf", &addr, "--time", "60s", "--profile", "lan", "--direction", direction])
+            .args([
+                "perf",
+                &addr,
+                "--insecure",
+                "--time",
+                "60s",
+                "--profile",
+                "lan",
+                "--direction",
+                direction,
+            ])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -130,7 +141,7 @@ fn an_interrupted_measurement_prints_what_there_is() {
 fn an_interrupted_ping_ends_with_its_summary() {
     let server = Server::start(&[]);
     let mut ping = program()
-        .args(["ping", &server.addr.to_string(), "--count", "0", "--every", "10ms"])
+        .args(["ping", &server.addr.to_string(), "--insecure", "--count", "0", "--every", "10ms"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -152,7 +163,8 @@ fn an_interrupted_ping_ends_with_its_summary() {
 fn perf_prints_progress_and_a_table_with_both_directions() {
     let server = Server::start(&["--perf", "--profile", "lan"]);
     let addr = server.addr.to_string();
-    let (out, err) = text(&run(&["perf", &addr, "--time", "2s", "--profile", "lan"]), 0);
+    let (out, err) =
+        text(&run(&["perf", &addr, "--insecure", "--time", "2s", "--profile", "lan"]), 0);
     assert_eq!(err, "");
     assert!(!out.contains('\r'), "that is for terminals");
     let lines: Vec<&str> = out.lines().collect();
@@ -180,12 +192,13 @@ fn perf_prints_progress_and_a_table_with_both_directions() {
 #[test]
 fn perf_against_a_server_that_does_not_want_it_says_why() {
     let server = Server::start(&[]);
-    let (out, err) = text(&run(&["perf", &server.addr.to_string(), "--time", "1s"]), 1);
+    let (out, err) =
+        text(&run(&["perf", &server.addr.to_string(), "--insecure", "--time", "1s"]), 1);
     let said = format!("smol-kcpd: upload {}: the server refuses measurements", server.addr);
     assert!(out.is_empty() && err.starts_with(&said), "{out}{err}");
     server.assert_untouched();
     let free = UdpSocket::bind(ANY).unwrap().local_addr().unwrap();
-    let (_, err) = text(&run(&["perf", &free.to_string()]), 1);
+    let (_, err) = text(&run(&["perf", &free.to_string(), "--insecure"]), 1);
     assert!(err.contains("nobody listens at the peer's address and port"), "{err}");
 }
 

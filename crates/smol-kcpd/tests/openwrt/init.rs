@@ -13,6 +13,7 @@ const INIT: &str = "openwrt/smol-kcp/files/smol-kcp.init";
 /// A server that wants nothing special.
 pub const SERVER: &str = "
 config tunnel 'home'
+	option insecure '1'
 	option enabled '1'
 	option role 'server'
 	option listen '[::]:29900'
@@ -21,6 +22,7 @@ config tunnel 'home'
 /// A client that wants nothing special.
 pub const CLIENT: &str = "
 config tunnel 'away'
+	option insecure '1'
 	option enabled '1'
 	option role 'client'
 	option listen '127.0.0.1:2222'
@@ -105,7 +107,7 @@ impl Router {
     }
 
     /// Says which instances procd runs.
-    fn running(&self, sections: &[&str]) {
+    pub fn running(&self, sections: &[&str]) {
         let names: String = sections.iter().map(|section| format!("{section}\n")).collect();
         fs::write(self.at.join("running"), names).expect("a list");
     }
@@ -184,6 +186,7 @@ user = smol-kcp
 role = server
 listen = [::]:29900
 target = 127.0.0.1:22
+insecure = 1
 nodelay = 1
 ";
     assert_eq!(router.file("home"), wanted);
@@ -209,11 +212,43 @@ fn the_examples_start_nothing_until_they_are_enabled() {
     assert_eq!((asked.instances().len(), asked.logged().len()), (0, 0), "{}", asked.0);
     assert!(router.files().is_empty());
 
+    // Enabled alone they say what is missing.
     let enabled = shipped.replace("enabled '0'", "enabled '1'");
-    let every = enabled.replace("\t#option", "\toption");
-    for uci in [enabled, every] {
+    let asked = router.start(&enabled);
+    assert!(asked.instances().is_empty() && router.files().is_empty(), "{}", asked.0);
+    let logged = asked.logged();
+    for (said, section) in [(&logged[..2], "client"), (&logged[2..], "server")] {
+        let wanted = format!("{section}: no keys: ");
+        assert!(
+            said[0].starts_with(&wanted) && said[0].contains("`insecure` does without"),
+            "{said:?}"
+        );
+        assert_eq!(said[1], format!("{section}: not started"));
+    }
+
+    // As its comments tell.
+    let shared =
+        printed(Command::new(env!("CARGO_BIN_EXE_smol-kcpd")).args(["keygen", "--shared"]));
+    let line = format!("option target '127.0.0.1:22'\n\toption shared_secret '{}'", shared.trim());
+    let server = enabled.replace("option target '127.0.0.1:22'", &line);
+    let asked = router.start(&server);
+    assert_eq!(asked.instances(), ["server"], "{}", asked.0);
+    let mut invite = Command::new(env!("CARGO_BIN_EXE_smol-kcpd"));
+    let secret = router.kept().join("server.shared_secret");
+    invite
+        .args(["invite", "--server", "kcp.example.org:29900", "--shared-secret-file"])
+        .arg(secret);
+    let line = format!("option role 'client'\n\toption invite '{}'", printed(&mut invite).trim());
+    let both = server.replace("option role 'client'", &line);
+    let every = both.replace("\t#option", "\toption");
+    for uci in [both, every] {
         let asked = router.start(&uci);
-        assert_eq!(asked.logged().len(), usize::from(uci.contains("\toption jail '1'")));
+        assert_eq!(
+            asked.logged().len(),
+            usize::from(uci.contains("\toption jail '1'")),
+            "{}",
+            asked.0
+        );
         assert_eq!(asked.instances(), ["client", "server"]);
     }
 }

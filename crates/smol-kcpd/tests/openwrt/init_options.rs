@@ -1,10 +1,27 @@
 //! The init script's options: those of smol-kcpd's table, with their types.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use smol_kcpd::{Opt, Scope, ALIASES, OPTIONS};
 
 use super::init::{Router, CLIENT, SERVER};
+use super::printed;
+
+/// Those that are about keys: they cannot all be there at once.
+const KEYS: [&str; 9] = [
+    "secret_file",
+    "server_key",
+    "allow",
+    "client_target",
+    "psk_file",
+    "shared_secret_file",
+    "invite",
+    "invite_file",
+    "insecure",
+];
 
 /// A value for each option, so that a new one cannot be forgotten here.
 fn example(option: &str) -> &'static str {
@@ -52,10 +69,11 @@ fn every_option_of_smol_kcpd_goes_through_uci() {
     let sized = ["send_window", "receive_window", "send_budget", "recv_budget"];
     let (mut server, mut client) = (SERVER.to_string(), CLIENT.to_string());
     for option in OPTIONS {
-        let line = format!("\toption {} '{}'\n", option.name, example(option.name));
-        if ["role", "listen", "server", "target"].contains(&option.name) {
+        let of_section = ["role", "listen", "server", "target"].contains(&option.name);
+        if of_section || KEYS.contains(&option.name) {
             continue;
         }
+        let line = format!("\toption {} '{}'\n", option.name, example(option.name));
         if !sized.contains(&option.name) {
             server += &line;
         }
@@ -71,10 +89,56 @@ fn every_option_of_smol_kcpd_goes_through_uci() {
         file.lines().filter_map(key).collect::<BTreeSet<_>>()
     };
     let written: BTreeSet<String> = &keys(router.file("home")) | &keys(router.file("away"));
-    let known: BTreeSet<String> = OPTIONS.iter().map(|option| option.name.to_string()).collect();
+    let others = OPTIONS.iter().filter(|it| !KEYS.contains(&it.name) || it.name == "insecure");
+    let known: BTreeSet<String> = others.map(|option| option.name.to_string()).collect();
     assert_eq!(written, known);
     assert!(router.file("away").contains("\nnodelay = 1\n"));
     assert!(router.file("away").contains("\nsend_budget = 512k\n"));
+}
+
+#[test]
+fn every_option_of_keys_goes_through_uci() {
+    let Some(router) = Router::new("options-keys") else { return };
+    let folder = router.path("keys");
+    fs::create_dir_all(&folder).expect("a folder");
+    let program = || Command::new(env!("CARGO_BIN_EXE_smol-kcpd"));
+    let file = |name: &str| folder.join(name).display().to_string();
+    let make = |kind: &str, name: &str| printed(program().args(["keygen", kind, &file(name)]));
+    let (public, _) = (make("--secret-file", "server.key"), make("--secret-file", "me.key"));
+    make("--shared-secret-file", "both.key");
+    let invite = ["invite", "--server", "a:1", "--shared-secret-file", &file("both.key")];
+    let invitation = printed(program().args(invite));
+    fs::write(folder.join("invitation"), invitation).expect("a file");
+    fs::set_permissions(folder.join("invitation"), PermissionsExt::from_mode(0o600)).expect("it");
+    let alice = printed(program().args(["pubkey", "--secret-file", &file("me.key")]));
+
+    let with = |section: &str, options: &[(&str, &str)]| {
+        let lines = options.iter().map(|(name, value)| format!("\toption {name} '{value}'\n"));
+        section.replace("\toption insecure '1'\n", &lines.collect::<String>())
+    };
+    let (server_key, allow) = (public.trim(), format!("alice={}", alice.trim()));
+    let (secret, own, both) = (file("server.key"), file("me.key"), file("both.key"));
+    let invitation = file("invitation");
+    let mut seen = BTreeSet::from(["invite", "insecure"]);
+    for (section, options) in [
+        (
+            SERVER,
+            vec![
+                ("secret_file", secret.as_str()),
+                ("allow", &allow),
+                ("client_target", "alice=a:22"),
+                ("psk_file", &both),
+            ],
+        ),
+        (SERVER, vec![("shared_secret_file", &both)]),
+        (CLIENT, vec![("secret_file", &own), ("server_key", server_key)]),
+        (CLIENT, vec![("invite_file", &invitation)]),
+    ] {
+        let asked = router.start(&with(section, &options));
+        assert_eq!((asked.logged().len(), asked.instances().len()), (0, 1), "{}", asked.0);
+        seen.extend(options.into_iter().map(|(name, _)| name));
+    }
+    assert_eq!(seen, BTreeSet::from(KEYS));
 }
 
 #[test]
@@ -84,10 +148,14 @@ fn the_types_of_the_script_are_those_of_the_table() {
     let described = asked.calls("uci_load_validate");
     let [described] = described[..] else { panic!("one description for rpcd: {}", asked.0) };
     let own = ["enabled:bool:0", "interface:uciname", "jail:bool:0"];
+    // Secrets, which it writes to files.
+    let own = [&own[..], &["secret:string", "shared_secret:string", "psk:string", "invite:string"]]
+        .concat();
     let said: BTreeSet<&str> =
         described.split('|').skip(4).filter(|specification| !own.contains(specification)).collect();
     let typed = |name: &str, option: &Opt| format!("{name}:{}", option.uci_type());
-    let names = OPTIONS.iter().map(|option| typed(option.name, option));
+    let names = OPTIONS.iter().filter(|option| option.name != "invite");
+    let names = names.map(|option| typed(option.name, option));
     let old_names = ALIASES.iter().map(|(old, name)| typed(old, Opt::find(name).unwrap()));
     let wanted: Vec<String> = names.chain(old_names).collect();
     assert_eq!(said, wanted.iter().map(String::as_str).collect());

@@ -7,6 +7,7 @@
 mod init;
 mod init_mistakes;
 mod init_options;
+mod init_secrets;
 mod ipk;
 mod makefile;
 mod shell;

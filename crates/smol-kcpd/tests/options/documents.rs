@@ -4,12 +4,13 @@ use std::ffi::OsString;
 
 use smol_kcpd::{Command, Configuration, Opt, Scope};
 
-use super::text;
+use super::{keys, public_key, text};
 
 const EXAMPLE: &str = "openwrt/smol-kcp/files/smol-kcp.config";
 
 /// Options that only the init script reads.
-const SCRIPT: [&str; 3] = ["enabled", "interface", "jail"];
+const SCRIPT: [&str; 7] =
+    ["enabled", "interface", "jail", "secret", "shared_secret", "psk", "invite"];
 
 const DOCUMENTS: [&str; 8] = [
     "README.md",
@@ -46,9 +47,9 @@ fn sections() -> Vec<(String, Vec<(String, String)>)> {
     sections
 }
 
-/// A file of these options, as the init script writes it.
+/// A file of these options, as the init script writes it; keys are for others to try.
 fn file<'a>(options: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let (mut process, mut tunnel) = (String::new(), "[a]\n".to_string());
+    let (mut process, mut tunnel) = ("insecure = true\n".to_string(), "[a]\n".to_string());
     for (name, value) in options.filter(|(name, _)| !SCRIPT.contains(name)) {
         let of_process = Opt::find(name).is_some_and(|option| option.scope == Scope::Process);
         let part = if of_process { &mut process } else { &mut tunnel };
@@ -65,7 +66,9 @@ fn the_uci_example_sets_and_shows_only_what_is_accepted() {
     let mut shown = 0;
     for (name, options) in &sections {
         let read = options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let whole = file(read);
+        // A client's is in its invitation.
+        let server = (name == "client").then_some(("server", "a:1"));
+        let whole = file(read.chain(server));
         let read = Configuration::parse(name, &whole);
         let read = read.unwrap_or_else(|error| panic!("{EXAMPLE}: {error}"));
         assert_eq!(read.tunnels.len(), 1);
@@ -117,10 +120,21 @@ fn check(document: &str, name: &str, value: &str) {
     assert!(read.is_ok(), "{document}: option {name} '{value}': {}", read.unwrap_err());
 }
 
-/// Words as a shell takes them, without those of a comment.
+/// Words as a shell takes them, without those of a comment and with a key and an invitation where one is
+/// meant.
 fn words(line: &str) -> Vec<OsString> {
     let line = line.split(" #").next().unwrap_or_default();
-    line.split_whitespace().map(|word| word.replace(['\'', '"'], "").into()).collect()
+    let invitation = std::fs::read_to_string(keys().join("invitation")).expect("it");
+    let word = |word: &str| {
+        let word = word.replace(['\'', '"'], "");
+        match word.strip_suffix("KEY") {
+            Some(before) => format!("{before}{}", public_key()),
+            None if word.starts_with("smol-kcp://") => invitation.trim().to_string(),
+            None if word == "/var/etc/smol-kcp/client.invite" => "invitation".into(),
+            None => word.replace("/etc/smol-kcp/", ""),
+        }
+    };
+    line.split_whitespace().map(|text| word(text).into()).collect()
 }
 
 #[test]
@@ -147,7 +161,13 @@ fn configuration_files_of_the_documents_are_accepted() {
         let text = text(document);
         for block in text.split("```ini\n").skip(1) {
             let block = block.split("```").next().unwrap_or_default();
-            if let Err(error) = Configuration::parse(document, block) {
+            let block = block.replace("/etc/smol-kcp/", &format!("{}/", keys().display()));
+            let with_key = |line: &str| match line.split_once("KEY") {
+                Some((before, after)) => format!("{before}{}{after}\n", public_key()),
+                None => format!("{line}\n"),
+            };
+            let block: String = block.lines().map(with_key).collect();
+            if let Err(error) = Configuration::parse(document, &block) {
                 panic!("{error}\n{block}");
             }
             read += 1;

@@ -1,12 +1,15 @@
 //! `smol-kcpd options`: the whole table, with the defaults that `check` prints.
 
-use smol_kcpd::{Configuration, Opt, Scope, ALIASES, OPTIONS};
+use smol_kcpd::{Configuration, Group, Opt, Scope, ALIASES, OPTIONS};
 
 use crate::built::program;
 use crate::json::Json;
+use crate::{keys, public_key};
 
-const CLIENT: &str = "[a]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\n";
-const SERVER: &str = "[a]\nrole = server\nlisten = [::]:29900\ntarget = 127.0.0.1:22\n";
+const CLIENT: &str =
+    "[a]\nrole = client\nlisten = 127.0.0.1:2222\nserver = router.example:29900\ninsecure = true\n";
+const SERVER: &str =
+    "[a]\nrole = server\nlisten = [::]:29900\ntarget = 127.0.0.1:22\ninsecure = true\n";
 
 /// What must be given.
 const GIVEN: [&str; 3] = ["listen", "server", "target"];
@@ -40,6 +43,8 @@ fn the_json_has_every_option_with_the_defaults_that_check_prints() {
             match option.name {
                 "profile" => assert!(default.is_some()),
                 name if GIVEN.contains(&name) => assert_eq!(default, None),
+                // The files above say that it is wanted; nobody has it so who says nothing.
+                "insecure" => assert_eq!(default, Some("false")),
                 name if has => assert_eq!(default, is.map(|(_, value)| value.as_str()), "{name}"),
                 name => assert_eq!((is, one.get(side)), (None, &Json::Null), "{name}"),
             }
@@ -83,7 +88,24 @@ fn a_line_of_the_json_says_all_that_the_table_does() {
 
 #[test]
 fn who_may_set_an_option_is_who_can() {
-    let value = |option: &Opt| match (option.name, option.range(), option.unit) {
+    let (keys, key) = (keys().display(), public_key());
+    let of_key = |name: &str, side: &str| {
+        let own = format!("secret_file = {keys}/me.key");
+        match name {
+            "allow" => format!("a={key}\n{own}"),
+            "client_target" => format!("a=[::1]:1\nallow = a={key}\n{own}"),
+            "server_key" => format!("{key}\n{own}"),
+            "secret_file" if side == "client" => format!("{keys}/me.key\nserver_key = {key}"),
+            "secret_file" => format!("{keys}/me.key"),
+            "psk_file" if side == "client" => format!("{keys}/both.key\nserver_key = {key}\n{own}"),
+            "psk_file" => format!("{keys}/both.key\n{own}"),
+            "shared_secret_file" => format!("{keys}/both.key"),
+            "invite_file" => format!("{keys}/invitation"),
+            _ => "yes".into(),
+        }
+    };
+    let value = |option: &Opt, side: &str| match (option.name, option.range(), option.unit) {
+        _ if option.group == Group::Keys => of_key(option.name, side),
         ("keep_alive" | "min_rto", ..) => "100ms".to_string(),
         ("role", ..) => unreachable!(),
         ("rtt", ..) => "100ms\nbandwidth = 1mbit".into(),
@@ -99,10 +121,15 @@ fn who_may_set_an_option_is_who_can() {
             false => panic!("a value of {} is missing", option.name),
         },
     };
-    for option in OPTIONS.iter().filter(|option| option.name != "role") {
-        let line = format!("{} = {}\n", option.name, value(option));
+    // An invitation has no place in a file that others may read.
+    let in_files = OPTIONS.iter().filter(|option| !["role", "invite"].contains(&option.name));
+    for option in in_files {
         for (side, file) in [("client", CLIENT), ("server", SERVER)] {
-            let without = file.lines().filter(|line| !line.starts_with(option.name));
+            let line = format!("{} = {}\n", option.name, value(option, side));
+            let is_key = option.group == Group::Keys;
+            let is_other = |line: &&str| !line.starts_with(&format!("{} ", option.name));
+            let is_leave = |line: &&str| is_key && line.starts_with("insecure");
+            let without = file.lines().filter(|line| is_other(line) && !is_leave(line));
             let room =
                 if option.name == "max_connections" { "max_sessions = 1048576\n" } else { "" };
             let file: String = without.map(|line| format!("{line}\n")).collect();

@@ -1,0 +1,72 @@
+//! Files with secrets: only their owner may read them.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+
+use zeroize::Zeroizing;
+
+/// Longest file that is read: an invitation with the longest name there is has half of it.
+const LONGEST: u64 = 1024;
+
+/// Reads what is in an open file.
+///
+/// # Errors
+/// What is wrong with it, in words that follow its name.
+pub(super) fn read(file: &File) -> Result<Zeroizing<String>, String> {
+    check_mode(file)?;
+    read_from(file)
+}
+
+/// Reads a secret, from a file or whatever else.
+pub(super) fn read_from(from: impl Read) -> Result<Zeroizing<String>, String> {
+    // As long as it may become: what grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(LONGEST as usize + 1));
+    let read = from.take(LONGEST + 1).read_to_string(&mut text);
+    read.map_err(|error| format!("cannot be read: {error}"))?;
+    match text.len() as u64 > LONGEST {
+        true => Err(format!("longer than {LONGEST} bytes: it is no secret of smol-kcpd")),
+        false => Ok(text),
+    }
+}
+
+#[cfg(unix)]
+fn check_mode(file: &File) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt;
+
+    let mode = file.metadata().map_err(|error| format!("cannot be read: {error}"))?.mode() & 0o777;
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => Err(format!(
+            "has the mode {mode:04o}, so that others may read the secret: must be one that only its \
+             owner may read (chmod 600)"
+        )),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_mode(_: &File) -> Result<(), String> {
+    Ok(())
+}
+
+/// Writes a secret to a new file that only its owner may read.
+///
+/// # Errors
+/// There is such a file already; those of the system.
+pub(super) fn write(path: &str, secret: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let named = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            io::Error::new(error.kind(), format!("{path}: is there already, and is not replaced"))
+        }
+        kind => io::Error::new(kind, format!("{path}: {error}")),
+    };
+    let mut file = options.open(path).map_err(named)?;
+    let written = file.write_all(secret.as_bytes()).and_then(|()| file.write_all(b"\n"));
+    written.and_then(|()| file.sync_all()).map_err(|error| {
+        let _ = std::fs::remove_file(path); // half a secret is none
+        named(error)
+    })
+}
