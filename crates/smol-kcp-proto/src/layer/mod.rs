@@ -1,6 +1,6 @@
 //! Pure transforms of datagrams, each behind its feature, and their order.
 
-#[cfg(feature = "secure")]
+#[cfg(any(feature = "kcptun", feature = "secure"))]
 pub mod crypto;
 #[cfg(any(test, feature = "netem"))]
 pub(crate) mod netem;
