@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "kcptun", feature = "secure"))]
 pub mod crypto;
+#[cfg(feature = "fec")]
+pub mod fec;
 #[cfg(any(test, feature = "netem"))]
 pub(crate) mod netem;
 #[cfg(any(test, feature = "pcap"))]
