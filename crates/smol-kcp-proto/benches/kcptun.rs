@@ -79,7 +79,7 @@ fn parity(cases: &mut Vec<Case>) {
     let (mut encoder, mut buf) = (FecEncoder::new(RATIO).expect("a ratio"), vec![0; 1500]);
     let of_group = contents.clone();
     cases.push(case("encode", DATA * LEN, move || {
-        send(&mut encoder, &of_group, &mut buf, &mut |datagram| drop(black_box(datagram)));
+        send(&mut encoder, &of_group, &mut buf, &mut |datagram| _ = black_box(datagram));
     }));
     for lost in [0, 1, 3] {
         let mut datagrams = Vec::new();
@@ -134,7 +134,7 @@ fn main() {
     for case in &mut cases {
         let (mut best, begin) = (Duration::MAX, Instant::now());
         while begin.elapsed() < Duration::from_millis(200) {
-            let times = if case.bytes == 0 { 1 } else { 200_000 / case.bytes + 1 };
+            let times = 200_000usize.checked_div(case.bytes).map_or(1, |times| times + 1);
             let go = Instant::now();
             (0..times).for_each(|_| (case.go)());
             best = best.min(go.elapsed() / times as u32);

@@ -11,8 +11,8 @@ use smol_kcp_proto::layer::fec::{
 };
 use smol_kcp_proto::time::Time;
 
-/// What a decoder may keep: 256 of the longest shards.
-const SHARDS: usize = 256 * DATAGRAM_MAX;
+/// What a decoder may keep: 256 of the longest shards, in whole blocks.
+const SHARDS: usize = 256 * DATAGRAM_MAX.next_multiple_of(64);
 
 /// A name of a cipher, then bytes as a packet and as content, for each cipher that there is. Nothing may panic,
 /// what was sealed is opened, and nothing else is, unless the cipher does not look at it.
@@ -80,8 +80,7 @@ pub fn parity(bytes: &[u8]) {
 }
 
 /// The bytes decide upon a ratio, lengths, losses, swaps and changes of the ratio between an encoder and a decoder.
-/// What comes out was sent; everything that arrives comes out; where the ratio is known and no group loses more than
-/// its parity, nothing is missing.
+/// What comes out was sent, whatever the decoder believes of the ratio, and everything that arrives comes out.
 pub fn line(bytes: &[u8]) {
     let [data, parity, steps @ ..] = bytes else { return };
     let config = FecConfig { data: data % 20 + 1, parity: parity % 8 + 1 };

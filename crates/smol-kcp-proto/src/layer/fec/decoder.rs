@@ -1,16 +1,11 @@
 //! The receiver's side: what arrives goes on at once, and what got lost comes out of the parity.
 
-use std::time::Duration;
-
 use super::config::FecConfig;
-use super::field::{lane, Basis, Multiplier, LANES};
-use super::group::{window, Groups};
-use super::header::{content, end_of_numbers, read, Kind};
+use super::field::{fill, write, Basis, WORD};
+use super::group::{window, Group, Groups};
+use super::header::{content, end_of_numbers, read, Kind, EXPIRES, SIZE_LEN};
 use super::learner::Learner;
 use crate::time::Time;
-
-/// After this, what a group lacks has been repeated long ago.
-const EXPIRES: Duration = Duration::from_secs(3);
 
 /// So many datagrams in a row that are older than what is kept are not late: the other side began anew.
 const LATE_MAX: u32 = 64;
@@ -67,11 +62,8 @@ pub struct FecDecoder {
 #[derive(Debug, Default)]
 struct Solver {
     basis: Basis,
-    sums: Vec<u32>,
+    sum: Vec<usize>,
     shard: Vec<u8>,
-    missing: Vec<u8>,
-    /// Four rows, one after the other.
-    weights: Vec<u8>,
 }
 
 impl FecDecoder {
@@ -215,7 +207,10 @@ impl FecDecoder {
         }
         debug_assert!(group.began.is_some_and(|began| began <= now));
         if group.data < data {
-            match self.solver.recover(ratio, &group.shards, deliver) {
+            let len = group.parity_len();
+            let level = len.and_then(|len| Some((len, self.groups.level(at, len)?)));
+            let recovered = level.and_then(|(len, g)| self.solver.recover(ratio, g, len, deliver));
+            match recovered {
                 Some(recovered) => self.stats.recovered += u64::from(recovered),
                 None => self.stats.contradictory += 1,
             }
@@ -230,58 +225,26 @@ impl Solver {
     fn recover(
         &mut self,
         ratio: FecConfig,
-        shards: &[Vec<u8>],
+        group: &Group,
+        len: usize,
         deliver: &mut dyn FnMut(Origin, &[u8]),
     ) -> Option<u16> {
-        let (data, parity) = shards.split_at_checked(usize::from(ratio.data))?;
-        // Parity is as long as the longest shard of its group, so all of it is equally long.
-        let len = parity.iter().map(Vec::len).max()?;
-        let fits = data.iter().all(|shard| shard.len() <= len)
-            && parity.iter().all(|shard| shard.is_empty() || shard.len() == len);
-        fits.then_some(())?;
-
-        let indexed = || (0..=u8::MAX).zip(shards);
-        self.basis.set(indexed().filter(|(_, shard)| !shard.is_empty()).map(|(index, _)| index));
-        self.missing.clear();
-        let absent = indexed().take(data.len()).filter(|(_, shard)| shard.is_empty());
-        self.missing.extend(absent.map(|(index, _)| index));
-
+        let Solver { basis, sum, shard } = self;
+        let shards = || (0..=u8::MAX).zip(&group.shards);
+        basis.set(shards().filter(|(_, shard)| !shard.is_empty()).map(|(index, _)| index));
+        fill(sum, len.div_ceil(WORD));
+        shard.resize(len, 0);
         let mut recovered = 0;
-        for first in (0..self.missing.len()).step_by(LANES) {
-            let count = self.sum(first, len, shards);
-            for number in 0..count {
-                self.shard.clear();
-                self.shard.extend(lane(&self.sums, number));
-                let content = content(&self.shard)?;
-                // What is behind the content was added as zeros.
-                let padding = self.shard.get(content.len() + 2..)?;
-                padding.iter().all(|&byte| byte == 0).then_some(())?;
-                deliver(Origin::Recovered, content);
-                recovered += 1;
-            }
+        for (index, _) in shards().take(ratio.data.into()).filter(|(_, shard)| shard.is_empty()) {
+            basis.compute(index, &group.shards, sum);
+            write(sum, shard);
+            let content = content(shard)?;
+            // What is behind the content was added as zeros.
+            let padding = shard.get(SIZE_LEN + content.len()..)?;
+            padding.iter().all(|&byte| byte == 0).then_some(())?;
+            deliver(Origin::Recovered, content);
+            recovered += 1;
         }
         Some(recovered)
-    }
-
-    /// Computes up to four missing shards, those from the `first` one on, and returns how many.
-    fn sum(&mut self, first: usize, len: usize, shards: &[Vec<u8>]) -> usize {
-        let Solver { basis, sums, missing, weights, .. } = self;
-        let targets = missing.iter().skip(first).take(LANES);
-        let count = targets.len();
-        weights.clear();
-        targets.for_each(|&target| weights.extend(basis.weights(target)));
-        sums.clear();
-        sums.resize(len, 0);
-        let points = basis.points();
-        for (column, &point) in points.iter().enumerate() {
-            let mut lanes = [0; LANES];
-            for (lane, row) in lanes.iter_mut().zip(weights.chunks_exact(points.len())) {
-                *lane = row.get(column).copied().unwrap_or(0);
-            }
-            if let Some(shard) = shards.get(usize::from(point)) {
-                Multiplier::new(lanes).add(sums, shard);
-            }
-        }
-        count
     }
 }

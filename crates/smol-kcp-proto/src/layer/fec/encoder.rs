@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::config::FecConfig;
-use super::field::{lane, Basis, Multiplier, LANES};
-use super::header::{end_of_numbers, write, Kind, HEADROOM, SHARD_AT, SHARD_MAX, SIZE_LEN};
+use super::field::{self, fill, Basis, WORD};
+use super::header::{
+    end_of_numbers, write, Kind, EXPIRES, HEADROOM, SHARD_AT, SHARD_MAX, SIZE_LEN,
+};
 use crate::time::Time;
 
 /// With a gap as long as this before its last datagram a group gets no parity: what was before the gap has been
@@ -25,16 +27,15 @@ pub struct FecEncoderStats {
 
 /// Puts parity among the datagrams of one peer.
 ///
-/// The parity grows with each datagram of its group, which it does not keep: a group costs as much memory as
-/// its parity, and each datagram the same work.
+/// It keeps copies of the datagrams of a group, and computes the parity when it is asked for it.
 #[derive(Debug)]
 pub struct FecEncoder {
     config: FecConfig,
-    /// What each datagram of data counts for each of parity: as many rows as there is parity, filled up to
-    /// whole [`LANES`], one row after the other.
-    weights: Vec<u8>,
-    /// The parity so far, [`LANES`] datagrams of it in the bytes of each word, for each byte of the longest shard.
-    sums: Vec<Vec<u32>>,
+    basis: Basis,
+    /// The group so far. Buffers are used again.
+    shards: Vec<Vec<usize>>,
+    /// One datagram of parity.
+    sum: Vec<usize>,
     /// Bytes of the longest shard of the group.
     len: usize,
     /// Number of the next datagram.
@@ -50,8 +51,9 @@ impl FecEncoder {
     pub fn new(config: FecConfig) -> Option<FecEncoder> {
         let mut encoder = FecEncoder {
             config: FecConfig::OFF,
-            weights: Vec::new(),
-            sums: Vec::new(),
+            basis: Basis::default(),
+            shards: Vec::new(),
+            sum: Vec::new(),
             len: 0,
             next: 0,
             index: 0,
@@ -78,16 +80,8 @@ impl FecEncoder {
             return false;
         }
         self.config = config;
-        let mut basis = Basis::default();
-        basis.set(0..config.data);
-        self.weights.clear();
-        for row in 0..config.parity {
-            // At most 255, as both are 256 together.
-            self.weights.extend(basis.weights(config.data.wrapping_add(row)));
-        }
-        let lanes = usize::from(config.parity).div_ceil(LANES);
-        self.weights.resize(lanes * LANES * usize::from(config.data), 0);
-        self.sums.resize_with(lanes, Vec::new);
+        self.basis.set(0..config.data);
+        self.shards.resize_with(config.data.into(), Vec::new);
         // Groups begin at multiples of their length.
         let total = u32::from(config.total());
         self.next = self.next.checked_next_multiple_of(total).unwrap_or(0);
@@ -111,16 +105,30 @@ impl FecEncoder {
         let shard = datagram.get_mut(SHARD_AT..)?;
         let size = u16::try_from(size).ok()?.to_le_bytes();
         shard.iter_mut().zip(size).for_each(|(byte, of)| *byte = of);
-        self.cover(shard);
+        self.len = self.len.max(shard.len());
+        if let Some(place) = self.shards.get_mut(usize::from(self.index)) {
+            field::read(shard, place);
+        }
         self.advance();
         self.stats.data += 1;
 
         let gap = self.last_at.replace(now).map_or(Duration::ZERO, |last| now.since(last));
-        if self.index == u16::from(self.config.data) && gap >= CONTINUOUS {
-            self.stats.skipped += 1;
-            self.skip_parity();
+        if self.index == u16::from(self.config.data) {
+            self.end_data(gap);
         }
         Some(HEADROOM + len)
+    }
+
+    /// The group has all its data: its parity is due, unless it comes too late.
+    fn end_data(&mut self, gap: Duration) {
+        if gap >= CONTINUOUS {
+            self.stats.skipped += 1;
+            self.skip_parity();
+            return;
+        }
+        let words = self.len.div_ceil(WORD);
+        self.shards.iter_mut().for_each(|shard| fill(shard, words));
+        fill(&mut self.sum, words);
     }
 
     /// Returns how long the next datagram of parity is, if one is due.
@@ -134,10 +142,10 @@ impl FecEncoder {
         let len = self.parity_len()?;
         let datagram = buf.get_mut(..len)?;
         write(self.next, Kind::Parity, datagram);
-        let row = usize::from(self.index - u16::from(self.config.data));
-        let sums = self.sums.get(row / LANES)?;
-        let shard = datagram.iter_mut().skip(SHARD_AT);
-        shard.zip(lane(sums, row)).for_each(|(byte, of)| *byte = of);
+        // All indices of a group fit into a byte.
+        let index = u8::try_from(self.index).ok()?;
+        self.basis.compute(index, &self.shards, &mut self.sum);
+        field::write(&self.sum, datagram.get_mut(SHARD_AT..)?);
         self.stats.parity += 1;
         self.advance();
         if self.index == self.config.total() {
@@ -146,17 +154,20 @@ impl FecEncoder {
         Some(len)
     }
 
-    /// Adds a shard to the parity. What it is shorter than others is as if it were zeros.
-    fn cover(&mut self, shard: &[u8]) {
-        self.len = self.len.max(shard.len());
-        let (data, column) = (usize::from(self.config.data), usize::from(self.index));
-        for (sums, rows) in self.sums.iter_mut().zip(self.weights.chunks_exact(LANES * data)) {
-            sums.resize(self.len, 0);
-            let mut weights = [0; LANES];
-            for (weight, row) in weights.iter_mut().zip(rows.chunks_exact(data)) {
-                *weight = row.get(column).copied().unwrap_or(0);
+    /// Returns when [`handle_timeout`](FecEncoder::handle_timeout) gives memory back; `None`: there is none.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let has_memory = self.shards.iter().any(|shard| shard.capacity() > 0);
+        self.last_at.filter(|_| has_memory).map(|at| at + EXPIRES)
+    }
+
+    /// Gives all memory back after three seconds of silence. The group that is not full yet gets no parity.
+    pub fn handle_timeout(&mut self, now: Time) {
+        if self.poll_timeout().is_some_and(|at| at <= now) {
+            if self.index > 0 {
+                self.skip_parity();
             }
-            Multiplier::new(weights).add(sums, shard);
+            self.shards.fill_with(Vec::new);
+            self.sum = Vec::new();
         }
     }
 
@@ -182,7 +193,6 @@ impl FecEncoder {
     fn begin_group(&mut self) {
         self.index = 0;
         self.len = 0;
-        self.sums.iter_mut().for_each(Vec::clear);
     }
 }
 

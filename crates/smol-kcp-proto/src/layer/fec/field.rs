@@ -35,6 +35,12 @@ fn log(x: u8) -> u32 {
     u32::from(LOGARITHMS[usize::from(x)])
 }
 
+/// Bytes of a word. Shards are rows of words, so that as many bytes as the processor has room for are computed at once.
+pub(super) const WORD: usize = size_of::<usize>();
+
+/// A word of which each byte is 1.
+const ONES: usize = usize::MAX / 255;
+
 /// What says the value of a polynomial at one place by its values at others.
 ///
 /// The parity of kcp-go (klauspost/reedsolomon: a Vandermonde matrix times the inverse of its upper square)
@@ -46,6 +52,10 @@ pub(super) struct Basis {
     points: Vec<u8>,
     /// For each point the logarithm of the product of its differences to all others.
     products: Vec<u32>,
+    /// What each point counts for the place that was asked for last.
+    weights: Vec<u8>,
+    /// The points that count for one bit of it.
+    chosen: Vec<u8>,
 }
 
 impl Basis {
@@ -61,62 +71,112 @@ impl Basis {
         }
     }
 
-    pub(super) fn points(&self) -> &[u8] {
-        &self.points
-    }
-
     /// Returns what the value at each point counts for the one at `target`, which is none of them.
-    pub(super) fn weights(&self, target: u8) -> impl Iterator<Item = u8> + '_ {
+    fn weights(&self, target: u8) -> impl Iterator<Item = u8> + '_ {
         let whole = self.points.iter().map(|&x| log(target ^ x)).sum::<u32>() % ORDER;
         self.points.iter().zip(&self.products).map(move |(&x, product)| {
             let log = whole + 2 * ORDER - log(target ^ x) - product;
             POWERS[(log % ORDER) as usize]
         })
     }
-}
 
-/// How many products of a byte are computed at once.
-pub(super) const LANES: usize = 4;
-
-/// The products of any byte with four weights, one in each byte of a word.
-///
-/// 128 bytes for each four weights, where a table of all products has 64 KiB: more than the cache of a router's
-/// processor.
-#[derive(Debug)]
-pub(super) struct Multiplier {
-    low: [u32; 16],
-    high: [u32; 16],
-}
-
-impl Multiplier {
-    /// `weights` counts from the lowest byte of the word.
-    pub(super) fn new(weights: [u8; LANES]) -> Multiplier {
-        let mut product = u32::from_le_bytes(weights);
-        let mut half = || {
-            let mut half = [0; 16];
-            for bit in 0..4 {
-                // What has this bit as its highest one is what has not, and the weights times 2^bit.
-                let (below, above) = half.split_at_mut(1 << bit);
-                above.iter_mut().zip(below).for_each(|(above, below)| *above = *below ^ product);
-                let carry = product >> 7 & 0x0101_0101;
-                product = ((product & 0x7f7f_7f7f) << 1) ^ (carry * u32::from(REDUCTION));
+    /// Computes the shard at `target` from those at the points, which lie in `shards` by their places and are all as
+    /// long as `sum`.
+    ///
+    /// Horner's scheme, over the bits of the weights: the sum of the shards whose weight has the highest bit is
+    /// doubled, those that have the next one are added, and so on. Seven doublings, and half of all bits as
+    /// additions, of whole words, are less work than to look up each product; and there are no tables, of which
+    /// that of all products (64 KiB) is twice a router's cache.
+    pub(super) fn compute(&mut self, target: u8, shards: &[Vec<usize>], sum: &mut [usize]) {
+        let mut weights = std::mem::take(&mut self.weights);
+        weights.clear();
+        weights.extend(self.weights(target));
+        sum.fill(0);
+        let mut is_zero = true;
+        for bit in (0..8).rev() {
+            if !is_zero {
+                sum.iter_mut().for_each(|word| *word = double_all(*word));
             }
-            half
-        };
-        Multiplier { low: half(), high: half() }
+            let weighted = self.points.iter().zip(&weights);
+            self.chosen.clear();
+            self.chosen
+                .extend(weighted.filter(|(_, w)| *w >> bit & 1 == 1).map(|(point, _)| point));
+            is_zero &= self.chosen.is_empty();
+            add_all(sum, shards, &self.chosen);
+        }
+        self.weights = weights;
     }
+}
 
-    /// Adds the products of each byte to the word at its place.
-    pub(super) fn add(&self, sums: &mut [u32], shard: &[u8]) {
-        for (sum, byte) in sums.iter_mut().zip(shard) {
-            *sum ^= self.low[usize::from(byte & 15)] ^ self.high[usize::from(byte >> 4)];
+/// Adds the chosen shards, four at a time, so that the sum is read and written less often.
+fn add_all(sum: &mut [usize], shards: &[Vec<usize>], chosen: &[u8]) {
+    let shard = |at: u8| shards.get(usize::from(at)).map_or(&[][..], Vec::as_slice);
+    for chosen in chosen.chunks(4) {
+        match *chosen {
+            [a, b, c, d] => {
+                let rows = shard(a).iter().zip(shard(b)).zip(shard(c)).zip(shard(d));
+                sum.iter_mut().zip(rows).for_each(|(sum, (((a, b), c), d))| *sum ^= a ^ b ^ c ^ d);
+            }
+            [a, b, c] => {
+                let rows = shard(a).iter().zip(shard(b)).zip(shard(c));
+                sum.iter_mut().zip(rows).for_each(|(sum, ((a, b), c))| *sum ^= a ^ b ^ c);
+            }
+            [a, b] => {
+                let rows = shard(a).iter().zip(shard(b));
+                sum.iter_mut().zip(rows).for_each(|(sum, (a, b))| *sum ^= a ^ b);
+            }
+            [a] => sum.iter_mut().zip(shard(a)).for_each(|(sum, a)| *sum ^= a),
+            _ => {}
         }
     }
 }
 
-/// Takes one lane out of words.
-pub(super) fn lane(sums: &[u32], lane: usize) -> impl Iterator<Item = u8> + '_ {
-    sums.iter().map(move |word| word.to_le_bytes()[lane % LANES])
+/// Doubles each byte of a word.
+fn double_all(word: usize) -> usize {
+    let carries = word >> 7 & ONES;
+    // 255 where there is one.
+    let reduced = (carries << 8).wrapping_sub(carries);
+    ((word & (ONES * 0x7f)) << 1) ^ (reduced & (ONES * REDUCTION as usize))
+}
+
+/// Copies the bytes of a shard into words. The order of bytes in a word is the processor's, also on the way back:
+/// nothing here depends on it.
+pub(super) fn read(shard: &[u8], words: &mut Vec<usize>) {
+    words.clear();
+    words.reserve_exact(shard.len().div_ceil(WORD));
+    let whole = shard.chunks_exact(WORD);
+    let rest = whole.remainder();
+    words.extend(whole.map(word));
+    if !rest.is_empty() {
+        words.push(word(rest));
+    }
+}
+
+fn word(bytes: &[u8]) -> usize {
+    let mut word = [0; WORD];
+    if bytes.len() == WORD {
+        word.copy_from_slice(bytes);
+    } else {
+        word.iter_mut().zip(bytes).for_each(|(byte, of)| *byte = *of);
+    }
+    usize::from_ne_bytes(word)
+}
+
+/// Copies words back into as many bytes as there is room for.
+pub(super) fn write(words: &[usize], shard: &mut [u8]) {
+    let mut whole = shard.chunks_exact_mut(WORD);
+    let mut words = words.iter();
+    for (bytes, word) in whole.by_ref().zip(words.by_ref()) {
+        bytes.copy_from_slice(&word.to_ne_bytes());
+    }
+    let rest = words.next().map_or([0; WORD], |word| word.to_ne_bytes());
+    whole.into_remainder().iter_mut().zip(rest).for_each(|(byte, of)| *byte = of);
+}
+
+/// Makes a shard as many words long as others are, with zeros, and takes no more memory than that.
+pub(super) fn fill(shard: &mut Vec<usize>, words: usize) {
+    shard.reserve_exact(words.saturating_sub(shard.len()));
+    shard.resize(words, 0);
 }
 
 #[cfg(test)]
@@ -145,15 +205,44 @@ mod tests {
     }
 
     #[test]
-    fn four_products_at_once() {
-        for a in 0..=255u8 {
-            let weights = [a, 255 - a, a.wrapping_mul(7), 1];
-            let bytes: Vec<u8> = (0..=255).collect();
-            let mut sums = vec![0; 256];
-            Multiplier::new(weights).add(&mut sums, &bytes);
-            for (at, weight) in weights.iter().enumerate() {
-                let expected: Vec<u8> = bytes.iter().map(|&b| multiply(*weight, b)).collect();
-                assert_eq!(lane(&sums, at).collect::<Vec<u8>>(), expected);
+    fn all_bytes_of_a_word_are_doubled() {
+        for x in 0..=255u8 {
+            let word: [u8; WORD] = std::array::from_fn(|at| x.wrapping_add((at * 37) as u8));
+            let doubled = double_all(usize::from_ne_bytes(word)).to_ne_bytes();
+            assert_eq!(doubled, word.map(|byte| multiply(byte, 2)));
+        }
+    }
+
+    #[test]
+    fn bytes_go_into_words_and_back() {
+        for len in 0..40 {
+            let shard: Vec<u8> = (1..=len).collect();
+            let (mut words, mut back) = (vec![7; 3], vec![0xee; len.into()]);
+            read(&shard, &mut words);
+            assert_eq!(words.len(), usize::from(len).div_ceil(WORD));
+            write(&words, &mut back);
+            assert_eq!(back, shard);
+        }
+    }
+
+    #[test]
+    fn shards_are_weighted_and_added() {
+        for count in 1..=11 {
+            let shard = |seed: u8| (0..50).map(|at: u8| at.wrapping_mul(at) ^ seed).collect();
+            let shards: Vec<Vec<u8>> = (0..count).map(shard).collect();
+            let mut words = vec![Vec::new(); count.into()];
+            shards.iter().zip(&mut words).for_each(|(shard, words)| read(shard, words));
+            let mut basis = Basis::default();
+            basis.set(0..count);
+            for target in count..=255 {
+                let (mut sum, mut out) = (vec![7; words[0].len()], [0; 50]);
+                basis.compute(target, &words, &mut sum);
+                write(&sum, &mut out);
+                for (at, byte) in out.into_iter().enumerate() {
+                    let terms = shards.iter().zip(basis.weights(target));
+                    let sum = terms.fold(0, |sum, (shard, w)| sum ^ multiply(shard[at], w));
+                    assert_eq!(byte, sum, "byte {at} at {target} of {count}");
+                }
             }
         }
     }

@@ -1,10 +1,11 @@
 //! The groups that may still lack something, and what has arrived of them.
 
 use super::config::FecConfig;
+use super::field::{fill, read, WORD};
 use super::header::SHARD_MAX;
 use crate::time::Time;
 
-/// Shards that are kept at once: those of any group, and what a row of small ones needs. 380 KB at most.
+/// Shards that are kept at once: those of any group, and what a row of small ones needs. 390 KB at most.
 const SHARDS_MAX: usize = 256;
 /// Datagrams that come between two of one group, at most: a batch of GSO that overtakes the one before it.
 const REORDERED: u16 = 128;
@@ -18,17 +19,42 @@ pub(super) struct Group {
     /// When its first shard came; `None`: nothing is wanted of it any more.
     pub(super) began: Option<Time>,
     /// By index.
-    pub(super) shards: Vec<Vec<u8>>,
+    pub(super) shards: Vec<Vec<usize>>,
     /// How many of them are there, and how many of these are data.
     pub(super) held: u16,
     pub(super) data: u16,
+    /// How long the longest one of data is, and the longest and the shortest one of parity.
+    data_len: usize,
+    parity_len: Option<(usize, usize)>,
+}
+
+impl Group {
+    fn new() -> Group {
+        Group {
+            // No group has it.
+            number: u32::MAX,
+            began: None,
+            shards: Vec::new(),
+            held: 0,
+            data: 0,
+            data_len: 0,
+            parity_len: None,
+        }
+    }
+
+    /// Returns how long the parity is. It is as long as the longest shard of data, all of it; `None`: it does not
+    /// belong together.
+    pub(super) fn parity_len(&self) -> Option<usize> {
+        let (longest, shortest) = self.parity_len?;
+        (longest == shortest && self.data_len <= longest).then_some(longest)
+    }
 }
 
 /// A row of groups: each has its place by its number, and takes that of an older one. Buffers are used again.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     places: Vec<Group>,
-    spare: Vec<Vec<u8>>,
+    spare: Vec<Vec<usize>>,
     /// Buffers in groups.
     held: usize,
 }
@@ -44,14 +70,7 @@ impl Groups {
         let window = window(ratio) as usize;
         if self.places.len() != window {
             self.clear();
-            self.places.resize_with(window, || Group {
-                // No group has it.
-                number: u32::MAX,
-                began: None,
-                shards: Vec::new(),
-                held: 0,
-                data: 0,
-            });
+            self.places.resize_with(window, Group::new);
         }
         let at = number as usize % window;
         if self.places.get(at)?.number != number {
@@ -79,12 +98,19 @@ impl Groups {
             return false;
         }
         let mut buffer = self.spare.pop().unwrap_or_default();
-        buffer.extend_from_slice(shard);
+        read(shard, &mut buffer);
         let Some(group) = self.places.get_mut(at) else { return false };
         let Some(place) = group.shards.get_mut(index) else { return false };
         *place = buffer;
         group.held += 1;
         group.data += u16::from(is_data);
+        let len = shard.len();
+        if is_data {
+            group.data_len = group.data_len.max(len);
+        } else {
+            let (longest, shortest) = group.parity_len.unwrap_or((len, len));
+            group.parity_len = Some((longest.max(len), shortest.min(len)));
+        }
         self.held += 1;
         true
     }
@@ -98,16 +124,22 @@ impl Groups {
         true
     }
 
+    /// Makes all shards that are there as long as the parity, and returns the group.
+    pub(super) fn level(&mut self, at: usize, len: usize) -> Option<&Group> {
+        let group = self.places.get_mut(at)?;
+        for shard in group.shards.iter_mut().filter(|shard| !shard.is_empty()) {
+            fill(shard, len.div_ceil(WORD));
+        }
+        Some(group)
+    }
+
     /// Wants nothing more of a group, and takes its buffers back.
     pub(super) fn release(&mut self, at: usize) {
         let Some(group) = self.places.get_mut(at) else { return };
         group.began = None;
         self.held = self.held.saturating_sub(usize::from(group.held));
-        (group.held, group.data) = (0, 0);
-        for mut buffer in group.shards.drain(..).filter(|buffer| buffer.capacity() > 0) {
-            buffer.clear();
-            self.spare.push(buffer);
-        }
+        (group.held, group.data, group.data_len, group.parity_len) = (0, 0, 0, None);
+        self.spare.extend(group.shards.drain(..).filter(|buffer| buffer.capacity() > 0));
     }
 
     /// Forgets all groups.
@@ -129,6 +161,6 @@ impl Groups {
     /// Returns how many bytes of shards there is room for.
     pub(super) fn memory(&self) -> usize {
         let held = self.places.iter().flat_map(|group| &group.shards);
-        held.chain(&self.spare).map(Vec::capacity).sum()
+        held.chain(&self.spare).map(|buffer| buffer.capacity() * WORD).sum()
     }
 }

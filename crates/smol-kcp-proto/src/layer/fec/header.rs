@@ -1,5 +1,10 @@
 //! What stands before the content of a datagram: number, type and, of data, length.
 
+use std::time::Duration;
+
+/// After this silence what a group lacks has been repeated long ago.
+pub(super) const EXPIRES: Duration = Duration::from_secs(3);
+
 /// Number and type.
 pub(super) const SHARD_AT: usize = 6;
 /// The length, which is part of what the parity covers and counts itself.

@@ -116,6 +116,27 @@ fn what_is_old_is_not_recovered_and_silence_gives_memory_back() {
     assert_eq!(receive(&mut decoder, ms(9000), &sent[1]).1.len(), 1, "it goes on");
 }
 
+#[test]
+fn a_sender_that_falls_silent_gives_its_memory_back_and_goes_on_with_the_next_group() {
+    let mut encoder = encoder("4+2");
+    assert_eq!(encoder.poll_timeout(), None);
+    send(&mut encoder, ms(10), &content(0, 100));
+    let deadline = encoder.poll_timeout().unwrap();
+    assert_eq!(deadline, ms(3010));
+    encoder.handle_timeout(ms(3009));
+    assert!(encoder.poll_timeout().is_some());
+    encoder.handle_timeout(deadline);
+    assert_eq!(encoder.poll_timeout(), None);
+    assert_eq!(send(&mut encoder, ms(4000), &content(1, 100))[0][0], 6);
+    for number in 2..4 {
+        send(&mut encoder, ms(4000), &content(number, 100));
+    }
+    // A group that is complete is no reason to leave a number out.
+    assert_eq!(send(&mut encoder, ms(4000), &content(4, 100)).len(), 3);
+    encoder.handle_timeout(ms(7000));
+    assert_eq!(send(&mut encoder, ms(7000), &content(5, 100))[0][0], 12);
+}
+
 proptest! {
     /// Whatever gets lost of a group, comes in whatever order and how often: as long as no more is lost than
     /// there is parity, everything is there, each once, to the byte.
