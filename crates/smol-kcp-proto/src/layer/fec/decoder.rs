@@ -122,7 +122,7 @@ impl FecDecoder {
         let total = u32::from(ratio.total());
         let Some(at) = self.place(now, ratio, seqid / total) else { return };
         if self.groups.keep(at, (seqid % total) as u16, is_data, shard) {
-            self.complete(now, ratio, at, deliver);
+            self.complete(ratio, at, deliver);
         }
     }
 
@@ -142,6 +142,9 @@ impl FecDecoder {
 
     /// Returns the other side's ratio, if this datagram is what it says. Otherwise it is in doubt until it
     /// has been found out.
+    ///
+    /// One contradiction is enough. Whatever all shards have in common, a recovered one has too, by a wrong ratio as
+    /// well: the same length and the same conversation, so nobody else would notice the noise.
     fn follow(&mut self, seqid: u32, is_data: bool) -> Option<FecConfig> {
         if self.learner.is_none() {
             let fits = |ratio: &FecConfig| {
@@ -193,19 +196,12 @@ impl FecDecoder {
     }
 
     /// Closes a group of which nothing is missing any more, or recovers what is.
-    fn complete(
-        &mut self,
-        now: Time,
-        ratio: FecConfig,
-        at: usize,
-        deliver: &mut dyn FnMut(Origin, &[u8]),
-    ) {
+    fn complete(&mut self, ratio: FecConfig, at: usize, deliver: &mut dyn FnMut(Origin, &[u8])) {
         let Some(group) = self.groups.get(at) else { return };
         let data = u16::from(ratio.data);
         if group.held < data {
             return;
         }
-        debug_assert!(group.began.is_some_and(|began| began <= now));
         if group.data < data {
             let len = group.parity_len();
             let level = len.and_then(|len| Some((len, self.groups.level(at, len)?)));
