@@ -1,7 +1,9 @@
 //! Pure transforms of datagrams, each behind its feature, and their order.
 
-#[cfg(feature = "secure")]
+#[cfg(any(feature = "kcptun", feature = "secure"))]
 pub mod crypto;
+#[cfg(feature = "fec")]
+pub mod fec;
 #[cfg(any(test, feature = "netem"))]
 pub(crate) mod netem;
 #[cfg(any(test, feature = "pcap"))]
