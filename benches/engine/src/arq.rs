@@ -93,6 +93,11 @@ impl Kind {
     pub const ENGINES: [Kind; 4] = [Kind::Ring, Kind::Wall, Kind::Kcp, Kind::Ikcp];
     pub const ROUTED: [Kind; 2] = [Kind::Off, Kind::Auto];
 
+    /// Is there a router around it, which may choose the rate of its path?
+    pub fn has_path(self) -> bool {
+        Kind::ROUTED.contains(&self)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Kind::Ring => "ring",

@@ -45,8 +45,10 @@ fn segments() {
         println!("Instructions · heap allocations per delivered segment, both ends, {what}:\n");
         table(&Kind::ENGINES, &[128, 1024, 4096], &[0, 5, 20], payload, valgrind);
     }
-    // Without losses: under `auto` windows grow, and what is under way at the end was not delivered.
-    println!("The same of full segments, with the router and its path around our engine:\n");
+    // Without a line to fill the windows would grow under `auto`, and what is under way at the end was sent
+    // and not delivered.
+    println!("The same of full segments over a line that carries a window in a round trip, with the router");
+    println!("and its path around our engine:\n");
     table(&Kind::ROUTED, &[128, 1024], &[0], MSS, valgrind);
 }
 

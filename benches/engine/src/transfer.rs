@@ -1,5 +1,6 @@
 //! The scenario of which instructions and allocations are counted: one way over 25 ms each way in
-//! virtual time, as much as the windows let through, with datagrams lost both ways.
+//! virtual time, as much as the windows let through, with datagrams lost both ways. Who chooses its
+//! rate has a line to fill, which carries a window in a round trip.
 
 use std::collections::VecDeque;
 
@@ -31,6 +32,9 @@ pub struct Counted {
 /// One end, and what is on its way to it.
 struct End {
     arq: Box<dyn Arq>,
+    /// Nanoseconds that the line to it takes for a byte, and when it has taken all that was sent.
+    pace: u64,
+    free_at: u64,
     incoming: VecDeque<(u64, Vec<u8>)>,
     arrived: Vec<Vec<u8>>,
     received: usize,
@@ -41,7 +45,18 @@ impl End {
     fn new(case: Case, wire: &Wire) -> End {
         let arq = case.kind.make(case.window, case.payload == MSS, wire);
         let (incoming, arrived) = (VecDeque::new(), Vec::new());
-        End { arq, incoming, arrived, received: 0, due: Some(0) }
+        let pace = if case.kind.has_path() {
+            2 * DELAY * 1_000_000 / (u64::from(case.window) * MTU as u64)
+        } else {
+            0
+        };
+        End { arq, pace, free_at: 0, incoming, arrived, received: 0, due: Some(0) }
+    }
+
+    /// The network carries a datagram to it.
+    fn carry(&mut self, now: u64, datagram: Vec<u8>) {
+        self.free_at = self.free_at.max(now * 1_000_000) + self.pace * datagram.len() as u64;
+        self.incoming.push_back((self.free_at.div_ceil(1_000_000) + DELAY, datagram));
     }
 
     fn next(&self) -> u64 {
@@ -115,7 +130,7 @@ pub fn run(case: Case) -> Counted {
                 if dice.per_cent(case.loss) {
                     wire.spare.push(datagram);
                 } else {
-                    ends[1 - at].incoming.push_back((now + DELAY, datagram));
+                    ends[1 - at].carry(now, datagram);
                 }
             }
         }

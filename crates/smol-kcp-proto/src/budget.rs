@@ -25,9 +25,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::arq::RecvDemand;
 use super::session::Session;
 use crate::config::KcpConfig;
 use crate::time::Time;
@@ -41,8 +39,8 @@ const FLOOR_SHARE: usize = 16;
 const FLOOR_SEGMENTS: usize = 2;
 const FLOOR_MOST: usize = 16 * 1024;
 
-/// Time over which it is counted what a session lets go of: longer than most round trips.
-const PERIOD: Duration = Duration::from_secs(1);
+/// Microseconds over which it is counted what a session lets go of: longer than most round trips.
+const PERIOD: u64 = 1_000_000;
 
 /// A bound for memory: what sessions hold for their readers and until it is acknowledged, what their
 /// endpoints have queued, and the records of both. Clones are the same budget.
@@ -238,9 +236,8 @@ impl Account {
     /// Charges what the session holds now, and bounds what it may hold from now on.
     #[inline]
     pub(crate) fn charge(&mut self, now: Time, session: &mut Session, charge: &mut Charge) {
-        let demand = session.recv_demand();
-        if demand.round != charge.round {
-            self.grant_window(session, charge, demand);
+        if session.recv_round() != charge.round {
+            self.grant_window(session, charge);
         }
         let (held, drained) = (session.memory_beyond_reserve(), session.drained());
         let before = std::mem::replace(&mut charge.held, held);
@@ -255,7 +252,8 @@ impl Account {
     /// Sets aside what the receive window of a session should have by its latest round, as far as the
     /// others leave room, and lets it be as wide.
     #[cold]
-    fn grant_window(&mut self, session: &mut Session, charge: &mut Charge, demand: RecvDemand) {
+    fn grant_window(&mut self, session: &mut Session, charge: &mut Charge) {
+        let demand = session.recv_demand();
         charge.round = demand.round;
         let wanted = session.recv_wanted(demand);
         self.claim(charge, wanted > 0);
@@ -342,7 +340,7 @@ impl Charge {
     /// Twice what was let go of within a period, of all that ever was.
     fn earned(&mut self, now: Time, drained: usize) -> usize {
         let mut lately = drained.wrapping_sub(self.drained);
-        let age = now.since(self.since);
+        let age = now.as_micros().saturating_sub(self.since.as_micros());
         if age >= PERIOD {
             self.before = if age < 2 * PERIOD { lately } else { 0 };
             (self.drained, self.since) = (drained, now);

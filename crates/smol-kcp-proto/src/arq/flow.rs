@@ -30,6 +30,11 @@ pub struct FlowReport {
 }
 
 impl FlowReport {
+    /// Does it tell a path anything of what has arrived, or not?
+    pub(super) fn is_news(&self) -> bool {
+        self.acked > 0 || self.newest_sent.is_some() || self.lost > 0 || self.unlost_bytes > 0
+    }
+
     /// Takes the echo of a transmission of `rtt_ms` ago into account.
     #[inline]
     pub(super) fn hear(&mut self, clock: u64, rtt_ms: u32) {

@@ -175,6 +175,15 @@ impl Engine {
         }
     }
 
+    /// The round of [`recv_demand`](Engine::recv_demand).
+    pub(crate) fn recv_round(&self) -> u32 {
+        match self {
+            Engine(Kind::Ring(engine)) => engine.recv_round(),
+            #[cfg(feature = "kcp")]
+            Engine(Kind::Kcp(_)) => 0,
+        }
+    }
+
     /// Sets the receive window, which is what the peer is told: never below what is configured, nor
     /// beyond the ceiling. A window that shrinks keeps what it holds. [`narrow`](Engine::narrow) must
     /// follow.
@@ -410,6 +419,11 @@ impl Engine {
     /// convenient. The `kcp` crate does not tell what was sent again in vain.
     pub fn take_flow(&mut self) -> FlowReport {
         each!(self, engine => engine.take_flow())
+    }
+
+    /// Has anything been acknowledged, or found to be lost, since [`take_flow`](Engine::take_flow)?
+    pub(crate) fn has_flow(&self) -> bool {
+        each!(self, engine => engine.has_flow())
     }
 
     /// Has what is in flight timed out again and again, without an answer? Never, with the `kcp` crate.

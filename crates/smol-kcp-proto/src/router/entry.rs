@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) in_flight: u64,
     /// In its path's queue.
     pub(super) waiting: bool,
+    /// Its deadline is to be found out after its path was served.
+    pub(super) is_put_off: bool,
     /// It made room for another.
     pub(super) evicted: bool,
     /// Counted among the sessions of its peer's network.
@@ -59,6 +61,7 @@ impl Entry {
             send_window: 0,
             in_flight: 0,
             waiting: false,
+            is_put_off: false,
             evicted: false,
             counted: false,
             assigned_conv: false,
@@ -119,9 +122,34 @@ impl Router {
             // What is due now may be due until the flush: the deadline is set after it.
             return;
         }
+        let path = entry.peer.filter(|_| entry.waiting).and_then(|of| self.peers.get(of));
+        if path.is_some_and(|of| of.path.is_listed) {
+            // Its path is served next, and most often that flushes it.
+            if !std::mem::replace(&mut entry.is_put_off, true) {
+                self.put_off.push(key);
+            }
+            return;
+        }
+        self.set_deadline(now, key);
+    }
+
+    /// Finds out when a session wants to be looked at.
+    fn set_deadline(&mut self, now: Time, key: Key) {
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        entry.is_put_off = false;
         // Only ever earlier, see Deadlines: what traffic postpones costs nothing here.
         let wanted = entry.session.poll_timeout(now);
         self.deadlines.want(key, &mut entry.deadline, wanted);
+    }
+
+    /// Sets the deadlines of those that were not flushed although their path was served.
+    pub(super) fn set_put_off(&mut self, now: Time) {
+        while let Some(key) = self.put_off.pop() {
+            let is_put_off = |entry: &Entry| entry.is_put_off && !entry.pending_flush;
+            if self.sessions.get(key).is_some_and(is_put_off) {
+                self.set_deadline(now, key);
+            }
+        }
     }
 
     /// Takes an ended session off the wire; off memory too, when no handle is left.

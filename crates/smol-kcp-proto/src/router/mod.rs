@@ -83,6 +83,8 @@ pub struct Router {
     time_wait: TimeWait,
     /// Sessions with something to send.
     pending_flush: VecDeque<Key>,
+    /// Sessions whose deadline is found out after their path was served.
+    put_off: Vec<Key>,
     /// Sessions with news for their handles.
     ready: Vec<Key>,
     /// Sessions that a peer opened and nobody has a handle to yet.
@@ -145,6 +147,7 @@ impl Router {
             open_paths: VecDeque::new(),
             time_wait,
             pending_flush: VecDeque::new(),
+            put_off: Vec::new(),
             ready: Vec::new(),
             incoming: BTreeMap::new(),
             secret: Secret::new(seed),
@@ -314,10 +317,11 @@ impl Router {
                 break;
             }
             let Some(key) = self.pending_flush.pop_front() else { break };
-            sent = self.flush(now, key, false, &mut out).max(sent);
+            sent = self.flush(now, key, None, &mut out).max(sent);
         }
         self.serve_paths(now, sent, &mut out);
         outlet.end(self);
+        self.set_put_off(now);
         self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(datagrams as u64);
         self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(bytes);
         self.has_transmits()

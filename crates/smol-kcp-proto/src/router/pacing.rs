@@ -32,8 +32,15 @@ impl Router {
         move || PathRate::new(&config, mtu)
     }
 
-    /// Lets a session send what is due. Returns how many datagrams have left by now, as `out` counts them.
-    pub(super) fn flush(&mut self, now: Time, key: Key, in_turn: bool, out: &mut Out<'_>) -> usize {
+    /// Lets a session send what is due, where its turn has come of what the path has room for. Returns how
+    /// many datagrams have left by now, as `out` counts them.
+    pub(super) fn flush(
+        &mut self,
+        now: Time,
+        key: Key,
+        turn: Option<Allowance>,
+        out: &mut Out<'_>,
+    ) -> usize {
         let mut sent = 0;
         let Some(entry) = self.sessions.get_mut(key) else { return sent };
         entry.pending_flush = false;
@@ -44,10 +51,9 @@ impl Router {
             self.settle(now, key);
             return sent;
         };
-        if let Some(rtt) = session.opening_rtt() {
-            path.seed_rtt(rtt);
-        }
-        let all = path.allowance(now);
+        let is_news = session.opening_rtt().is_some_and(|rtt| path.seed_rtt(rtt));
+        let in_turn = turn.is_some();
+        let all = turn.filter(|_| !is_news).unwrap_or_else(|| path.allowance(now));
         if let Some(window) = path.window() {
             // What the path holds, and as much again while it is repaired.
             let segments = window.saturating_mul(2) / self.mtu.max(1) as u64;
@@ -136,12 +142,13 @@ impl Router {
     }
 
     fn serve_path(&mut self, now: Time, of: PeerKey, mut sent: usize, out: &mut Out<'_>) -> usize {
+        let mut known = None;
         loop {
             let Some(path) = self.peers.get_mut(of).map(|peer| &mut peer.path) else { return sent };
             if path.waiting.is_empty() {
                 return sent;
             }
-            let allowance = path.allowance(now);
+            let mut allowance = known.take().unwrap_or_else(|| path.allowance(now));
             if let Some(at) = path.more_at(allowance) {
                 self.pace_deadlines.want(of, &mut path.paced_until, Some(at));
                 return sent;
@@ -172,12 +179,14 @@ impl Router {
                 if entry.peer != Some(of) || !std::mem::take(&mut entry.waiting) {
                     continue;
                 }
-                sent = self.flush(now, key, true, out).max(sent);
-                let path = self.peers.get_mut(of).map(|peer| &mut peer.path);
-                if path.is_none_or(|path| path.allowance(now).pace == 0) || sent >= TRANSMIT_BATCH {
+                sent = self.flush(now, key, Some(allowance), out).max(sent);
+                let Some(peer) = self.peers.get_mut(of) else { return sent };
+                allowance = peer.path.allowance(now);
+                if allowance.pace == 0 || sent >= TRANSMIT_BATCH {
                     break;
                 }
             }
+            known = Some(allowance);
             let Some(path) = self.peers.get_mut(of).map(|peer| &mut peer.path) else { return sent };
             if sent == before && !path.waiting.is_empty() {
                 // There is room, and nobody in the queue may use it: something has to happen first.
@@ -211,13 +220,16 @@ impl Router {
     /// Tells the path what a datagram has told a session.
     pub(super) fn report(&mut self, now: Time, key: Key) {
         let Some(entry) = self.sessions.get_mut(key) else { return };
-        let report = entry.session.take_flow();
-        self.count_in_flight(now, key);
-        let Some(of) = self.sessions.get(key).and_then(|entry| entry.peer) else { return };
-        if let Some(peer) = self.peers.get_mut(of) {
-            peer.path.on_report(now, &report);
-            self.list_path(of);
+        let Some(of) = entry.peer else { return };
+        // Most of what a receiver hears is data, which tells the path nothing.
+        if entry.in_flight > 0 || entry.session.has_flow() {
+            let report = entry.session.take_flow();
+            self.count_in_flight(now, key);
+            if let Some(peer) = self.peers.get_mut(of) {
+                peer.path.on_report(now, &report);
+            }
         }
+        self.list_path(of);
     }
 
     /// Counts anew what all sessions of a peer have in flight: what nobody answers takes no room from others.

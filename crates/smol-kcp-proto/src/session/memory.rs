@@ -35,6 +35,11 @@ impl Session {
         self.engine.recv_demand()
     }
 
+    /// The round of that: a new one when it differs.
+    pub(crate) fn recv_round(&self) -> u32 {
+        self.engine.recv_round()
+    }
+
     /// Bytes that the peer would be told to send. Nobody who has not proved its address is told to send
     /// more than the window that the conversation begins with.
     pub(crate) fn recv_wanted(&self, demand: RecvDemand) -> usize {
@@ -76,6 +81,7 @@ impl Session {
 
     /// Bounds what may be held in either direction, as far as the configuration does not; what is set
     /// aside for the receive window is not lowered by it.
+    #[inline]
     pub(crate) fn set_share(&mut self, bytes: usize) {
         let (send_widest, recv_widest) = self.widest;
         let share = (bytes.min(send_widest), bytes.max(self.reserve).min(recv_widest));

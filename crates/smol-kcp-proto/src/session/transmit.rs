@@ -82,6 +82,11 @@ impl Session {
         }
     }
 
+    /// Returns whether anything was seen of the path since [`take_flow`](Session::take_flow).
+    pub(crate) fn has_flow(&self) -> bool {
+        self.engine.has_flow()
+    }
+
     /// Takes what was seen of the path since the last call.
     pub(crate) fn take_flow(&mut self) -> FlowReport {
         self.engine.take_flow()

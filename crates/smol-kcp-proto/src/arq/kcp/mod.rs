@@ -392,6 +392,10 @@ impl KcpEngine {
         self.send_window.worst_transmits()
     }
 
+    pub(super) fn has_flow(&self) -> bool {
+        self.flow.is_news()
+    }
+
     pub(super) fn take_flow(&mut self) -> FlowReport {
         std::mem::take(&mut self.flow)
     }

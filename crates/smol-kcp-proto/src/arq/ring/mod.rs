@@ -198,6 +198,10 @@ impl RingEngine {
         self.recv_space.demand()
     }
 
+    pub(super) fn recv_round(&self) -> u32 {
+        self.recv_space.round()
+    }
+
     pub(super) fn recv_memory(&self) -> usize {
         self.recv_window.backlog() + self.buffers.count() * self.knobs.mss
     }
@@ -373,6 +377,10 @@ impl RingEngine {
 
     pub(super) fn set_repeat_twice(&mut self, twice: bool) {
         self.repeat_twice = twice;
+    }
+
+    pub(super) fn has_flow(&self) -> bool {
+        self.flow.is_news()
     }
 
     pub(super) fn take_flow(&mut self) -> FlowReport {

@@ -86,6 +86,11 @@ impl RecvSpace {
         self.running.as_ref().map_or(none, |running| running.demand)
     }
 
+    /// How many rounds there were: what should be is new when this is.
+    pub(super) fn round(&self) -> u32 {
+        self.round
+    }
+
     /// Is the round over, or the edge reached that tells how long one takes? The first data begin one.
     #[inline(always)]
     pub(super) fn is_due(&self, clock: u64, rcv_nxt: u32, pushed: bool) -> bool {

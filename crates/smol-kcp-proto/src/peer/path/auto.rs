@@ -168,7 +168,7 @@ impl Auto {
 
     /// Returns whether what was sent should have been answered long ago.
     pub(super) fn is_silent(&self, now: Time) -> bool {
-        let Some(at) = self.unanswered_at else { return false };
+        let Some(at) = self.unanswered_at.filter(|&at| now >= at + SILENCE) else { return false };
         let rtt = Duration::from_millis(u64::from(self.rounds.min_rtt().unwrap_or(500)));
         now.since(at) > SILENCE + 4 * rtt
     }
@@ -216,7 +216,10 @@ impl Auto {
         let is_hidden = matches!(self.phase, Phase::Compete | Phase::Test);
         self.rounds.on_rtt(now, report.rtt_ms, is_hidden);
         let sent_at = newest_sent.as_millis();
-        let min_rtt = self.rounds.min_rtt().unwrap_or(1);
+        let min_rtt = match self.rounds.is_nearest() {
+            true => 0,
+            false => self.rounds.min_rtt().unwrap_or(1),
+        };
         let sample = self.delivered.on_ack(now, report.acked_bytes, Some(sent_at), min_rtt);
         if let Some(sample) = sample {
             self.rounds.on_rate(sample.rate, sample.limited);

@@ -53,7 +53,8 @@ impl Delivered {
     }
 
     /// Takes acknowledged bytes into account; the latest of them was sent at `sent_at` milliseconds. Over
-    /// less than `min_rtt` milliseconds a rate would be that of a burst of ACKs.
+    /// less than `min_rtt` milliseconds a rate would be that of a burst of ACKs; 0: it is shorter than the
+    /// clock tells.
     pub(super) fn on_ack(
         &mut self,
         now: Time,
@@ -65,7 +66,7 @@ impl Delivered {
         let sent_at = sent_at?;
         let sample = self.sample(now, sent_at, min_rtt);
         self.newest_sent = self.newest_sent.max(sent_at);
-        let step = u64::from(min_rtt) * 1000 / 64;
+        let step = u64::from(min_rtt.max(1)) * 1000 / 64;
         if self.marks.back().is_none_or(|last| last.at.as_micros() + step < now.as_micros()) {
             self.mark(now);
         }
@@ -76,6 +77,12 @@ impl Delivered {
         // The last record before the segment was sent; what is older is needed no more, but for segments
         // that were sent before it and arrive late.
         let sent_before = Time::from_millis(sent_at.saturating_add(1));
+        let sent_before = match min_rtt {
+            // Perhaps that is now: what was delivered since the latest record would be the bytes of some
+            // microseconds, by a millisecond.
+            0 => sent_before.min(Time::from_micros(now.as_micros().saturating_sub(1000))),
+            _ => sent_before,
+        };
         let at = self.marks.partition_point(|mark| mark.at < sent_before);
         let mark = *self.marks.get(at.saturating_sub(1))?;
         if sent_at < self.newest_sent {
@@ -123,6 +130,22 @@ mod tests {
         assert!(samples.iter().all(|sample| sample.rate <= 1_000_000 && !sample.limited));
         assert_eq!(samples.last().map(|sample| sample.rate), Some(1_000_000));
         assert!(delivered.marks.len() <= 66, "{}", delivered.marks.len());
+    }
+
+    #[test]
+    fn round_trips_shorter_than_the_clock_tells_measure_the_rate_all_the_same() {
+        let mut delivered = Delivered::default();
+        delivered.begin(ms(100));
+        let mut rates = Vec::new();
+        // Four kilobytes each tenth of a millisecond, in which they are acknowledged too.
+        for at in (100_100..110_000).step_by(100) {
+            let sample = delivered.on_ack(Time::from_micros(at), 4000, Some((at - 50) / 1000), 0);
+            rates.extend(sample.map(|sample| sample.rate));
+        }
+        assert!(rates.iter().all(|&rate| rate <= 40_000_000), "{rates:?}");
+        // The best of each millisecond, as that is what counts.
+        let best = rates.chunks(10).skip(1).map(|some| some.iter().max());
+        assert!(best.min() >= Some(Some(&36_000_000)), "{rates:?}");
     }
 
     #[test]

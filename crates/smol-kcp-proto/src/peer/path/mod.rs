@@ -181,15 +181,17 @@ impl PathRate {
         self.model.as_ref().is_some_and(|model| model.auto.is_quiet(now, span))
     }
 
-    /// The opening of a conversation took so long.
-    pub(crate) fn seed_rtt(&mut self, rtt: Duration) {
-        if self.rtt.is_none() {
-            self.rtt = Some(rtt);
-            if let Some(model) = &mut self.model {
-                model.auto.seed_rtt(rtt);
-                model.figures = None;
-            }
+    /// The opening of a conversation took so long. Returns whether that was not known.
+    pub(crate) fn seed_rtt(&mut self, rtt: Duration) -> bool {
+        if self.rtt.is_some() {
+            return false;
         }
+        self.rtt = Some(rtt);
+        if let Some(model) = &mut self.model {
+            model.auto.seed_rtt(rtt);
+            model.figures = None;
+        }
+        true
     }
 
     /// Returns what may leave now.

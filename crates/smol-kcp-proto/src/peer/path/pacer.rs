@@ -38,6 +38,10 @@ impl Pacer {
 
     /// Fills the bucket up to `now`.
     pub(super) fn refill(&mut self, now: Time, rate: u64, mss: u64) {
+        if now <= self.at {
+            // Asked several times at a moment.
+            return;
+        }
         let gained = over(rate, now.as_micros().saturating_sub(self.at.as_micros()));
         // Of less than a byte nothing is noted, so that it is not lost on slow lines.
         if gained > 0 {

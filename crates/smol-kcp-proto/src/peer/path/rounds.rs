@@ -129,6 +129,11 @@ impl Rounds {
         Some(now.min(before)).filter(|&min| min != u32::MAX).map(|min| min.max(1))
     }
 
+    /// Was a round trip of late shorter than the clock tells?
+    pub(super) fn is_nearest(&self) -> bool {
+        self.min_rtt.contains(&0)
+    }
+
     /// The opening took so long, of datagrams that waited behind none of ours.
     pub(super) fn seed_rtt(&mut self, rtt: u32) {
         self.min_rtt[0] = self.min_rtt[0].min(rtt);

@@ -19,6 +19,7 @@ mod hostile;
 mod long_path;
 mod many_addresses;
 mod many_streams;
+mod near;
 mod opening;
 mod outage;
 mod queues;

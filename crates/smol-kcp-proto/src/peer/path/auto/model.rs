@@ -66,6 +66,9 @@ impl Auto {
 
     /// Returns the pace, in bytes a second; `None`: nothing is known to go by.
     pub(in crate::peer::path) fn pace(&self) -> Option<u64> {
+        if self.starts_near() {
+            return None;
+        }
         let rate = self.bandwidth();
         if rate == 0 {
             return (self.first_pace > 0).then_some(self.first_pace);

@@ -18,6 +18,12 @@ impl Auto {
         near && self.overran_at.is_none() && self.bandwidth() >= NEAR_RATE
     }
 
+    /// Returns whether the start is on a path with a shorter round trip than the clock tells: its window, of a
+    /// few milliseconds at most, needs no pace to spread it.
+    pub(super) fn starts_near(&self) -> bool {
+        self.phase == Phase::Startup && self.rounds.is_nearest()
+    }
+
     /// Returns the same at the end of a round: windows that lost too much are tried again after a while.
     pub(super) fn is_near_again(&mut self, now: Time) -> bool {
         self.overran_at = self.overran_at.filter(|&at| now.since(at) < REST);
