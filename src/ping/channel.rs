@@ -6,7 +6,8 @@ use crate::secure::{random_key, SecretKey, SecureConfig};
 use crate::transport::{Datagram, Datagrams};
 use crate::{KcpConfig, KcpError};
 use smol_kcp_proto::layer::crypto::secure::{
-    ChannelKey, Identity, Opened, PeerParams, SecureEvent, SecureParams, SecureTable, HEADROOM, TAILROOM,
+    ChannelKey, Identity, Opened, PeerParams, SecureEvent, SecureParams, SecureTable, HEADROOM,
+    TAILROOM,
 };
 use smol_kcp_proto::time::Time;
 
