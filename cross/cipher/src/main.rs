@@ -1,11 +1,10 @@
-//! Seals as many datagrams of 1,400 bytes as the argument says: cross/cipher.sh counts the instructions. The files are
-//! those of the secure channel, without its handshake, which would take the emulator minutes.
+//! Seals as many datagrams of 1,400 bytes as the argument says: cross/cipher.sh counts the instructions. The file is
+//! that of the secure channel.
 #![allow(dead_code)]
 
 #[path = "../../../crates/smol-kcp-proto/src/layer/crypto/secure/data.rs"]
 mod data;
-#[path = "../../../crates/smol-kcp-proto/src/layer/crypto/secure/primitives.rs"]
-mod primitives;
+use smol_kcp_crypto as primitives;
 
 use data::{Kind, Outgoing, HEADER_LEN};
 

@@ -36,6 +36,11 @@ impl Session {
         self.repeat_hello(now);
     }
 
+    /// Returns how long an answer takes, as far as that is known.
+    pub(crate) fn answer_time(&self) -> std::time::Duration {
+        std::time::Duration::from_millis(u64::from(self.engine.answer_ms().max(1)))
+    }
+
     /// Returns whether the peer has shown that it knows this conversation.
     pub(crate) fn is_known_to_peer(&self) -> bool {
         self.role == super::Role::Server
@@ -46,11 +51,6 @@ impl Session {
 }
 
 impl Session {
-    /// Returns how long an answer takes, as far as that is known.
-    pub(crate) fn answer_time(&self) -> std::time::Duration {
-        std::time::Duration::from_millis(u64::from(self.engine.answer_ms().max(1)))
-    }
-
     /// Returns whether the HELLO has not been answered.
     pub(super) fn is_unanswered(&self) -> bool {
         self.hello.is_some_and(|hello| hello.next.is_some())

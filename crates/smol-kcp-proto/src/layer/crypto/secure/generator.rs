@@ -1,12 +1,9 @@
 //! Where keys, indices, salts and padding come from.
 
-use chacha20::cipher::array::Array;
-use chacha20::cipher::{KeyIvInit, StreamCipherCore};
-use chacha20::{ChaChaCore, R20};
 use zeroize::Zeroizing;
 
 use super::keys::SecretKey;
-use super::primitives::{Key, KEY_LEN};
+use super::primitives::{stream, Key, KEY_LEN};
 
 /// A generator of secret numbers, seeded by the system's randomness. Each draw replaces its key ("fast
 /// key erasure", Bernstein 2017): who reads the memory later learns nothing about what was drawn before.
@@ -23,11 +20,8 @@ impl Generator {
     /// Draws up to 32 bytes.
     pub(super) fn draw<const N: usize>(&mut self) -> [u8; N] {
         const { assert!(N <= KEY_LEN) };
-        let mut block = Array([0; 2 * KEY_LEN]);
-        let key = Array(*self.key);
-        ChaChaCore::<R20, chacha20::variants::Ietf>::new(&key, &Array([0; 12]))
-            .write_keystream_block(&mut block);
-        let block = Zeroizing::new(block.0);
+        let mut block = Zeroizing::new([0; 2 * KEY_LEN]);
+        stream(&self.key, &[0; 16], &mut block[..]);
         self.key.copy_from_slice(&block[..KEY_LEN]);
         let mut drawn = [0; N];
         drawn.copy_from_slice(&block[KEY_LEN..KEY_LEN + N]);

@@ -46,13 +46,14 @@ mod keypair;
 mod keys;
 mod message;
 mod noise;
-mod primitives;
 mod replay;
 mod stats;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unconfirmed;
+
+use smol_kcp_crypto as primitives;
 
 pub use invitation::{Invitation, InvitationKeys, ParseInvitationError};
 pub use keys::{Identity, ParseKeyError, PresharedKey, PublicKey, SecretKey, SharedSecret};
