@@ -51,6 +51,8 @@ mod resolver;
 mod runtime;
 mod server;
 mod settings;
+#[cfg(feature = "kcptun")]
+mod snappy;
 mod timers;
 #[allow(clippy::module_inception)]
 mod tunnel;
