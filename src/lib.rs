@@ -51,6 +51,8 @@
 //!   Without it the `with_driver` forms and [`KcpEndpoint::connect_to`] do the same for any executor,
 //!   and the dependencies are those of `async-io`, with no thread pool and no executor among them.
 //! - `kcp`: the `kcp` crate as a second engine, [`EngineKind`]`::Kcp`.
+//! - `kcptun`: `KcpConfig::kcp_go`, the ciphers and the parity of kcptun and others that are made of kcp-go;
+//!   `kcptun-ciphers`: blowfish, twofish, cast5, 3des and sm4 too.
 //! - `netem`: `KcpConfig::netem`, a seeded bad network between an endpoint and its socket.
 //! - `pcap`: `KcpConfig::pcap`, captures that Wireshark and tshark open.
 //!
@@ -77,6 +79,8 @@ mod endpoint;
 mod halves;
 mod handle;
 mod happy_eyeballs;
+#[cfg(feature = "kcptun")]
+pub mod kcp_go;
 mod listener;
 mod machine;
 mod ping;

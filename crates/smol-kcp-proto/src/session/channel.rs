@@ -47,6 +47,7 @@ impl Session {
 
 impl Session {
     /// Returns how long an answer takes, as far as that is known.
+    #[cfg(feature = "secure")]
     pub(crate) fn answer_time(&self) -> std::time::Duration {
         std::time::Duration::from_millis(u64::from(self.engine.answer_ms().max(1)))
     }
