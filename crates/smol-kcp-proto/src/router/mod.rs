@@ -4,6 +4,11 @@ mod admission;
 mod answers;
 mod api;
 mod entry;
+#[cfg(feature = "kcptun")]
+mod kcp_go;
+#[cfg(not(feature = "kcptun"))]
+#[path = "kcp_go_absent.rs"]
+mod kcp_go;
 mod migration;
 mod mtu;
 mod pacing;
@@ -26,6 +31,11 @@ use slab::Slab;
 
 use self::answers::Answers;
 use self::entry::Entry;
+#[cfg(feature = "kcptun")]
+use self::kcp_go::KcpGo;
+#[cfg(feature = "kcptun")]
+pub use self::kcp_go::KcpGoStats;
+use self::kcp_go::LaneOutlet;
 use self::restart::{Before, Restarts};
 use self::secure::Outlet;
 #[cfg(feature = "secure")]
@@ -46,7 +56,7 @@ use crate::path::{Path, PeerId};
 use crate::peer::{PeerKey, Peers};
 use crate::stats::EndpointStats;
 use crate::time::{earliest, Time};
-use crate::wire::{View, CMD_WASK, CODE_HELLO};
+use crate::wire::{Malformed, View, CMD_WASK, CODE_HELLO};
 
 /// Datagrams after which [`Router::transmit`] starts no further session, so that the caller can
 /// send them and receive in between.
@@ -106,6 +116,11 @@ pub struct Router {
     /// The channels of the encrypted mode.
     #[cfg(feature = "secure")]
     secure: Option<Box<Secure>>,
+    /// The cipher and the parity of peers that are made of kcp-go, and peers that have left while those were out.
+    #[cfg(feature = "kcptun")]
+    kcp_go: Option<Box<KcpGo>>,
+    #[cfg(feature = "kcptun")]
+    left_lanes: Vec<SocketAddr>,
     accepting: bool,
     stats: EndpointStats,
     /// Free memory for payload, for whichever session needs some next.
@@ -130,11 +145,18 @@ impl Router {
         budget: MemoryBudget,
     ) -> Router {
         let time_wait = TimeWait::new(config.linger + config.stall_timeout, config.max_sessions);
+        let mut random = Random::new(seed);
+        #[cfg(feature = "kcptun")]
+        let overhead = overhead + config.kcp_go.as_ref().map_or(0, |kcp_go| kcp_go.overhead());
         Router {
+            #[cfg(feature = "kcptun")]
+            kcp_go: KcpGo::new(&config, &mut random),
+            #[cfg(feature = "kcptun")]
+            left_lanes: Vec::new(),
             mtu: config.mtu.saturating_sub(overhead),
             account: Account::new(&config, budget),
             config,
-            random: Random::new(seed),
+            random,
             sessions: Slab::new(),
             routes: BTreeMap::new(),
             peers: Peers::default(),
@@ -177,7 +199,12 @@ impl Router {
         let from = from.into();
         self.stats.datagrams_received = self.stats.datagrams_received.wrapping_add(1);
         self.stats.bytes_received = self.stats.bytes_received.wrapping_add(datagram.len() as u64);
-        let Ok(datagram) = View::new(datagram) else {
+        self.route(now, from, View::new(datagram));
+    }
+
+    /// Leads a datagram to its session.
+    fn route(&mut self, now: Time, from: Path, datagram: Result<View<'_>, Malformed>) {
+        let Ok(datagram) = datagram else {
             self.stats.malformed = self.stats.malformed.wrapping_add(1);
             return;
         };
@@ -260,6 +287,7 @@ impl Router {
     /// Lets every session whose deadline has passed do what is due.
     pub fn handle_timeout(&mut self, now: Time) {
         self.handle_channels_timeout(now);
+        self.handle_lanes_timeout(now);
         self.handle_pace(now);
         self.handle_mtu_timeouts(now);
         while let Some(key) = self.deadlines.pop_due(now) {
@@ -286,7 +314,8 @@ impl Router {
     /// Returns when [`handle_timeout`](Router::handle_timeout) must be called at the latest.
     pub fn poll_timeout(&self) -> Option<Time> {
         let path = earliest(self.pace_deadlines.first(), self.mtu_deadlines.first());
-        earliest(self.deadlines.first(), earliest(path, self.poll_channels_timeout()))
+        let below = earliest(self.poll_channels_timeout(), self.poll_lanes_timeout());
+        earliest(self.deadlines.first(), earliest(path, below))
     }
 
     /// Hands the datagrams of sessions that have something to send to `out`, each session's
@@ -298,6 +327,8 @@ impl Router {
             bytes = bytes.wrapping_add(datagram.len() as u64);
             out(path, datagram);
         };
+        let mut lanes = LaneOutlet::new(self);
+        let mut count = |path: Path, datagram: &[u8]| lanes.send(now, path, datagram, &mut count);
         let mut outlet = Outlet::new(self);
         outlet.begin(now, &mut count);
         let mut handed = 0usize;
@@ -321,6 +352,7 @@ impl Router {
         }
         self.serve_paths(now, sent, &mut out);
         outlet.end(self);
+        lanes.end(self);
         self.set_put_off(now);
         self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(datagrams as u64);
         self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(bytes);

@@ -262,6 +262,7 @@ impl Router {
         }
         self.list_path(of);
         if let Some(mut peer) = self.peers.leave(of, key) {
+            self.leave_lane(peer.addr);
             self.pace_deadlines.forget(of, &mut peer.path.paced_until);
             if let Some(mtu) = peer.path.mtu() {
                 self.mtu_deadlines.forget(of, &mut mtu.due);

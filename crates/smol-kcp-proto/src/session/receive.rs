@@ -64,7 +64,9 @@ impl Session {
         let seems_restarted = went_back && self.peer_kind != PeerKind::Native;
         if let Some(echo) = datagram.reset_echo() {
             self.last = Some((echo.sn, echo.ts));
-            self.hear_clock(now, &echo);
+            if !datagram.is_recovered() {
+                self.hear_clock(now, &echo);
+            }
         }
         let mut proves_liveness =
             received.proven || received.progress || received.pushed || datagram.has(CMD_PUSH);

@@ -79,6 +79,16 @@ impl FecConfig {
         self.data > 0 && self.parity > 0 && self.total() <= TOTAL_MAX
     }
 
+    /// Returns how much of what a line carries is not parity.
+    #[cfg(feature = "kcptun")]
+    pub(crate) fn part(self, bytes: u64) -> u64 {
+        if self.is_off() {
+            return bytes;
+        }
+        let total = u64::from(self.total().max(1));
+        bytes / total * u64::from(self.data) + bytes % total * u64::from(self.data) / total
+    }
+
     /// Checks both fields.
     ///
     /// # Errors

@@ -107,7 +107,12 @@ impl PathRate {
         let rate = match config.rate {
             _ if !config.engine.is_paced() => Rate::Off,
             // From here on in bytes of segments.
-            Rate::Fixed(bits) => Rate::Fixed(Rate::segment_bytes(bits, mtu as u64)),
+            Rate::Fixed(bits) => {
+                let bytes = Rate::segment_bytes(bits, mtu as u64, overhead as u64);
+                #[cfg(feature = "kcptun")]
+                let bytes = config.kcp_go.as_ref().map_or(bytes, |kcp_go| kcp_go.fec.part(bytes));
+                Rate::Fixed(bytes)
+            }
             rate => rate,
         };
         PathRate {
