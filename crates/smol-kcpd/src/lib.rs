@@ -27,11 +27,15 @@
 #![warn(unreachable_pub, unnameable_types)]
 
 mod backoff;
+#[cfg(feature = "kcptun")]
+mod carrier;
 mod client;
 mod clients;
 mod clock;
 mod context;
 mod daemon;
+#[cfg(feature = "kcptun")]
+mod endpoints;
 mod figures;
 mod interrupt;
 mod kept;

@@ -90,6 +90,12 @@ impl KeyOptions {
 
 /// Says in a few words, for the log, what protects a tunnel.
 pub(crate) fn protection(settings: &Settings) -> String {
+    #[cfg(feature = "kcptun")]
+    if let Some(kcptun) = &settings.kcptun {
+        let (crypt, fec) = (kcptun.crypt.name(), kcptun.fec);
+        let compressed = if kcptun.compression { "compressed" } else { "not compressed" };
+        return format!("as kcptun: {crypt}, fec {fec}, {compressed}; compatible, not secure");
+    }
     match (&settings.kcp.secure, &settings.role) {
         (None, _) => "insecure".into(),
         (Some(_), Role::Client { .. }) => "encrypted".into(),

@@ -70,7 +70,8 @@ fn run(side: Side, parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
     for (name, value) in translation.values.drain(..) {
         values.add(Location::CommandLine, name, value)?;
     }
-    let keyring = Keyring { kcptun_key: translation.key, ..keyring };
+    let mut keyring = keyring;
+    keyring.kcptun_key = translation.key;
     let name = format!("kcptun-{side}");
     let settings = values.settings(&name, &Location::CommandLine, &keyring)?;
     let configuration = Configuration { process: Process::default(), tunnels: vec![settings] };
