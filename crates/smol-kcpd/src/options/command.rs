@@ -43,7 +43,7 @@ pub enum Command {
     },
     /// A file of kcptun's as one of ours.
     #[cfg(feature = "kcptun")]
-    Import(super::kcptun::Import),
+    Import(super::import::Import),
     /// A text to print.
     #[cfg(feature = "kcptun")]
     Text(String),

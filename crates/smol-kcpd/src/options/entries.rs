@@ -1,5 +1,8 @@
 //! Option values as they were given, and the settings they make.
 
+#[cfg(feature = "kcptun")]
+mod kcptun;
+
 use super::builder::{streams_of, Side, TunnelBuilder};
 use super::error::{ConfigError, Location, Problem};
 use super::keys::{as_error, refuse_secret};
@@ -19,7 +22,7 @@ pub(super) struct OptionValue {
 }
 
 impl OptionValue {
-    pub(super) fn refused(&self, accepted: impl Into<String>) -> ConfigError {
+    fn refused(&self, accepted: impl Into<String>) -> ConfigError {
         let problem = Problem::Refused { value: self.shown(), accepted: accepted.into() };
         ConfigError::new(self.place.clone(), self.option.name, problem)
     }
@@ -75,11 +78,6 @@ impl OptionValues {
 
     pub(super) fn get(&self, name: &str) -> Option<&OptionValue> {
         self.0.iter().find(|entry| entry.option.name == name)
-    }
-
-    #[cfg(feature = "kcptun")]
-    pub(super) fn iter(&self) -> impl Iterator<Item = &OptionValue> {
-        self.0.iter()
     }
 
     /// The value of an option that is a list with `item` in it.
@@ -213,7 +211,7 @@ impl OptionValues {
             return Err(entry.invalid(format!("a {side} has no {}", entry.option.name)));
         }
         #[cfg(feature = "kcptun")]
-        let kcptun = super::kcptun::settings(self, &mut builder, place, keyring)?;
+        let kcptun = kcptun::settings(self, &mut builder, place, keyring)?;
         #[cfg(not(feature = "kcptun"))]
         let kcptun = None::<()>;
         if kcptun.is_none() {
@@ -276,11 +274,10 @@ impl OptionValues {
 /// Every option of a tunnel with its effective value.
 pub(super) fn effective(settings: &Settings) -> impl Iterator<Item = (&'static str, String)> {
     let builder = TunnelBuilder::of(settings);
-    let of_side = effective_options(&builder).filter_map(move |option| {
+    effective_options(&builder).filter_map(move |option| {
         builder.side.filter(|&side| option.scope.includes(side))?;
         Some((option.name, (option.get)(&builder)?))
-    });
-    of_side
+    })
 }
 
 /// The options that mean something to a tunnel.

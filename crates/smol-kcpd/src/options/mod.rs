@@ -8,6 +8,8 @@ mod entries;
 mod error;
 mod file;
 #[cfg(feature = "kcptun")]
+mod import;
+#[cfg(feature = "kcptun")]
 mod kcptun;
 mod keys;
 mod list;
@@ -20,7 +22,7 @@ pub use command::{Command, ConfigFile};
 pub use command_line::help;
 pub use error::ConfigError;
 #[cfg(feature = "kcptun")]
-pub use kcptun::Import;
+pub use import::Import;
 pub use list::{options_as_json, options_as_text};
 pub use table::{Group, Opt, Scope, ALIASES, KCPTUN_OPTIONS, OPTIONS};
 #[cfg(test)]

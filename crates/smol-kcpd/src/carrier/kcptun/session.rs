@@ -24,9 +24,9 @@ const EVERY: Duration = Duration::from_secs(10);
 
 /// Least and greatest time for an answer. A question is repeated after it.
 const ANSWER: Duration = Duration::from_millis(500);
-const ANSWER_LONGEST: Duration = Duration::from_secs(2);
+const ANSWER_LONGEST: Duration = Duration::from_secs(1);
 
-/// Silence after a question, after which new connections get another session.
+/// Silence after a question, after which new connections get another session; or three timeouts, where that is longer.
 const SILENT: Duration = Duration::from_secs(1);
 
 /// Time between two answers that have to say the same: nothing is overtaken by what was sent so much later.
@@ -171,7 +171,8 @@ impl ClientSession {
                     break;
                 }
                 None => {
-                    if began.elapsed() >= SILENT && !self.silent.replace(true) {
+                    let silent = SILENT.max(self.stats().rto * 3);
+                    if began.elapsed() >= silent && !self.silent.replace(true) {
                         log::info!("{}: the server does not answer", self.name);
                     }
                     limit *= 2;

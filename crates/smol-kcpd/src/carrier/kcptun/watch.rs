@@ -114,9 +114,9 @@ impl WatchedTransport {
 
 /// What the sender of a datagram has in order; `None`: it is parity, or not KCP's.
 fn una(content: &[u8]) -> Option<u32> {
-    let kcp = match content.get(CMD_AT)? {
-        &FEC_DATA => content.get(FEC_HEADROOM..)?,
-        &FEC_PARITY => return None,
+    let kcp = match *content.get(CMD_AT)? {
+        FEC_DATA => content.get(FEC_HEADROOM..)?,
+        FEC_PARITY => return None,
         _ => content,
     };
     Some(u32::from_le_bytes(*kcp.get(UNA_AT..)?.first_chunk()?))

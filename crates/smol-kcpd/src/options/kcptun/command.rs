@@ -1,29 +1,20 @@
-//! `smol-kcpd kcptun-client`, `kcptun-server` and `import`, and the names by which the program is kcptun.
+//! `smol-kcpd kcptun-client` and `kcptun-server`, and the names by which the program is kcptun.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-
-use lexopt::Arg::{Long, Short, Value};
-use zeroize::Zeroizing;
+use std::path::Path;
 
 use super::super::builder::Side;
 use super::super::command::{usage_error, Command};
 use super::super::entries::OptionValues;
-use super::super::error::{ConfigError, Location, Problem};
+use super::super::error::{ConfigError, Location};
 use super::arguments::{self, Arguments};
-use super::import::{import_json, import_uci, Import};
-use super::json;
-use super::parameters::{Given, Parameters, PARAMETERS};
+use super::files::{add_json, read};
+use super::parameters::{Fate, Given, PARAMETERS};
 use super::translation::translate;
 use crate::keys::Keyring;
 use crate::{Configuration, Process};
 
-/// Longest file that is read: kcptun's have two kilobytes.
-const LONGEST: u64 = 64 * 1024;
-
-/// What the last release of kcptun with code has, and those before 2025-11-21 and the package of OpenWrt.
+/// What the last release of kcptun with code has where it is not told.
 const SMUX_VERSION: u64 = 2;
 
 /// Returns whose place the program takes when it is called so: as kcptun's packages name theirs, or its releases
@@ -78,83 +69,6 @@ fn run(side: Side, parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
     Ok(Command::Kcptun { configuration, notes: translation.notes })
 }
 
-/// Adds what a JSON file says.
-///
-/// # Errors
-/// It is none, or what it says is of another kind.
-pub(super) fn add_json(
-    parameters: &mut Parameters,
-    file: &str,
-    text: &str,
-) -> Result<(), ConfigError> {
-    let place = |line| Location::File { file: file.to_string(), line };
-    let members = json::members(text).map_err(|error| {
-        ConfigError::other(place(error.line), format!("no JSON: {}", error.what))
-    })?;
-    for member in members {
-        match member.value {
-            Some((kind, value)) => {
-                parameters.add_key(&member.key, value, kind, place(member.line))?;
-            }
-            None if PARAMETERS.iter().any(|it| it.name == member.key) => {
-                let what = Problem::Invalid {
-                    value: "\u{2026}".into(),
-                    why: "must be a text, a number, true or false".into(),
-                };
-                return Err(ConfigError::new(place(member.line), member.key, what));
-            }
-            None => parameters.unknown.push(member.key),
-        }
-    }
-    Ok(())
-}
-
-/// `import kcptun FILE [--key-dir DIR]`
-pub(in crate::options) fn import(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
-    let (mut words, mut key_dir) = (Vec::new(), None);
-    while let Some(arg) = parser.next().map_err(usage_error)? {
-        match arg {
-            Short('h') | Long("help") => return Ok(Command::Help),
-            Long("key-dir") if key_dir.is_none() => {
-                key_dir = Some(PathBuf::from(parser.value().map_err(usage_error)?));
-            }
-            Value(word) if words.len() < 2 => words.push(word),
-            arg => return Err(usage_error(arg.unexpected())),
-        }
-    }
-    let (kind, path) = match &words[..] {
-        [kind, path] => (kind, PathBuf::from(path)),
-        _ => {
-            return Err(usage_error("import needs to know of what, and a file: import kcptun FILE"))
-        }
-    };
-    if kind != "kcptun" {
-        let kind = kind.to_string_lossy();
-        return Err(usage_error(format!("import {kind}: must be kcptun")));
-    }
-    let (file, text) = (path.display().to_string(), read(&path)?);
-    // What is an object is JSON; UCI's lines begin with letters.
-    let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
-    let import: Import = match is_json {
-        true => import_json(&file, &text, key_dir)?,
-        false => import_uci(&file, &text, key_dir)?,
-    };
-    Ok(Command::Import(import))
-}
-
-fn read(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
-    let file = path.display().to_string();
-    let failed = |why: String| ConfigError::of_file(&file, &why);
-    let opened = File::open(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
-    let mut text = Zeroizing::new(String::new());
-    let read = opened.take(LONGEST + 1).read_to_string(&mut text);
-    read.map_err(|error| failed(format!("cannot be read: {error}")))?;
-    match text.len() as u64 > LONGEST {
-        true => Err(failed(format!("longer than {LONGEST} bytes: no file of kcptun's"))),
-        false => Ok(text),
-    }
-}
-
 fn help(side: Side) -> String {
     let mut text = format!(
         "smol-kcpd in the place of kcptun's {side}: its flags, with one hyphen or two, its file and its\n\
@@ -170,16 +84,15 @@ fn help(side: Side) -> String {
             1 => format!(", -{flag}"),
             _ => format!(", --{flag}"),
         };
-        let others: String = parameter.flags.iter().map(|flag| spell(flag)).collect();
+        let others: String = parameter.flags.iter().map(spell).collect();
         text.push_str(&line(&format!("--{}{others}", parameter.name), parameter.help));
     }
     text.push_str(&line("-c FILE", "a JSON file with the same names, which overrides the flags"));
     text.push_str(&line("--help, -h; --version, -v", ""));
-    let names = |fate: fn(&super::parameters::Fate) -> bool| {
+    let names = |fate: fn(&Fate) -> bool| {
         let names = PARAMETERS.iter().filter(|it| fate(&it.fate)).map(|it| it.name);
         names.collect::<Vec<_>>().join(", ")
     };
-    use super::parameters::Fate;
     text.push_str(&format!(
         "\nAccepted, and of no meaning here: {}. Refused: {}.\n",
         names(|fate| *fate == Fate::Ignored),

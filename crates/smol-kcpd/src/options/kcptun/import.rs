@@ -1,15 +1,17 @@
 //! `smol-kcpd import kcptun`: kcptun's JSON file, or /etc/config/kcptun of OpenWrt, as a file of ours.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use lexopt::Arg::{Long, Short, Value};
+
 use super::super::builder::Side;
+use super::super::command::{usage_error, Command};
 use super::super::error::{ConfigError, Location};
-use super::command::add_json;
+use super::super::import::Import;
+use super::files::{add_json, read};
 use super::parameters::{Kind, Parameters, PARAMETERS};
 use super::translation::{translate, Translation};
 use super::uci::{sections, Section};
-use crate::keys::write_secret;
 use crate::KcptunKey;
 
 /// Where keys are said to be where nobody says it.
@@ -18,26 +20,37 @@ const KEY_DIR: &str = "/etc/smol-kcp";
 /// What the package of OpenWrt (20230207) has where it is told nothing.
 const SMUX_VERSION_OF_OPENWRT: u64 = 1;
 
-/// A file of ours, made of one of kcptun's.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Import {
-    text: String,
-    /// The keys to write, each to a new file.
-    keys: Vec<(String, KcptunKey)>,
-}
-
-impl Import {
-    /// Writes the keys, if it was said where, and prints the file.
-    ///
-    /// # Errors
-    /// There is a file of that name already; those of the system, and of `out`.
-    pub fn run(&self, out: &mut dyn Write) -> io::Result<()> {
-        for (path, key) in &self.keys {
-            let text = String::from_utf8_lossy(key.as_bytes());
-            write_secret(path, &text)?;
+/// `import kcptun FILE [--key-dir DIR]`
+pub(in crate::options) fn import(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
+    let (mut words, mut key_dir) = (Vec::new(), None);
+    while let Some(arg) = parser.next().map_err(usage_error)? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Long("key-dir") if key_dir.is_none() => {
+                key_dir = Some(PathBuf::from(parser.value().map_err(usage_error)?));
+            }
+            Value(word) if words.len() < 2 => words.push(word),
+            arg => return Err(usage_error(arg.unexpected())),
         }
-        out.write_all(self.text.as_bytes())
     }
+    let (kind, path) = match &words[..] {
+        [kind, path] => (kind, PathBuf::from(path)),
+        _ => {
+            return Err(usage_error("import needs to know of what, and a file: import kcptun FILE"))
+        }
+    };
+    if kind != "kcptun" {
+        let kind = kind.to_string_lossy();
+        return Err(usage_error(format!("import {kind}: must be kcptun")));
+    }
+    let (file, text) = (path.display().to_string(), read(&path)?);
+    // What is an object is JSON; UCI's lines begin with letters.
+    let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
+    let import = match is_json {
+        true => import_json(&file, &text, key_dir)?,
+        false => import_uci(&file, &text, key_dir)?,
+    };
+    Ok(Command::Import(import))
 }
 
 /// Puts a file of ours together.
@@ -94,16 +107,12 @@ impl Writer<'_> {
     }
 
     fn finish(self) -> Import {
-        Import { text: self.text, keys: self.keys }
+        Import::new(self.text, self.keys)
     }
 }
 
 /// Reads kcptun's JSON file. Whose it is, is in it.
-pub(super) fn import_json(
-    file: &str,
-    text: &str,
-    key_dir: Option<PathBuf>,
-) -> Result<Import, ConfigError> {
+fn import_json(file: &str, text: &str, key_dir: Option<PathBuf>) -> Result<Import, ConfigError> {
     let members = super::json::members(text).unwrap_or_default();
     let has = |side| {
         let of_side =
@@ -129,11 +138,7 @@ pub(super) fn import_json(
 }
 
 /// Reads /etc/config/kcptun: of the package, or of luci-app-kcptun.
-pub(super) fn import_uci(
-    file: &str,
-    text: &str,
-    key_dir: Option<PathBuf>,
-) -> Result<Import, ConfigError> {
+fn import_uci(file: &str, text: &str, key_dir: Option<PathBuf>) -> Result<Import, ConfigError> {
     let place = |line| Location::File { file: file.to_string(), line };
     let sections = sections(text).map_err(|(line, what)| ConfigError::other(place(line), what))?;
     let mut writer = Writer::new(file, key_dir.as_ref());

@@ -2,15 +2,14 @@
 
 mod arguments;
 mod command;
+mod files;
 mod import;
 mod json;
 mod parameters;
 #[cfg(test)]
 mod tests;
 mod translation;
-mod tunnel;
 mod uci;
 
-pub(super) use command::{called_as, client, import, server};
-pub use import::Import;
-pub(super) use tunnel::settings;
+pub(super) use command::{called_as, client, server};
+pub(super) use import::import;

@@ -5,7 +5,6 @@ use smol_kcp::kcp_go::{Cipher, FecConfig};
 use super::super::builder::Side;
 use super::super::error::ConfigError;
 use super::parameters::{Fate, Parameters};
-use super::tunnel::ciphers;
 use crate::{HostPort, KcptunKey, PortRange};
 
 /// The most that our windows begin with.
@@ -267,4 +266,10 @@ fn smux(
     values.push(("frame_size", parameters.number("framesize", 8192, 256..=65_535)?.to_string()));
     values.push(("keep_alive", format!("{}s", parameters.number("keepalive", 10, 1..=30)?)));
     Ok(())
+}
+
+/// Lists the ciphers of this build, for messages.
+fn ciphers() -> String {
+    let names: Vec<&str> = Cipher::ALL.iter().map(|cipher| cipher.name()).collect();
+    names.join(", ")
 }

@@ -1,11 +1,9 @@
 //! The settings of a tunnel that speaks as kcptun does, from our options.
 
-use smol_kcp::kcp_go::Cipher;
-
 use super::super::builder::{Side, TunnelBuilder};
-use super::super::entries::{OptionValue, OptionValues};
 use super::super::error::{ConfigError, Location, Problem};
 use super::super::table::{Group, KCPTUN_OPTIONS};
+use super::{OptionValue, OptionValues};
 use crate::keys::Keyring;
 use crate::{KcptunKey, KcptunSettings};
 
@@ -26,7 +24,7 @@ const MTU_MIN: usize = 50;
 ///
 /// # Errors
 /// What is not accepted, or missing.
-pub(in crate::options) fn settings(
+pub(super) fn settings(
     values: &OptionValues,
     builder: &mut TunnelBuilder,
     place: &Location,
@@ -39,7 +37,7 @@ pub(in crate::options) fn settings(
             None => Ok(None),
         };
     }
-    if let Some(entry) = values.iter().find(|entry| is_foreign(entry)) {
+    if let Some(entry) = values.0.iter().find(|entry| is_foreign(entry)) {
         return Err(entry.invalid("not with protocol = kcptun, whose peers know nothing of it"));
     }
     let kcptun = &builder.kcptun;
@@ -139,10 +137,4 @@ fn blame(
             ConfigError::new(place.clone(), name, problem)
         }
     }
-}
-
-/// Lists the ciphers of this build, for messages.
-pub(super) fn ciphers() -> String {
-    let names: Vec<&str> = Cipher::ALL.iter().map(|cipher| cipher.name()).collect();
-    names.join(", ")
 }
