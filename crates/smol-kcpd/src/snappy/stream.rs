@@ -88,8 +88,8 @@ impl<T> SnappyStream<T> {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn into_inner(self) -> T {
+    /// Gives the stream below back. What is held is lost.
+    pub(crate) fn into_inner(self) -> T {
         self.inner
     }
 

@@ -22,6 +22,14 @@ impl Carriage {
             false => Carriage::Plain(stream),
         }
     }
+
+    /// Ends it at once; what is on its way is lost.
+    pub(super) fn abort(self) {
+        match self {
+            Carriage::Plain(stream) => stream.abort(),
+            Carriage::Compressed(stream) => stream.into_inner().abort(),
+        }
+    }
 }
 
 macro_rules! delegate {

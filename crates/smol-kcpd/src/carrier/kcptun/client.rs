@@ -16,11 +16,13 @@ use crate::backoff::Backoff;
 use crate::context::TunnelContext;
 use crate::listen::listen;
 use crate::relay::{relay, Kcp, RelayError, Tcp};
-use crate::runtime::within;
 use crate::Role;
 
 /// Time that a connection waits for a server that cannot be reached, without `connect_timeout`.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// A server hears nobody who has another key or cipher.
+const NO_ANSWER: &str = "; is the server there, with the same key and crypt?";
 
 /// Waiting times before accepting again after it failed, mostly for want of descriptors.
 const ACCEPTING: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
@@ -77,17 +79,17 @@ async fn serve(
 ) -> Result<(), RelayError> {
     let tcp = Tcp::new(tcp);
     let settings = context.settings();
-    let limit = settings.kcp.connect_timeout.unwrap_or(CONNECT_WAIT).max(CONNECT_WAIT);
-    let Some(stream) = within(limit, opening::open(&slots, &tcp)).await else {
-        log::warn!(
-            "{}: {from} is turned away: no answer; is the server there, with the same key, crypt and \
-             (from the first word on) no other smux_version and compression?",
-            context.name
-        );
-        return Err(RelayError::Kcp(io::ErrorKind::TimedOut.into()));
-    };
+    let limit = settings.kcp.connect_timeout.unwrap_or(CONNECT_WAIT);
+    let opened = opening::open(&slots, &tcp, limit).await;
+    if let Err(RelayError::Kcp(error)) = &opened {
+        let why = match error.kind() {
+            io::ErrorKind::TimedOut => NO_ANSWER,
+            _ => "",
+        };
+        log::warn!("{}: {from} is turned away: {error}{why}", context.name);
+    }
     drop(slots);
-    let stream = stream?;
+    let stream = opened?;
     log::debug!("{}: {from} is stream {}", context.name, stream.id());
     let close_wait = settings.kcptun.as_ref().map(|kcptun| kcptun.close_wait).unwrap_or_default();
     relay(&context.runtime, tcp, Kcp::smux(stream, close_wait)).await

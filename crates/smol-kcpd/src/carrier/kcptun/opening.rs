@@ -2,13 +2,16 @@
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use async_channel::Receiver;
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
+use smol_kcp::KcpError;
 
 use super::session::ClientSession;
 use super::slots::Slots;
 use crate::relay::{RelayError, Tcp};
+use crate::runtime::within;
 
 /// Bytes that are kept, to be said again: a request and more.
 const KEPT: usize = 16 * 1024;
@@ -18,8 +21,15 @@ const KEPT: usize = 16 * 1024;
 /// It is used at once, and the server is asked beside that: nobody waits for a round trip. If it turns out that the
 /// server knows nothing of the session, then nothing that was said has gotten beyond it, and it is said again in
 /// another session.
-pub(super) async fn open(slots: &Slots, tcp: &Tcp) -> Result<smol_smux::Stream, RelayError> {
-    let (session, stream) = slots.open().await.map_err(far)?;
+///
+/// # Errors
+/// [`KcpError::TimedOut`] if no session is there within `limit`, and what ends a session or the connection.
+pub(super) async fn open(
+    slots: &Slots,
+    tcp: &Tcp,
+    limit: Duration,
+) -> Result<smol_smux::Stream, RelayError> {
+    let (session, stream) = open_in(slots, limit).await?;
     let (Some(answer), Some(mut tcp)) = (session.question(), tcp.stream()) else {
         return Ok(stream);
     };
@@ -39,7 +49,7 @@ pub(super) async fn open(slots: &Slots, tcp: &Tcp) -> Result<smol_smux::Stream, 
         };
         match future::or(answered, read).await {
             None if session.is_forgotten() => {
-                (session, stream) = slots.open().await.map_err(far)?;
+                (session, stream) = open_in(slots, limit).await?;
                 stream.write_all(&said).await.map_err(RelayError::Kcp)?;
                 match session.question() {
                     Some(again) => answer = again,
@@ -75,6 +85,10 @@ async fn write(
     }
 }
 
-fn far(error: impl Into<io::Error>) -> RelayError {
-    RelayError::Kcp(error.into())
+async fn open_in(
+    slots: &Slots,
+    limit: Duration,
+) -> Result<(Rc<ClientSession>, smol_smux::Stream), RelayError> {
+    let opened = within(limit, slots.open()).await.unwrap_or(Err(KcpError::TimedOut));
+    opened.map_err(|error| RelayError::Kcp(io::Error::from(error)))
 }

@@ -61,8 +61,9 @@ pub(super) async fn dial(
     layers: &Layers,
     peer: SocketAddr,
 ) -> Result<Rc<ClientSession>, KcpError> {
-    let mut config = layers.kcp.clone();
-    config.connect_timeout = Some(config.connect_timeout.map_or(DIAL, |limit| limit.min(DIAL)));
+    // It begins with data: kcp-go's listener drops what comes from an address that it knows, under a number that it does
+    // not know, unless it is segment 0. A NAT may have given the new socket the port of an old one.
+    let config = KcpConfig { connect_timeout: None, ..layers.kcp.clone() };
     let socket = UdpTransport::connect(&config, peer)?;
     let (transport, watch) = WatchedTransport::new(socket, layers.crypt.clone());
     let budget = context.runtime.memory_budget();
@@ -70,7 +71,21 @@ pub(super) async fn dial(
     let running = context.run_endpoint(endpoint.clone(), driver);
     let stream = endpoint.connect_to(peer, None).await?;
     let name = format!("{}: session {:08x} with {peer}", context.name, stream.conv());
-    let carriage = Carriage::new(stream, layers.compression);
+    let mut carriage = Carriage::new(stream, layers.compression);
+    watch.look();
+    let greeting = async {
+        carriage.write_all(&sign_of_life(layers.smux.version)).await?;
+        carriage.flush().await?;
+        Ok(watch.unas.recv().await.is_ok())
+    };
+    match within(DIAL, greeting).await {
+        Some(Ok(true)) => {}
+        Some(Err(error)) => return Err(KcpError::from(std::io::Error::from(error))),
+        _ => {
+            carriage.abort();
+            return Err(KcpError::TimedOut);
+        }
+    }
     let (smux, driver) = smol_smux::Session::client(carriage, layers.smux.clone())
         .map_err(|error| KcpError::from(std::io::Error::from(error)))?;
     log::debug!("{name} is open");
@@ -109,6 +124,11 @@ pub(super) async fn dial(
         })
         .detach();
     Ok(session)
+}
+
+/// A frame of smux that says nothing, which every version answers with nothing.
+fn sign_of_life(version: Version) -> [u8; HEADER_LEN] {
+    Header { version, command: Command::Nop, length: 0, stream: 0 }.encode()
 }
 
 impl ClientSession {

@@ -1,0 +1,11 @@
+//! In kcptun's place: with kcptun itself at the other end, through bad networks, restarts and NATs.
+
+#[path = "../built/mod.rs"]
+mod built;
+#[path = "../../../../tests/common/mod.rs"]
+mod common;
+mod import;
+mod interop;
+mod ours;
+mod recovery;
+mod support;
