@@ -9,7 +9,8 @@ use smol_kcp::kcp_go::{
     derive_key, Cipher, DerivedKey, FecConfig, KcpGoConfig, KcpGoStats, PacketCipher,
 };
 use smol_kcp::{
-    KcpConfig, KcpEndpoint, KcpNoDelayConfig, LinkConfig, NetemConfig, Probability, UdpTransport,
+    KcpConfig, KcpEndpoint, KcpError, KcpNoDelayConfig, KcpStream, LinkConfig, NetemConfig,
+    Probability, UdpTransport,
 };
 use smol_smux::{Config, Session, Stream, Version};
 
@@ -106,14 +107,18 @@ async fn ask<T>(stream: T, seed: u32)
 where
     T: futures_lite::AsyncRead + futures_lite::AsyncWrite + Unpin,
 {
-    let data = crate::pattern(seed, LEN);
+    assert!(echoes(stream, crate::pattern(seed, LEN)).await.unwrap(), "{seed}");
+}
+
+async fn echoes<T>(stream: T, data: Vec<u8>) -> std::io::Result<bool>
+where
+    T: futures_lite::AsyncRead + futures_lite::AsyncWrite + Unpin,
+{
     let (mut read, mut write) = futures_lite::io::split(stream);
-    let mut back = vec![0; LEN];
-    let ((), ()) = future::zip(async { write.write_all(&data).await.unwrap() }, async {
-        read.read_exact(&mut back).await.unwrap()
-    })
-    .await;
-    assert!(back == data, "{seed}");
+    let mut back = vec![0; data.len()];
+    let (written, read) = future::zip(write.write_all(&data), read.read_exact(&mut back)).await;
+    written.and(read)?;
+    Ok(back == data)
 }
 
 async fn answer(stream: Stream) {
@@ -172,38 +177,62 @@ fn serve(case: &Case, key: &DerivedKey) {
     case.check(endpoint.kcp_go_stats().unwrap());
 }
 
+/// A kcptun server that can be started again, and the target that it connects to, which echoes.
+struct Server {
+    addr: SocketAddr,
+    target: smol::net::TcpListener,
+}
+
+impl Server {
+    fn new() -> Server {
+        let target = smol::block_on(smol::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let addr = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap(); // free again
+        Server { addr, target }
+    }
+
+    fn start(&self, case: &Case) -> Kcptun {
+        let [listen, to] = ["--listen", "--target"].map(String::from);
+        let target = self.target.local_addr().unwrap().to_string();
+        Kcptun::start("kcptun-server", case, [listen, self.addr.to_string(), to, target])
+    }
+
+    async fn echo(&self) {
+        let executor = smol::LocalExecutor::new();
+        let accept = async {
+            loop {
+                let (stream, _) = self.target.accept().await.unwrap();
+                let echo = async move { futures_lite::io::copy(stream.clone(), stream).await };
+                executor.spawn(echo).detach();
+            }
+        };
+        executor.run(accept).await
+    }
+
+    /// Connects; it takes a moment until it listens.
+    async fn connect(&self, endpoint: &KcpEndpoint) -> KcpStream {
+        loop {
+            if let Ok(stream) = endpoint.connect_to(self.addr, None).await {
+                return stream;
+            }
+        }
+    }
+}
+
 /// Our client opens streams to kcptun's server, whose target echoes.
 fn call(case: &Case, key: &DerivedKey) {
-    let target = smol::block_on(smol::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let server = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap(); // free again
-    let [listen, to] = ["--listen", "--target"].map(String::from);
-    let target_addr = target.local_addr().unwrap().to_string();
-    let _server =
-        Kcptun::start("kcptun-server", case, [listen, server.to_string(), to, target_addr]);
+    let server = Server::new();
+    let _kcptun = server.start(case);
     let config = case.kcp(key);
     let transport = udp(&config);
     let (endpoint, driver) = KcpEndpoint::with_driver(config, transport).unwrap();
-    let executor = smol::LocalExecutor::new();
-    let echo = executor.run(async {
-        loop {
-            let (stream, _) = target.accept().await.unwrap();
-            let echo = async move { futures_lite::io::copy(stream.clone(), stream).await };
-            executor.spawn(echo).detach();
-        }
-    });
     let asks = async {
-        // It takes a moment until it listens.
-        let transport = loop {
-            if let Ok(stream) = endpoint.connect_to(server, None).await {
-                break stream;
-            }
-        };
+        let transport = server.connect(&endpoint).await;
         let (session, driver) = Session::client(transport, case.smux()).unwrap();
         let asks = (0..case.streams).map(|seed| ask(session.open().unwrap(), seed));
         let asks = crate::all(asks.map(|ask| Box::pin(ask) as future::Boxed<()>).collect());
         future::or(asks, async { panic!("{:?}", driver.await) }).await;
     };
-    beside(asks, future::zip(driver, async { echo.await as () }));
+    beside(asks, future::zip(driver, server.echo()));
     case.check(endpoint.kcp_go_stats().unwrap());
 }
 
@@ -249,4 +278,43 @@ fn each_side_may_send_another_ratio_or_none() {
 #[test]
 fn what_gets_lost_on_the_way_from_kcptun_comes_out_of_its_parity() {
     both_roles(["10+3", "3+2", "off"].map(|fec| Case { loss: 3, ..Case::new(Cipher::Aes, fec) }));
+}
+
+#[test]
+fn a_restarted_server_is_noticed_by_what_it_says() {
+    if !tools::is_installed("kcptun-server") {
+        return;
+    }
+    let key = derive_key(b"it's a secrect");
+    // Within the window of the new one, which then acknowledges what comes, and beyond.
+    for (cipher, len) in [(Cipher::Aes, 10_000), (Cipher::None, 2 * LEN)] {
+        let case = Case::new(cipher, "10+3");
+        let server = Server::new();
+        let config = case.kcp(&key);
+        let transport = udp(&config);
+        let (endpoint, driver) = KcpEndpoint::with_driver(config, transport).unwrap();
+        let story = async {
+            let kcptun = server.start(&case);
+            let transport = server.connect(&endpoint).await;
+            let (session, driver) = Session::client(transport, case.smux()).unwrap();
+            let asks = async {
+                assert!(echoes(session.open().unwrap(), crate::pattern(1, len)).await.unwrap());
+                drop(kcptun);
+                let _again = server.start(&case);
+                let _ = echoes(session.open().unwrap(), crate::pattern(2, 1000)).await;
+                // It takes the session along, and its cause.
+                std::future::pending().await
+            };
+            let ended = future::or(driver, asks).await.unwrap_err();
+            let cause = std::error::Error::source(&ended).map(ToString::to_string);
+            assert_eq!(cause, Some(KcpError::Reset.to_string()), "{ended}");
+            // A new conversation is understood.
+            let _again = server.start(&case);
+            let transport = server.connect(&endpoint).await;
+            let (session, driver) = Session::client(transport, case.smux()).unwrap();
+            let ask = ask(session.open().unwrap(), 3);
+            future::or(ask, async { panic!("{:?}", driver.await) }).await;
+        };
+        beside(story, future::zip(driver, server.echo()));
+    }
 }
