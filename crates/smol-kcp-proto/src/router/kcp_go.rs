@@ -32,6 +32,16 @@ pub struct KcpGoStats {
 }
 
 impl Router {
+    /// Wraps all that travels, if the configuration says so.
+    pub(super) fn with_kcp_go(mut self) -> Router {
+        if let Some(config) = &self.config.kcp_go {
+            let seed = [self.random.next_u64(), self.random.next_u64()];
+            self.mtu = self.mtu.saturating_sub(config.overhead());
+            self.kcp_go = Some(Box::new(KcpGo::new(config, seed)));
+        }
+        self
+    }
+
     /// Acts on a datagram that is in no channel. It is opened in place.
     pub(super) fn handle_in_clear(&mut self, now: Time, from: Path, datagram: &mut [u8]) {
         let Some(kcp_go) = &mut self.kcp_go else {

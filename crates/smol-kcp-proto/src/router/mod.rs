@@ -145,18 +145,11 @@ impl Router {
         budget: MemoryBudget,
     ) -> Router {
         let time_wait = TimeWait::new(config.linger + config.stall_timeout, config.max_sessions);
-        let mut random = Random::new(seed);
-        #[cfg(feature = "kcptun")]
-        let overhead = overhead + config.kcp_go.as_ref().map_or(0, |kcp_go| kcp_go.overhead());
-        Router {
-            #[cfg(feature = "kcptun")]
-            kcp_go: KcpGo::new(&config, &mut random),
-            #[cfg(feature = "kcptun")]
-            left_lanes: Vec::new(),
+        let router = Router {
             mtu: config.mtu.saturating_sub(overhead),
             account: Account::new(&config, budget),
             config,
-            random,
+            random: Random::new(seed),
             sessions: Slab::new(),
             routes: BTreeMap::new(),
             peers: Peers::default(),
@@ -182,11 +175,18 @@ impl Router {
             restarts: Restarts::default(),
             #[cfg(feature = "secure")]
             secure: None,
+            #[cfg(feature = "kcptun")]
+            kcp_go: None,
+            #[cfg(feature = "kcptun")]
+            left_lanes: Vec::new(),
             accepting: false,
             stats: EndpointStats::default(),
             pool: BufferPool::new(POOLED),
             sn_base: 0,
-        }
+        };
+        #[cfg(feature = "kcptun")]
+        let router = router.with_kcp_go();
+        router
     }
 
     /// Sets whether peers may open sessions.

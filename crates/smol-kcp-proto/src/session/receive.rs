@@ -62,6 +62,13 @@ impl Session {
             self.peer_una = una;
         }
         let seems_restarted = went_back && self.peer_kind != PeerKind::Native;
+        #[cfg(feature = "kcptun")]
+        if !datagram.is_recovered() {
+            self.heed_memory(now, went_back);
+            if self.error.is_some() {
+                return;
+            }
+        }
         if let Some(echo) = datagram.reset_echo() {
             self.last = Some((echo.sn, echo.ts));
             if !datagram.is_recovered() {

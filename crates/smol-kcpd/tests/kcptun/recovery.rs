@@ -43,7 +43,6 @@ fn a_server_that_begins_anew_has_new_connections_at_once() {
 
 #[test]
 fn a_nat_that_changes_its_mind_costs_only_what_was_open() {
-    smol_kcpd::Logger::install(log::LevelFilter::Debug);
     if !has_kcptun() {
         return;
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{KcpGoStats, PacketCipher};
-use crate::config::KcpConfig;
+use crate::config::KcpGoConfig;
 use crate::layer::crypto::kcp_go::{NONCE_LEN, PACKET_MAX};
 use crate::layer::fec::{
     FecConfig, FecDecoder, FecDecoderStats, FecEncoder, FecEncoderStats, HEADROOM,
@@ -77,13 +77,12 @@ pub(in crate::router) struct KcpGo {
 }
 
 impl KcpGo {
-    pub(in crate::router) fn new(config: &KcpConfig, random: &mut Random) -> Option<Box<KcpGo>> {
-        let config = config.kcp_go.as_ref()?;
-        Some(Box::new(KcpGo {
+    pub(super) fn new(config: &KcpGoConfig, seed: [u64; 2]) -> KcpGo {
+        KcpGo {
             fec: config.fec,
             sealer: Sealer {
                 crypt: config.crypt.clone(),
-                random: Random::new([random.next_u64(), random.next_u64()]),
+                random: Random::new(seed),
                 scratch: Box::new([0; PACKET_MAX]),
             },
             lanes: BTreeMap::new(),
@@ -91,7 +90,7 @@ impl KcpGo {
             charged: 0,
             free_at: None,
             stats: KcpGoStats::default(),
-        }))
+        }
     }
 
     /// Opens a datagram; `None`: it is noise, and counted.

@@ -6,6 +6,7 @@ use super::*;
 use crate::config::KcpGoConfig;
 use crate::layer::crypto::kcp_go::{derive_key, Cipher, PacketCipher};
 use crate::layer::fec::is_fec;
+use crate::router::tests::stock::Stock;
 use crate::router::KcpGoStats;
 
 const MTU: usize = 1350;
@@ -352,6 +353,52 @@ fn streams_of_one_peer_share_their_parity() {
     let (sent, received) = (stats(&world, CLIENT).sent, stats(&world, SERVER).received);
     assert_eq!(sent.parity, sent.data / 10 * 3);
     assert!(received.recovered > 5 && received.contradictory == 0, "{received:?}");
+}
+
+/// A client of ours and a peer that knows nothing of our codes, between which `bytes` have travelled each way.
+fn with_stock(line: LinkConfig, seed: u64, bytes: usize) -> World {
+    // Without a cipher and parity kcp-go's layers are nothing at all.
+    let mut world = World::new(line, seed);
+    world.add_stock(&config(), 77, addr(CLIENT));
+    world.add(&with(Cipher::Null, "off"));
+    world.connect(CLIENT, SERVER, Some(77));
+    world.stock(SERVER).echoes = true;
+    world.app(CLIENT, 0).to_write = data(bytes);
+    world.run_until(secs(60), |w| read(w, CLIENT, 0) == bytes);
+    world
+}
+
+#[test]
+fn a_peer_that_has_forgotten_the_conversation_is_noticed_by_what_it_says() {
+    // Within its window the new one acknowledges what comes next; beyond, nothing.
+    for (bytes, rtt, idle) in [(5000, 40, 0), (5000, 200, 30), (700_000, 40, 0), (700_000, 200, 30)]
+    {
+        let mut world = with_stock(link(rtt, 0), 18, bytes);
+        world.run(secs(idle));
+        // Its process begins anew, or this side has become another one for it.
+        world.hosts[SERVER].stock = Some(Stock::new(&config(), 77, addr(CLIENT)));
+        let began = world.now;
+        world.app(CLIENT, 0).to_write = data(100);
+        world.run_until(secs(4), |w| w.hosts[CLIENT].apps[0].failed.is_some());
+        assert!(matches!(world.app(CLIENT, 0).cause(), Some(KcpError::Reset)));
+        let took = world.now.since(began);
+        assert!(took <= ms(900) + 5 * ms(rtt), "{bytes} {rtt} {idle}: {took:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_is_overtaken_by_its_own_words_is_not_taken_for_one_that_has_forgotten() {
+    for seed in 0..8 {
+        let wild =
+            LinkConfig { jitter: ms(150), duplicate: Probability::percent(10), ..link(100, 10) };
+        let mut world = with_stock(wild, 20 + seed, 400_000);
+        for n in 1..=20 {
+            world.app(CLIENT, 0).to_write = data(3000);
+            world.run_until(secs(30), |w| read(w, CLIENT, 0) == 400_000 + n * 3000);
+            world.run(ms(500));
+        }
+        assert!(world.app(CLIENT, 0).failed.is_none());
+    }
 }
 
 proptest! {

@@ -48,7 +48,7 @@ pub(super) async fn open(
             None
         };
         match future::or(answered, read).await {
-            None if session.is_forgotten() => {
+            None if session.is_forgotten().await => {
                 (session, stream) = open_in(slots, limit).await?;
                 stream.write_all(&said).await.map_err(RelayError::Kcp)?;
                 match session.question() {
@@ -80,7 +80,7 @@ async fn write(
         session.answered(answer).await;
     }
     match written {
-        Err(_) if session.is_forgotten() => Ok(()),
+        Err(_) if session.is_forgotten().await => Ok(()),
         written => written.map_err(RelayError::Kcp),
     }
 }

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use async_io::Timer;
-use futures_lite::future;
-use smol_kcp::{KcpEndpoint, KcpError, StreamStats, UdpTransport};
+use futures_lite::{future, AsyncWriteExt};
+use smol_kcp::{KcpConfig, KcpEndpoint, KcpError, StreamStats, UdpTransport};
+use smol_smux::frame::{Command, Header, HEADER_LEN};
+use smol_smux::Version;
 
 use super::carriage::Carriage;
 use super::layers::Layers;
@@ -19,18 +21,12 @@ use crate::runtime::{now, within};
 /// Time for which a server that was found to know the session is not asked again.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Time between two looks at what the server has in order, where nobody asks. Its signs of life are as far apart.
-const EVERY: Duration = Duration::from_secs(10);
-
 /// Least and greatest time for an answer. A question is repeated after it.
 const ANSWER: Duration = Duration::from_millis(500);
 const ANSWER_LONGEST: Duration = Duration::from_secs(1);
 
 /// Silence after a question, after which new connections get another session; or three timeouts, where that is longer.
 const SILENT: Duration = Duration::from_secs(1);
-
-/// Time between two answers that have to say the same: nothing is overtaken by what was sent so much later.
-const AGAIN: Duration = Duration::from_millis(200);
 
 /// Time for a server to answer the first datagrams of a session, before another one is tried.
 const DIAL: Duration = Duration::from_secs(2);
@@ -47,8 +43,6 @@ pub(super) struct ClientSession {
     known_at: Cell<Instant>,
     /// The server has not answered a question in time.
     silent: Cell<bool>,
-    /// The server is another one, or takes this side for another one.
-    forgotten: Cell<bool>,
     /// Has the session's task ask the server.
     asking: Sender<()>,
     /// Closed when that has been answered.
@@ -76,11 +70,11 @@ pub(super) async fn dial(
     let greeting = async {
         carriage.write_all(&sign_of_life(layers.smux.version)).await?;
         carriage.flush().await?;
-        Ok(watch.unas.recv().await.is_ok())
+        std::io::Result::Ok(watch.unas.recv().await.is_ok())
     };
     match within(DIAL, greeting).await {
         Some(Ok(true)) => {}
-        Some(Err(error)) => return Err(KcpError::from(std::io::Error::from(error))),
+        Some(Err(error)) => return Err(error.into()),
         _ => {
             carriage.abort();
             return Err(KcpError::TimedOut);
@@ -98,7 +92,6 @@ pub(super) async fn dial(
         watch: watch.clone(),
         known_at: Cell::new(now()),
         silent: Cell::default(),
-        forgotten: Cell::default(),
         asking,
         answer: RefCell::default(),
     });
@@ -106,7 +99,7 @@ pub(super) async fn dial(
     let weak = Rc::downgrade(&session);
     let asks = async move {
         loop {
-            watch.reason_to_ask(&asked, EVERY).await;
+            watch.reason_to_ask(&asked).await;
             match weak.upgrade() {
                 Some(session) => session.ask().await,
                 None => future::pending().await,
@@ -128,7 +121,7 @@ pub(super) async fn dial(
 
 /// A frame of smux that says nothing, which every version answers with nothing.
 fn sign_of_life(version: Version) -> [u8; HEADER_LEN] {
-    Header { version, command: Command::Nop, length: 0, stream: 0 }.encode()
+    Header::bare(Command::Nop, 0).encode(version)
 }
 
 impl ClientSession {
@@ -138,9 +131,14 @@ impl ClientSession {
         !(is_old || self.silent.get() || self.smux.is_closed())
     }
 
-    /// Returns whether the server has lost what it knew of the session, so that nothing arrived that was sent after.
-    pub(super) fn is_forgotten(&self) -> bool {
-        self.forgotten.get()
+    /// Returns whether the session has ended because the server knows nothing of it any more, so that nothing has
+    /// arrived of what was sent after that.
+    pub(super) async fn is_forgotten(&self) -> bool {
+        let Some(smol_smux::Error::Io(cause)) = future::poll_once(self.smux.closed()).await else {
+            return false;
+        };
+        let cause = cause.get_ref().and_then(|cause| cause.downcast_ref());
+        matches!(cause, Some(KcpError::Reset))
     }
 
     /// Asks the server whether it knows the session; the channel closes when it has said so, or the session has ended.
@@ -165,26 +163,17 @@ impl ClientSession {
         future::or(answered, ended).await;
     }
 
-    /// Asks until the server has shown whether it knows the session.
+    /// Asks until the server has shown that it knows the session. If it does not, the library notices, and the session
+    /// ends.
     async fn ask(&self) {
-        let (began, mut zeros, mut limit) = (now(), 0, ANSWER);
+        let (began, mut limit) = (now(), ANSWER);
         while self.watch.unas.try_recv().is_ok() {}
         loop {
             self.watch.look();
             self.endpoint.network_changed();
             limit = limit.max(self.stats().rto * 4).min(ANSWER_LONGEST);
-            match within(limit, self.watch.unas.recv()).await {
-                Some(Ok(0)) if self.stats().bytes_acked > 0 => {
-                    zeros += 1;
-                    if zeros == 2 {
-                        log::info!("{}: the server knows nothing of it any more", self.name);
-                        self.forgotten.set(true);
-                        self.smux.abort();
-                        break;
-                    }
-                    Timer::after(AGAIN).await;
-                }
-                Some(_) => {
+            match within(limit, self.known()).await {
+                Some(()) => {
                     if self.silent.replace(false) {
                         log::info!("{}: the server answers again", self.name);
                     }
@@ -201,6 +190,17 @@ impl ClientSession {
         }
         self.known_at.set(now());
         self.answer.replace(None);
+    }
+
+    /// Waits for a datagram of a peer that has something of the session.
+    async fn known(&self) {
+        while let Ok(una) = self.watch.unas.recv().await {
+            if una != 0 || self.stats().bytes_acked == 0 {
+                return;
+            }
+            self.watch.look();
+        }
+        future::pending().await // the session is about to end
     }
 
     fn stats(&self) -> StreamStats {

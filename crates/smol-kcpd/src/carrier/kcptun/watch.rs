@@ -1,27 +1,22 @@
-//! Whether the server still knows a session.
+//! Whether the server knows a session.
 //!
 //! A kcptun server that was started anew, or that sees a client come from another port because a NAT has changed its mind,
 //! makes a new session of whatever arrives, acknowledges it, and delivers nothing of it: it waits for the number 0, which
-//! was sent long ago. KCP has no word for that, but each of its datagrams says in `una` what the receiver has in order. A
-//! peer that had something and now says 0 is another one.
-//!
-//! The transport below a session looks at that, in a copy of a single datagram and only when it is asked to: the
-//! library opens the datagrams itself.
+//! was sent long ago. The library notices that, after the time that a datagram may be late, and ends the conversation as
+//! reset. The opposite it does not tell: each datagram of a server that knows the session says so, in `una`, which is what
+//! it has in order. The transport below a session looks at that, in a copy of a single datagram and only when it is
+//! asked to.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use async_io::Timer;
 use futures_lite::future;
 use smol_kcp::kcp_go::PacketCipher;
 use smol_kcp::{Datagrams, Transport, UdpTransport};
-
-use crate::runtime::within;
 
 /// Bytes before the content of a datagram with parity: a number and a type, and the length.
 const FEC_HEADROOM: usize = 8;
@@ -44,30 +39,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Waits until somebody asks, or there is a reason to. Looks on its own every so often.
-    pub(super) async fn reason_to_ask(&self, asked: &Receiver<()>, every: Duration) {
-        let asked = async {
-            match asked.recv().await {
-                Ok(()) => {}
-                Err(_) => future::pending().await, // nobody has the session any more
-            }
-        };
-        let silence = async {
-            match self.silences.recv().await {
-                Ok(()) => {}
-                Err(_) => future::pending().await,
-            }
-        };
-        let zero = async {
-            loop {
-                Timer::after(every).await;
-                self.look();
-                if within(every, self.unas.recv()).await == Some(Ok(0)) {
-                    return;
-                }
-            }
-        };
-        future::or(asked, future::or(silence, zero)).await;
+    /// Waits until somebody asks, or nothing was heard for a while although there was a question.
+    pub(super) async fn reason_to_ask(&self, asked: &Receiver<()>) {
+        // Both are there as long as the session is.
+        let reason = future::or(asked.recv(), self.silences.recv()).await;
+        if reason.is_err() {
+            future::pending::<()>().await;
+        }
     }
 
     /// Has the next datagram looked at.

@@ -101,7 +101,7 @@ impl Writer<'_> {
             (None, _) => "    # to be written: the key alone, chmod 600 (--key-dir DIR does it)",
         };
         self.text.push_str(&format!("{mark}kcptun_key_file = {path}{hint}\n"));
-        if self.key_dir.is_some() {
+        if self.key_dir.is_some() && is_used {
             self.keys.push((path, key.clone()));
         }
     }

@@ -55,20 +55,25 @@ pub(super) fn translate(
         values.push(("dscp", dscp.to_string()));
     }
     let buffer = parameters.number("sockbuf", 4 << 20, 1500..=BUFFER_MAX)?;
-    values.push(("socket_send_buffer", buffer.to_string()));
-    values.push(("socket_recv_buffer", buffer.to_string()));
+    if parameters.get("sockbuf").is_some() {
+        values.push(("socket_send_buffer", buffer.to_string()));
+        values.push(("socket_recv_buffer", buffer.to_string()));
+    }
     smux(parameters, default_smux_version, &mut values)?;
     if parameters.side == Side::Client {
         values.push(("sessions", parameters.number("conn", 1, 1..=64)?.to_string()));
         let expire = parameters.number("autoexpire", 0, 0..=24 * 86_400)?;
-        let expire = if expire == 0 { "none".into() } else { format!("{expire}s") };
-        values.push(("auto_expire", expire));
+        if expire > 0 {
+            values.push(("auto_expire", format!("{expire}s")));
+        }
         // luci-app-kcptun writes -1 for "never".
         let ttl = match parameters.text("scavengettl", "600") {
             "-1" => 24 * 86_400,
             _ => parameters.number("scavengettl", 600, 0..=24 * 86_400)?,
         };
-        values.push(("scavenge_ttl", format!("{ttl}s")));
+        if ttl != 600 {
+            values.push(("scavenge_ttl", format!("{ttl}s")));
+        }
     }
     let wait = parameters.number("closewait", 0, 0..=24 * 86_400)?;
     if wait > 0 {
@@ -261,9 +266,14 @@ fn smux(
         return Err(given.refused(format!("at most smuxbuf, {session}")));
     }
     values.push(("smux_version", version.to_string()));
-    values.push(("smux_buffer", session.to_string()));
-    values.push(("stream_buffer", stream.to_string()));
-    values.push(("frame_size", parameters.number("framesize", 8192, 256..=65_535)?.to_string()));
+    if parameters.get("smuxbuf").is_some() || parameters.get("streambuf").is_some() {
+        values.push(("smux_buffer", session.to_string()));
+        values.push(("stream_buffer", stream.to_string()));
+    }
+    let frame = parameters.number("framesize", 8192, 256..=65_535)?;
+    if parameters.get("framesize").is_some() {
+        values.push(("frame_size", frame.to_string()));
+    }
     values.push(("keep_alive", format!("{}s", parameters.number("keepalive", 10, 1..=30)?)));
     Ok(())
 }
