@@ -119,7 +119,10 @@ impl OptionValues {
     pub(super) fn over(mut self, defaults: &OptionValues) -> OptionValues {
         let insecure = |entry: &OptionValue| entry.option.name == "insecure";
         let of_keys = |entry: &OptionValue| entry.option.group == Group::Keys && !insecure(entry);
-        let is_plain = self.0.iter().any(|it| insecure(it) && boolean(&it.value) == Some(true));
+        let is_plain = self.0.iter().any(|it| {
+            let speaks_kcptun = it.option.name == "protocol" && it.value == "kcptun";
+            speaks_kcptun || insecure(it) && boolean(&it.value) == Some(true)
+        });
         let has_keys = self.0.iter().any(of_keys);
         let fits = |it: &&OptionValue| !(is_plain && of_keys(it) || has_keys && insecure(it));
         let missing = |entry: &&OptionValue| self.get(entry.option.name).is_none();

@@ -7,5 +7,6 @@ mod common;
 mod import;
 mod interop;
 mod ours;
+mod program;
 mod recovery;
 mod support;

@@ -126,7 +126,8 @@ async fn serve_session(
     };
     match future::or(driver, future::or(cut, accepting)).await {
         Ok(()) => log::debug!("{name} has ended"),
-        Err(error) => log::info!("{name} has ended: {error}"),
+        // Mostly silence: kcptun has no other sign of an end.
+        Err(error) => log::debug!("{name} has ended: {error}"),
     }
 }
 
