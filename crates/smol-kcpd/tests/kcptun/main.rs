@@ -4,6 +4,7 @@
 mod built;
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
+mod files;
 mod import;
 mod interop;
 mod ours;
