@@ -228,6 +228,7 @@ impl Router {
             if let Some(peer) = self.peers.get_mut(of) {
                 peer.path.on_report(now, &report);
             }
+            self.heed_parity(of);
         }
         self.list_path(of);
     }
