@@ -172,8 +172,14 @@ impl PathRate {
     }
 
     /// Returns whether the oldest segment of a session, of `bytes`, that was sent `xmit` times makes it
-    /// doubtful that its length passes: then the path is to be asked.
-    pub(crate) fn doubts_mtu(&mut self, now: Time, oldest: (usize, u32), rto: Duration) -> bool {
+    /// doubtful that its length passes: then the path is to be asked. The peer was heard at `heard_at`.
+    pub(crate) fn doubts_mtu(
+        &mut self,
+        now: Time,
+        oldest: (usize, u32),
+        rto: Duration,
+        heard_at: Time,
+    ) -> bool {
         if !PathMtu::is_doubtful(oldest) {
             return false;
         }
@@ -183,7 +189,7 @@ impl PathRate {
             // Others may be acknowledged all the time: nobody has looked yet.
             mtu.watch(now);
         }
-        mtu.doubt(now, oldest.0, rto)
+        mtu.doubt(now, oldest.0, rto, heard_at)
     }
 
     /// Returns whether longer datagrams are to be tried, as there is much to send: then the path is to be
