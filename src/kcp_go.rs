@@ -7,6 +7,8 @@
 pub use smol_kcp_proto::layer::crypto::kcp_go::{
     derive_key, Cipher, DerivedKey, PacketCipher, UnknownCipher,
 };
-pub use smol_kcp_proto::layer::fec::{FecConfig, FecDecoderStats, FecEncoderStats, ParseFecError};
+pub use smol_kcp_proto::layer::fec::{
+    FecConfig, FecDecoderStats, FecEncoderStats, FecMode, ParseFecError,
+};
 pub use smol_kcp_proto::router::KcpGoStats;
 pub use smol_kcp_proto::KcpGoConfig;

@@ -211,7 +211,11 @@ impl KcpPing {
     fn ask(&mut self, asking: &mut Asking) {
         let now = self.clock.now();
         if let Some(channel) = &mut self.channel {
-            channel.transmit(now, self.peer, &mut self.outgoing);
+            let is_new = channel.transmit(now, self.peer, &mut self.outgoing);
+            if is_new && asking.asked {
+                // Perhaps nobody could read the question: a server that began anew has forgotten the former keys.
+                *asking = Asking::new(self.question());
+            }
         }
         if !asking.asked {
             let question = asking.question.encode();

@@ -6,7 +6,8 @@ use crate::secure::{random_key, SecretKey, SecureConfig};
 use crate::transport::{Datagram, Datagrams};
 use crate::{KcpConfig, KcpError};
 use smol_kcp_proto::layer::crypto::secure::{
-    ChannelKey, Identity, Opened, PeerParams, SecureParams, SecureTable, HEADROOM, TAILROOM,
+    ChannelKey, Identity, Opened, PeerParams, SecureEvent, SecureParams, SecureTable, HEADROOM,
+    TAILROOM,
 };
 use smol_kcp_proto::time::Time;
 
@@ -50,14 +51,17 @@ impl Channel {
         Ok(Channel { table, key, scratch: Vec::new() })
     }
 
-    /// Appends to `out` what is due of the handshake.
-    pub(super) fn transmit(&mut self, now: Time, peer: SocketAddr, out: &mut Datagrams) {
+    /// Appends to `out` what is due of the handshake. Returns whether there are new keys since the last call.
+    pub(super) fn transmit(&mut self, now: Time, peer: SocketAddr, out: &mut Datagrams) -> bool {
         self.table.handle_timeout(now);
-        // Nothing here depends on what has happened.
-        while self.table.poll_event().is_some() {}
+        let mut is_new = false;
+        while let Some(event) = self.table.poll_event() {
+            is_new |= matches!(event, SecureEvent::Established { .. });
+        }
         self.table.transmit(&mut |_, datagram| {
             out.push(Datagram::new(peer, datagram)); // no room: it is repeated
         });
+        is_new
     }
 
     /// Appends to `out` what is to be sent. Returns whether there are keys for that; else it is worth another try

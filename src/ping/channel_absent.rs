@@ -15,7 +15,7 @@ impl Channel {
         Ok(None)
     }
 
-    pub(super) fn transmit(&mut self, _: Time, _: SocketAddr, _: &mut Datagrams) {
+    pub(super) fn transmit(&mut self, _: Time, _: SocketAddr, _: &mut Datagrams) -> bool {
         match *self {}
     }
 

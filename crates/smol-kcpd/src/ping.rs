@@ -9,15 +9,18 @@ use async_io::Timer;
 use futures_lite::future;
 
 use super::interrupt::Interrupt;
+use super::keys::NO_ANSWER;
 use super::runtime::now;
 use super::{HostPort, Runtime};
 use smol_kcp::{happy_eyeballs, KcpConfig, KcpError, KcpPing, UdpTransport};
 
 /// Holds the options of `smol-kcpd ping`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ping {
     /// The server.
     pub server: HostPort,
+    /// How it is spoken with: the keys, if there are any.
+    pub kcp: KcpConfig,
     /// Pings to send; `None`: until interrupted.
     pub count: Option<u32>,
     /// Time from one ping to the next; longer where an answer takes longer.
@@ -48,6 +51,9 @@ impl Ping {
         };
         future::or(pings, interrupted).await?;
         write!(out, "--- {} ---\n{summary}", self.server)?;
+        if summary.received == 0 && self.kcp.secure.is_some() {
+            writeln!(out, "{NO_ANSWER}")?;
+        }
         Ok(summary.received > 0)
     }
 
@@ -58,8 +64,8 @@ impl Ping {
         let addrs = runtime.resolve(&self.server).await.map_err(named)?;
         if addrs.len() > 1 {
             let answered = happy_eyeballs(&addrs, |addr| async move {
-                let transport = UdpTransport::connect(&KcpConfig::default(), addr)?;
-                let mut ping = KcpPing::over(transport, addr);
+                let transport = UdpTransport::connect(&self.kcp, addr)?;
+                let mut ping = KcpPing::with_config(&self.kcp, transport, addr)?;
                 ping.ping(self.timeout).await?;
                 Ok::<_, KcpError>(ping)
             });
@@ -67,7 +73,7 @@ impl Ping {
                 return Ok(ping);
             }
         }
-        let ping = KcpPing::connect(&KcpConfig::default(), &addrs[..]).await;
+        let ping = KcpPing::connect(&self.kcp, &addrs[..]).await;
         ping.map_err(|error| named(error.into()))
     }
 

@@ -28,7 +28,6 @@ fn config(secure: Option<SecureConfig>) -> KcpConfig {
         session_expire: None,
         backlog: 1024,
         max_unconfirmed: 1024,
-        rate: match std::env::var("SIDE_RATE").as_deref() { Ok("off") => smol_kcp::Rate::Off, _ => smol_kcp::Rate::Auto },
         ..KcpConfig::default()
     }
 }
@@ -82,7 +81,6 @@ impl Peer for SmolKcp {
 
     fn report(stream: &KcpStream) {
         let stats = stream.stats();
-        if std::env::var("SIDE_STATS").is_ok() { eprintln!("{stats:?}"); }
         println!("segments {}", stats.segments_sent);
         println!("again {}", stats.timeout_retransmits + stats.fast_retransmits);
     }

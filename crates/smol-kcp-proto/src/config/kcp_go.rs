@@ -4,7 +4,7 @@ use super::check::{refused, within};
 use super::KcpConfig;
 use crate::error::KcpError;
 use crate::layer::crypto::kcp_go::{PacketCipher, PACKET_MAX};
-use crate::layer::fec::{self, FecConfig};
+use crate::layer::fec::{self, FecConfig, FecMode};
 use crate::limits::MTU_MIN;
 
 /// The layers below KCP of a kcp-go session: a cipher around each datagram, and parity behind each group of them.
@@ -37,23 +37,28 @@ pub struct KcpGoConfig {
     /// Seals and opens each datagram. A clone costs nothing, and shares the expanded key.
     pub crypt: PacketCipher,
     /// How much parity is sent. What is received may have any other ratio, or none. Default: off.
-    pub fec: FecConfig,
+    pub fec: FecMode,
 }
 
 impl KcpGoConfig {
     /// Begins with a cipher, and no parity.
     pub fn new(crypt: PacketCipher) -> KcpGoConfig {
-        KcpGoConfig { crypt, fec: FecConfig::OFF }
+        KcpGoConfig { crypt, fec: FecMode::default() }
     }
 
     /// Sets how much parity is sent.
     pub fn with_fec(self, fec: FecConfig) -> KcpGoConfig {
+        self.with_fec_mode(fec.into())
+    }
+
+    /// Sets who says how much parity is sent.
+    pub fn with_fec_mode(self, fec: FecMode) -> KcpGoConfig {
         KcpGoConfig { fec, ..self }
     }
 
     /// Returns how many bytes of each datagram are not KCP's.
     pub fn overhead(&self) -> usize {
-        self.crypt.overhead() + if self.fec.is_off() { 0 } else { fec::HEADROOM }
+        self.crypt.overhead() + if self.fec.ratio().is_off() { 0 } else { fec::HEADROOM }
     }
 
     /// Checks every field, and the lengths of datagrams, as [`KcpConfig::check`](crate::KcpConfig::check) does.
@@ -115,7 +120,7 @@ mod tests {
         let error = both.check().unwrap_err().to_string();
         assert!(error.starts_with("configuration: kcp_go = salsa20: must be none where secure is"));
         let mut odd = config(Cipher::Aes, "off", 1350);
-        odd.kcp_go.as_mut().unwrap().fec = FecConfig { data: 10, parity: 0 };
+        odd.kcp_go.as_mut().unwrap().fec = FecMode::Fixed(FecConfig { data: 10, parity: 0 });
         assert!(odd.check().unwrap_err().to_string().contains("fec = 10+0"));
     }
 

@@ -12,6 +12,7 @@ use super::Router;
 use crate::layer::crypto::kcp_go::PacketCipher;
 use crate::layer::fec::{self, FecDecoder, FecDecoderStats, FecEncoderStats, Origin};
 use crate::path::Path;
+use crate::peer::PeerKey;
 use crate::time::Time;
 use crate::wire::View;
 
@@ -104,6 +105,13 @@ impl Router {
             Some(kcp_go) => kcp_go.leave(peer),
             // The lanes are on the way out: see `LaneOutlet::end`.
             None => self.left_lanes.push(peer),
+        }
+    }
+
+    /// Tells the lane of a peer whether parity is worth it.
+    pub(super) fn heed_parity(&mut self, of: PeerKey) {
+        if let (Some(kcp_go), Some(peer)) = (&mut self.kcp_go, self.peers.get(of)) {
+            kcp_go.open_gate(peer.addr, peer.path.parity.is_open());
         }
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::Router;
 use crate::path::Path;
+use crate::peer::PeerKey;
 use crate::time::Time;
 
 /// What leaves as it is.
@@ -36,6 +37,8 @@ impl Router {
     pub(super) fn join_lane(&mut self, _: SocketAddr) {}
 
     pub(super) fn leave_lane(&mut self, _: SocketAddr) {}
+
+    pub(super) fn heed_parity(&mut self, _: PeerKey) {}
 
     pub(super) fn handle_lanes_timeout(&mut self, _: Time) {}
 

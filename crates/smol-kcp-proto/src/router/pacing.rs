@@ -90,9 +90,9 @@ impl Router {
             0 => session.is_blocked() && path.searches_mtu(now),
             // What the peer has no room for is not swallowed by the path.
             _ if session.peer_is_full() => false,
-            _ => session
-                .oldest_in_flight()
-                .is_some_and(|oldest| path.doubts_mtu(now, oldest, session.rto())),
+            _ => session.oldest_in_flight().is_some_and(|oldest| {
+                path.doubts_mtu(now, oldest, session.rto(), session.last_heard())
+            }),
         };
         path.on_sent(now, report.sent_bytes);
         if report.lost_bytes > 0 {
@@ -228,6 +228,7 @@ impl Router {
             if let Some(peer) = self.peers.get_mut(of) {
                 peer.path.on_report(now, &report);
             }
+            self.heed_parity(of);
         }
         self.list_path(of);
     }

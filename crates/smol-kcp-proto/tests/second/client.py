@@ -178,4 +178,5 @@ def main(host, port, server_key, secret, psk, *options):
     print("everything came back")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -2,41 +2,19 @@
 //! vectors anew and speaks with our state machine over real sockets.
 #![cfg(feature = "secure")]
 
+mod python;
 mod responder;
 
 use std::path::Path;
-use std::process::Command;
 
 use smol_kcp_proto::layer::crypto::secure::{
     Identity, PeerParams, PresharedKey, SecretKey, SecureEvent, SecureParams, SecureTable,
 };
 
+use python::{python, run};
 use responder::{Report, Responder};
 
-/// Finds a Python that has the package `cryptography`: the system's may where another one comes first.
-fn python() -> Option<&'static str> {
-    let has_it = |python: &&str| {
-        let output = Command::new(python).args(["-c", "import cryptography"]).output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    let found = ["python3", "/usr/bin/python3"].into_iter().find(has_it);
-    if found.is_none() {
-        assert!(std::env::var_os("SMOL_KCP_CI").is_none(), "no python3 with cryptography");
-        eprintln!("SKIPPED: no python3 with the package cryptography");
-    }
-    found
-}
-
-/// Runs a program of this folder, which must succeed, and returns what it prints.
-fn run(python: &str, program: &str, args: &[&str]) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/second");
-    // -B: nothing is written beside the sources.
-    let output = Command::new(python).arg("-B").arg(folder.join(program)).args(args).output();
-    let output = output.unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program}: {error}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/second");
 
 #[test]
 fn it_computes_every_vector_as_we_do() {

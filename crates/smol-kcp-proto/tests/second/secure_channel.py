@@ -69,6 +69,41 @@ def STREAM(k, sample, length):
     return out[:length]
 
 
+def SIPHASH(k, x):
+    """SipHash-2-4 of Aumasson and Bernstein."""
+    k0, k1 = struct.unpack("<QQ", k)
+    v0, v1, v2, v3 = (
+        k ^ c
+        for k, c in zip(
+            (k0, k1, k0, k1),
+            (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573),
+        )
+    )
+
+    def rotated(v, by):
+        return (v << by | v >> 64 - by) % 2**64
+
+    def rounds(count):
+        nonlocal v0, v1, v2, v3
+        for _ in range(count):
+            v0, v2 = (v0 + v1) % 2**64, (v2 + v3) % 2**64
+            v1, v3 = rotated(v1, 13) ^ v0, rotated(v3, 16) ^ v2
+            v0 = rotated(v0, 32)
+            v2, v0 = (v2 + v1) % 2**64, (v0 + v3) % 2**64
+            v1, v3 = rotated(v1, 17) ^ v2, rotated(v3, 21) ^ v0
+            v2 = rotated(v2, 32)
+
+    whole = len(x) - len(x) % 8
+    last = x[whole:] + bytes(7 - len(x) % 8) + bytes([len(x) % 256])
+    for (word,) in struct.iter_unpack("<Q", x[:whole] + last):
+        v3 ^= word
+        rounds(2)
+        v0 ^= word
+    v2 ^= 0xFF
+    rounds(4)
+    return struct.pack("<Q", v0 ^ v1 ^ v2 ^ v3)
+
+
 def DH(a, B):
     """A result of zeros raises ValueError."""
     return X25519PrivateKey.from_private_bytes(a).exchange(X25519PublicKey.from_public_bytes(B))
@@ -228,12 +263,12 @@ def read_cookie_reply(responder, mac1, datagram):
 
 def with_header(header_key, index, counter, rest):
     header = struct.pack("<II", index, counter % 2**32)
-    return XOR(header, STREAM(header_key, rest[:16], 8)) + rest
+    return XOR(header, SIPHASH(header_key[:16], rest[:16])) + rest
 
 
 def read_header(header_key, datagram):
     """Returns the index, and the lower half of the counter."""
-    return struct.unpack("<II", XOR(datagram[:8], STREAM(header_key, datagram[8:24], 8)))
+    return struct.unpack("<II", XOR(datagram[:8], SIPHASH(header_key[:16], datagram[8:24])))
 
 
 def seal(key, header_key, index, counter, content, kind=DATA, padding=0):

@@ -21,7 +21,7 @@ pub enum Command {
         file: Option<ConfigFile>,
     },
     /// The round trip to a server.
-    Ping(Ping),
+    Ping(Box<Ping>),
     /// A measurement against a server.
     Perf(Box<Perf>),
     /// A file to check and to print.

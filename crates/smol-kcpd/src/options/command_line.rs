@@ -195,7 +195,7 @@ usage:
                               an invitation for a client, and what allows it at the server
   smol-kcpd --config FILE     every section of the file is a tunnel
   smol-kcpd check FILE        checks it and prints every effective value
-  smol-kcpd ping HOST:PORT --insecure [-c 10] [-i 1] [-W 2]
+  smol-kcpd ping HOST:PORT [keys] [-c 10] [-i 1] [-W 2]
                               the round trip to a KCP server, as ping(8); -c 0: until interrupted;
                               also --count 10 --every 1s --timeout 2s
   smol-kcpd perf HOST:PORT [keys] [--direction upload|download|both] [--time 10s]

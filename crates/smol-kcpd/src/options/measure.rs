@@ -14,24 +14,22 @@ use crate::keys::Keyring;
 use crate::perf::{Direction, Perf, MAX_TIME};
 use crate::ping::Ping;
 use crate::HostPort;
+use smol_kcp::KcpConfig;
 
 const SERVER: &str = "a name or address and a port, such as router.example:29900";
 
 /// What is accepted where ping(8) takes seconds.
 const SECONDS: &str = "seconds such as 1 or 0.2, or a time such as 200ms, of 10ms to 1h";
 
-/// What who has keys is told.
-const PING_WITHOUT_KEYS: &str = "ping is for servers without keys, and --insecure says that it is wanted so: \
-                                 one with keys answers no stranger; smol-kcpd perf measures its round trips";
-
-fn is_key(name: &str) -> bool {
-    Opt::find(&name.replace('-', "_")).is_some_and(|option| option.group == Group::Keys)
+/// Is it an option that tells keys, or that there are none?
+fn is_of_keys(name: &str) -> bool {
+    Opt::find(name).is_some_and(|it| it.group == Group::Keys && it.scope.names().contains(&"perf"))
 }
 
-/// `ping HOST:PORT --insecure [--count N] [--every TIME] [--timeout TIME]`, or `-c`, `-i` and `-W` as in ping(8)
+/// `ping HOST:PORT [keys of a client] [--count N] [--every TIME] [--timeout TIME]`, or `-c`, `-i` and `-W` as in ping(8)
 pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
     let (mut server, mut number, mut every, mut timeout) = (None, None, None, None);
-    let mut insecure = false;
+    let mut entries = OptionValues::default();
     while let Some(arg) = parser.next().map_err(usage_error)? {
         match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
@@ -46,21 +44,36 @@ pub(super) fn ping(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
             Long("timeout") => {
                 once(&mut timeout, "--timeout", "10ms to 1h", &of(parser)?, a_while)?
             }
-            Long("insecure") => insecure = true,
-            Long(name) if is_key(name) => return Err(usage_error(PING_WITHOUT_KEYS)),
-            arg => return Err(unexpected(arg, &["count", "every", "timeout", "insecure", "help"])),
+            Long(name) if is_of_keys(&name.replace('-', "_")) => {
+                let name = name.replace('-', "_");
+                let value = value(parser, &name)?;
+                entries.add(Location::CommandLine, &name, value)?;
+            }
+            arg => return Err(unexpected(arg, &["count", "every", "timeout", "help"])),
         }
     }
-    let server = server.ok_or_else(|| usage_error("ping needs a server, HOST:PORT"))?;
-    if !insecure {
-        return Err(usage_error(PING_WITHOUT_KEYS));
-    }
-    Ok(Command::Ping(Ping {
+    let (kcp, server) = who(&entries, server, "ping needs a server, HOST:PORT")?;
+    Ok(Command::Ping(Box::new(Ping {
         server,
+        kcp,
         count: Some(number.unwrap_or(10)).filter(|&number| number > 0),
         every: every.unwrap_or(Duration::from_secs(1)),
         timeout: timeout.unwrap_or(Duration::from_secs(2)),
-    }))
+    })))
+}
+
+/// Finds whom to measure, and how to speak with it: an invitation tells both.
+fn who(
+    entries: &OptionValues,
+    server: Option<HostPort>,
+    needed: &str,
+) -> Result<(KcpConfig, HostPort), ConfigError> {
+    let invited = ["invite", "invite_file"].iter().any(|name| entries.get(name).is_some());
+    let (kcp, named) = match entries.streams(&Location::CommandLine, &Keyring::new(false)) {
+        Err(_) if server.is_none() && !invited => return Err(usage_error(needed)),
+        read => read?,
+    };
+    Ok((kcp, server.or(named).ok_or_else(|| usage_error(needed))?))
 }
 
 /// `perf HOST:PORT [--direction WHICH] [--time TIME] [--plot FILE] [options of a client]`
@@ -98,14 +111,9 @@ pub(super) fn perf(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> 
             arg => return Err(unexpected(arg, &[])),
         }
     }
-    let needed = || usage_error("perf needs a server, HOST:PORT");
-    let invited = ["invite", "invite_file"].iter().any(|name| entries.get(name).is_some());
-    let (kcp, named) = match entries.streams(&Location::CommandLine, &Keyring::new(false)) {
-        Err(_) if server.is_none() && !invited => return Err(needed()),
-        read => read?,
-    };
+    let (kcp, server) = who(&entries, server, "perf needs a server, HOST:PORT")?;
     Ok(Command::Perf(Box::new(Perf {
-        server: server.or(named).ok_or_else(needed)?,
+        server,
         kcp,
         directions: directions.unwrap_or_else(|| vec![Direction::Upload, Direction::Download]),
         time: time.unwrap_or(Duration::from_secs(10)),
@@ -201,7 +209,7 @@ mod tests {
     #[test]
     fn ping_has_defaults_and_options_of_its_own() {
         let ping = |line: &str| match command(line).unwrap() {
-            Command::Ping(ping) => ping,
+            Command::Ping(ping) => *ping,
             other => panic!("{other:?}"),
         };
         let default = ping("ping router.example:29900 --insecure");
@@ -262,8 +270,7 @@ mod tests {
             ),
             ("ping a:1 --insecure --count 1 -c 2", "--count is given twice"),
             ("ping a:1 --insecure --timeot 2s", "unknown option --timeot: is --timeout meant?"),
-            ("ping a:1", PING_WITHOUT_KEYS),
-            ("ping a:1 --shared-secret-file both.key", PING_WITHOUT_KEYS),
+            ("ping a:1 --profile lan", "unknown option --profile"),
             ("ping a:1 --insecure --size 9", "unknown option --size"),
             ("--mtu 1200 ping a:1", "options come behind ping"),
             ("perf", "perf needs a server, HOST:PORT"),

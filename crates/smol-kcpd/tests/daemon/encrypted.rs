@@ -46,6 +46,25 @@ fn one_secret_and_an_invitation_make_a_tunnel() {
     });
 }
 
+#[test]
+fn a_ping_needs_the_keys_of_a_client() {
+    let keys = Keys::new();
+    let (both, other) = (keys.shared("both.key"), keys.shared("other.key"));
+    let server =
+        ["server", "--listen", ANY, "--target", "127.0.0.1:9", "--shared-secret-file", &both];
+    let mut server = Daemon::start(&server);
+    let at = server.address("tunnel").to_string();
+    let ping = |key: &str, timeout: &str| {
+        let timing = ["--count", "2", "--every", "10ms", "--timeout", timeout];
+        output(program().args(["ping", &at, "--shared-secret-file", key]).args(timing))
+    };
+    let (code, out, error) = ping(&both, "20s");
+    assert_eq!((code, error.as_str()), (0, ""), "{out}");
+    assert!(out.contains("number=2 time=") && out.contains("2 sent, 2 received"), "{out}");
+    let (code, out, _) = ping(&other, "50ms");
+    assert!(code == 1 && out.ends_with("no answer; is the server's key right?\n"), "{out}");
+}
+
 /// A server of alice and bob, whose file can be written anew, and a client of each.
 struct Two {
     keys: Keys,

@@ -164,6 +164,20 @@ impl FecEncoder {
         Some(len)
     }
 
+    /// Returns whether the next datagram begins a group.
+    pub fn is_between_groups(&self) -> bool {
+        self.index == 0
+    }
+
+    /// Leaves the group as it is, where parity for it would come too late: it gets none, and the next datagram begins
+    /// another.
+    pub fn skip(&mut self) {
+        if self.index > 0 {
+            self.stats.skipped += 1;
+            self.skip_parity();
+        }
+    }
+
     /// Returns when [`handle_timeout`](FecEncoder::handle_timeout) gives memory back; `None`: there is none.
     pub fn poll_timeout(&self) -> Option<Time> {
         let has_memory = self.shards.iter().any(|shard| shard.capacity() > 0);

@@ -10,6 +10,8 @@ mod cubic;
 mod delivery;
 mod mtu;
 mod pacer;
+#[cfg(feature = "kcptun")]
+mod parity;
 mod rounds;
 mod stats;
 
@@ -20,10 +22,14 @@ use self::auto::Auto;
 pub use self::auto::Phase;
 pub(crate) use self::mtu::{PathMtu, Step};
 use self::pacer::Pacer;
+#[cfg(feature = "kcptun")]
+use self::parity::ParityGate;
 pub use self::stats::PathStats;
 use crate::arq::{Allowance, FlowReport};
 use crate::config::{KcpConfig, Rate};
 use crate::key::Key;
+#[cfg(feature = "kcptun")]
+use crate::layer::fec::FecMode;
 use crate::time::Time;
 
 /// Segments of the first flight, and how many of them leave at once (RFC 6928); the others are spread over the
@@ -64,6 +70,9 @@ pub(crate) struct PathRate {
     lost_bytes: u64,
     /// The round trip of the opening.
     rtt: Option<Duration>,
+    /// Whether parity is worth it.
+    #[cfg(feature = "kcptun")]
+    pub(crate) parity: ParityGate,
     /// Sessions that have more to send than the path had room for, in turn.
     pub(crate) waiting: VecDeque<Key>,
     /// One of them has something to send again, which takes none of the window.
@@ -110,7 +119,10 @@ impl PathRate {
             Rate::Fixed(bits) => {
                 let bytes = Rate::segment_bytes(bits, mtu as u64, overhead as u64);
                 #[cfg(feature = "kcptun")]
-                let bytes = config.kcp_go.as_ref().map_or(bytes, |kcp_go| kcp_go.fec.part(bytes));
+                let bytes = config.kcp_go.as_ref().map_or(bytes, |kcp_go| match kcp_go.fec {
+                    FecMode::Fixed(fec) => fec.part(bytes),
+                    FecMode::Auto => bytes,
+                });
                 Rate::Fixed(bytes)
             }
             rate => rate,
@@ -129,6 +141,8 @@ impl PathRate {
             acked_bytes: 0,
             lost_bytes: 0,
             rtt: None,
+            #[cfg(feature = "kcptun")]
+            parity: ParityGate::default(),
             waiting: VecDeque::new(),
             has_resends: false,
             recounted_at: Time::ZERO,
@@ -158,8 +172,14 @@ impl PathRate {
     }
 
     /// Returns whether the oldest segment of a session, of `bytes`, that was sent `xmit` times makes it
-    /// doubtful that its length passes: then the path is to be asked.
-    pub(crate) fn doubts_mtu(&mut self, now: Time, oldest: (usize, u32), rto: Duration) -> bool {
+    /// doubtful that its length passes: then the path is to be asked. The peer was heard at `heard_at`.
+    pub(crate) fn doubts_mtu(
+        &mut self,
+        now: Time,
+        oldest: (usize, u32),
+        rto: Duration,
+        heard_at: Time,
+    ) -> bool {
         if !PathMtu::is_doubtful(oldest) {
             return false;
         }
@@ -169,7 +189,7 @@ impl PathRate {
             // Others may be acknowledged all the time: nobody has looked yet.
             mtu.watch(now);
         }
-        mtu.doubt(now, oldest.0, rto)
+        mtu.doubt(now, oldest.0, rto, heard_at)
     }
 
     /// Returns whether longer datagrams are to be tried, as there is much to send: then the path is to be
@@ -318,6 +338,8 @@ impl PathRate {
         }
         let Some(model) = &mut self.model else { return };
         model.auto.on_report(now, report, self.in_flight);
+        #[cfg(feature = "kcptun")]
+        self.parity.on_report(now, report, model.auto.loses_by_chance());
         if let Rate::Fixed(rate) = self.rate {
             model.doubt(now, rate);
         }

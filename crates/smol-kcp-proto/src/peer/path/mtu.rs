@@ -38,7 +38,7 @@ const RAISE: Duration = Duration::from_secs(600);
 /// Time from one fruitless doubt to the next, which doubles.
 const WAIT_FIRST: Duration = Duration::from_millis(250);
 const WAIT_LONGEST: Duration = Duration::from_secs(60);
-/// The longest while full segments are acknowledged.
+/// The longest while anything is heard.
 const WAIT_LOSSY: Duration = Duration::from_secs(2);
 
 /// The length of the datagrams on one path, in bytes without what layers add.
@@ -61,7 +61,8 @@ pub(crate) struct PathMtu {
     arrived: [u8; LADDER.len()],
     /// When segments of about the size were last acknowledged.
     full_at: Time,
-    /// When the next doubt is heeded, and how long after one without a result.
+    /// When the last doubt ended without a result, when the next is heeded, and how long after one like that.
+    dismissed_at: Time,
     heeded_at: Time,
     wait: Duration,
     black_holes: u32,
@@ -111,6 +112,7 @@ impl PathMtu {
             sent: [0; LADDER.len()],
             arrived: [0; LADDER.len()],
             full_at: Time::ZERO,
+            dismissed_at: Time::ZERO,
             heeded_at: Time::ZERO,
             wait: WAIT_FIRST,
             black_holes: 0,
@@ -168,10 +170,17 @@ impl PathMtu {
     }
 
     /// Returns whether it is doubtful that the size passes, as a segment of `bytes` [was lost again and
-    /// again](PathMtu::is_doubtful), with a timeout of `rto`. Then [`poll`](PathMtu::poll) says what to do.
-    pub(crate) fn doubt(&mut self, now: Time, bytes: usize, rto: Duration) -> bool {
-        let doubts = bytes > self.below
-            && self.below > 0
+    /// again](PathMtu::is_doubtful), with a timeout of `rto`; the peer was heard at `heard_at`. Then
+    /// [`poll`](PathMtu::poll) says what to do.
+    pub(crate) fn doubt(&mut self, now: Time, bytes: usize, rto: Duration, heard_at: Time) -> bool {
+        if heard_at > self.dismissed_at {
+            // It was an outage: what it has been replaced by may carry less.
+            self.heeded_at = self.heeded_at.min(self.dismissed_at + WAIT_LOSSY);
+            self.wait = self.wait.min(WAIT_LOSSY);
+        }
+        // Of a segment that is shorter than the size too: the path may carry even less.
+        let shortest = self.shorter().next().unwrap_or(usize::MAX);
+        let doubts = bytes > shortest
             && now >= self.heeded_at
             && now.since(self.full_at) >= rto
             && !matches!(self.stage, Stage::Doubt(_));
@@ -289,6 +298,7 @@ impl PathMtu {
     /// Ends the doubt without a result.
     fn dismiss(&mut self, now: Time) {
         self.stage = Stage::Rest;
+        self.dismissed_at = now;
         self.heeded_at = now + self.wait;
         self.wait = (self.wait * 2).min(WAIT_LONGEST);
     }

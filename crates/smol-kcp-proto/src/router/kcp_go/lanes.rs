@@ -8,7 +8,7 @@ use super::{KcpGoStats, PacketCipher};
 use crate::config::KcpGoConfig;
 use crate::layer::crypto::kcp_go::{NONCE_LEN, PACKET_MAX};
 use crate::layer::fec::{
-    FecConfig, FecDecoder, FecDecoderStats, FecEncoder, FecEncoderStats, HEADROOM,
+    FecConfig, FecDecoder, FecDecoderStats, FecEncoder, FecEncoderStats, FecMode, HEADROOM,
 };
 use crate::path::Path;
 use crate::random::Random;
@@ -18,9 +18,21 @@ use crate::time::{earliest, Time};
 /// Time between two looks for memory that was not used, at least.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// With [`FecMode::Auto`], bytes after a rest that have parity: more is bulk.
+const AFTER_REST: usize = 256 * 1024;
+
+/// A rest; and parity of a group that began longer ago comes after what it lacks was repeated.
+const REST: Duration = Duration::from_millis(100);
+
 /// The parity of both directions with one peer; each is absent until there is some.
 #[derive(Debug, Default)]
 struct Lane {
+    /// With [`FecMode::Auto`]: whether parity is worth it, when the latest datagram and the first of the group left, and
+    /// bytes since the last rest.
+    is_open: bool,
+    last_at: Time,
+    group_at: Time,
+    bytes: usize,
     encoder: Option<Box<FecEncoder>>,
     decoder: Option<Box<FecDecoder>>,
     /// Bytes that both keep, as far as they are counted.
@@ -28,6 +40,22 @@ struct Lane {
 }
 
 impl Lane {
+    /// Returns whether a datagram of so many bytes is one that [`FecMode::Auto`] sends with parity.
+    fn is_worth(&mut self, now: Time, len: usize) -> bool {
+        let rested = now.since(self.last_at) >= REST;
+        self.bytes = if rested { len } else { self.bytes.saturating_add(len) };
+        self.last_at = now;
+        let encoder = self.encoder.as_mut().filter(|encoder| !encoder.is_between_groups());
+        match encoder {
+            Some(encoder) if rested => encoder.skip(),
+            // What was begun is brought to an end.
+            Some(_) => return true,
+            None => {}
+        }
+        self.group_at = now;
+        self.is_open && self.bytes <= AFTER_REST
+    }
+
     /// Returns whether what is sent has parity; not where there is no memory for it.
     fn has_parity(&mut self, fec: FecConfig, share: usize, sum: &mut usize) -> bool {
         if self.encoder.is_none() {
@@ -64,7 +92,7 @@ struct Sealer {
 #[derive(Debug)]
 pub(in crate::router) struct KcpGo {
     /// How much parity is sent.
-    fec: FecConfig,
+    fec: FecMode,
     lanes: BTreeMap<SocketAddr, Lane>,
     /// Bytes that all of them keep, and what the account knows of that.
     memory: usize,
@@ -106,6 +134,16 @@ impl KcpGo {
         self.lanes.entry(peer).or_default();
     }
 
+    /// Says whether parity is worth it towards a peer, for [`FecMode::Auto`].
+    pub(super) fn open_gate(&mut self, peer: SocketAddr, is_open: bool) {
+        if self.fec != FecMode::Auto {
+            return;
+        }
+        if let Some(lane) = self.lanes.get_mut(&peer) {
+            lane.is_open = is_open;
+        }
+    }
+
     pub(super) fn leave(&mut self, peer: SocketAddr) {
         let Some(lane) = self.lanes.remove(&peer) else { return };
         self.memory -= lane.memory;
@@ -131,7 +169,7 @@ impl KcpGo {
     /// Returns how a peer that has no decoder is thought to send: as this side does.
     pub(super) fn wants_decoder(&self, peer: SocketAddr, share: usize) -> Option<FecConfig> {
         let lane = self.lanes.get(&peer)?;
-        (lane.decoder.is_none() && PACKET_MAX <= share).then_some(self.fec)
+        (lane.decoder.is_none() && PACKET_MAX <= share).then_some(self.fec.ratio())
     }
 
     pub(super) fn put_decoder(&mut self, peer: SocketAddr, decoder: Box<FecDecoder>) {
@@ -192,7 +230,12 @@ impl KcpGo {
     ) {
         let KcpGo { fec, sealer, lanes, memory, free_at, .. } = self;
         let lane = lanes.get_mut(&path.peer);
-        let lane = lane.and_then(|lane| lane.has_parity(*fec, share, memory).then_some(lane));
+        let is_auto = *fec == FecMode::Auto;
+        let lane = lane.and_then(|lane| {
+            let has = (!is_auto || lane.is_worth(now, content.len()))
+                && lane.has_parity(fec.ratio(), share, memory);
+            has.then_some(lane)
+        });
         let Some(lane) = lane else {
             if let Some(place) = sealer.place().get_mut(..content.len()) {
                 place.copy_from_slice(content);
@@ -206,6 +249,9 @@ impl KcpGo {
         inner.copy_from_slice(content);
         let Some(len) = encoder.seal(now, place, content.len()) else { return };
         sealer.send(path, len, out);
+        if is_auto && encoder.parity_len().is_some() && now.since(lane.group_at) > REST {
+            encoder.skip();
+        }
         while let Some(len) = encoder.parity(sealer.place()) {
             sealer.send(path, len, out);
         }

@@ -17,7 +17,7 @@ fn crypt(cipher: Cipher) -> PacketCipher {
 
 /// With this cipher, parity as it says, and nothing that asks for a sign of life.
 fn with(cipher: Cipher, fec: &str) -> KcpConfig {
-    let kcp_go = KcpGoConfig::new(crypt(cipher)).with_fec(fec.parse().unwrap());
+    let kcp_go = KcpGoConfig::new(crypt(cipher)).with_fec_mode(fec.parse().unwrap());
     KcpConfig { mtu: MTU, kcp_go: Some(kcp_go), ..config() }
 }
 
@@ -353,6 +353,73 @@ fn streams_of_one_peer_share_their_parity() {
     let (sent, received) = (stats(&world, CLIENT).sent, stats(&world, SERVER).received);
     assert_eq!(sent.parity, sent.data / 10 * 3);
     assert!(received.recovered > 5 && received.contradictory == 0, "{received:?}");
+}
+
+/// Writes 100 kB, rests for 300 ms once they are there, and so on; how long each took.
+fn pieces(world: &mut World, app: usize, count: usize) -> Vec<Duration> {
+    let already = read(world, SERVER, 0);
+    let took = |n: usize| {
+        let began = world.now;
+        world.app(CLIENT, app).to_write = data(100_000);
+        world.run_until(secs(20), |w| read(w, SERVER, 0) == already + n * 100_000);
+        let took = world.now.since(began);
+        world.run(ms(300));
+        took
+    };
+    (1..=count).map(took).collect()
+}
+
+#[test]
+fn auto_sends_parity_where_some_gets_lost_and_ends_with_the_losses() {
+    let line = LinkConfig { rate: Some(20_000_000), queue_bytes: Some(100_000), ..link(40, 0) };
+    let mut world = World::pair(&with(Cipher::Aes, "auto"), line.clone(), 30);
+    let app = world.connect(CLIENT, SERVER, None);
+    world.run(secs(1));
+    pieces(&mut world, app, 30);
+    let sent = stats(&world, CLIENT).sent;
+    assert_eq!((sent.data, sent.parity), (0, 0), "as plain as without");
+
+    let lossy = LinkConfig { loss: Probability::percent(5), ..line.clone() };
+    world.set_link(CLIENT, SERVER, &lossy);
+    world.set_link(SERVER, CLIENT, &lossy);
+    pieces(&mut world, app, 100);
+    let (sent, received) = (stats(&world, CLIENT).sent, stats(&world, SERVER).received);
+    assert!(sent.parity > 500 && sent.parity <= sent.data / 5, "{sent:?}");
+    assert!(received.recovered > 100 && received.contradictory == 0, "{received:?}");
+    assert_eq!(stats(&world, SERVER).sent.parity, 0, "nothing is known of the way back");
+
+    world.set_link(CLIENT, SERVER, &line);
+    world.set_link(SERVER, CLIENT, &line);
+    pieces(&mut world, app, 1200);
+    let after = stats(&world, CLIENT).sent;
+    pieces(&mut world, app, 30);
+    assert_eq!(stats(&world, CLIENT).sent.parity, after.parity);
+}
+
+#[test]
+fn auto_leaves_bulk_and_single_small_datagrams_without_parity() {
+    let line = LinkConfig {
+        rate: Some(20_000_000),
+        queue_bytes: Some(100_000),
+        loss: Probability::percent(5),
+        ..link(40, 0)
+    };
+    let mut world = World::pair(&with(Cipher::Aes, "auto"), line.clone(), 31);
+    let app = world.connect(CLIENT, SERVER, None);
+    world.run(secs(1));
+    pieces(&mut world, app, 20);
+    let before = stats(&world, CLIENT).sent;
+    for _ in 0..200 {
+        world.app(CLIENT, app).to_write = data(64);
+        world.run(ms(50));
+    }
+    let thin = stats(&world, CLIENT).sent;
+    assert_eq!(thin.parity, before.parity);
+    world.app(SERVER, 0).forgets = true;
+    world.app(CLIENT, app).floods = true;
+    world.run(secs(20));
+    let bulk = stats(&world, CLIENT).sent;
+    assert!(bulk.parity - thin.parity <= 50, "{bulk:?}");
 }
 
 /// A client of ours and a peer that knows nothing of our codes, between which `bytes` have travelled each way.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{SecureConfig, SecurePeer};
+use crate::layer::crypto::secure::tests::random_looks::{deviate, repeated};
 use crate::layer::crypto::secure::{SecretKey, OVERHEAD};
 use crate::router::tests::world::Sent;
 use crate::router::Router;
@@ -296,6 +297,39 @@ fn a_whole_recorded_session_played_again_opens_and_disturbs_nothing() {
             assert_eq!(read(&mut world, SERVER, 0), 51_000);
             restart(&mut world);
         }
+    }
+}
+
+/// Both sides say the same again and again, so that what is not encrypted, or twice in the same way, would show.
+#[test]
+fn whole_sessions_look_like_noise() {
+    let mut world = pair(&config(), link(20, 5), 17);
+    world.log = Some(Vec::new());
+    for _ in 0..3 {
+        for stream in 0..4 {
+            let app = world.connect(CLIENT, SERVER, None);
+            world.app(CLIENT, app).to_write = b"the same words ".repeat(1600);
+            world.run(secs(5));
+            let there = world.app(SERVER, stream);
+            assert_eq!(there.read.len(), 24_000);
+            there.to_write = std::mem::take(&mut there.read);
+            world.run(secs(5));
+        }
+        restart(&mut world);
+    }
+    let log = world.log.take().unwrap_or_default();
+    let all: Vec<&[u8]> = log.iter().map(|sent| &*sent.bytes).collect();
+    assert!(all.len() > 600, "{}", all.len());
+    assert_eq!(repeated(&all), None);
+    let mut bytes = vec![0; 256];
+    all.iter().copied().flatten().for_each(|&byte| bytes[usize::from(byte)] += 1);
+    assert!(deviate(&bytes).abs() < 5.0, "{}", deviate(&bytes));
+    // Of the headers, each bit by itself.
+    for bit in 0..26 * 8 {
+        let mut counts = [0; 2];
+        let is_set = |datagram: &[u8]| datagram[bit / 8] >> (bit % 8) & 1;
+        all.iter().for_each(|datagram| counts[usize::from(is_set(datagram))] += 1);
+        assert!(deviate(&counts).abs() < 5.0, "bit {bit}: {counts:?}");
     }
 }
 

@@ -51,7 +51,7 @@ mod replay;
 mod stats;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unconfirmed;
 
 pub use invitation::{Invitation, InvitationKeys, ParseInvitationError};

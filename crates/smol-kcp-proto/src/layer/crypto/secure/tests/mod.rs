@@ -7,7 +7,7 @@ mod lasting;
 mod limits;
 mod opening;
 mod peers;
-mod random_looks;
+pub(crate) mod random_looks;
 mod restart;
 mod roaming;
 mod runs;
