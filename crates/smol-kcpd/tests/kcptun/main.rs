@@ -4,10 +4,12 @@
 mod built;
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
+#[cfg(unix)]
 mod files;
 mod import;
 mod interop;
 mod ours;
+#[cfg(unix)]
 mod program;
 mod recovery;
 mod support;

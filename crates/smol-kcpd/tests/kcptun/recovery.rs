@@ -1,6 +1,11 @@
 //! What kcptun notices after a minute: servers that begin anew, and NATs that change their mind.
 
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
 use futures_lite::future;
+use smol_kcpd::{HostPort, Resolve, Resolving, Role, Runtime, Settings};
 
 use crate::support::*;
 
@@ -105,4 +110,37 @@ fn an_outage_is_survived() {
         talked.unwrap();
         assert_eq!(client.stats().failed, 0);
     });
+}
+
+/// A name that leads where the test says.
+struct Name(Rc<Cell<SocketAddr>>);
+
+impl Resolve for Name {
+    fn resolve<'a>(&'a self, _: &'a HostPort) -> Resolving<'a> {
+        let addr = self.0.get();
+        Box::pin(async move { Ok(vec![addr]) })
+    }
+}
+
+#[test]
+fn a_server_that_has_moved_is_found_by_its_name() {
+    let words = Words::new("--ds 0");
+    let leads_to = Rc::new(Cell::new(free_port()));
+    let runtime = Runtime::with_resolver(Name(Rc::clone(&leads_to)));
+    let story = async {
+        let target = echo_server().await;
+        let (first, at) = start(&runtime, server(&words, target));
+        leads_to.set(at);
+        let settings = client(&words, at);
+        let name = HostPort::parse("moving.example:29900").unwrap();
+        let settings = Settings { role: Role::Client { server: name }, ..settings };
+        let (_client, here) = start(&runtime, settings);
+        ask(here, 1, 10_000).await.unwrap();
+        drop(first);
+        let (_second, at) = start(&runtime, server(&words, target));
+        leads_to.set(at);
+        smol::Timer::after(ms(1100)).await; // what was said lately is believed
+        ask_until_answered(here, 10_000).await;
+    };
+    crate::common::run(runtime.run(story));
 }
