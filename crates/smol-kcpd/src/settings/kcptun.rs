@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use smol_kcp::kcp_go::{Cipher, FecConfig};
+use smol_kcp::kcp_go::{Cipher, FecConfig, FecMode};
 use zeroize::Zeroizing;
 
 /// Settings of a tunnel that speaks as kcptun does. The defaults are those of kcptun's last release with code
@@ -15,7 +15,7 @@ pub struct KcptunSettings {
     /// The text that both sides know.
     pub key: KcptunKey,
     /// Parity that this side sends. Default: 10+3.
-    pub fec: FecConfig,
+    pub fec: FecMode,
     /// The bytes of all streams are compressed, on both sides or on neither. Default: `true`.
     pub compression: bool,
     /// The version of smux, 1 or 2, the same on both sides. Default: 2; kcptun before 2025-11-21 has 1.
@@ -45,7 +45,7 @@ impl Default for KcptunSettings {
         KcptunSettings {
             crypt: Cipher::Aes,
             key: KcptunKey::default(),
-            fec: FecConfig { data: 10, parity: 3 },
+            fec: FecConfig { data: 10, parity: 3 }.into(),
             compression: true,
             smux_version: 2,
             smux_buffer: 4 << 20,

@@ -83,7 +83,7 @@ fn the_key_is_the_first_line_of_a_file_for_its_owner_only() {
 fn a_mistake_is_named_with_what_is_accepted() {
     for (file, line, said) in [
         (CLIENT, "crypt = aes-256", "a.conf:6: crypt = aes-256: must be null, none, xor, aes, "),
-        (CLIENT, "fec = 10", "a.conf:6: fec = 10: must be off, or data+parity such as 10+3"),
+        (CLIENT, "fec = 10", "a.conf:6: fec = 10: must be auto, off, or data+parity such as 10+3"),
         (CLIENT, "sessions = 65", "a.conf:6: sessions = 65: must be 1 to 64"),
         (CLIENT, "smux_version = 3", "a.conf:6: smux_version = 3: must be 1 to 2"),
         (

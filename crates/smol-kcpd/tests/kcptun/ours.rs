@@ -65,6 +65,17 @@ fn a_connection_of_which_one_direction_has_ended_is_given_up_after_a_silence() {
 }
 
 #[test]
+fn parity_may_be_left_to_find_out() {
+    run(|runtime| async move {
+        let words = Words::new("");
+        let auto = |settings| changed(settings, |it| it.fec = smol_kcp::kcp_go::FecMode::Auto);
+        let (_server, at) = start(&runtime, auto(server(&words, echo_server().await)));
+        let (_client, at) = start(&runtime, auto(client(&words, at)));
+        ask_much(at).await;
+    });
+}
+
+#[test]
 fn connections_are_dealt_to_sessions_in_turn() {
     run(|runtime| async move {
         let words = Words::new("--ds 0");

@@ -35,7 +35,7 @@ impl Layers {
         }
         let smux = smux(&settings.kcp, &kcptun, settings.max_connections);
         let mut kcp = settings.kcp.clone();
-        kcp.kcp_go = Some(KcpGoConfig::new(crypt.clone()).with_fec(kcptun.fec));
+        kcp.kcp_go = Some(KcpGoConfig::new(crypt.clone()).with_fec_mode(kcptun.fec));
         // smux asks for signs of life, and misses them.
         (kcp.keep_alive, kcp.session_expire) = (None, None);
         Some(Layers { kcp, crypt, compression: kcptun.compression, smux })

@@ -45,7 +45,7 @@ pub(super) fn settings(
         let accepted = format!("at most smux_buffer = {}", kcptun.smux_buffer);
         return Err(blame(values, "stream_buffer", kcptun.stream_buffer, accepted, place));
     }
-    let overhead = kcptun.crypt.overhead() + if kcptun.fec.is_off() { 0 } else { 8 };
+    let overhead = kcptun.crypt.overhead() + if kcptun.fec.ratio().is_off() { 0 } else { 8 };
     let least = MTU_MIN + overhead;
     if !(least..=MTU_MAX).contains(&builder.kcp.mtu) {
         let accepted = format!("{least} to {MTU_MAX} with protocol = kcptun");

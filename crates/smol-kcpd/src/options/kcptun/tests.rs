@@ -86,8 +86,8 @@ fn flags_are_read_as_go_reads_them() {
     assert_eq!((kcptun.frame_size, kcptun.close_wait.as_secs()), (4096, 3));
     assert_eq!((kcp.keep_alive.unwrap().as_secs(), kcp.rate), (7, Rate::Fixed(1_000_000)));
     assert!(client("-nocomp=false").kcptun.unwrap().compression);
-    assert!(client("-ds 0").kcptun.unwrap().fec.is_off());
-    assert!(client("--parityshard 0").kcptun.unwrap().fec.is_off());
+    assert!(client("-ds 0").kcptun.unwrap().fec.ratio().is_off());
+    assert!(client("--parityshard 0").kcptun.unwrap().fec.ratio().is_off());
     assert_eq!(client("-mtu 1200 -mtu 1300").kcp.mtu, 1300, "the last one counts");
     let manual = client("-mode manual -nodelay 1 -interval 15 -resend 3 -nc 1").kcp.nodelay;
     let knobs = KcpNoDelayConfig { nodelay: true, interval: 15, resend: 3, nc: true };

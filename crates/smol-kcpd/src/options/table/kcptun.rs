@@ -16,7 +16,7 @@ options! {
     Kcptun Tunnel crypt "NAME" "" "null, none, xor, aes, aes-128, aes-192, tea, xtea, salsa20, aes-128-gcm, and in builds with all ciphers blowfish, twofish, cast5, 3des and sm4"
         "the cipher of both sides"
         set |d, t| d.kcptun.crypt = smol_kcp::kcp_go::Cipher::from_name(t).ok()?, get |d| Some(d.kcptun.crypt.name().into());
-    Kcptun Tunnel fec "RATIO" "" "off, or data+parity such as 10+3, at most 256 together" "parity that this side sends; the other may have another or none"
+    Kcptun Tunnel fec "RATIO" "" "auto, off, or data+parity such as 10+3, at most 256 together" "parity that this side sends, auto: where it is of use; the other may have another or none"
         set |d, t| d.kcptun.fec = t.parse().ok()?, get |d| Some(d.kcptun.fec.to_string());
     Kcptun Tunnel compression "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "streams are compressed, on both sides or on neither"
         set |d, t| d.kcptun.compression = boolean(t)?, get |d| Some(d.kcptun.compression.to_string());
