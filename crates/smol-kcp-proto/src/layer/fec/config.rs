@@ -127,9 +127,9 @@ impl fmt::Display for FecConfig {
 pub enum FecMode {
     /// As much as this, whatever gets lost.
     Fixed(FecConfig),
-    /// [`AUTO`](FecMode::AUTO) where it is of use: while a hundredth or more of what is sent gets lost by chance, behind
-    /// what leaves at a time after a rest, up to 256 KiB. Bulk and single small datagrams have none: repeating
-    /// costs the former less of the line, and copies help the latter more.
+    /// [`AUTO`](FecMode::AUTO) where it is of use: while a hundredth or more of what is sent gets lost on a path that is not
+    /// full, behind what leaves at a time after a rest, up to 256 KiB. Bulk and single small datagrams have none:
+    /// repeating costs the former less of the line, and copies help the latter more.
     Auto,
 }
 

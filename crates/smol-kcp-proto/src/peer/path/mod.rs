@@ -339,7 +339,7 @@ impl PathRate {
         let Some(model) = &mut self.model else { return };
         model.auto.on_report(now, report, self.in_flight);
         #[cfg(feature = "kcptun")]
-        self.parity.on_report(now, report, model.auto.loses_by_chance());
+        self.parity.on_report(now, report, model.auto.is_crowded());
         if let Rate::Fixed(rate) = self.rate {
             model.doubt(now, rate);
         }

@@ -11,8 +11,8 @@ use crate::time::Time;
 /// Segments of one look.
 const LOOK: u32 = 400;
 
-/// Parity is worth it where one of so many gets lost. By `measure_parity` pieces of 100 kB gain next to nothing at that,
-/// and a fifth at 5 in 100.
+/// Parity is worth it where one of so many gets lost: by `measure_parity` pieces of 100 kB gain a quarter then, at the
+/// median of a long path and at the tail of a short one.
 const WORTH: u32 = 100;
 
 /// Time between two looks, first and at most.
@@ -28,6 +28,8 @@ pub(crate) struct ParityGate {
     until: Option<Time>,
     /// How long that was the last time.
     lasted: Duration,
+    /// It was by the look before this one, which may have been an accident.
+    was_worth: bool,
 }
 
 impl ParityGate {
@@ -36,11 +38,11 @@ impl ParityGate {
         self.until.is_some()
     }
 
-    /// Takes a session's report; `by_chance` unless the path is full.
-    pub(super) fn on_report(&mut self, now: Time, report: &FlowReport, by_chance: bool) {
+    /// Takes a session's report; `crowded` where losses may be those of a full path.
+    pub(super) fn on_report(&mut self, now: Time, report: &FlowReport, crowded: bool) {
         if let Some(until) = self.until {
             if now >= until {
-                *self = ParityGate { lasted: self.lasted, ..ParityGate::default() };
+                self.until = None;
             }
             return;
         }
@@ -49,10 +51,15 @@ impl ParityGate {
         if self.acked < LOOK {
             return;
         }
-        let worth = self.lost.saturating_mul(WORTH) >= self.acked && by_chance;
-        self.lasted = if worth { (self.lasted * 2).clamp(FIRST, LONGEST) } else { Duration::ZERO };
+        let worth = self.lost.saturating_mul(WORTH) >= self.acked && !crowded;
         (self.acked, self.lost) = (0, 0);
-        self.until = worth.then(|| now + self.lasted);
+        if !worth {
+            self.lasted = Duration::ZERO;
+        } else if self.was_worth {
+            self.lasted = (self.lasted * 2).clamp(FIRST, LONGEST);
+            self.until = Some(now + self.lasted);
+        }
+        self.was_worth = worth;
     }
 }
 
@@ -68,7 +75,7 @@ mod tests {
             let was_open = gate.is_open();
             let lost = if was_open { 0 } else { lost(second) };
             let report = FlowReport { acked: 100 - lost, lost, ..FlowReport::default() };
-            gate.on_report(Time::from_millis(second * 1000), &report, true);
+            gate.on_report(Time::from_millis(second * 1000), &report, false);
             if gate.is_open() != was_open {
                 changes.push(second);
             }
@@ -79,17 +86,20 @@ mod tests {
     #[test]
     fn it_is_worth_it_at_one_in_a_hundred_and_looked_at_again_more_and_more_seldom() {
         assert!(changes(|_| 0, 1000).is_empty());
-        assert_eq!(changes(|_| 1, 250), [4, 34, 39, 99, 104, 224, 229]);
-        assert_eq!(changes(|second| u32::from(second < 40) * 5, 250), [4, 34, 39, 99]);
+        assert_eq!(changes(|_| 1, 250), [9, 39, 44, 104, 109, 229, 234]);
+        assert_eq!(changes(|second| u32::from(second < 30) * 5, 250), [9, 39]);
     }
 
     #[test]
     fn where_the_path_is_full_it_is_not() {
         let mut gate = ParityGate::default();
         let report = FlowReport { acked: 500, lost: 50, ..FlowReport::default() };
+        for _ in 0..9 {
+            gate.on_report(Time::ZERO, &report, true);
+            assert!(!gate.is_open());
+        }
         gate.on_report(Time::ZERO, &report, false);
-        assert!(!gate.is_open());
-        gate.on_report(Time::ZERO, &report, true);
+        gate.on_report(Time::ZERO, &report, false);
         assert!(gate.is_open());
     }
 }

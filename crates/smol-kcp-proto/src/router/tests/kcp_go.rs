@@ -390,7 +390,7 @@ fn auto_sends_parity_where_some_gets_lost_and_ends_with_the_losses() {
 
     world.set_link(CLIENT, SERVER, &line);
     world.set_link(SERVER, CLIENT, &line);
-    pieces(&mut world, app, 1200);
+    pieces(&mut world, app, 250);
     let after = stats(&world, CLIENT).sent;
     pieces(&mut world, app, 30);
     assert_eq!(stats(&world, CLIENT).sent.parity, after.parity);
