@@ -277,6 +277,12 @@ impl KcpEndpoint {
         self.shared.lock().router.secure_stats()
     }
 
+    /// Returns what the cipher and the parity of [`kcp_go`](KcpConfig::kcp_go) have done; `None` without them.
+    #[cfg(feature = "kcptun")]
+    pub fn kcp_go_stats(&self) -> Option<crate::kcp_go::KcpGoStats> {
+        self.shared.lock().router.kcp_go_stats()
+    }
+
     /// Returns the address of the socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.shared.lock().local_addr)

@@ -53,6 +53,8 @@
 //! - `secure` (default): [`KcpConfig::secure`] encrypts all that travels, for peers with fitting keys, and gives nobody else an
 //!   answer: [`secure`].
 //! - `kcp`: the `kcp` crate as a second engine, [`EngineKind`]`::Kcp`.
+//! - `kcptun`: `KcpConfig::kcp_go`, the ciphers and the parity of kcptun and others that are made of kcp-go;
+//!   `kcptun-ciphers`: blowfish, twofish, cast5, 3des and sm4 too.
 //! - `netem`: `KcpConfig::netem`, a seeded bad network between an endpoint and its socket.
 //! - `pcap`: `KcpConfig::pcap`, captures that Wireshark and tshark open.
 //!
@@ -79,6 +81,8 @@ mod endpoint;
 mod halves;
 mod handle;
 mod happy_eyeballs;
+#[cfg(feature = "kcptun")]
+pub mod kcp_go;
 mod listener;
 mod machine;
 mod ping;

@@ -6,6 +6,8 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // a bench reads the clock
 
 use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reed_solomon_erasure::galois_8::ReedSolomon;
@@ -13,13 +15,18 @@ use smol_kcp_proto::layer::crypto::kcp_go::{
     derive_key, Cipher, DerivedKey, PacketCipher, NONCE_LEN,
 };
 use smol_kcp_proto::layer::fec::{FecConfig, FecDecoder, FecEncoder, HEADROOM};
+use smol_kcp_proto::router::Router;
 use smol_kcp_proto::time::Time;
+use smol_kcp_proto::{KcpConfig, KcpGoConfig, Rate};
 
 /// What kcptun's packets have as content, about.
 const LEN: usize = 1350;
 const RATIO: FecConfig = FecConfig { data: 10, parity: 3 };
 const DATA: usize = RATIO.data as usize;
 const TOTAL: usize = DATA + RATIO.parity as usize;
+
+/// What is carried at one go between two endpoints.
+const BYTES: usize = 256 * 1024;
 
 /// Something to measure: what it is called, the bytes of content in one go, and one go.
 struct Case {
@@ -120,10 +127,94 @@ fn parity(cases: &mut Vec<Case>) {
     }
 }
 
+/// Two endpoints, a stream between them, and no time.
+struct Pair {
+    client: Router,
+    server: Router,
+    key: usize,
+    accepted: Option<usize>,
+    now: Time,
+    buf: Vec<u8>,
+}
+
+impl Pair {
+    const ADDR: [SocketAddr; 2] = [
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 1),
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 2),
+    ];
+
+    fn new(kcp_go: Option<KcpGoConfig>) -> Pair {
+        let config =
+            KcpConfig { mtu: LEN, stream: true, rate: Rate::Off, kcp_go, ..KcpConfig::lan() };
+        config.check().expect("it is right");
+        let config = Arc::new(config);
+        let router = |seed| Router::new(Arc::clone(&config), 0, [seed, 7]);
+        let (mut client, mut server) = (router(1), router(2));
+        server.set_accepting(true);
+        let key = client.connect(Time::ZERO, Pair::ADDR[1], None).expect("there is room");
+        let (now, buf) = (Time::ZERO, vec![7; BYTES]);
+        let mut pair = Pair { client, server, key, accepted: None, now, buf };
+        while pair.accepted.is_none() {
+            pair.turn();
+            pair.accepted = pair.server.pop_incoming();
+        }
+        pair
+    }
+
+    /// What each has to say reaches the other, a millisecond later.
+    fn turn(&mut self) {
+        self.now = self.now + Duration::from_millis(1);
+        let (now, mut sent) = (self.now, Vec::new());
+        let mut pass = |from: &mut Router, to: &mut Router, addr: SocketAddr| {
+            from.handle_timeout(now);
+            while from.transmit(now, &mut |_, datagram| sent.push(datagram.to_vec())) {}
+            sent.drain(..).for_each(|mut datagram| to.receive(now, addr, &mut datagram));
+        };
+        pass(&mut self.client, &mut self.server, Pair::ADDR[0]);
+        pass(&mut self.server, &mut self.client, Pair::ADDR[1]);
+    }
+
+    fn carry(&mut self) {
+        let (mut written, mut read) = (0, 0);
+        let accepted = self.accepted.expect("it was accepted");
+        let mut into = vec![0; BYTES];
+        while read < BYTES {
+            if let Ok(Some(n)) = self.client.write(self.now, self.key, &self.buf[written..]) {
+                written += n;
+            }
+            self.turn();
+            let now = self.now;
+            while let Ok(Some(n)) = self.server.read(|| now, accepted, &mut into, false) {
+                read += n;
+            }
+        }
+    }
+}
+
+/// Whole endpoints with and without kcp-go's layers.
+fn endpoints(cases: &mut Vec<Case>) {
+    let with = |cipher, fec: FecConfig| {
+        let crypt = PacketCipher::new(cipher, &DerivedKey::from_bytes([7; 32]));
+        Some(KcpGoConfig::new(crypt).with_fec(fec))
+    };
+    let all = [
+        ("plain", None),
+        ("null", with(Cipher::Null, FecConfig::OFF)),
+        ("null-10+3", with(Cipher::Null, RATIO)),
+        ("aes", with(Cipher::Aes, FecConfig::OFF)),
+        ("aes-10+3", with(Cipher::Aes, RATIO)),
+    ];
+    for (name, kcp_go) in all {
+        let mut pair = Pair::new(kcp_go);
+        cases.push(case(format!("endpoints-{name}"), BYTES, move || pair.carry()));
+    }
+}
+
 fn main() {
     let mut cases = Vec::new();
     ciphers(&mut cases);
     parity(&mut cases);
+    endpoints(&mut cases);
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     if let [name, times] = args.as_slice() {
         let times = times.parse().expect("a number");

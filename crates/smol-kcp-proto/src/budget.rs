@@ -314,7 +314,8 @@ impl Account {
         }
     }
 
-    fn change(&mut self, before: usize, after: usize) {
+    /// Charges `after` bytes instead of `before`, whatever they are for.
+    pub(crate) fn change(&mut self, before: usize, after: usize) {
         debug_assert!(self.used >= before, "what was charged is part of it");
         self.used = self.used.saturating_sub(before).saturating_add(after);
         // One chunk to and fro asks nobody.

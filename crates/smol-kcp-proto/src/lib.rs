@@ -33,6 +33,8 @@ mod time_wait;
 pub mod wire;
 
 pub use budget::{HeldMemory, MemoryBudget};
+#[cfg(feature = "kcptun")]
+pub use config::KcpGoConfig;
 pub use config::{EngineKind, KcpConfig, KcpNoDelayConfig, ParseRateError, Rate};
 #[cfg(feature = "secure")]
 pub use config::{SecureConfig, SecurePeer};

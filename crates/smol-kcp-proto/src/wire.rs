@@ -135,6 +135,8 @@ pub struct View<'a> {
     commands: u8,
     /// Where the first segment begins that an RST may echo, or [`NOWHERE`].
     echo_at: usize,
+    #[cfg(feature = "kcptun")]
+    recovered: bool,
 }
 
 /// Beyond every datagram.
@@ -148,7 +150,16 @@ impl<'a> View<'a> {
     #[inline]
     pub fn new(datagram: &'a [u8]) -> Result<View<'a>, Malformed> {
         let Header { conv, una, wnd, .. } = Header::decode(datagram).ok_or(Malformed::Short)?;
-        let mut view = View { bytes: datagram, conv, una, wnd, commands: 0, echo_at: NOWHERE };
+        let mut view = View {
+            bytes: datagram,
+            conv,
+            una,
+            wnd,
+            commands: 0,
+            echo_at: NOWHERE,
+            #[cfg(feature = "kcptun")]
+            recovered: false,
+        };
         let mut rest = datagram;
         while let Some(header) = Header::decode(rest) {
             if !(CMD_PUSH..=CMD_WINS).contains(&header.cmd) {
@@ -171,6 +182,25 @@ impl<'a> View<'a> {
             rest = &body[header.len as usize..];
         }
         Ok(view)
+    }
+
+    /// Checks one that has come out of parity, as [`new`](View::new) does.
+    ///
+    /// # Errors
+    /// Those of `new`.
+    #[cfg(feature = "kcptun")]
+    pub fn recovered(datagram: &'a [u8]) -> Result<View<'a>, Malformed> {
+        View::new(datagram).map(|view| View { recovered: true, ..view })
+    }
+
+    /// Returns whether it has come out of parity, after datagrams that were sent later: its clocks measure no
+    /// round trip, and its window is an old one. kcp-go takes neither of it too.
+    #[inline(always)]
+    pub fn is_recovered(&self) -> bool {
+        #[cfg(feature = "kcptun")]
+        return self.recovered;
+        #[cfg(not(feature = "kcptun"))]
+        false
     }
 
     /// Returns the whole datagram, padding included.

@@ -12,6 +12,8 @@ use async_channel::{Receiver, Sender};
 use futures_lite::future;
 
 use super::clients::Clients;
+#[cfg(feature = "kcptun")]
+use super::endpoints::Endpoints;
 use super::figures::{why, ChannelsLine, PathLine, REASONS};
 use super::keys::protection;
 use super::limits::Limit;
@@ -41,6 +43,9 @@ pub(super) struct TunnelContext {
     pub(super) alive: RefCell<Option<Sender<()>>>,
     /// Server: those who have connected, by name.
     pub(super) clients: Clients,
+    /// In kcptun's place: the endpoints, which are several.
+    #[cfg(feature = "kcptun")]
+    endpoints: Endpoints,
 }
 
 /// Counts the connections of a tunnel.
@@ -79,6 +84,8 @@ impl TunnelContext {
             cut,
             alive: RefCell::new(Some(alive)),
             clients: Clients::default(),
+            #[cfg(feature = "kcptun")]
+            endpoints: Endpoints::default(),
         }
     }
 
@@ -102,6 +109,47 @@ impl TunnelContext {
         self.local_addr.set(None);
         self.endpoint.replace(None);
         self.driver.replace(None);
+        #[cfg(feature = "kcptun")]
+        self.endpoints.clear();
+    }
+
+    /// Lets go of the endpoint, which ends when its streams have; [`driver`](TunnelContext::driver) tells when.
+    pub(super) fn release_endpoint(&self) {
+        self.endpoint.replace(None);
+        #[cfg(feature = "kcptun")]
+        self.endpoints.clear();
+    }
+
+    /// Runs the driver of one endpoint of several, which is among those of the tunnel for as long as the guard lives.
+    #[cfg(feature = "kcptun")]
+    pub(super) fn run_endpoint(
+        self: &Rc<TunnelContext>,
+        endpoint: KcpEndpoint,
+        driver: Driver,
+    ) -> OpenEndpoint {
+        let (id, running, ended) = self.endpoints.add(endpoint);
+        self.driver.replace(Some(ended));
+        let name = self.name.clone();
+        let run = async move {
+            if let Err(error) = driver.await {
+                log::debug!("{name}: a driver ended: {error}");
+            }
+            drop(running);
+        };
+        self.runtime.spawn(run).detach();
+        OpenEndpoint { context: Rc::clone(self), id }
+    }
+
+    /// Returns whether only what is open already goes on.
+    #[cfg(feature = "kcptun")]
+    pub(super) fn is_ending(&self) -> bool {
+        self.alive.borrow().is_none()
+    }
+
+    /// Waits until connections are to end.
+    #[cfg(feature = "kcptun")]
+    pub(super) async fn was_cut(&self) {
+        let _ = self.cut.recv().await; // closed when it is time
     }
 
     /// Notes the bound address and the endpoint, and runs the driver.
@@ -172,12 +220,22 @@ impl TunnelContext {
             open: self.open.get(),
             opened: self.opened.get(),
             failed: self.failed.get(),
-            endpoint: self.endpoint.borrow().as_ref().map(KcpEndpoint::stats).unwrap_or_default(),
+            endpoint: self.endpoint_stats(),
         }
     }
 
+    fn endpoint_stats(&self) -> EndpointStats {
+        let own = self.endpoint.borrow().as_ref().map(KcpEndpoint::stats);
+        #[cfg(feature = "kcptun")]
+        let own = own.or_else(|| Some(self.endpoints.stats()));
+        own.unwrap_or_default()
+    }
+
     pub(super) fn sessions(&self) -> Vec<SessionInfo> {
-        self.endpoint.borrow().as_ref().map(KcpEndpoint::sessions).unwrap_or_default()
+        let own = self.endpoint.borrow().as_ref().map(KcpEndpoint::sessions);
+        #[cfg(feature = "kcptun")]
+        let own = own.or_else(|| Some(self.endpoints.sessions()));
+        own.unwrap_or_default()
     }
 
     pub(super) fn log_stats(&self) {
@@ -243,6 +301,20 @@ impl TunnelContext {
                 }
             }
         }
+    }
+}
+
+/// Keeps one of several endpoints among those of its tunnel for as long as it lives.
+#[cfg(feature = "kcptun")]
+pub(super) struct OpenEndpoint {
+    context: Rc<TunnelContext>,
+    id: u64,
+}
+
+#[cfg(feature = "kcptun")]
+impl Drop for OpenEndpoint {
+    fn drop(&mut self) {
+        self.context.endpoints.remove(self.id);
     }
 }
 

@@ -27,11 +27,15 @@
 #![warn(unreachable_pub, unnameable_types)]
 
 mod backoff;
+#[cfg(feature = "kcptun")]
+mod carrier;
 mod client;
 mod clients;
 mod clock;
 mod context;
 mod daemon;
+#[cfg(feature = "kcptun")]
+mod endpoints;
 mod figures;
 mod interrupt;
 mod kept;
@@ -51,6 +55,8 @@ mod resolver;
 mod runtime;
 mod server;
 mod settings;
+#[cfg(feature = "kcptun")]
+mod snappy;
 mod timers;
 #[allow(clippy::module_inception)]
 mod tunnel;
@@ -59,15 +65,19 @@ pub use context::TunnelStats;
 pub use daemon::Daemon;
 pub use keys::{Client, KeyCommand, KeyOptions};
 pub use logging::Logger;
+#[cfg(feature = "kcptun")]
+pub use options::Import;
 pub use options::{
     help, options_as_json, options_as_text, Command, ConfigError, ConfigFile, Group, Opt, Scope,
-    ALIASES, OPTIONS,
+    ALIASES, KCPTUN_OPTIONS, OPTIONS,
 };
 pub use ping::Ping;
 pub use privileges::drop_to;
 pub use resolver::{Resolve, Resolving};
 pub use runtime::Runtime;
 pub use settings::{Configuration, HostPort, Process, Role, Settings};
+#[cfg(feature = "kcptun")]
+pub use settings::{KcptunKey, KcptunSettings, PortRange};
 pub use timers::{check as check_timers, BrokenTimers};
 pub use tunnel::Tunnel;
 

@@ -10,7 +10,8 @@ use smol_kcpd::{Command, ConfigFile, Configuration, Daemon, KeyCommand, Logger, 
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let command = match Command::parse(env::args_os().skip(1)) {
+    let mut args = env::args_os();
+    let command = match Command::parse_as(args.next(), args) {
         Ok(command) => command,
         Err(error) => return fail(USAGE, error),
     };
@@ -25,7 +26,16 @@ fn main() -> ExitCode {
             measure(|runtime| runtime.block_on(ping.run(runtime, &mut io::stdout())))
         }
         Command::Perf(perf) => measure(|runtime| runtime.block_on(perf.run(runtime))),
-        Command::Run { configuration, file } => run(configuration, file),
+        Command::Run { configuration, file } => run(configuration, file, &[]),
+        #[cfg(feature = "kcptun")]
+        Command::Kcptun { configuration, notes } => run(configuration, None, &notes),
+        #[cfg(feature = "kcptun")]
+        Command::Import(import) => match import.run(&mut io::stdout()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(1, error),
+        },
+        #[cfg(feature = "kcptun")]
+        Command::Text(text) => print(&text),
     }
 }
 
@@ -69,8 +79,12 @@ fn measure(run: impl FnOnce(&Runtime) -> io::Result<bool>) -> ExitCode {
     }
 }
 
-fn run(configuration: Configuration, file: Option<ConfigFile>) -> ExitCode {
+/// `notes` are for the log.
+fn run(configuration: Configuration, file: Option<ConfigFile>, notes: &[String]) -> ExitCode {
     Logger::install(configuration.process.log_level);
+    for note in notes {
+        log::info!("{note}");
+    }
     let runtime = Runtime::new();
     let user = configuration.process.user.clone();
     // Signals are listened for before anything takes time, and sockets are bound with the rights

@@ -36,6 +36,12 @@ impl Tcp {
         }
         Tcp(Some(stream))
     }
+
+    /// Returns the connection, until it has ended.
+    #[cfg(feature = "kcptun")]
+    pub(super) fn stream(&self) -> Option<&Async<TcpStream>> {
+        self.0.as_ref()
+    }
 }
 
 impl Drop for Tcp {
@@ -46,30 +52,112 @@ impl Drop for Tcp {
     }
 }
 
-/// Resets a KCP stream when dropped.
+/// Resets a KCP stream when dropped. A stream of smux, in which there is no reset, is closed.
 #[derive(Debug)]
 pub(super) struct Kcp {
-    stream: Option<KcpStream>,
+    stream: Option<FarStream>,
     /// Those of whom it is with, where that is known.
     counters: Option<Rc<ClientCounters>>,
+    #[cfg(feature = "kcptun")]
+    close_wait: Option<CloseWait>,
+}
+
+/// The far side of a relay.
+#[derive(Debug)]
+enum FarStream {
+    Kcp(KcpStream),
+    #[cfg(feature = "kcptun")]
+    Smux(smol_smux::Stream),
+}
+
+macro_rules! delegate {
+    ($far:expr, $stream:ident => $call:expr) => {
+        match $far {
+            FarStream::Kcp($stream) => $call,
+            #[cfg(feature = "kcptun")]
+            FarStream::Smux($stream) => $call,
+        }
+    };
+}
+
+impl FarStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        delegate!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        delegate!(self, stream => AsyncWrite::poll_write(Pin::new(stream), cx, buf))
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, stream => AsyncWrite::poll_close(Pin::new(stream), cx))
+    }
+
+    /// Says in the log how it ended.
+    fn log_end(&self) {
+        match self {
+            FarStream::Kcp(stream) => log_end(stream),
+            #[cfg(feature = "kcptun")]
+            FarStream::Smux(stream) => log::debug!("stream {} has ended", stream.id()),
+        }
+    }
 }
 
 impl Kcp {
     pub(super) fn new(stream: KcpStream, counters: Option<Rc<ClientCounters>>) -> Kcp {
-        Kcp { stream: Some(stream), counters }
+        Kcp {
+            stream: Some(FarStream::Kcp(stream)),
+            counters,
+            #[cfg(feature = "kcptun")]
+            close_wait: None,
+        }
+    }
+
+    /// Takes a stream of smux instead. A peer that closes it says no more than one that has finished writing: once one
+    /// direction has ended, the other is given up after a silence of `close_wait`.
+    #[cfg(feature = "kcptun")]
+    pub(super) fn smux(stream: smol_smux::Stream, close_wait: Duration) -> Kcp {
+        let close_wait = Some(CloseWait { limit: close_wait, passed: None, timer: None });
+        Kcp { stream: Some(FarStream::Smux(stream)), counters: None, close_wait }
     }
 
     /// Lets go of the stream, which delivers its rest.
     fn end(&mut self) {
-        self.stream.take().iter().for_each(log_end);
+        self.stream.take().iter().for_each(FarStream::log_end);
+    }
+}
+
+/// The silence of the direction that is left.
+#[cfg(feature = "kcptun")]
+#[derive(Debug)]
+struct CloseWait {
+    limit: Duration,
+    /// What had passed when the timer was set.
+    passed: Option<u64>,
+    timer: Option<async_io::Timer>,
+}
+
+#[cfg(feature = "kcptun")]
+impl CloseWait {
+    /// Returns whether it has lasted too long. `passed` are the bytes that have passed in all.
+    fn is_over(&mut self, cx: &mut Context<'_>, passed: u64) -> bool {
+        if self.passed != Some(passed) {
+            self.passed = Some(passed);
+            self.timer = Some(async_io::Timer::after(self.limit));
+        }
+        self.timer.as_mut().is_some_and(|timer| Pin::new(timer).poll(cx).is_ready())
     }
 }
 
 impl Drop for Kcp {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
-            log_end(&stream);
-            stream.abort();
+            stream.log_end();
+            match stream {
+                FarStream::Kcp(stream) => stream.abort(),
+                #[cfg(feature = "kcptun")]
+                FarStream::Smux(_) => {}
+            }
         }
     }
 }
@@ -138,6 +226,15 @@ pub(super) fn relay(
             kcp.end();
             return Poll::Ready(Ok(()));
         }
+        #[cfg(feature = "kcptun")]
+        if let (true, Some(wait)) = (upward.is_ready() || downward.is_ready(), &mut kcp.close_wait)
+        {
+            if wait.is_over(cx, up.passed.wrapping_add(down.passed)) {
+                tcp.0 = None;
+                kcp.end();
+                return Poll::Ready(Ok(()));
+            }
+        }
         Poll::Pending
     })
 }
@@ -152,6 +249,9 @@ struct HalfRelay {
     /// The charge of `rest` to the memory budget.
     held: Option<HeldMemory>,
     state: HalfState,
+    /// Bytes that were taken so far.
+    #[cfg(feature = "kcptun")]
+    passed: u64,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -165,13 +265,23 @@ enum HalfState {
 }
 
 impl HalfRelay {
+    #[cfg_attr(not(feature = "kcptun"), allow(clippy::unused_self, unused_variables))]
+    fn count(&mut self, n: usize) {
+        #[cfg(feature = "kcptun")]
+        {
+            self.passed = self.passed.wrapping_add(n as u64);
+        }
+    }
+
     /// Passes held bytes to `write`.
     fn drain(
         &mut self,
         mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<()>> {
         while self.taken < self.rest.len() {
-            self.taken += ready!(write(&self.rest[self.taken..]))?;
+            let n = ready!(write(&self.rest[self.taken..]))?;
+            self.taken += n;
+            self.count(n);
         }
         (self.rest, self.taken, self.held) = (Vec::new(), 0, None);
         Poll::Ready(Ok(()))
@@ -186,7 +296,10 @@ impl HalfRelay {
     ) -> Poll<io::Result<()>> {
         while !bytes.is_empty() {
             match write(bytes)? {
-                Poll::Ready(n) => bytes = bytes.get(n..).unwrap_or_default(),
+                Poll::Ready(n) => {
+                    bytes = bytes.get(n..).unwrap_or_default();
+                    self.count(n);
+                }
                 Poll::Pending => {
                     self.held = Some(budget.hold(bytes.len()));
                     self.rest = bytes.to_vec();
@@ -200,7 +313,7 @@ impl HalfRelay {
 
 struct Relay<'a> {
     tcp: &'a Async<TcpStream>,
-    kcp: &'a mut KcpStream,
+    kcp: &'a mut FarStream,
     counters: Option<&'a ClientCounters>,
     scratch: &'a Rc<RefCell<Vec<u8>>>,
     runtime: &'a Runtime,
@@ -217,8 +330,8 @@ impl Relay<'_> {
         let mut tcp = *tcp;
         let budget = runtime.memory_budget();
         let scratch = &mut *scratch.borrow_mut();
-        let write = |cx: &mut Context<'_>, kcp: &mut KcpStream, bytes: &[u8]| {
-            let written = ready!(Pin::new(kcp).poll_write(cx, bytes))?;
+        let write = |cx: &mut Context<'_>, kcp: &mut FarStream, bytes: &[u8]| {
+            let written = ready!(kcp.poll_write(cx, bytes))?;
             counters.iter().for_each(|counters| counters.sent(written));
             Poll::Ready(Ok(written))
         };
@@ -237,7 +350,7 @@ impl Relay<'_> {
                     }
                 }
                 HalfState::Closing => {
-                    ready!(Pin::new(&mut **kcp).poll_close(cx)).map_err(RelayError::Kcp)?;
+                    ready!(kcp.poll_close(cx)).map_err(RelayError::Kcp)?;
                     half.state = HalfState::Closed;
                 }
                 HalfState::Closed => return Poll::Ready(Ok(())),
@@ -266,7 +379,7 @@ impl Relay<'_> {
             match half.state {
                 HalfState::Open => {
                     let part = &mut scratch[..runtime.read_size()];
-                    let n = ready!(Pin::new(&mut **kcp).poll_read(cx, part));
+                    let n = ready!(kcp.poll_read(cx, part));
                     match n.map_err(RelayError::Kcp)? {
                         0 => half.state = HalfState::Closing,
                         n => {

@@ -104,7 +104,7 @@ async fn serve(
 }
 
 /// Connects to the target. Of several addresses behind a name, the first that answers is taken.
-async fn open_target(context: &TunnelContext, target: &HostPort) -> io::Result<Tcp> {
+pub(super) async fn open_target(context: &TunnelContext, target: &HostPort) -> io::Result<Tcp> {
     let limit = context.settings().target_timeout;
     let open = async {
         let addrs = context.runtime.resolve(target).await?;

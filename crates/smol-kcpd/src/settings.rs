@@ -1,5 +1,8 @@
 //! The settings of a tunnel, as the command line, a file or UCI describes it.
 
+#[cfg(feature = "kcptun")]
+mod kcptun;
+
 use std::fmt;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -8,6 +11,9 @@ use std::time::Duration;
 use smol_kcp::KcpConfig;
 
 use super::KeyOptions;
+
+#[cfg(feature = "kcptun")]
+pub use kcptun::{KcptunKey, KcptunSettings, PortRange};
 
 /// Describes one tunnel. A tunnel whose settings are equal needs no restart.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +36,9 @@ pub struct Settings {
     pub perf: bool,
     /// Time between two lines of statistics in the log; `None`: only on SIGUSR1.
     pub stats_interval: Option<Duration>,
+    /// The peers are kcptun, or take it for one: not ours. There are no keys then, and no `perf`.
+    #[cfg(feature = "kcptun")]
+    pub kcptun: Option<KcptunSettings>,
 }
 
 /// Names the end of a tunnel.

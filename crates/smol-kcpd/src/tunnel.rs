@@ -47,6 +47,8 @@ pub struct Tunnel {
 pub(super) enum Listener {
     Client(ClientListener),
     Server(smol_kcp::KcpListener),
+    #[cfg(feature = "kcptun")]
+    Kcptun(super::carrier::kcptun::KcptunListener),
 }
 
 impl Tunnel {
@@ -145,7 +147,7 @@ impl Tunnel {
         }
         self.cut = None;
         let _ = self.ended.recv().await; // each ends at once
-        self.context.endpoint.replace(None);
+        self.context.release_endpoint();
         let driver = self.context.driver.replace(None);
         if let Some(driver) = driver {
             let left = limit.saturating_sub(began.elapsed()).max(RST_FLUSH);
@@ -172,6 +174,10 @@ async fn accept(context: Rc<TunnelContext>, mut listener: io::Result<Listener>) 
                 let error = match open {
                     Listener::Client(listener) => client::accept(&context, listener).await,
                     Listener::Server(listener) => server::accept(&context, listener).await,
+                    #[cfg(feature = "kcptun")]
+                    Listener::Kcptun(listener) => {
+                        super::carrier::kcptun::accept(&context, listener).await
+                    }
                 };
                 log::error!("{}: {error}; it begins anew", context.name);
                 context.close();
@@ -194,6 +200,10 @@ async fn report(context: Rc<TunnelContext>, every: Duration) {
 }
 
 fn open(context: &TunnelContext) -> io::Result<Listener> {
+    #[cfg(feature = "kcptun")]
+    if context.settings().kcptun.is_some() {
+        return super::carrier::kcptun::open(context).map(Listener::Kcptun);
+    }
     match &context.settings().role {
         Role::Client { server } => client::open(context, server).map(Listener::Client),
         Role::Server { .. } => server::open(context).map(Listener::Server),

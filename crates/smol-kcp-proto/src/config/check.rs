@@ -95,6 +95,10 @@ impl KcpConfig {
             secure.check()?;
             within("mtu", self.mtu, MTU_MIN + OVERHEAD..=MTU_MAX)?;
         }
+        #[cfg(feature = "kcptun")]
+        if let Some(kcp_go) = &self.kcp_go {
+            kcp_go.check(self)?;
+        }
         #[cfg(feature = "netem")]
         if let Some(netem) = &self.netem {
             netem.check()?;
@@ -146,7 +150,7 @@ impl KcpConfig {
     }
 }
 
-fn within<T: PartialOrd + Debug>(
+pub(super) fn within<T: PartialOrd + Debug>(
     field: &'static str,
     value: T,
     accepted: RangeInclusive<T>,

@@ -1,6 +1,8 @@
 //! What can be configured, and the check that every use of a configuration begins with.
 
 mod check;
+#[cfg(feature = "kcptun")]
+mod kcp_go;
 mod nodelay;
 mod profiles;
 mod rate;
@@ -12,6 +14,8 @@ use std::time::Duration;
 
 use crate::limits::{FRAGMENTS_MAX, RECV_WINDOW_MIN};
 
+#[cfg(feature = "kcptun")]
+pub use kcp_go::KcpGoConfig;
 pub use nodelay::KcpNoDelayConfig;
 pub use rate::{ParseRateError, Rate};
 #[cfg(feature = "secure")]
@@ -278,6 +282,10 @@ pub struct KcpConfig {
     /// KCP, which every program can read and forge that sees one datagram. Default `None`.
     #[cfg(feature = "secure")]
     pub secure: Option<SecureConfig>,
+    /// The cipher and the parity of kcp-go, where the peers are kcptun or others that are made of it; `None`: none.
+    /// Not beside `secure`. [`mtu`](KcpConfig::mtu) is that of the whole datagram, at most 1500 then. Default `None`.
+    #[cfg(feature = "kcptun")]
+    pub kcp_go: Option<KcpGoConfig>,
     /// The ARQ. Default: this crate's own.
     pub engine: EngineKind,
     /// A bad network between this endpoint and its socket. Default `None`.
@@ -322,6 +330,8 @@ impl Default for KcpConfig {
             dscp: None,
             #[cfg(feature = "secure")]
             secure: None,
+            #[cfg(feature = "kcptun")]
+            kcp_go: None,
             engine: EngineKind::default(),
             #[cfg(feature = "netem")]
             netem: None,

@@ -49,9 +49,10 @@ impl Rate {
     pub(super) const ACCEPTED: &'static str =
         "auto, polite, off, or 8kbit to 100gbit (bits a second)";
 
-    /// Returns a fixed rate in bytes of segments a second, where a datagram holds at most `mtu` of them.
-    pub(crate) fn segment_bytes(bits: u64, mtu: u64) -> u64 {
-        (bits / 8).saturating_mul(mtu.max(1)) / (mtu + UDP_OVERHEAD)
+    /// Returns a fixed rate in bytes of segments a second, where a datagram holds at most `mtu` of them, and the
+    /// layers below add `overhead`.
+    pub(crate) fn segment_bytes(bits: u64, mtu: u64, overhead: u64) -> u64 {
+        (bits / 8).saturating_mul(mtu.max(1)) / (mtu + overhead + UDP_OVERHEAD)
     }
 }
 
@@ -139,6 +140,7 @@ mod tests {
 
     #[test]
     fn a_fixed_rate_counts_the_headers_below() {
-        assert_eq!(Rate::segment_bytes(11_424_000, 1400), 1_400_000);
+        assert_eq!(Rate::segment_bytes(11_424_000, 1400, 0), 1_400_000);
+        assert_eq!(Rate::segment_bytes(11_424_000, 1372, 28), 1_372_000);
     }
 }

@@ -96,6 +96,8 @@ mod tests {
             dscp: Some(19),
             #[cfg(feature = "secure")]
             secure: None,
+            #[cfg(feature = "kcptun")]
+            kcp_go: None,
             engine: EngineKind::Ring,
             #[cfg(feature = "netem")]
             netem: None,

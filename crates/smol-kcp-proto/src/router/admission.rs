@@ -333,6 +333,7 @@ impl Router {
         let key = place.key();
         place.insert(Entry::new(session, self.peers.join(now, path, key, rate)));
         self.routes.insert((conv, path.id()), key);
+        self.join_lane(path.peer);
         self.adopt_mtu(now, key);
         self.join_channel(now, key);
         Ok(key)

@@ -77,6 +77,7 @@ impl Router {
         if let Some(of) = entry.peer.take() {
             self.leave_peer(of, key);
             let joined = self.peers.join(now, to, key, self.new_path());
+            self.join_lane(to.peer);
             if let Some(entry) = self.sessions.get_mut(key) {
                 entry.peer = Some(joined);
             }

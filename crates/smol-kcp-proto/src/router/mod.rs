@@ -3,7 +3,13 @@
 mod admission;
 mod answers;
 mod api;
+mod endings;
 mod entry;
+#[cfg(feature = "kcptun")]
+mod kcp_go;
+#[cfg(not(feature = "kcptun"))]
+#[path = "kcp_go_absent.rs"]
+mod kcp_go;
 mod migration;
 mod mtu;
 mod pacing;
@@ -26,6 +32,11 @@ use slab::Slab;
 
 use self::answers::Answers;
 use self::entry::Entry;
+#[cfg(feature = "kcptun")]
+use self::kcp_go::KcpGo;
+#[cfg(feature = "kcptun")]
+pub use self::kcp_go::KcpGoStats;
+use self::kcp_go::LaneOutlet;
 use self::restart::{Before, Restarts};
 use self::secure::Outlet;
 #[cfg(feature = "secure")]
@@ -36,7 +47,7 @@ use super::budget::{Account, MemoryBudget};
 use super::log_limit::LogLimit;
 use super::random::Random;
 use super::secret::Secret;
-use super::session::{AnotherLife, Session};
+use super::session::AnotherLife;
 use super::time_wait::TimeWait;
 use crate::config::KcpConfig;
 use crate::deadlines::Deadlines;
@@ -46,7 +57,7 @@ use crate::path::{Path, PeerId};
 use crate::peer::{PeerKey, Peers};
 use crate::stats::EndpointStats;
 use crate::time::{earliest, Time};
-use crate::wire::{View, CMD_WASK, CODE_HELLO};
+use crate::wire::{Malformed, View, CMD_WASK, CODE_HELLO};
 
 /// Datagrams after which [`Router::transmit`] starts no further session, so that the caller can
 /// send them and receive in between.
@@ -106,6 +117,11 @@ pub struct Router {
     /// The channels of the encrypted mode.
     #[cfg(feature = "secure")]
     secure: Option<Box<Secure>>,
+    /// The cipher and the parity of peers that are made of kcp-go, and peers that have left while those were out.
+    #[cfg(feature = "kcptun")]
+    kcp_go: Option<Box<KcpGo>>,
+    #[cfg(feature = "kcptun")]
+    left_lanes: Vec<SocketAddr>,
     accepting: bool,
     stats: EndpointStats,
     /// Free memory for payload, for whichever session needs some next.
@@ -130,7 +146,7 @@ impl Router {
         budget: MemoryBudget,
     ) -> Router {
         let time_wait = TimeWait::new(config.linger + config.stall_timeout, config.max_sessions);
-        Router {
+        let router = Router {
             mtu: config.mtu.saturating_sub(overhead),
             account: Account::new(&config, budget),
             config,
@@ -160,11 +176,18 @@ impl Router {
             restarts: Restarts::default(),
             #[cfg(feature = "secure")]
             secure: None,
+            #[cfg(feature = "kcptun")]
+            kcp_go: None,
+            #[cfg(feature = "kcptun")]
+            left_lanes: Vec::new(),
             accepting: false,
             stats: EndpointStats::default(),
             pool: BufferPool::new(POOLED),
             sn_base: 0,
-        }
+        };
+        #[cfg(feature = "kcptun")]
+        let router = router.with_kcp_go();
+        router
     }
 
     /// Sets whether peers may open sessions.
@@ -177,7 +200,12 @@ impl Router {
         let from = from.into();
         self.stats.datagrams_received = self.stats.datagrams_received.wrapping_add(1);
         self.stats.bytes_received = self.stats.bytes_received.wrapping_add(datagram.len() as u64);
-        let Ok(datagram) = View::new(datagram) else {
+        self.route(now, from, View::new(datagram));
+    }
+
+    /// Leads a datagram to its session.
+    fn route(&mut self, now: Time, from: Path, datagram: Result<View<'_>, Malformed>) {
+        let Ok(datagram) = datagram else {
             self.stats.malformed = self.stats.malformed.wrapping_add(1);
             return;
         };
@@ -260,6 +288,7 @@ impl Router {
     /// Lets every session whose deadline has passed do what is due.
     pub fn handle_timeout(&mut self, now: Time) {
         self.handle_channels_timeout(now);
+        self.handle_lanes_timeout(now);
         self.handle_pace(now);
         self.handle_mtu_timeouts(now);
         while let Some(key) = self.deadlines.pop_due(now) {
@@ -286,7 +315,8 @@ impl Router {
     /// Returns when [`handle_timeout`](Router::handle_timeout) must be called at the latest.
     pub fn poll_timeout(&self) -> Option<Time> {
         let path = earliest(self.pace_deadlines.first(), self.mtu_deadlines.first());
-        earliest(self.deadlines.first(), earliest(path, self.poll_channels_timeout()))
+        let below = earliest(self.poll_channels_timeout(), self.poll_lanes_timeout());
+        earliest(self.deadlines.first(), earliest(path, below))
     }
 
     /// Hands the datagrams of sessions that have something to send to `out`, each session's
@@ -298,6 +328,8 @@ impl Router {
             bytes = bytes.wrapping_add(datagram.len() as u64);
             out(path, datagram);
         };
+        let mut lanes = LaneOutlet::new(self);
+        let mut count = |path: Path, datagram: &[u8]| lanes.send(now, path, datagram, &mut count);
         let mut outlet = Outlet::new(self);
         outlet.begin(now, &mut count);
         let mut handed = 0usize;
@@ -321,6 +353,7 @@ impl Router {
         }
         self.serve_paths(now, sent, &mut out);
         outlet.end(self);
+        lanes.end(self);
         self.set_put_off(now);
         self.stats.datagrams_sent = self.stats.datagrams_sent.wrapping_add(datagrams as u64);
         self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(bytes);
@@ -400,52 +433,5 @@ impl Router {
     /// Returns what it was made with.
     pub fn config(&self) -> &KcpConfig {
         &self.config
-    }
-
-    /// Ends what waits for a first answer, as the peer's system says that nobody listens there.
-    pub fn handle_refused(&mut self, now: Time) {
-        self.fail_where(now, &KcpError::Refused, Session::is_connecting);
-    }
-
-    /// Ends every session for the same cause: the transport has ended, or the driver.
-    pub fn fail_all(&mut self, now: Time, cause: &KcpError) {
-        self.accepting = false;
-        self.fail_where(now, cause, |_| true);
-        self.stateless_replies.clear();
-    }
-
-    /// Tells whether every session has waited for an answer for so long that the local address may be to blame.
-    /// Those that have just begun to connect wait for less, and say nothing about it.
-    pub fn is_silent(&self, now: Time, span: Duration) -> bool {
-        let entries = || self.routes.values().filter_map(|&key| self.sessions.get(key));
-        let is_silent = |entry: &Entry| entry.session.is_silent(now, span);
-        let mut silent: Vec<PeerKey> =
-            entries().filter(|entry| is_silent(entry)).filter_map(|entry| entry.peer).collect();
-        silent.sort_unstable();
-        silent.dedup();
-        // Who waits for nothing says nothing of a peer that another one has asked.
-        let says_nothing = |Entry { session, peer, .. }: &Entry| {
-            let is_idle = !session.awaits_answer() && now.since(session.last_heard()) >= span;
-            session.is_connecting()
-                || is_idle && peer.is_some_and(|of| silent.binary_search(&of).is_ok())
-        };
-        !silent.is_empty() && entries().all(|entry| is_silent(entry) || says_nothing(entry))
-    }
-
-    /// Lets every peer learn that the local address has changed.
-    pub fn ping_all(&mut self, now: Time) {
-        let keys: Vec<Key> = self.routes.values().copied().collect();
-        for key in keys {
-            self.with_session(now, key, |session| session.ping(now));
-        }
-    }
-
-    fn fail_where(&mut self, now: Time, cause: &KcpError, which: impl Fn(&Session) -> bool) {
-        // Keys first: what fails may leave the slab at once.
-        let sessions = self.sessions.iter().filter(|(_, entry)| which(&entry.session));
-        let keys: Vec<Key> = sessions.map(|(key, _)| key).collect();
-        for key in keys {
-            self.with_session(now, key, |session| session.fail(cause.clone()));
-        }
     }
 }

@@ -228,6 +228,7 @@ impl Router {
             if let Some(peer) = self.peers.get_mut(of) {
                 peer.path.on_report(now, &report);
             }
+            self.heed_parity(of);
         }
         self.list_path(of);
     }
@@ -262,6 +263,7 @@ impl Router {
         }
         self.list_path(of);
         if let Some(mut peer) = self.peers.leave(of, key) {
+            self.leave_lane(peer.addr);
             self.pace_deadlines.forget(of, &mut peer.path.paced_until);
             if let Some(mtu) = peer.path.mtu() {
                 self.mtu_deadlines.forget(of, &mut mtu.due);

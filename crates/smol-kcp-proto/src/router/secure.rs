@@ -41,7 +41,7 @@ impl Router {
         let Some(secure) = &mut self.secure else {
             // Never in the clear where there should be keys.
             if self.config.secure.is_none() {
-                self.handle_datagram(now, from, datagram);
+                self.handle_in_clear(now, from, datagram);
             }
             return;
         };

@@ -32,7 +32,7 @@ impl Outlet {
 impl Router {
     /// Acts on a datagram as it came from the wire.
     pub fn receive(&mut self, now: Time, from: impl Into<Path>, datagram: &mut [u8]) {
-        self.handle_datagram(now, from, datagram);
+        self.handle_in_clear(now, from.into(), datagram);
     }
 
     pub(super) fn path_to_server(&mut self, _: Time, to: Path) -> Result<Path, KcpError> {

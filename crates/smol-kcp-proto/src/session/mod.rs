@@ -6,6 +6,8 @@
 
 mod channel;
 mod closing;
+#[cfg(feature = "kcptun")]
+mod kcp_go;
 mod memory;
 mod migration;
 mod mtu;
@@ -109,6 +111,9 @@ pub(crate) struct Session {
     hello: Option<Hello>,
     /// The most that the peer has acknowledged without a gap.
     peer_una: u32,
+    /// Since when all that the peer says takes something of that back.
+    #[cfg(feature = "kcptun")]
+    doubted_at: Option<Time>,
     /// The nonces of the client's HELLO and of the server's answer, once both are known.
     hello_nonces: Option<(u32, u32)>,
     /// The client's proof of its address, until the server shows that it has it.
@@ -228,6 +233,8 @@ impl Session {
             peer_kind: path.channel.map_or(PeerKind::Unknown, |_| PeerKind::Native),
             hello,
             peer_una: sn_base,
+            #[cfg(feature = "kcptun")]
+            doubted_at: None,
             hello_nonces: None,
             third: None,
             secret,

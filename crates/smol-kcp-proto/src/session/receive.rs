@@ -62,9 +62,18 @@ impl Session {
             self.peer_una = una;
         }
         let seems_restarted = went_back && self.peer_kind != PeerKind::Native;
+        #[cfg(feature = "kcptun")]
+        if !datagram.is_recovered() {
+            self.heed_memory(now, went_back);
+            if self.error.is_some() {
+                return;
+            }
+        }
         if let Some(echo) = datagram.reset_echo() {
             self.last = Some((echo.sn, echo.ts));
-            self.hear_clock(now, &echo);
+            if !datagram.is_recovered() {
+                self.hear_clock(now, &echo);
+            }
         }
         let mut proves_liveness =
             received.proven || received.progress || received.pushed || datagram.has(CMD_PUSH);

@@ -273,10 +273,16 @@ impl Session {
             false => self.last_ping_at.max(self.peer_asked_at),
         };
         let regular = every.map(|every| self.heard_at().max(asked_at) + every);
+        #[cfg(feature = "kcptun")]
+        let regular = earliest(regular, self.doubt_at());
         // Retransmissions become rare in an outage: questions tell soon that it is over.
         let waits = self.established && self.engine.unacked() > 0 && !self.peer_is_full();
         let since = self.last_heard_at.max(self.last_ping_at).max(self.last_progress_at);
-        earliest(regular, waits.then(|| since + self.ask_again()))
+        #[cfg(feature = "kcptun")]
+        let again = self.ask_first(since).unwrap_or_else(|| self.ask_again());
+        #[cfg(not(feature = "kcptun"))]
+        let again = self.ask_again();
+        earliest(regular, waits.then(|| since + again))
     }
 
     /// Tells whether the peer has been silent for `span`, and for longer than this path takes to answer,

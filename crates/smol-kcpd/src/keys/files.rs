@@ -52,7 +52,7 @@ fn check_mode(_: &File) -> Result<(), String> {
 ///
 /// # Errors
 /// There is such a file already; those of the system.
-pub(super) fn write(path: &str, secret: &str) -> io::Result<()> {
+pub(crate) fn write(path: &str, secret: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -15,13 +15,22 @@ pub(crate) struct Keyring {
     pub(crate) insecure: bool,
     /// Files that were opened before the process gave up its rights.
     pub(super) kept: Vec<KeptFile>,
-    pub(super) environment: fn(&str) -> Option<Zeroizing<String>>,
+    pub(crate) environment: fn(&str) -> Option<Zeroizing<String>>,
+    /// kcptun's key, where it is said as kcptun has it said.
+    #[cfg(feature = "kcptun")]
+    pub(crate) kcptun_key: Option<crate::KcptunKey>,
 }
 
 impl Keyring {
     /// Has the environment of the process.
     pub(crate) fn new(insecure: bool) -> Keyring {
-        Keyring { insecure, kept: Vec::new(), environment: from_environment }
+        Keyring {
+            insecure,
+            kept: Vec::new(),
+            environment: from_environment,
+            #[cfg(feature = "kcptun")]
+            kcptun_key: None,
+        }
     }
 
     /// Keeps open the files that `configuration` names, so that they can be read again with fewer rights.
@@ -35,7 +44,7 @@ impl Keyring {
     ///
     /// # Errors
     /// What is wrong with it, in words that follow its name.
-    pub(super) fn read(&self, path: &str) -> Result<Zeroizing<String>, String> {
+    pub(crate) fn read(&self, path: &str) -> Result<Zeroizing<String>, String> {
         let opened = match self.kept.iter().find(|kept| kept.path() == Path::new(path)) {
             Some(kept) => kept.open(),
             None => std::fs::File::open(path),

@@ -8,6 +8,8 @@ mod resolve;
 mod tests;
 
 pub use command::KeyCommand;
+#[cfg(feature = "kcptun")]
+pub(crate) use files::write as write_secret;
 pub(crate) use keyring::Keyring;
 pub(crate) use resolve::{resolve, KeyFault, ENVIRONMENT};
 
@@ -40,6 +42,9 @@ pub struct KeyOptions {
     pub invite: Option<Invitation>,
     /// Client: the file with the invitation.
     pub invite_file: Option<String>,
+    /// The file with kcptun's key, where the tunnel speaks as kcptun does.
+    #[cfg(feature = "kcptun")]
+    pub kcptun_key_file: Option<String>,
 }
 
 /// Describes somebody who may connect to a server.
@@ -77,12 +82,20 @@ impl KeyOptions {
     pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
         let files =
             [&self.secret_file, &self.psk_file, &self.shared_secret_file, &self.invite_file];
+        #[cfg(feature = "kcptun")]
+        let files = files.into_iter().chain([&self.kcptun_key_file]);
         files.into_iter().filter_map(Option::as_deref)
     }
 }
 
 /// Says in a few words, for the log, what protects a tunnel.
 pub(crate) fn protection(settings: &Settings) -> String {
+    #[cfg(feature = "kcptun")]
+    if let Some(kcptun) = &settings.kcptun {
+        let (crypt, fec) = (kcptun.crypt.name(), kcptun.fec);
+        let compressed = if kcptun.compression { "compressed" } else { "not compressed" };
+        return format!("as kcptun: {crypt}, fec {fec}, {compressed}; compatible, not secure");
+    }
     match (&settings.kcp.secure, &settings.role) {
         (None, _) => "insecure".into(),
         (Some(_), Role::Client { .. }) => "encrypted".into(),

@@ -49,6 +49,10 @@ pub(super) struct TunnelBuilder {
     pub perf: bool,
     pub stats_interval: Option<Duration>,
     pub process: Process,
+    #[cfg(feature = "kcptun")]
+    pub is_kcptun: bool,
+    #[cfg(feature = "kcptun")]
+    pub kcptun: crate::KcptunSettings,
 }
 
 impl Default for TunnelBuilder {
@@ -68,6 +72,10 @@ impl Default for TunnelBuilder {
             perf: false,
             stats_interval: None,
             process: Process::default(),
+            #[cfg(feature = "kcptun")]
+            is_kcptun: false,
+            #[cfg(feature = "kcptun")]
+            kcptun: crate::KcptunSettings::default(),
         }
     }
 }
@@ -154,7 +162,30 @@ impl TunnelBuilder {
             target_timeout: settings.target_timeout,
             perf: settings.perf,
             stats_interval: settings.stats_interval,
+            #[cfg(feature = "kcptun")]
+            is_kcptun: settings.kcptun.is_some(),
+            #[cfg(feature = "kcptun")]
+            kcptun: settings.kcptun.clone().unwrap_or_default(),
             ..TunnelBuilder::default()
         }
+    }
+
+    /// Takes over what kcptun has where it is told nothing, as in its last release with code (2026-01). `None`: it is not
+    /// known for which side.
+    #[cfg(feature = "kcptun")]
+    pub(super) fn speak_kcptun(&mut self) -> Option<()> {
+        self.is_kcptun = true;
+        self.kcp.mtu = 1350;
+        self.kcp.max_mtu = None;
+        self.kcp.nodelay = smol_kcp::KcpNoDelayConfig::fast();
+        self.kcp.wnd_size = match self.side? {
+            Side::Client => (128, 512),
+            Side::Server => (1024, 1024),
+        };
+        (self.kcp.send_buffer, self.kcp.recv_buffer) = (Some(4 << 20), Some(4 << 20));
+        // Those of smux: see carrier/kcptun.
+        self.kcp.keep_alive = Some(Duration::from_secs(10));
+        self.kcp.session_expire = Some(Duration::from_secs(60));
+        Some(())
     }
 }

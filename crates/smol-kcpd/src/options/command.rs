@@ -33,6 +33,20 @@ pub enum Command {
         /// As JSON.
         json: bool,
     },
+    /// One end in kcptun's place, described in kcptun's words.
+    #[cfg(feature = "kcptun")]
+    Kcptun {
+        /// What to run.
+        configuration: Configuration,
+        /// What is otherwise than was said, for the log.
+        notes: Vec<String>,
+    },
+    /// A file of kcptun's as one of ours.
+    #[cfg(feature = "kcptun")]
+    Import(super::import::Import),
+    /// A text to print.
+    #[cfg(feature = "kcptun")]
+    Text(String),
     /// The help.
     Help,
     /// The version.

@@ -11,11 +11,32 @@ use super::entries::{default_of, OptionValues};
 use super::error::{ConfigError, Location};
 use super::keys::{invite, keygen, pubkey};
 use super::measure;
-use super::table::{nearest, Group, Opt, OPTIONS};
+use super::table::{nearest, Group, Opt};
 use crate::keys::Keyring;
 use crate::{Configuration, Process};
 
 impl Command {
+    /// Reads the arguments of a program that is called by `program`: a build with the feature `kcptun` takes the place of
+    /// kcptun's client or server where it has their name.
+    ///
+    /// # Errors
+    /// As for [`parse`](Command::parse).
+    pub fn parse_as(
+        program: Option<OsString>,
+        args: impl IntoIterator<Item = OsString>,
+    ) -> Result<Command, ConfigError> {
+        #[cfg(feature = "kcptun")]
+        if let Some(side) = program.as_deref().and_then(super::kcptun::called_as) {
+            let mut parser = lexopt::Parser::from_args(args);
+            return match side {
+                super::builder::Side::Client => super::kcptun::client(&mut parser),
+                super::builder::Side::Server => super::kcptun::server(&mut parser),
+            };
+        }
+        drop(program);
+        Command::parse(args)
+    }
+
     /// Reads the arguments, without the name of the program. A file that is named is read.
     ///
     /// # Errors
@@ -87,6 +108,12 @@ fn with_own_options(word: &OsStr) -> Option<Reader> {
         "pubkey" => Some(pubkey),
         "invite" => Some(invite),
         "options" => Some(options),
+        #[cfg(feature = "kcptun")]
+        "kcptun-client" => Some(super::kcptun::client),
+        #[cfg(feature = "kcptun")]
+        "kcptun-server" => Some(super::kcptun::server),
+        #[cfg(feature = "kcptun")]
+        "import" => Some(super::kcptun::import),
         _ => None,
     }
 }
@@ -104,11 +131,27 @@ fn options(parser: &mut lexopt::Parser) -> Result<Command, ConfigError> {
     Ok(Command::Options { json })
 }
 
-const COMMANDS: [&str; 10] =
-    ["client", "server", "keygen", "pubkey", "invite", "check", "ping", "perf", "options", "help"];
+const COMMANDS: &[&str] = &[
+    "client",
+    "server",
+    "keygen",
+    "pubkey",
+    "invite",
+    "check",
+    "ping",
+    "perf",
+    "options",
+    #[cfg(feature = "kcptun")]
+    "kcptun-client",
+    #[cfg(feature = "kcptun")]
+    "kcptun-server",
+    #[cfg(feature = "kcptun")]
+    "import",
+    "help",
+];
 
 fn unknown_command(word: &str) -> ConfigError {
-    usage_error(match nearest(word, COMMANDS.into_iter()) {
+    usage_error(match nearest(word, COMMANDS.iter().copied()) {
         Some(nearest) => format!("unknown command {word}: is {nearest} meant?"),
         None => {
             format!("unknown command {word}: must be {}, or --config FILE", COMMANDS.join(", "))
@@ -171,19 +214,35 @@ Options have the same names and values in a file, with _ for -: send_window = 25
 Signals: SIGHUP reads the file again, SIGTERM ends within linger, SIGUSR1 logs statistics.
 ";
 
+/// What a build for kcptun's place has beside that.
+#[cfg(feature = "kcptun")]
+const KCPTUN_USAGE: &str = "
+In kcptun's place, unchanged at the other end; compatible, and not secure:
+  smol-kcpd kcptun-client | kcptun-server [kcptun's flags]   also where the program is called so; --help
+  smol-kcpd import kcptun FILE [--key-dir DIR]
+                              kcptun's JSON, or /etc/config/kcptun, as a file of ours; keys go to DIR
+";
+#[cfg(not(feature = "kcptun"))]
+const KCPTUN_USAGE: &str = "";
+
 /// The help: how to call it, and every option with its default.
 pub fn help() -> String {
-    let mut text = USAGE.to_string();
+    let mut text = [USAGE, KCPTUN_USAGE].concat();
     for (group, title) in [
         (Group::Tunnel, "The tunnel"),
         (Group::Keys, "Keys"),
         (Group::Kcp, "KCP"),
         (Group::Times, "Times (500ms, 30s, 2m, 1h)"),
         (Group::Limits, "Limits (sizes: 4096, 512k, 4m); defaults are those of the profile"),
+        (Group::Kcptun, "In kcptun's place (a section of a file; on the command line: smol-kcpd kcptun-client --help)"),
         (Group::Process, "The process"),
     ] {
+        let options = Opt::all().filter(|option| option.group == group);
+        if options.clone().next().is_none() {
+            continue; // not in this build
+        }
         text.push_str(&format!("\n{title}\n"));
-        for option in OPTIONS.iter().filter(|option| option.group == group) {
+        for option in options {
             if option.name == "role" {
                 continue; // the command says it
             }

@@ -1,9 +1,12 @@
 //! Option values as they were given, and the settings they make.
 
+#[cfg(feature = "kcptun")]
+mod kcptun;
+
 use super::builder::{streams_of, Side, TunnelBuilder};
 use super::error::{ConfigError, Location, Problem};
 use super::keys::{as_error, refuse_secret};
-use super::table::{Group, Opt, Scope, OPTIONS};
+use super::table::{Group, Opt, Scope, KCPTUN_OPTIONS, OPTIONS};
 use super::values::{boolean, is_secret, missing_part};
 use crate::keys::{resolve, KeyFault, Keyring};
 use crate::machine::Machine;
@@ -116,7 +119,10 @@ impl OptionValues {
     pub(super) fn over(mut self, defaults: &OptionValues) -> OptionValues {
         let insecure = |entry: &OptionValue| entry.option.name == "insecure";
         let of_keys = |entry: &OptionValue| entry.option.group == Group::Keys && !insecure(entry);
-        let is_plain = self.0.iter().any(|it| insecure(it) && boolean(&it.value) == Some(true));
+        let is_plain = self.0.iter().any(|it| {
+            let speaks_kcptun = it.option.name == "protocol" && it.value == "kcptun";
+            speaks_kcptun || insecure(it) && boolean(&it.value) == Some(true)
+        });
         let has_keys = self.0.iter().any(of_keys);
         let fits = |it: &&OptionValue| !(is_plain && of_keys(it) || has_keys && insecure(it));
         let missing = |entry: &&OptionValue| self.get(entry.option.name).is_none();
@@ -172,7 +178,7 @@ impl OptionValues {
     fn read(&self, place: &Location) -> Result<TunnelBuilder, ConfigError> {
         let mut builder = TunnelBuilder::default();
         // What others build on comes first, in whatever order they were given.
-        for first in ["profile", "mtu", "bandwidth", "rtt"] {
+        for first in ["role", "profile", "protocol", "mtu", "bandwidth", "rtt"] {
             if let Some(entry) = self.get(first) {
                 entry.set(&mut builder)?;
             }
@@ -181,8 +187,9 @@ impl OptionValues {
             return Err(entry.invalid("means nothing without bandwidth"));
         }
         builder.size();
-        let others =
-            |entry: &&OptionValue| !matches!(entry.option.name, "profile" | "bandwidth" | "rtt");
+        let others = |entry: &&OptionValue| {
+            !matches!(entry.option.name, "profile" | "protocol" | "bandwidth" | "rtt")
+        };
         for entry in self.0.iter().filter(others) {
             entry.set(&mut builder)?;
         }
@@ -206,7 +213,13 @@ impl OptionValues {
         if let Some(entry) = self.0.iter().find(|entry| !entry.option.scope.includes(side)) {
             return Err(entry.invalid(format!("a {side} has no {}", entry.option.name)));
         }
-        self.find_keys(&mut builder, side, place, keyring)?;
+        #[cfg(feature = "kcptun")]
+        let kcptun = kcptun::settings(self, &mut builder, place, keyring)?;
+        #[cfg(not(feature = "kcptun"))]
+        let kcptun = None::<()>;
+        if kcptun.is_none() {
+            self.find_keys(&mut builder, side, place, keyring)?;
+        }
         let max = builder.connections(side);
         let role = match side {
             Side::Client => {
@@ -231,6 +244,8 @@ impl OptionValues {
             target_timeout: builder.target_timeout,
             perf: builder.perf,
             stats_interval: builder.stats_interval,
+            #[cfg(feature = "kcptun")]
+            kcptun,
         })
     }
 
@@ -262,11 +277,19 @@ impl OptionValues {
 /// Every option of a tunnel with its effective value.
 pub(super) fn effective(settings: &Settings) -> impl Iterator<Item = (&'static str, String)> {
     let builder = TunnelBuilder::of(settings);
-    let of_side = OPTIONS.iter().filter_map(move |option| {
+    effective_options(&builder).filter_map(move |option| {
         builder.side.filter(|&side| option.scope.includes(side))?;
         Some((option.name, (option.get)(&builder)?))
-    });
-    of_side
+    })
+}
+
+/// The options that mean something to a tunnel.
+fn effective_options(builder: &TunnelBuilder) -> impl Iterator<Item = &'static Opt> {
+    #[cfg(feature = "kcptun")]
+    let kcptun = if builder.is_kcptun { KCPTUN_OPTIONS } else { &[] };
+    #[cfg(not(feature = "kcptun"))]
+    let (kcptun, _) = (KCPTUN_OPTIONS, builder);
+    OPTIONS.iter().chain(kcptun)
 }
 
 /// Every option of the process with its effective value.
@@ -283,6 +306,8 @@ pub(super) fn default_of(option: &Opt, side: Option<Side>) -> Option<String> {
     match option.name {
         _ if side.is_some_and(is_foreign) => None,
         "profile" => Some(Machine::here().profile().0.into()),
+        #[cfg(feature = "kcptun")]
+        "protocol" => Some("smol-kcp".into()),
         _ => (option.get)(&TunnelBuilder { side, ..TunnelBuilder::default() }),
     }
 }

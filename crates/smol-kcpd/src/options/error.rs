@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::table::OPTIONS;
+use super::table::Opt;
 
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl fmt::Display for ConfigError {
         };
         // Options that are spoken of, in the spelling of this place.
         let words = |text: &str| match self.place {
-            Location::CommandLine => OPTIONS.iter().fold(text.to_string(), |text, option| {
+            Location::CommandLine => Opt::all().fold(text.to_string(), |text, option| {
                 let spelled = spell(option.name);
                 let text = text.replace(&format!("{} = ", option.name), &format!("{spelled} "));
                 text.replace(&format!("`{}`", option.name), &spelled)

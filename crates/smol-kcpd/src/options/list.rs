@@ -2,7 +2,7 @@
 
 use super::builder::Side;
 use super::entries::default_of;
-use super::table::{Opt, ALIASES, OPTIONS};
+use super::table::{Opt, ALIASES};
 use super::values::{count, duration, size};
 
 /// Writes the table as JSON (RFC 8259), an array with one line for each option.
@@ -12,7 +12,7 @@ use super::values::{count, duration, size};
 /// the bound.
 pub fn options_as_json() -> String {
     let mut text = String::new();
-    for (at, option) in OPTIONS.iter().enumerate() {
+    for (at, option) in Opt::all().enumerate() {
         push(&mut text, &[if at == 0 { "[\n{" } else { "},\n{" }]);
         push_option(&mut text, option);
     }
@@ -83,7 +83,7 @@ fn number(option: &Opt, text: &str) -> Option<usize> {
 /// Writes the table in columns.
 pub fn options_as_text() -> String {
     let mut text = row("option", "set by", ["client", "server"].map(String::from), "accepted");
-    for option in OPTIONS {
+    for option in Opt::all() {
         let default = |side| default_of(option, Some(side)).unwrap_or_else(|| "-".into());
         let defaults = [Side::Client, Side::Server].map(default);
         text.push_str(&row(

@@ -7,6 +7,10 @@ mod command_line;
 mod entries;
 mod error;
 mod file;
+#[cfg(feature = "kcptun")]
+mod import;
+#[cfg(feature = "kcptun")]
+mod kcptun;
 mod keys;
 mod list;
 mod measure;
@@ -17,7 +21,9 @@ pub(crate) use builder::Side;
 pub use command::{Command, ConfigFile};
 pub use command_line::help;
 pub use error::ConfigError;
+#[cfg(feature = "kcptun")]
+pub use import::Import;
 pub use list::{options_as_json, options_as_text};
-pub use table::{Group, Opt, Scope, ALIASES, OPTIONS};
+pub use table::{Group, Opt, Scope, ALIASES, KCPTUN_OPTIONS, OPTIONS};
 #[cfg(test)]
 mod tests;

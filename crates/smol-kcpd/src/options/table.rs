@@ -17,6 +17,8 @@ pub enum Group {
     Keys,
     /// How KCP works.
     Kcp,
+    /// What only tunnels have that speak as kcptun does.
+    Kcptun,
     /// How long things may take.
     Times,
     /// How much may be held.
@@ -32,6 +34,7 @@ impl Group {
             Group::Tunnel => "tunnel",
             Group::Keys => "keys",
             Group::Kcp => "kcp",
+            Group::Kcptun => "kcptun",
             Group::Times => "times",
             Group::Limits => "limits",
             Group::Process => "process",
@@ -143,12 +146,17 @@ impl Opt {
     pub fn find(name: &str) -> Option<&'static Opt> {
         let renamed = ALIASES.iter().find(|(alias, _)| *alias == name);
         let name = renamed.map_or(name, |(_, name)| name);
-        OPTIONS.iter().find(|option| option.name == name)
+        Opt::all().find(|option| option.name == name)
+    }
+
+    /// Returns every option: those of all tunnels, then those of kcptun's.
+    pub(super) fn all() -> impl Iterator<Item = &'static Opt> + Clone {
+        OPTIONS.iter().chain(KCPTUN_OPTIONS)
     }
 
     /// The name most like `wrong`, if one is like it at all.
     pub(super) fn nearest(wrong: &str) -> Option<&'static str> {
-        nearest(wrong, OPTIONS.iter().map(|option| option.name))
+        nearest(wrong, Opt::all().map(|option| option.name))
     }
 }
 
@@ -180,10 +188,10 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 macro_rules! options {
-    ($($group:ident $scope:ident $name:ident $unit:literal $field:literal $accepted:literal $help:literal
+    ($(#[$about:meta])* $table:ident; $($group:ident $scope:ident $name:ident $unit:literal $field:literal $accepted:literal $help:literal
         set |$builder:ident, $text:ident| $set:expr, get |$from:ident| $get:expr;)*) => {
-        /// Every option there is.
-        pub static OPTIONS: &[Opt] = &[$(Opt {
+        $(#[$about])*
+        pub static $table: &[Opt] = &[$(Opt {
             name: stringify!($name),
             group: Group::$group,
             scope: Scope::$scope,
@@ -197,7 +205,18 @@ macro_rules! options {
     };
 }
 
+#[cfg(feature = "kcptun")]
+mod kcptun;
+#[cfg(feature = "kcptun")]
+pub use kcptun::KCPTUN_OPTIONS;
+
+/// The options of tunnels that speak as kcptun does: none without the feature `kcptun`.
+#[cfg(not(feature = "kcptun"))]
+pub static KCPTUN_OPTIONS: &[Opt] = &[];
+
 options! {
+    /// Every option of a tunnel between two ends of ours, and of the process.
+    OPTIONS;
     Tunnel Tunnel role "ROLE" "" "client or server" "which end of the tunnel this is (the command line says it by the command)"
         set |d, t| d.side = Some(match t { "client" => Side::Client, "server" => Side::Server, _ => return None }),
         get |d| d.side.map(|side| side.to_string());

@@ -285,6 +285,13 @@ fn a_switch_needs_no_value() {
     assert!(!perf("--perf=no") && !perf("--perf 0"));
 }
 
+#[cfg(not(feature = "kcptun"))]
+const COMMANDS: &str =
+    "client, server, keygen, pubkey, invite, check, ping, perf, options, help, or --config FILE";
+#[cfg(feature = "kcptun")]
+const COMMANDS: &str = "client, server, keygen, pubkey, invite, check, ping, perf, options, \
+                        kcptun-client, kcptun-server, import, help, or --config FILE";
+
 #[test]
 fn a_mistake_on_the_command_line_is_named_in_its_spelling() {
     let client = "client --listen 127.0.0.1:1 --server a:1 --insecure";
@@ -298,16 +305,10 @@ fn a_mistake_on_the_command_line_is_named_in_its_spelling() {
         (format!("{client} --mtu 99 --mtu 99"), "--mtu is given twice"),
         (format!("{client} extra"), "unexpected argument \"extra\""),
         (format!("{client} --mtu"), "missing argument for option '--mtu'"),
-        (
-            String::new(),
-            "a command is missing: client, server, keygen, pubkey, invite, check, ping, perf, options, help, or --config FILE",
-        ),
+        (String::new(), &format!("a command is missing: {COMMANDS}")),
         ("--mtu 99".into(), "a command is missing before the options: client or server"),
         ("serve".into(), "unknown command serve: is server meant?"),
-        (
-            "tunnel".into(),
-            "unknown command tunnel: must be client, server, keygen, pubkey, invite, check, ping, perf, options, help, or --config FILE",
-        ),
+        ("tunnel".into(), &format!("unknown command tunnel: must be {COMMANDS}")),
         (format!("{client} --keep-alive 25"), "--keep-alive 25: a unit is missing: 25s or 25ms"),
         (
             format!("{client} --keep-alive 200s"),
@@ -321,10 +322,7 @@ fn a_mistake_on_the_command_line_is_named_in_its_spelling() {
             "client --listen 127.0.0.1 --server a:1".into(),
             "--listen 127.0.0.1: a port is missing: 127.0.0.1:29900",
         ),
-        (
-            "client --listen 127.0.0.1:1 --server a".into(),
-            "--server a: a port is missing: a:29900",
-        ),
+        ("client --listen 127.0.0.1:1 --server a".into(), "--server a: a port is missing: a:29900"),
         ("client --serv a:1".into(), "unknown option --serv: is --server meant?"),
         ("check".into(), "check needs a file"),
         (

@@ -63,6 +63,8 @@ fn settings(name: &str, role: Role, kcp: KcpConfig) -> Settings {
         target_timeout: ms(2000),
         perf: false,
         stats_interval: None,
+        #[cfg(feature = "kcptun")]
+        kcptun: None,
     }
 }
 

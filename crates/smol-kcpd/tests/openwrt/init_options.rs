@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use smol_kcpd::{Opt, Scope, ALIASES, OPTIONS};
+use smol_kcpd::{Opt, Scope, ALIASES, KCPTUN_OPTIONS, OPTIONS};
 
 use super::init::{Router, CLIENT, SERVER};
 use super::printed;
@@ -21,6 +21,24 @@ const KEYS: [&str; 9] = [
     "invite",
     "invite_file",
     "insecure",
+];
+
+/// What sections have that speak as kcptun does.
+const KCPTUN: [&str; 14] = [
+    "protocol:string",
+    "kcptun_key_file:string",
+    "crypt:string",
+    "fec:string",
+    "compression:bool",
+    "smux_version:uinteger",
+    "smux_buffer:string",
+    "stream_buffer:string",
+    "frame_size:uinteger",
+    "sessions:uinteger",
+    "auto_expire:string",
+    "scavenge_ttl:string",
+    "close_wait:string",
+    "ports:string",
 ];
 
 /// A value for each option, so that a new one cannot be forgotten here.
@@ -149,8 +167,14 @@ fn the_types_of_the_script_are_those_of_the_table() {
     let [described] = described[..] else { panic!("one description for rpcd: {}", asked.0) };
     let own = ["enabled:bool:0", "interface:uciname", "jail:bool:0"];
     // Secrets, which it writes to files.
-    let own = [&own[..], &["secret:string", "shared_secret:string", "psk:string", "invite:string"]]
-        .concat();
+    let secrets = [
+        "secret:string",
+        "shared_secret:string",
+        "psk:string",
+        "invite:string",
+        "kcptun_key:string",
+    ];
+    let own = [&own[..], &secrets, &KCPTUN].concat();
     let said: BTreeSet<&str> =
         described.split('|').skip(4).filter(|specification| !own.contains(specification)).collect();
     let typed = |name: &str, option: &Opt| format!("{name}:{}", option.uci_type());
@@ -159,5 +183,35 @@ fn the_types_of_the_script_are_those_of_the_table() {
     let old_names = ALIASES.iter().map(|(old, name)| typed(old, Opt::find(name).unwrap()));
     let wanted: Vec<String> = names.chain(old_names).collect();
     assert_eq!(said, wanted.iter().map(String::as_str).collect());
+    // A build without kcptun has none of these.
+    let theirs = KCPTUN_OPTIONS.iter().map(|option| typed(option.name, option));
+    let theirs: Vec<String> = theirs.collect();
+    assert!(theirs.is_empty() || theirs == KCPTUN, "{theirs:?}");
+    assert!(KCPTUN.iter().all(|specification| described.contains(specification)), "{described}");
     assert!(described.starts_with("smol-kcp|tunnel|||"), "{described}");
+}
+
+#[cfg(feature = "kcptun")]
+#[test]
+fn every_option_in_kcptuns_place_goes_through_uci() {
+    let Some(router) = Router::new("options-kcptun") else { return };
+    let options = "\toption protocol 'kcptun'\n\toption kcptun_key 'it has a blank, \"quotes\" and #'\n\
+                   \toption crypt 'salsa20'\n\toption fec '3+2'\n\toption compression '0'\n\
+                   \toption smux_version '1'\n\toption smux_buffer '1m'\n\toption stream_buffer '256k'\n\
+                   \toption frame_size '4096'\n\toption close_wait '5s'\n\toption ports '4000-4003'\n";
+    let client = "\toption sessions '2'\n\toption auto_expire '5m'\n\toption scavenge_ttl '1m'\n";
+    let of = |section: &str, options: &str| section.replace("\toption insecure '1'\n", options);
+    let (server, client) = (of(SERVER, options), of(CLIENT, &format!("{options}{client}")));
+    let asked = router.start(&format!("{server}{client}"));
+    assert_eq!(asked.logged(), [""; 0]);
+    assert_eq!(asked.instances(), ["home", "away"]);
+    let files = [router.file("home"), router.file("away")];
+    for option in KCPTUN_OPTIONS {
+        let line = format!("\n{} = ", option.name);
+        assert!(files.iter().any(|file| file.contains(&line)), "{}: {files:?}", option.name);
+    }
+    assert!(!files.concat().contains("blank"), "the key has a file of its own");
+    let key =
+        fs::read_to_string(router.kept().join("home.kcptun_key")).expect("a file with the key");
+    assert_eq!(key, "it has a blank, \"quotes\" and #\n");
 }

@@ -1,6 +1,6 @@
 //! `smol-kcpd options`: the whole table, with the defaults that `check` prints.
 
-use smol_kcpd::{Configuration, Group, Opt, Scope, ALIASES, OPTIONS};
+use smol_kcpd::{Configuration, Group, Opt, Scope, ALIASES, KCPTUN_OPTIONS, OPTIONS};
 
 use crate::built::program;
 use crate::json::Json;
@@ -32,7 +32,8 @@ fn the_json_has_every_option_with_the_defaults_that_check_prints() {
     let text = printed(&["options", "--json"]);
     let json = Json::parse(&text);
     let names: Vec<&str> = json.list().iter().filter_map(|one| one.get("name").text()).collect();
-    assert_eq!(names, OPTIONS.iter().map(|option| option.name).collect::<Vec<_>>());
+    let all = OPTIONS.iter().chain(KCPTUN_OPTIONS);
+    assert_eq!(names, all.map(|option| option.name).collect::<Vec<_>>());
     for (side, file) in [("client", CLIENT), ("server", SERVER)] {
         let effective = effective(file);
         let mut told = 0;
@@ -155,6 +156,6 @@ fn who_may_set_an_option_is_who_can() {
 fn the_columns_name_every_option() {
     let text = printed(&["options"]);
     let names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
-    let known: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
+    let known: Vec<&str> = OPTIONS.iter().chain(KCPTUN_OPTIONS).map(|option| option.name).collect();
     assert_eq!(names, [&["option"][..], &known].concat());
 }

@@ -37,13 +37,14 @@ impl KcpEngine {
         for segment in datagram.segments() {
             // ACKs are judged by what was in flight before the datagram: the `una` beside them
             // often covers their segment already, and they measure the round trip all the same.
-            let (header, payload) = self.admit(&segment, &mut received, &mut soonest);
+            let (header, payload) =
+                self.admit(&segment, datagram.is_recovered(), &mut received, &mut soonest);
             if diff(header.una, una) > 0 {
                 una = header.una;
             }
             self.append(&mut scratch, header, payload);
         }
-        if soonest < youngest {
+        if soonest < youngest || datagram.is_recovered() {
             self.suppress_fastack(&mut scratch);
         } else if received.proven {
             self.retransmitter.allow();
@@ -58,7 +59,7 @@ impl KcpEngine {
         }
         self.may_send = true;
         self.flow.acked_bytes += in_flight.saturating_sub(self.send_window.in_flight_bytes());
-        if received.proven {
+        if soonest != u32::MAX {
             self.flow.hear(now.as_millis(), soonest);
         }
         received.progress = self.send_window.unacked() < unacked;
@@ -76,28 +77,35 @@ impl KcpEngine {
 
     /// Returns what the inner engine shall see of a segment: its header as on the wire but for what is
     /// written below, or a window announcement instead of what may not count. The shortest round trip of
-    /// its ACKs is noted.
+    /// its ACKs is noted, unless it was recovered.
     fn admit<'a>(
         &mut self,
         segment: &Segment<'a>,
+        recovered: bool,
         received: &mut Received,
         soonest: &mut u32,
     ) -> (Header, &'a [u8]) {
         let Segment { mut header, payload } = *segment;
         header.wnd = header.wnd.min(self.knobs.peer_wnd_max());
-        if diff(header.una, self.peer_una) < 0 {
+        let is_old = diff(header.una, self.peer_una) < 0;
+        if is_old || recovered {
             // Reordered behind a newer one: its window is out of date.
             header.wnd = self.inner.rmt_wnd();
-        } else {
+        }
+        if !is_old {
             self.peer_una = header.una;
         }
         let announcement = Header { cmd: CMD_WINS, frg: 0, sn: 0, ts: 0, len: 0, ..header };
         match header.cmd {
             CMD_ACK if self.send_window.on_ack(header.sn, header.ts) => {
                 received.proven = true;
+                let sn = header.sn.wrapping_sub(self.tx_base);
+                if recovered {
+                    // Of what is acknowledged from the future the inner engine measures nothing.
+                    return (Header { sn, ts: self.clock + 1, len: 0, ..header }, &[]);
+                }
                 let rtt = self.measure(header.ts);
                 *soonest = rtt.min(*soonest);
-                let sn = header.sn.wrapping_sub(self.tx_base);
                 (Header { sn, ts: self.clock - rtt, len: 0, ..header }, &[])
             }
             CMD_ACK => {

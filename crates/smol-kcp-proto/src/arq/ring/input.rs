@@ -28,6 +28,7 @@ impl RingEngine {
         let unread = self.recv_window.unread();
         let mut highest_acked = self.send_window.highest_acked();
         let (known, was_unknown) = (self.rtt.min, self.rtt.is_unknown());
+        let measures = !datagram.is_recovered();
         let mut rest = datagram.bytes();
         let mut after = rest;
         while let Some((header, payload)) = next_segment(&mut after) {
@@ -35,7 +36,7 @@ impl RingEngine {
                 CMD_PUSH => handled.pushed |= self.receive(&header, payload),
                 // ACKs are judged by what was in flight before the datagram: the `una` beside them
                 // often covers their segment already, and they measure the round trip all the same.
-                CMD_ACK => after = self.acknowledge(rest, &mut highest_acked),
+                CMD_ACK => after = self.acknowledge(rest, measures, &mut highest_acked),
                 // Plain probes are answered, and codes understood, by the session.
                 _ => {}
             }
@@ -55,7 +56,7 @@ impl RingEngine {
             let (now, min_rtt) = (self.moment(), self.rtt.min);
             let covered = self.send_window.advance_una(una, now.ts, min_rtt, &mut self.buffers);
             self.counters.spurious_retransmits += covered.spurious;
-            if let Some(oldest) = covered.oldest {
+            if let Some(oldest) = covered.oldest.filter(|_| measures) {
                 self.rtt.was_covered(now.ts.wrapping_sub(oldest));
             }
             self.send_window.detect_losses(&highest_acked, now, youngest_before(known, min_rtt));
@@ -134,7 +135,10 @@ impl RingEngine {
         if datagram.conv() != self.conv {
             return Err(Rejection::Malformed);
         }
-        let (una, window) = datagram.newest();
+        let (una, window) = match datagram.newest() {
+            (una, _) if datagram.is_recovered() => (una, self.peer_window),
+            newest => newest,
+        };
         if diff(una, self.peer_una) < 0 {
             return Ok((self.peer_una, self.peer_window));
         }
@@ -144,12 +148,13 @@ impl RingEngine {
         }
     }
 
-    /// Takes the ACKs that `rest` begins with, and returns what follows on them. They come in rows,
-    /// and a loop that does nothing else does it with fewer instructions.
+    /// Takes the ACKs that `rest` begins with, and returns what follows on them; `measures` if they came by
+    /// themselves. They come in rows, and a loop that does nothing else does it with fewer instructions.
     #[inline(never)]
     fn acknowledge<'a>(
         &mut self,
         mut rest: &'a [u8],
+        measures: bool,
         highest_acked: &mut HighestAcked,
     ) -> &'a [u8] {
         let now = self.moment();
@@ -162,7 +167,7 @@ impl RingEngine {
             let Header { sn, ts, .. } = header;
             match self.send_window.on_ack(sn, ts, now.clock, &mut so_far) {
                 Some(echo) => {
-                    if echo.measures {
+                    if echo.measures && measures {
                         let rtt = self.rtt.of_ack(now.clock, now.ts.wrapping_sub(ts));
                         soonest = soonest.min(rtt);
                         self.rtt.sample(rtt);

@@ -4,6 +4,7 @@
 mod again;
 mod flow;
 mod hostile;
+mod recovered;
 mod sim;
 mod transfer;
 mod windows;

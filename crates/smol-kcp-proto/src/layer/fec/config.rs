@@ -79,6 +79,16 @@ impl FecConfig {
         self.data > 0 && self.parity > 0 && self.total() <= TOTAL_MAX
     }
 
+    /// Returns how much of what a line carries is not parity.
+    #[cfg(feature = "kcptun")]
+    pub(crate) fn part(self, bytes: u64) -> u64 {
+        if self.is_off() {
+            return bytes;
+        }
+        let total = u64::from(self.total().max(1));
+        bytes / total * u64::from(self.data) + bytes % total * u64::from(self.data) / total
+    }
+
     /// Checks both fields.
     ///
     /// # Errors
@@ -101,6 +111,79 @@ impl fmt::Display for FecConfig {
             return f.write_str("off");
         }
         write!(f, "{}+{}", self.data, self.parity)
+    }
+}
+
+/// Who says how much parity is sent.
+///
+/// ```
+/// use smol_kcp_proto::layer::fec::{FecConfig, FecMode};
+///
+/// assert_eq!("auto".parse(), Ok(FecMode::Auto));
+/// assert_eq!("10+3".parse(), Ok(FecMode::Fixed(FecConfig { data: 10, parity: 3 })));
+/// assert_eq!(FecMode::default().to_string(), "off");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FecMode {
+    /// As much as this, whatever gets lost.
+    Fixed(FecConfig),
+    /// [`AUTO`](FecMode::AUTO) where it is of use: while a hundredth or more of what is sent gets lost on a path that is not
+    /// full, behind what leaves at a time after a rest, up to 256 KiB. Bulk and single small datagrams have none:
+    /// repeating costs the former less of the line, and copies help the latter more.
+    Auto,
+}
+
+impl FecMode {
+    /// What [`Auto`](FecMode::Auto) sends: a fifth more.
+    pub const AUTO: FecConfig = FecConfig::bandwidth_efficient();
+
+    /// Returns how much parity there may be.
+    pub const fn ratio(self) -> FecConfig {
+        match self {
+            FecMode::Fixed(config) => config,
+            FecMode::Auto => FecMode::AUTO,
+        }
+    }
+
+    /// Checks the ratio.
+    ///
+    /// # Errors
+    /// Those of [`FecConfig::check`].
+    pub fn check(self) -> Result<(), KcpError> {
+        self.ratio().check()
+    }
+}
+
+impl Default for FecMode {
+    fn default() -> FecMode {
+        FecMode::Fixed(FecConfig::OFF)
+    }
+}
+
+impl From<FecConfig> for FecMode {
+    fn from(config: FecConfig) -> FecMode {
+        FecMode::Fixed(config)
+    }
+}
+
+impl fmt::Display for FecMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FecMode::Fixed(config) => config.fmt(f),
+            FecMode::Auto => f.write_str("auto"),
+        }
+    }
+}
+
+impl FromStr for FecMode {
+    type Err = ParseFecError;
+
+    /// Reads `auto`, or what [`FecConfig`] reads.
+    fn from_str(text: &str) -> Result<FecMode, ParseFecError> {
+        match text {
+            "auto" => Ok(FecMode::Auto),
+            _ => text.parse().map(FecMode::Fixed),
+        }
     }
 }
 

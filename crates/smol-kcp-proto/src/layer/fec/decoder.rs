@@ -134,10 +134,15 @@ impl FecDecoder {
     /// Gives all memory back after three seconds of silence.
     pub fn handle_timeout(&mut self, now: Time) {
         if self.poll_timeout().is_some_and(|at| at <= now) {
-            self.groups.free();
-            self.solver = Solver::default();
-            self.newest = None;
+            self.free();
         }
+    }
+
+    /// Gives all memory back at once. Nothing of what came so far is recovered.
+    pub fn free(&mut self) {
+        self.groups.free();
+        self.solver = Solver::default();
+        self.newest = None;
     }
 
     /// Returns the other side's ratio, if this datagram is what it says. Otherwise it is in doubt until it

@@ -43,6 +43,8 @@ pub struct FecEncoder {
     /// Its place in its group.
     index: u16,
     last_at: Option<Time>,
+    /// Bytes of all buffers, as of the last group.
+    memory: usize,
     stats: FecEncoderStats,
 }
 
@@ -58,6 +60,7 @@ impl FecEncoder {
             next: 0,
             index: 0,
             last_at: None,
+            memory: 0,
             stats: FecEncoderStats::default(),
         };
         encoder.set_config(config).then_some(encoder)
@@ -71,6 +74,11 @@ impl FecEncoder {
     /// Returns what it did.
     pub fn stats(&self) -> FecEncoderStats {
         self.stats
+    }
+
+    /// Returns how many bytes of shards there was room for at the end of the last group.
+    pub fn memory(&self) -> usize {
+        self.memory
     }
 
     /// Changes how much parity there is, from the next datagram on; the group that is not full yet gets none. A
@@ -124,11 +132,13 @@ impl FecEncoder {
         if gap >= CONTINUOUS {
             self.stats.skipped += 1;
             self.skip_parity();
-            return;
+        } else {
+            let words = self.len.div_ceil(WORD);
+            self.shards.iter_mut().for_each(|shard| fill(shard, words));
+            fill(&mut self.sum, words);
         }
-        let words = self.len.div_ceil(WORD);
-        self.shards.iter_mut().for_each(|shard| fill(shard, words));
-        fill(&mut self.sum, words);
+        let buffers = self.shards.iter().map(Vec::capacity).sum::<usize>() + self.sum.capacity();
+        self.memory = buffers * WORD;
     }
 
     /// Returns how long the next datagram of parity is, if one is due.
@@ -154,6 +164,20 @@ impl FecEncoder {
         Some(len)
     }
 
+    /// Returns whether the next datagram begins a group.
+    pub fn is_between_groups(&self) -> bool {
+        self.index == 0
+    }
+
+    /// Leaves the group as it is, where parity for it would come too late: it gets none, and the next datagram begins
+    /// another.
+    pub fn skip(&mut self) {
+        if self.index > 0 {
+            self.stats.skipped += 1;
+            self.skip_parity();
+        }
+    }
+
     /// Returns when [`handle_timeout`](FecEncoder::handle_timeout) gives memory back; `None`: there is none.
     pub fn poll_timeout(&self) -> Option<Time> {
         let has_memory = self.shards.iter().any(|shard| shard.capacity() > 0);
@@ -163,12 +187,18 @@ impl FecEncoder {
     /// Gives all memory back after three seconds of silence. The group that is not full yet gets no parity.
     pub fn handle_timeout(&mut self, now: Time) {
         if self.poll_timeout().is_some_and(|at| at <= now) {
-            if self.index > 0 {
-                self.skip_parity();
-            }
-            self.shards.fill_with(Vec::new);
-            self.sum = Vec::new();
+            self.free();
         }
+    }
+
+    /// Gives all memory back at once. The group that is not full yet gets no parity.
+    pub fn free(&mut self) {
+        if self.index > 0 {
+            self.skip_parity();
+        }
+        self.shards.fill_with(Vec::new);
+        self.sum = Vec::new();
+        self.memory = 0;
     }
 
     /// Passes over what is left of the group: its numbers are used, its datagrams never leave.

@@ -57,6 +57,8 @@ pub(super) struct Groups {
     spare: Vec<Vec<usize>>,
     /// Buffers in groups.
     held: usize,
+    /// Bytes of all buffers, in groups and spare.
+    bytes: usize,
 }
 
 /// How many groups are kept.
@@ -98,7 +100,9 @@ impl Groups {
             return false;
         }
         let mut buffer = self.spare.pop().unwrap_or_default();
+        let before = buffer.capacity();
         read(shard, &mut buffer);
+        self.bytes += (buffer.capacity() - before) * WORD;
         let Some(group) = self.places.get_mut(at) else { return false };
         let Some(place) = group.shards.get_mut(index) else { return false };
         *place = buffer;
@@ -128,7 +132,9 @@ impl Groups {
     pub(super) fn level(&mut self, at: usize, len: usize) -> Option<&Group> {
         let group = self.places.get_mut(at)?;
         for shard in group.shards.iter_mut().filter(|shard| !shard.is_empty()) {
+            let before = shard.capacity();
             fill(shard, len.div_ceil(WORD));
+            self.bytes += (shard.capacity() - before) * WORD;
         }
         Some(group)
     }
@@ -160,7 +166,6 @@ impl Groups {
 
     /// Returns how many bytes of shards there is room for.
     pub(super) fn memory(&self) -> usize {
-        let held = self.places.iter().flat_map(|group| &group.shards);
-        held.chain(&self.spare).map(|buffer| buffer.capacity() * WORD).sum()
+        self.bytes
     }
 }

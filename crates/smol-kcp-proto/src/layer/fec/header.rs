@@ -41,6 +41,13 @@ pub fn is_fec(datagram: &[u8]) -> bool {
     read(datagram).is_some()
 }
 
+/// Returns the content of a datagram of data, for which no decoder is needed; `None`: it is another one.
+pub fn data_content(datagram: &[u8]) -> Option<&[u8]> {
+    read(datagram)
+        .filter(|(_, kind, _)| *kind == Kind::Data)
+        .and_then(|(_, _, shard)| content(shard))
+}
+
 /// Reads number and type, and returns what is behind them.
 pub(super) fn read(datagram: &[u8]) -> Option<(u32, Kind, &[u8])> {
     let (seqid, rest) = datagram.split_first_chunk()?;

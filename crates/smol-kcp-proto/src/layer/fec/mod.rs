@@ -40,7 +40,7 @@ mod learner;
 #[cfg(test)]
 mod tests;
 
-pub use config::{FecConfig, ParseFecError};
+pub use config::{FecConfig, FecMode, ParseFecError};
 pub use decoder::{FecDecoder, FecDecoderStats, Origin};
 pub use encoder::{FecEncoder, FecEncoderStats};
-pub use header::{is_fec, DATAGRAM_MAX, HEADROOM};
+pub use header::{data_content, is_fec, DATAGRAM_MAX, HEADROOM};

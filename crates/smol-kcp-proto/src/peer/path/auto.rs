@@ -181,6 +181,8 @@ impl Auto {
     /// The first data after a rest leaves now.
     pub(super) fn begin(&mut self, now: Time) {
         self.delivered.begin(now);
+        // A round with a rest in it: its average is nothing that the path carries.
+        self.rounds.now.limited = true;
         if now.since(self.last_ack_at) > REST && self.rounds.count > 0 {
             // Half of what the path carried, which doubles as long as it is right (RFC 6349 gives no rule;
             // picoquic resumes so as well).

@@ -10,6 +10,8 @@ mod cubic;
 mod delivery;
 mod mtu;
 mod pacer;
+#[cfg(feature = "kcptun")]
+mod parity;
 mod rounds;
 mod stats;
 
@@ -20,10 +22,14 @@ use self::auto::Auto;
 pub use self::auto::Phase;
 pub(crate) use self::mtu::{PathMtu, Step};
 use self::pacer::Pacer;
+#[cfg(feature = "kcptun")]
+use self::parity::ParityGate;
 pub use self::stats::PathStats;
 use crate::arq::{Allowance, FlowReport};
 use crate::config::{KcpConfig, Rate};
 use crate::key::Key;
+#[cfg(feature = "kcptun")]
+use crate::layer::fec::FecMode;
 use crate::time::Time;
 
 /// Segments of the first flight, and how many of them leave at once (RFC 6928); the others are spread over the
@@ -64,6 +70,9 @@ pub(crate) struct PathRate {
     lost_bytes: u64,
     /// The round trip of the opening.
     rtt: Option<Duration>,
+    /// Whether parity is worth it.
+    #[cfg(feature = "kcptun")]
+    pub(crate) parity: ParityGate,
     /// Sessions that have more to send than the path had room for, in turn.
     pub(crate) waiting: VecDeque<Key>,
     /// One of them has something to send again, which takes none of the window.
@@ -107,7 +116,15 @@ impl PathRate {
         let rate = match config.rate {
             _ if !config.engine.is_paced() => Rate::Off,
             // From here on in bytes of segments.
-            Rate::Fixed(bits) => Rate::Fixed(Rate::segment_bytes(bits, mtu as u64)),
+            Rate::Fixed(bits) => {
+                let bytes = Rate::segment_bytes(bits, mtu as u64, overhead as u64);
+                #[cfg(feature = "kcptun")]
+                let bytes = config.kcp_go.as_ref().map_or(bytes, |kcp_go| match kcp_go.fec {
+                    FecMode::Fixed(fec) => fec.part(bytes),
+                    FecMode::Auto => bytes,
+                });
+                Rate::Fixed(bytes)
+            }
             rate => rate,
         };
         PathRate {
@@ -124,6 +141,8 @@ impl PathRate {
             acked_bytes: 0,
             lost_bytes: 0,
             rtt: None,
+            #[cfg(feature = "kcptun")]
+            parity: ParityGate::default(),
             waiting: VecDeque::new(),
             has_resends: false,
             recounted_at: Time::ZERO,
@@ -319,6 +338,8 @@ impl PathRate {
         }
         let Some(model) = &mut self.model else { return };
         model.auto.on_report(now, report, self.in_flight);
+        #[cfg(feature = "kcptun")]
+        self.parity.on_report(now, report, model.auto.is_crowded());
         if let Rate::Fixed(rate) = self.rate {
             model.doubt(now, rate);
         }

@@ -16,6 +16,7 @@ mod closing;
 mod flood;
 mod gone;
 mod hostile;
+mod kcp_go;
 mod long_path;
 mod many_addresses;
 mod many_streams;

@@ -39,6 +39,8 @@ mod tests;
 
 use std::fmt;
 use std::ops::Range;
+use std::ptr;
+use std::sync::Arc;
 
 use ::cipher::array::Array;
 use ::cipher::{BlockCipherEncrypt, KeyInit};
@@ -90,16 +92,19 @@ impl Cipher {
     }
 }
 
-/// A cipher with its key, which seals and opens packets. It keeps nothing of them.
+/// A cipher with its key, which seals and opens packets. It keeps nothing of them. Clones share the expanded key, and
+/// only they are equal.
+#[derive(Clone)]
 pub struct PacketCipher {
     cipher: Cipher,
     engine: Engine,
 }
 
+#[derive(Clone)]
 enum Engine {
     Null,
-    Checked(Box<dyn Scramble>),
-    Gcm(Box<Aes128Gcm>),
+    Checked(Arc<dyn Scramble>),
+    Gcm(Arc<Aes128Gcm>),
     /// Neither seals nor opens: the cipher did not take its key. The lengths of keys are ours, so this never is.
     Refuses,
 }
@@ -131,7 +136,7 @@ impl PacketCipher {
             Cipher::Sm4 => cfb::<sm4::Sm4>(key),
             Cipher::Salsa20 => checked(Salsa20(Zeroizing::new(*whole))),
             Cipher::Aes128Gcm => match Aes128Gcm::new_from_slice(key) {
-                Ok(cipher) => Engine::Gcm(Box::new(cipher)),
+                Ok(cipher) => Engine::Gcm(Arc::new(cipher)),
                 Err(_) => Engine::Refuses,
             },
         };
@@ -213,7 +218,7 @@ impl PacketCipher {
 }
 
 fn checked(scramble: impl Scramble + 'static) -> Engine {
-    Engine::Checked(Box::new(scramble))
+    Engine::Checked(Arc::new(scramble))
 }
 
 fn cfb<C>(key: &[u8]) -> Engine
@@ -222,6 +227,20 @@ where
     ::cipher::Block<C>: Send + Sync,
 {
     C::new_from_slice(key).map_or(Engine::Refuses, |cipher| checked(Cfb::new(cipher)))
+}
+
+impl PartialEq for PacketCipher {
+    fn eq(&self, other: &PacketCipher) -> bool {
+        let same = match (&self.engine, &other.engine) {
+            (Engine::Checked(a), Engine::Checked(b)) => {
+                ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
+            }
+            (Engine::Gcm(a), Engine::Gcm(b)) => Arc::ptr_eq(a, b),
+            (Engine::Null, Engine::Null) | (Engine::Refuses, Engine::Refuses) => true,
+            _ => false,
+        };
+        same && self.cipher == other.cipher
+    }
 }
 
 impl fmt::Debug for PacketCipher {

@@ -32,6 +32,17 @@ impl Auto {
         alone && self.losses.congested_rounds() == 0 && self.baseline() >= WHOLE / 100
     }
 
+    /// Returns whether what gets lost may be lost for want of room.
+    #[cfg(feature = "kcptun")]
+    pub(in crate::peer::path) fn is_crowded(&self) -> bool {
+        match self.phase {
+            Phase::Down | Phase::Cruise | Phase::Up => self.losses.congested_rounds() > 0,
+            // Who rests again and again never ends it.
+            Phase::Startup => self.queue() > self.queue_allowed(),
+            _ => true,
+        }
+    }
+
     /// Returns what the queue holds, in milliseconds.
     pub(in crate::peer::path) fn queue(&self) -> u32 {
         let recent = self.rounds.recent_rtt().unwrap_or(0);

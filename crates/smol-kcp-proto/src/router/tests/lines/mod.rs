@@ -20,6 +20,8 @@ mod goals;
 mod lab_tests;
 mod measure;
 mod noise_tests;
+#[cfg(feature = "kcptun")]
+mod parity;
 mod rows;
 mod scenario;
 mod trace;
