@@ -50,8 +50,8 @@
 //!   are expected: `bind`, `connect`, `connect_with_conv`, `connect_with_socket` and `from_socket`.
 //!   Without it the `with_driver` forms and [`KcpEndpoint::connect_to`] do the same for any executor,
 //!   and the dependencies are those of `async-io`, with no thread pool and no executor among them.
-//! - `secure` (default): [`KcpConfig::secure`] encrypts all that travels, for peers with fitting keys, and gives nobody else an
-//!   answer: [`secure`].
+//! - `secure` (default): `KcpConfig::secure` encrypts all that travels, for peers with fitting keys, and gives nobody else an
+//!   answer; the module `secure` has the keys.
 //! - `kcp`: the `kcp` crate as a second engine, [`EngineKind`]`::Kcp`.
 //! - `kcptun`: `KcpConfig::kcp_go`, the ciphers and the parity of kcptun and others that are made of kcp-go;
 //!   `kcptun-ciphers`: blowfish, twofish, cast5, 3des and sm4 too.

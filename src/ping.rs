@@ -48,7 +48,7 @@ const UNANSWERED: u32 = 3;
 ///   by their next flush: their `interval` is part of the time. To their listeners every datagram of
 ///   an unknown peer begins a session, which receives nothing and goes when it expires: one for each
 ///   `KcpPing`, not for each ping. Servers that encrypt or have FEC in front do not answer.
-/// - A server with [keys](crate::KcpConfig::secure) answers those who have fitting ones, inside an encrypted
+/// - A server with keys (`KcpConfig::secure`) answers those who have fitting ones, inside an encrypted
 ///   channel. Its handshake is no part of the time, but has to be done within that of a ping.
 ///
 /// Nothing is spawned: all work is done while [`ping`](KcpPing::ping) is polled.

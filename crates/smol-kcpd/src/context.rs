@@ -15,7 +15,6 @@ use super::clients::Clients;
 #[cfg(feature = "kcptun")]
 use super::endpoints::Endpoints;
 use super::figures::{why, ChannelsLine, PathLine, REASONS};
-use super::keys::protection;
 use super::limits::Limit;
 use super::relay::RelayError;
 use super::runtime::Runtime;
@@ -259,7 +258,7 @@ impl TunnelContext {
             endpoint.transport_errors,
             self.runtime.memory_budget().used() / 1024,
             self.runtime.memory_budget().limit() / 1024,
-            protection(&self.settings()),
+            self.settings().protection(),
         );
         if let Some(stats) = self.endpoint.borrow().as_ref().and_then(KcpEndpoint::secure_stats) {
             log::info!(target: super::logging::UNLIMITED, "{}: {}", self.name, ChannelsLine(&stats));

@@ -166,7 +166,7 @@ struct Source {
 impl Source {
     fn new(file: ConfigFile, configuration: &Configuration) -> Source {
         let mut keyring = Keyring::new(file.insecure);
-        keyring.keep(configuration);
+        keyring.keep(configuration.tunnels.iter().flat_map(|tunnel| tunnel.keys.files()));
         Source { file: KeptFile::new(file.path), keyring }
     }
 

@@ -36,6 +36,7 @@ mod context;
 mod daemon;
 #[cfg(feature = "kcptun")]
 mod endpoints;
+mod ends;
 mod figures;
 mod interrupt;
 mod kept;
@@ -63,6 +64,9 @@ mod tunnel;
 
 pub use context::TunnelStats;
 pub use daemon::Daemon;
+pub use ends::HostPort;
+#[cfg(feature = "kcptun")]
+pub use keys::KcptunKey;
 pub use keys::{Client, KeyCommand, KeyOptions};
 pub use logging::Logger;
 #[cfg(feature = "kcptun")]
@@ -75,9 +79,9 @@ pub use ping::Ping;
 pub use privileges::drop_to;
 pub use resolver::{Resolve, Resolving};
 pub use runtime::Runtime;
-pub use settings::{Configuration, HostPort, Process, Role, Settings};
+pub use settings::{Configuration, Process, Role, Settings};
 #[cfg(feature = "kcptun")]
-pub use settings::{KcptunKey, KcptunSettings, PortRange};
+pub use settings::{KcptunSettings, PortRange};
 pub use timers::{check as check_timers, BrokenTimers};
 pub use tunnel::Tunnel;
 

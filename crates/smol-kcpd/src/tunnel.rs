@@ -14,7 +14,6 @@ use super::backoff::Backoff;
 use super::client::{self, ClientListener};
 use super::context::{TunnelContext, TunnelStats};
 use super::figures::reason;
-use super::keys::protection;
 use super::limits::is_exhaustion;
 use super::runtime::{within, Runtime};
 use super::{server, Role, Settings};
@@ -219,7 +218,7 @@ fn open_or_log(context: &TunnelContext, first: bool) -> io::Result<Listener> {
         Ok(listener) => {
             let addr =
                 context.local_addr.get().map_or_else(|| listen.to_string(), |at| at.to_string());
-            let protection = protection(&settings);
+            let protection = settings.protection();
             match &settings.role {
                 Role::Client { server } => {
                     log::info!("{name}: listening on TCP {addr} for server {server}, {protection}");

@@ -6,7 +6,6 @@ use zeroize::Zeroizing;
 
 use super::files;
 use crate::kept::KeptFile;
-use crate::Configuration;
 
 /// Reads the secrets that options name, from files and from the environment.
 #[derive(Debug)]
@@ -18,7 +17,7 @@ pub(crate) struct Keyring {
     pub(crate) environment: fn(&str) -> Option<Zeroizing<String>>,
     /// kcptun's key, where it is said as kcptun has it said.
     #[cfg(feature = "kcptun")]
-    pub(crate) kcptun_key: Option<crate::KcptunKey>,
+    pub(crate) kcptun_key: Option<super::KcptunKey>,
 }
 
 impl Keyring {
@@ -33,9 +32,9 @@ impl Keyring {
         }
     }
 
-    /// Keeps open the files that `configuration` names, so that they can be read again with fewer rights.
-    pub(crate) fn keep(&mut self, configuration: &Configuration) {
-        for file in configuration.tunnels.iter().flat_map(|tunnel| tunnel.keys.files()) {
+    /// Keeps files open, so that they can be read again with fewer rights.
+    pub(crate) fn keep<'a>(&mut self, files: impl Iterator<Item = &'a str>) {
+        for file in files {
             self.kept.push(KeptFile::new(file));
         }
     }

@@ -2,6 +2,8 @@
 
 mod command;
 mod files;
+#[cfg(feature = "kcptun")]
+mod kcptun;
 mod keyring;
 mod resolve;
 #[cfg(test)]
@@ -10,12 +12,14 @@ mod tests;
 pub use command::KeyCommand;
 #[cfg(feature = "kcptun")]
 pub(crate) use files::write as write_secret;
+#[cfg(feature = "kcptun")]
+pub use kcptun::KcptunKey;
 pub(crate) use keyring::Keyring;
 pub(crate) use resolve::{resolve, KeyFault, ENVIRONMENT};
 
 use smol_kcp::secure::{Invitation, PublicKey};
 
-use crate::{HostPort, Role, Settings};
+use crate::HostPort;
 
 /// What a client says where nobody answers: a key that is not right is met with silence.
 pub(crate) const NO_ANSWER: &str = "no answer; is the server's key right?";
@@ -85,25 +89,5 @@ impl KeyOptions {
         #[cfg(feature = "kcptun")]
         let files = files.into_iter().chain([&self.kcptun_key_file]);
         files.into_iter().filter_map(Option::as_deref)
-    }
-}
-
-/// Says in a few words, for the log, what protects a tunnel.
-pub(crate) fn protection(settings: &Settings) -> String {
-    #[cfg(feature = "kcptun")]
-    if let Some(kcptun) = &settings.kcptun {
-        let (crypt, fec) = (kcptun.crypt.name(), kcptun.fec);
-        let compressed = if kcptun.compression { "compressed" } else { "not compressed" };
-        return format!("as kcptun: {crypt}, fec {fec}, {compressed}; compatible, not secure");
-    }
-    match (&settings.kcp.secure, &settings.role) {
-        (None, _) => "insecure".into(),
-        (Some(_), Role::Client { .. }) => "encrypted".into(),
-        (Some(secure), Role::Server { .. }) => match (&secure.anyone_with, secure.clients.len()) {
-            (Some(_), _) => "encrypted for those who have the shared secret".into(),
-            (None, 0) => "encrypted for nobody, as allow is empty".into(),
-            (None, 1) => "encrypted for 1 client".into(),
-            (None, clients) => format!("encrypted for {clients} clients"),
-        },
     }
 }

@@ -8,7 +8,7 @@ use smol_kcp::secure::{
 
 use super::keyring::Keyring;
 use super::KeyOptions;
-use crate::options::Side;
+use crate::ends::Side;
 use crate::HostPort;
 
 /// Variables of the environment that stand for files with secrets, and the options for these.

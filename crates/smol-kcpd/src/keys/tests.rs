@@ -8,7 +8,7 @@ use smol_kcp::secure::{Invitation, PublicKey, SecretKey, SharedSecret};
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::options::Side;
+use crate::ends::Side;
 use smol_kcp::secure::SecureConfig;
 
 /// A folder that goes when the test ends.

@@ -1,8 +1,8 @@
 //! What the options of one tunnel are read into, and printed from.
 
-use std::fmt;
 use std::time::Duration;
 
+use crate::ends::Side;
 use crate::machine::Machine;
 use crate::{HostPort, KeyOptions, Process, Role, Settings};
 use smol_kcp::{KcpConfig, Rate};
@@ -16,22 +16,6 @@ const MAX_CONNECTIONS_OF_SERVER: usize = 2048;
 
 /// The round-trip time where only the bandwidth is given, as in the reason of `wan`.
 const RTT: Duration = Duration::from_millis(100);
-
-/// Which end, before it is known what belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Client,
-    Server,
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Side::Client => "client",
-            Side::Server => "server",
-        })
-    }
-}
 
 /// What options are read into and printed from.
 #[derive(Clone, Debug)]

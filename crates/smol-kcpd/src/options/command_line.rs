@@ -29,8 +29,8 @@ impl Command {
         if let Some(side) = program.as_deref().and_then(super::kcptun::called_as) {
             let mut parser = lexopt::Parser::from_args(args);
             return match side {
-                super::builder::Side::Client => super::kcptun::client(&mut parser),
-                super::builder::Side::Server => super::kcptun::server(&mut parser),
+                crate::ends::Side::Client => super::kcptun::client(&mut parser),
+                crate::ends::Side::Server => super::kcptun::server(&mut parser),
             };
         }
         drop(program);

@@ -2,12 +2,15 @@
 
 #[cfg(feature = "kcptun")]
 mod kcptun;
+mod keys;
 
-use super::builder::{streams_of, Side, TunnelBuilder};
+use keys::{as_error, refuse_secret};
+
+use super::builder::{streams_of, TunnelBuilder};
 use super::error::{ConfigError, Location, Problem};
-use super::keys::{as_error, refuse_secret};
 use super::table::{Group, Opt, Scope, KCPTUN_OPTIONS, OPTIONS};
 use super::values::{boolean, is_secret, missing_part};
+use crate::ends::Side;
 use crate::keys::{resolve, KeyFault, Keyring};
 use crate::machine::Machine;
 use crate::{HostPort, Process, Role, Settings};

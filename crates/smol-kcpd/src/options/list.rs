@@ -1,9 +1,9 @@
 //! The table of options as others read it: programs as JSON, people in columns.
 
-use super::builder::Side;
 use super::entries::default_of;
 use super::table::{Opt, ALIASES};
 use super::values::{count, duration, size};
+use crate::ends::Side;
 
 /// Writes the table as JSON (RFC 8259), an array with one line for each option.
 ///

@@ -17,7 +17,6 @@ mod measure;
 mod table;
 mod values;
 
-pub(crate) use builder::Side;
 pub use command::{Command, ConfigFile};
 pub use command_line::help;
 pub use error::ConfigError;

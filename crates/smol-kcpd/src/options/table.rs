@@ -3,8 +3,9 @@
 //! Command line, file and UCI differ in spelling only (`--send-window`, `send_window = `,
 //! `option send_window`); names, units and checks are these.
 
-use super::builder::{Side, TunnelBuilder};
+use super::builder::TunnelBuilder;
 use super::values::*;
+use crate::ends::Side;
 use smol_kcp::secure::Invitation;
 use smol_kcp::EngineKind;
 

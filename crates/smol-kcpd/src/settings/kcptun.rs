@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::KcptunKey;
 use smol_kcp::kcp_go::{Cipher, FecConfig, FecMode};
-use zeroize::Zeroizing;
 
 /// Settings of a tunnel that speaks as kcptun does. The defaults are those of kcptun's last release with code
 /// (2026-01), where it has the setting.
@@ -57,40 +57,6 @@ impl Default for KcptunSettings {
             close_wait: Duration::from_secs(30),
             ports: None,
         }
-    }
-}
-
-/// The text from which kcptun derives its keys. Erased when it is dropped, never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct KcptunKey(Zeroizing<String>);
-
-impl KcptunKey {
-    /// Takes a text.
-    pub fn new(text: impl Into<String>) -> KcptunKey {
-        KcptunKey(Zeroizing::new(text.into()))
-    }
-
-    /// Returns its bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-
-    /// Returns whether it is the one that kcptun has where nobody names another: everybody knows it.
-    pub fn is_known_to_all(&self) -> bool {
-        *self == KcptunKey::default()
-    }
-}
-
-impl Default for KcptunKey {
-    /// Takes kcptun's, as it is spelt there.
-    fn default() -> KcptunKey {
-        KcptunKey::new("it's a secrect")
-    }
-}
-
-impl fmt::Debug for KcptunKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KcptunKey")
     }
 }
 
@@ -155,12 +121,5 @@ mod tests {
         let drawn: Vec<u16> = (0..6).map(|random| range.draw(random)).collect();
         assert_eq!((drawn, range.ports().count(), range.count()), (vec![7, 8, 9, 7, 8, 9], 3, 3));
         assert_eq!(PortRange::parse("1-65535").unwrap().draw(u32::MAX), 1);
-    }
-
-    #[test]
-    fn a_key_is_never_shown() {
-        let settings = KcptunSettings { key: KcptunKey::new("sesame"), ..Default::default() };
-        assert!(!format!("{settings:?}").contains("sesame") && !settings.key.is_known_to_all());
-        assert!(KcptunSettings::default().key.is_known_to_all());
     }
 }

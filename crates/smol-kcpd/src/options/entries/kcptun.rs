@@ -1,9 +1,10 @@
 //! The settings of a tunnel that speaks as kcptun does, from our options.
 
-use super::super::builder::{Side, TunnelBuilder};
+use super::super::builder::TunnelBuilder;
 use super::super::error::{ConfigError, Location, Problem};
 use super::super::table::{Group, KCPTUN_OPTIONS};
 use super::{OptionValue, OptionValues};
+use crate::ends::Side;
 use crate::keys::Keyring;
 use crate::{KcptunKey, KcptunSettings};
 

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::super::builder::Side;
 use super::super::command::usage_error;
 use super::super::error::{ConfigError, Location};
 use super::parameters::{Given, Kind, Parameters};
+use crate::ends::Side;
 
 /// What a command line says.
 #[derive(Debug)]

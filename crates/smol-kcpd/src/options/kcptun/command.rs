@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::super::builder::Side;
 use super::super::command::{usage_error, Command};
 use super::super::entries::OptionValues;
 use super::super::error::{ConfigError, Location};
@@ -11,6 +10,7 @@ use super::arguments::{self, Arguments};
 use super::files::{add_json, read};
 use super::parameters::{Fate, Given, PARAMETERS};
 use super::translation::translate;
+use crate::ends::Side;
 use crate::keys::Keyring;
 use crate::{Configuration, Process};
 

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use lexopt::Arg::{Long, Short, Value};
 
-use super::super::builder::Side;
 use super::super::command::{usage_error, Command};
 use super::super::error::{ConfigError, Location};
 use super::super::import::Import;
@@ -12,6 +11,7 @@ use super::files::{add_json, read};
 use super::parameters::{Kind, Parameters, PARAMETERS};
 use super::translation::{translate, Translation};
 use super::uci::{sections, Section};
+use crate::ends::Side;
 use crate::KcptunKey;
 
 /// Where keys are said to be where nobody says it.

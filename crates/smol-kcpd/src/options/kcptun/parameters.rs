@@ -1,8 +1,8 @@
 //! kcptun's parameters: what they are called, and the values that somebody has given.
 
-use super::super::builder::Side;
 use super::super::error::{ConfigError, Location, Problem};
 use super::super::table::nearest;
+use crate::ends::Side;
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

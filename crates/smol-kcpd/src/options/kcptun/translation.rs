@@ -2,9 +2,9 @@
 
 use smol_kcp::kcp_go::{Cipher, FecConfig};
 
-use super::super::builder::Side;
 use super::super::error::ConfigError;
 use super::parameters::{Fate, Parameters};
+use crate::ends::Side;
 use crate::{HostPort, KcptunKey, PortRange};
 
 /// The most that our windows begin with.
