@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 smoke=""
-tests=(--lib --test operations --test recorded --test sessions --test timers --test interop --test transfer)
+tests=(--lib --test secure --test operations --test recorded --test sessions --test timers --test interop --test transfer)
 daemon=(--lib --test daemon --test measure --test options)
 case "${1:-}" in
     --smoke) smoke=yes; shift ;;
