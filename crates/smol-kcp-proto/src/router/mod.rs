@@ -53,6 +53,8 @@ use crate::config::KcpConfig;
 use crate::deadlines::Deadlines;
 use crate::error::KcpError;
 pub use crate::key::Key;
+#[cfg(feature = "secure")]
+use crate::path::ChannelKey;
 use crate::path::{Path, PeerId};
 use crate::peer::{PeerKey, Peers};
 use crate::stats::EndpointStats;
@@ -117,6 +119,9 @@ pub struct Router {
     /// The channels of the encrypted mode.
     #[cfg(feature = "secure")]
     secure: Option<Box<Secure>>,
+    /// Those whose sessions ended while the channels were the outlet's.
+    #[cfg(feature = "secure")]
+    left_channels: Vec<ChannelKey>,
     /// The cipher and the parity of peers that are made of kcp-go, and peers that have left while those were out.
     #[cfg(feature = "kcptun")]
     kcp_go: Option<Box<KcpGo>>,
@@ -176,6 +181,8 @@ impl Router {
             restarts: Restarts::default(),
             #[cfg(feature = "secure")]
             secure: None,
+            #[cfg(feature = "secure")]
+            left_channels: Vec::new(),
             #[cfg(feature = "kcptun")]
             kcp_go: None,
             #[cfg(feature = "kcptun")]

@@ -98,8 +98,11 @@ impl Router {
 
     /// A session in a channel is over.
     pub(super) fn leave_channel(&mut self, channel: Option<ChannelKey>) {
-        if let (Some(secure), Some(channel)) = (&mut self.secure, channel) {
-            secure.table.release(channel);
+        match (&mut self.secure, channel) {
+            (Some(secure), Some(channel)) => secure.table.release(channel),
+            // It ended while it sent, when the outlet has the channels.
+            (None, Some(channel)) => self.left_channels.push(channel),
+            (_, None) => {}
         }
     }
 

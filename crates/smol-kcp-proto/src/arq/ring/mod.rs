@@ -441,17 +441,4 @@ impl RingEngine {
     fn moment(&self) -> Moment {
         Moment { clock: self.clock, ts: (self.clock as u32).wrapping_add(self.ts_shift) }
     }
-
-    /// The retransmission timeout, in milliseconds.
-    pub(super) fn rto_ms(&self) -> u32 {
-        self.rtt.rto
-    }
-
-    /// What an answer takes, in milliseconds: a round trip, or the timeout where none is known.
-    pub(super) fn answer_ms(&self) -> u32 {
-        match self.rtt.srtt {
-            0 => self.rtt.rto,
-            srtt => srtt,
-        }
-    }
 }

@@ -182,6 +182,21 @@ impl Rtt {
     }
 }
 
+impl super::RingEngine {
+    /// The retransmission timeout, in milliseconds.
+    pub(in crate::arq) fn rto_ms(&self) -> u32 {
+        self.rtt.rto
+    }
+
+    /// What an answer takes, in milliseconds: a round trip, or the timeout where none is known.
+    pub(in crate::arq) fn answer_ms(&self) -> u32 {
+        match self.rtt.srtt {
+            0 => self.rtt.rto,
+            srtt => srtt,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

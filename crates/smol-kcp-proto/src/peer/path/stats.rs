@@ -1,6 +1,6 @@
 //! What others see of a path.
 
-use super::Phase;
+use super::{PathRate, Phase};
 
 /// What a path can do, for those who look at it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,4 +31,31 @@ pub struct PathStats {
     pub mtu: usize,
     /// How often datagrams that had passed before did not any more, and shorter ones did.
     pub black_holes: u32,
+}
+
+impl PathRate {
+    pub(crate) fn stats(&self) -> PathStats {
+        let mtu = self.mtu_size();
+        let black_holes = self.mtu.as_ref().map_or(0, |mtu| mtu.black_holes());
+        let stats = PathStats {
+            acked_bytes: self.acked_bytes,
+            lost_bytes: self.lost_bytes,
+            in_flight: self.in_flight,
+            mtu,
+            black_holes,
+            ..PathStats::default()
+        };
+        let Some(model) = &self.model else { return stats };
+        let (auto, figures) = (&model.auto, model.figures(self.rate));
+        PathStats {
+            pace: figures.pace.filter(|_| !figures.is_free).unwrap_or(0),
+            bandwidth: auto.bandwidth(),
+            phase: Some(auto.phase()),
+            loss_ppm: (u64::from(auto.baseline()) * 1_000_000 / 65_536) as u32,
+            min_rtt_ms: auto.min_rtt().unwrap_or(0),
+            queue_ms: auto.queue(),
+            window: figures.window,
+            ..stats
+        }
+    }
 }

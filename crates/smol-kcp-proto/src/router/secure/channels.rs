@@ -149,6 +149,7 @@ impl Outlet {
     pub(in crate::router) fn end(self, router: &mut Router) {
         router.secure = self.secure;
         if let Some(secure) = &mut router.secure {
+            router.left_channels.drain(..).for_each(|channel| secure.table.release(channel));
             for key in std::mem::take(&mut secure.removed) {
                 secure.table.remove_peer(&key);
             }
