@@ -35,7 +35,7 @@ export PROPTEST_CASES=8
 options=(opt-level=1 debug=false debug-assertions=false overflow-checks=true)
 options+=(package.tokio.opt-level=0 package.regex-syntax.opt-level=0 package.indicatif.opt-level=0)
 cross_cargo test "${options[@]/#/--config=profile.test.}" \
-    -p smol-kcp-proto -p smol-smux -p smol-kcp -p smol-kcp-interop "${tests[@]}" -- "${skipped[@]}"
+    -p smol-kcp-crypto -p smol-kcp-proto -p smol-smux -p smol-kcp -p smol-kcp-interop "${tests[@]}" -- "${skipped[@]}"
 
 # By itself, so that no other package's features are in it. Its tests start the program, in the emulator too.
 for target in "$@"; do

@@ -4,7 +4,7 @@
 
 #[path = "../../../crates/smol-kcp-proto/src/layer/crypto/secure/data.rs"]
 mod data;
-use smol_kcp_crypto as primitives;
+use smol_kcp_crypto::secure as primitives;
 
 use data::{Kind, Outgoing, HEADER_LEN};
 

@@ -1,6 +1,6 @@
 //! What makes datagrams unreadable to others.
 
 #[cfg(feature = "kcptun")]
-pub mod kcp_go;
+pub use smol_kcp_crypto::kcp_go;
 #[cfg(feature = "secure")]
 pub mod secure;

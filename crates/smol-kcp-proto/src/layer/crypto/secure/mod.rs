@@ -53,7 +53,7 @@ mod table;
 pub(crate) mod tests;
 mod unconfirmed;
 
-use smol_kcp_crypto as primitives;
+use smol_kcp_crypto::secure as primitives;
 
 pub use invitation::{Invitation, InvitationKeys, ParseInvitationError};
 pub use keys::{Identity, ParseKeyError, PresharedKey, PublicKey, SecretKey, SharedSecret};

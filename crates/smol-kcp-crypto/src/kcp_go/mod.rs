@@ -15,7 +15,7 @@
 //! the randomness of the nonce is an argument:
 //!
 //! ```
-//! use smol_kcp_proto::layer::crypto::kcp_go::*;
+//! use smol_kcp_crypto::kcp_go::*;
 //!
 //! let key = derive_key(b"it's a secrect");
 //! let crypt = PacketCipher::new(Cipher::from_name("aes").unwrap(), &key);

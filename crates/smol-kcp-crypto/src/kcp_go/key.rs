@@ -28,7 +28,7 @@ pub struct DerivedKey(Zeroizing<[u8; KEY_LEN]>);
 /// waits for it, and not by [`PacketCipher::new`](super::PacketCipher::new).
 ///
 /// ```
-/// # use smol_kcp_proto::layer::crypto::kcp_go::derive_key;
+/// # use smol_kcp_crypto::kcp_go::derive_key;
 /// let key = derive_key(b"it's a secrect"); // kcptun's default, as it is spelt there
 /// assert_eq!(key.as_bytes()[..4], [0x25, 0xd7, 0xd7, 0xbd]);
 /// ```
