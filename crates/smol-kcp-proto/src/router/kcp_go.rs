@@ -104,7 +104,8 @@ impl Router {
         match &mut self.kcp_go {
             Some(kcp_go) => kcp_go.leave(peer),
             // The lanes are on the way out: see `LaneOutlet::end`.
-            None => self.left_lanes.push(peer),
+            None if self.config.kcp_go.is_some() => self.left_lanes.push(peer),
+            None => {}
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! It takes every datagram for the beginning of a conversation of that number, accepts it, and waits for the rest
 //! for as long as its keepalive does, 60 to 90 seconds. But from then on it acknowledges nothing of what it had: all
-//! that it says takes back what was said before. A datagram that was overtaken on its way looks the same, so it is
+//! that it says takes back what was said before. A datagram that came late looks the same, so it is
 //! asked, and asked again a little later. One that knows the conversation says so.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{PeerKind, Session};
 use crate::error::KcpError;
 use crate::time::Time;
 
-/// Time between the first doubt and the end, at least, and in retransmission timeouts: what was overtaken is here by
+/// Time between the first doubt and the end, at least, and in retransmission timeouts: what is late is here by
 /// then, and so is the answer to the first question.
 const DOUBT: Duration = Duration::from_millis(200);
 const DOUBT_RTOS: u32 = 2;

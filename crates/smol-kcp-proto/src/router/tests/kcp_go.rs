@@ -322,6 +322,21 @@ fn a_client_that_moves_takes_its_stream_and_its_parity_along() {
 }
 
 #[test]
+fn an_endpoint_without_the_layers_keeps_nothing_of_peers_that_have_left() {
+    let mut world = World::pair(&config(), link(20, 0), 61);
+    for _ in 0..3 {
+        let app = world.connect(CLIENT, SERVER, None);
+        world.app(CLIENT, app).to_write = data(1000);
+        world.run(secs(1));
+        let key = world.hosts[CLIENT].apps[app].key;
+        world.hosts[CLIENT].router.abort(world.now, key);
+        world.run(secs(1));
+        assert_eq!(world.hosts[CLIENT].router.stats().sessions, 0);
+        assert_eq!(world.hosts[CLIENT].router.left_lanes, []);
+    }
+}
+
+#[test]
 fn every_cipher_carries_a_stream_and_another_key_none() {
     for &cipher in Cipher::ALL {
         let mut world = World::pair(&with(cipher, "3+2"), link(20, 2), 15);

@@ -36,7 +36,7 @@ fn a_peer_that_has_forgotten_the_conversation_is_noticed_by_what_it_says() {
 }
 
 #[test]
-fn a_peer_that_is_overtaken_by_its_own_words_is_not_taken_for_one_that_has_forgotten() {
+fn a_peer_whose_words_arrive_out_of_order_is_not_taken_for_one_that_has_forgotten() {
     for seed in 0..8 {
         let wild =
             LinkConfig { jitter: ms(150), duplicate: Probability::percent(10), ..link(100, 10) };
