@@ -1,9 +1,9 @@
 //! What makes a whole packet unreadable, nonce and checksum included: CFB, Salsa20, a row of bytes.
 
-use cipher::{Block, BlockCipherEncrypt, KeyIvInit, StreamCipherCore};
-use salsa20::cipher::consts::U10;
-use salsa20::SalsaCore;
+use cipher::{Block, BlockCipherEncrypt};
 use zeroize::Zeroizing;
+
+use super::salsa20::Salsa20;
 
 /// A cipher without a tag, over a whole packet, in place.
 pub(super) trait Scramble: Send + Sync {
@@ -39,14 +39,11 @@ impl Scramble for XorRow {
     }
 }
 
-/// Salsa20/20 from the ninth byte on; the first eight are the nonce and stay as they are.
-pub(super) struct Salsa20(pub(super) Zeroizing<[u8; 32]>);
-
+/// From the ninth byte on; the first eight are the nonce and stay as they are.
 impl Scramble for Salsa20 {
     fn encrypt(&self, packet: &mut [u8]) {
         let Some((nonce, rest)) = packet.split_first_chunk_mut::<8>() else { return };
-        let core = SalsaCore::<U10>::new((&*self.0).into(), (&*nonce).into());
-        core.apply_keystream_partial(rest.into());
+        self.apply(nonce, rest);
     }
 
     fn decrypt(&self, packet: &mut [u8]) {
