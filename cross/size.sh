@@ -1,10 +1,23 @@
 #!/usr/bin/env bash
-# size.sh TARGET…: builds smol-kcpd and tells what it weighs, also gzipped, and which crates it consists of.
-# Fails above the budgets of targets.sh.
+# size.sh [--features FEATURES]… TARGET…: builds smol-kcpd and tells what it weighs, also gzipped, and which crates it
+# consists of. Fails above the budgets of targets.sh. Before that it tells what it weighs with each set of features, e.g.
+# size.sh --features kcptun --features kcptun-ciphers mipsel-unknown-linux-musl
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . cross/targets.sh
 
+sets=()
+while [ "${1:-}" = --features ]; do
+    sets+=("$2")
+    shift 2
+done
+for set in "${sets[@]}"; do
+    cross/build.sh --features "$set" "$@" >/dev/null
+    for target in "$@"; do
+        program=target/$target/router/smol-kcpd
+        echo "$target with $set: $(stat -c %s "$program") bytes, gzipped $(gzip -9cn "$program" | wc -c)"
+    done
+done
 cross/build.sh "$@"
 status=0
 for target in "$@"; do

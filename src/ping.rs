@@ -47,7 +47,8 @@ const UNANSWERED: u32 = 3;
 /// - Stock implementations (`ikcp.c`, kcp-go, tokio_kcp) acknowledge the segment as a repeated one,
 ///   by their next flush: their `interval` is part of the time. To their listeners every datagram of
 ///   an unknown peer begins a session, which receives nothing and goes when it expires: one for each
-///   `KcpPing`, not for each ping. Servers that encrypt or have FEC in front do not answer.
+///   `KcpPing`, not for each ping. Servers that encrypt or have FEC in front do not answer, and cannot be asked
+///   (`KcpConfig::kcp_go`): each `KcpPing` would leave such a server with a session, which smux keeps for minutes.
 /// - A server with keys (`KcpConfig::secure`) answers those who have fitting ones, inside an encrypted
 ///   channel. Its handshake is no part of the time, but has to be done within that of a ping.
 ///
@@ -104,12 +105,21 @@ impl KcpPing {
     /// there are any.
     ///
     /// # Errors
-    /// [`KcpError::Config`] where there are keys and none of a server; [`KcpError::Io`] without randomness.
+    /// [`KcpError::Config`] where there are keys and none of a server, and with `KcpConfig::kcp_go`;
+    /// [`KcpError::Io`] without randomness.
     pub fn with_config(
         config: &KcpConfig,
         transport: impl Transport,
         peer: SocketAddr,
     ) -> Result<KcpPing, KcpError> {
+        #[cfg(feature = "kcptun")]
+        if config.kcp_go.is_some() {
+            return Err(KcpError::Config {
+                field: "kcp_go",
+                value: "a cipher and parity".into(),
+                accepted: "none for a ping: kcp-go answers only in a session".into(),
+            });
+        }
         let mut ping = KcpPing::over(transport, peer);
         ping.channel = Channel::of(config, ping.peer, ping.clock.now())?;
         Ok(ping)

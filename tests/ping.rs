@@ -78,6 +78,19 @@ fn an_endpoint_that_does_not_listen_answers_too() {
     });
 }
 
+/// It would leave each server with a session that nobody uses.
+#[cfg(feature = "kcptun")]
+#[test]
+fn a_server_of_kcp_gos_cannot_be_pinged_and_that_is_said() {
+    use smol_kcp::kcp_go::{Cipher, DerivedKey, KcpGoConfig, PacketCipher};
+    let crypt = PacketCipher::new(Cipher::Aes, &DerivedKey::from_bytes([7; 32]));
+    let config = KcpConfig { kcp_go: Some(KcpGoConfig::new(crypt)), ..KcpConfig::default() };
+    run(async {
+        let error = KcpPing::connect(&config, "127.0.0.1:4000").await.unwrap_err();
+        assert!(matches!(error, KcpError::Config { field: "kcp_go", .. }), "{error}");
+    });
+}
+
 #[test]
 fn a_closed_port_refuses_each_ping_and_a_server_that_comes_back_answers() {
     run(async {

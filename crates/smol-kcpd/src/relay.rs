@@ -242,11 +242,12 @@ pub(super) fn relay(
 /// Holds the state of one direction.
 #[derive(Debug, Default)]
 struct HalfRelay {
-    /// Bytes that were read and not yet all taken; no memory without any.
+    /// Bytes that were read and not yet all taken. Without any its memory is kept for the next ones, until the source has
+    /// nothing more.
     rest: Vec<u8>,
     /// The number of them that has been taken.
     taken: usize,
-    /// The charge of `rest` to the memory budget.
+    /// The charge of the memory of `rest` to the memory budget.
     held: Option<HeldMemory>,
     state: HalfState,
     /// Bytes that were taken so far.
@@ -283,8 +284,17 @@ impl HalfRelay {
             self.taken += n;
             self.count(n);
         }
-        (self.rest, self.taken, self.held) = (Vec::new(), 0, None);
+        self.rest.clear();
+        self.taken = 0;
         Poll::Ready(Ok(()))
+    }
+
+    /// Gives the memory back, which holds nothing any more, unless there are more bytes.
+    fn or_release(&mut self, read: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if !matches!(read, Poll::Ready(Ok(1..))) {
+            (self.rest, self.held) = (Vec::new(), None);
+        }
+        read
     }
 
     /// Passes bytes to `write`, and holds those that it does not take.
@@ -301,8 +311,9 @@ impl HalfRelay {
                     self.count(n);
                 }
                 Poll::Pending => {
-                    self.held = Some(budget.hold(bytes.len()));
-                    self.rest = bytes.to_vec();
+                    self.held = None;
+                    self.rest.extend_from_slice(bytes);
+                    self.held = Some(budget.hold(self.rest.capacity()));
                     return Poll::Pending;
                 }
             }
@@ -340,8 +351,8 @@ impl Relay<'_> {
             match half.state {
                 HalfState::Open => {
                     let part = &mut scratch[..runtime.read_size()];
-                    let n = ready!(Pin::new(&mut tcp).poll_read(cx, part));
-                    match n.map_err(RelayError::Tcp)? {
+                    let read = Pin::new(&mut tcp).poll_read(cx, part);
+                    match ready!(half.or_release(read)).map_err(RelayError::Tcp)? {
                         0 => half.state = HalfState::Closing,
                         n => {
                             ready!(half.pass(&scratch[..n], budget, |bytes| write(cx, kcp, bytes)))
@@ -379,8 +390,8 @@ impl Relay<'_> {
             match half.state {
                 HalfState::Open => {
                     let part = &mut scratch[..runtime.read_size()];
-                    let n = ready!(kcp.poll_read(cx, part));
-                    match n.map_err(RelayError::Kcp)? {
+                    let read = kcp.poll_read(cx, part);
+                    match ready!(half.or_release(read)).map_err(RelayError::Kcp)? {
                         0 => half.state = HalfState::Closing,
                         n => {
                             counters.iter().for_each(|counters| counters.received(n));

@@ -32,6 +32,7 @@
 
 mod cipher;
 mod key;
+mod salsa20;
 mod scramble;
 mod tea;
 #[cfg(test)]
@@ -46,12 +47,12 @@ use ::cipher::array::Array;
 use ::cipher::{BlockCipherEncrypt, KeyInit};
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::Aes128Gcm;
-use zeroize::Zeroizing;
 
 pub use self::cipher::{Cipher, UnknownCipher};
 pub use self::key::{derive_key, DerivedKey};
 
-use self::scramble::{Cfb, Clear, Salsa20, Scramble, XorRow};
+use self::salsa20::Salsa20;
+use self::scramble::{Cfb, Clear, Scramble, XorRow};
 use self::tea::{Tea, Xtea};
 
 /// The longest packet: kcp-go reads no longer ones, and its `xor` has no more bytes to lay over them.
@@ -134,7 +135,7 @@ impl PacketCipher {
             Cipher::Xtea => cfb::<Xtea>(key),
             #[cfg(feature = "kcptun-ciphers")]
             Cipher::Sm4 => cfb::<sm4::Sm4>(key),
-            Cipher::Salsa20 => checked(Salsa20(Zeroizing::new(*whole))),
+            Cipher::Salsa20 => checked(Salsa20::new(whole)),
             Cipher::Aes128Gcm => match Aes128Gcm::new_from_slice(key) {
                 Ok(cipher) => Engine::Gcm(Arc::new(cipher)),
                 Err(_) => Engine::Refuses,

@@ -1,9 +1,9 @@
 //! What makes a whole packet unreadable, nonce and checksum included: CFB, Salsa20, a row of bytes.
 
-use cipher::{Block, BlockCipherEncrypt, KeyIvInit, StreamCipherCore};
-use salsa20::cipher::consts::U10;
-use salsa20::SalsaCore;
+use cipher::{Block, BlockCipherEncrypt};
 use zeroize::Zeroizing;
+
+use super::salsa20::Salsa20;
 
 /// A cipher without a tag, over a whole packet, in place.
 pub(super) trait Scramble: Send + Sync {
@@ -39,14 +39,11 @@ impl Scramble for XorRow {
     }
 }
 
-/// Salsa20/20 from the ninth byte on; the first eight are the nonce and stay as they are.
-pub(super) struct Salsa20(pub(super) Zeroizing<[u8; 32]>);
-
+/// From the ninth byte on; the first eight are the nonce and stay as they are.
 impl Scramble for Salsa20 {
     fn encrypt(&self, packet: &mut [u8]) {
         let Some((nonce, rest)) = packet.split_first_chunk_mut::<8>() else { return };
-        let core = SalsaCore::<U10>::new((&*self.0).into(), (&*nonce).into());
-        core.apply_keystream_partial(rest.into());
+        self.apply(nonce, rest);
     }
 
     fn decrypt(&self, packet: &mut [u8]) {
@@ -86,40 +83,29 @@ where
 {
     fn encrypt(&self, packet: &mut [u8]) {
         let mut mask = self.first.clone();
-        let mut blocks = packet.chunks_mut(mask.len()).peekable();
-        while let Some(block) = blocks.next() {
+        let (blocks, rest) = Block::<C>::slice_as_chunks_mut(packet);
+        for block in blocks {
             xor(block, &mask);
-            // All but the last one are whole.
-            if blocks.peek().is_some() {
-                mask.copy_from_slice(block);
-                self.cipher.encrypt_block(&mut mask);
-            }
+            mask.clone_from(block);
+            self.cipher.encrypt_block(&mut mask);
         }
+        xor(rest, &mask);
     }
 
     fn decrypt(&self, packet: &mut [u8]) {
         let mut first = self.first.clone();
         let mut masks: [Block<C>; SIDE_BY_SIDE] = std::array::from_fn(|_| Block::<C>::default());
-        let size = first.len();
-        for blocks in packet.chunks_mut(SIDE_BY_SIDE * size) {
-            // What is behind the last whole block is the end of the packet, and masks nothing.
-            let mut whole = 0;
-            for (mask, block) in masks.iter_mut().zip(blocks.chunks_exact(size)) {
-                mask.copy_from_slice(block);
-                whole += 1;
-            }
-            let Some(masks) = masks.get_mut(..whole) else { return };
+        let (blocks, rest) = Block::<C>::slice_as_chunks_mut(packet);
+        for blocks in blocks.chunks_mut(SIDE_BY_SIDE) {
+            let Some(masks) = masks.get_mut(..blocks.len()) else { return };
+            masks.clone_from_slice(blocks);
             self.cipher.encrypt_blocks(masks);
-            let mut blocks = blocks.chunks_mut(size);
-            if let Some(block) = blocks.next() {
-                xor(block, &first);
-            }
-            for (block, mask) in blocks.zip(&*masks) {
-                xor(block, mask);
-            }
+            let before = std::iter::once(&first).chain(&*masks);
+            blocks.iter_mut().zip(before).for_each(|(block, mask)| xor(block, mask));
             if let Some(last) = masks.last() {
-                first.copy_from_slice(last);
+                first.clone_from(last);
             }
         }
+        xor(rest, &first);
     }
 }

@@ -3,8 +3,8 @@
 use snap::raw::{decompress_len, max_compress_len, Decoder};
 
 use super::{
-    checksum, SnappyError, CHECKSUM_LEN, COMPRESSED, CONTENT_MAX, HEADER_LEN, STREAM_IDENTIFIER,
-    UNCOMPRESSED,
+    checksum, SnappyError, CHECKSUM_LEN, COMPRESSED, CONTENT_MAX, HEADER_LEN, KEPT,
+    STREAM_IDENTIFIER, UNCOMPRESSED,
 };
 
 /// The first of the types that are left out by who does not know them.
@@ -72,8 +72,12 @@ impl ChunkDecoder {
             }
             self.fill(&mut left, HEADER_LEN + len - self.partial.len());
             if self.partial.len() == HEADER_LEN + len {
-                let whole = std::mem::take(&mut self.partial);
+                let mut whole = std::mem::take(&mut self.partial);
                 self.complete(whole[0], &whole[HEADER_LEN..], output)?;
+                if whole.capacity() <= KEPT {
+                    whole.clear();
+                    self.partial = whole;
+                }
             }
         }
         Ok(input.len() - left.len())

@@ -28,6 +28,9 @@ const CHECKSUM_LEN: usize = 4;
 /// The most content of a chunk, uncompressed.
 const CONTENT_MAX: usize = 65_536;
 
+/// Memory that is kept between two chunks; what a larger one took is given back.
+const KEPT: usize = 32 * 1024;
+
 const COMPRESSED: u8 = 0x00;
 const UNCOMPRESSED: u8 = 0x01;
 

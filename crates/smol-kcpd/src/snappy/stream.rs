@@ -9,13 +9,10 @@ use futures_lite::{AsyncRead, AsyncWrite};
 
 use super::decoder::ChunkDecoder;
 use super::encoder::ChunkEncoder;
-use super::SnappyError;
+use super::{SnappyError, KEPT};
 
 /// Bytes that are read at a time, and of content that a gathered write takes.
-const READ: usize = 16 * 1024;
-
-/// Memory that is kept between two chunks; what a larger one took is given back.
-const KEPT: usize = 2 * READ;
+const READ: usize = KEPT / 2;
 
 /// Bytes that are held, and how many of them have gone on.
 #[derive(Debug, Default)]

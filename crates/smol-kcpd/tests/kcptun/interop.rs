@@ -1,5 +1,8 @@
 //! With Debian's kcptun (20210922) at the other end: both roles, its ciphers, parity and compression.
 
+use std::sync::Mutex;
+use std::thread;
+
 use smol_kcp::kcp_go::Cipher;
 use smol_kcp::{LinkConfig, NetemConfig, Probability};
 use smol_kcpd::Settings;
@@ -14,27 +17,48 @@ const CIPHERS: [&str; 13] = [
 
 const RATIOS: [&str; 3] = ["--ds 10 --ps 3", "--ds 0 --ps 0", "--ds 3 --ps 2"];
 
-/// Every cipher of this build with one of the others, and AES with each.
-fn cases() -> Vec<Words> {
+/// How many are under way at a time. Most of the time they wait for the tick of kcptun's clock.
+const AT_ONCE: usize = 6;
+
+/// What both sides are told, and what of each hundred datagrams the network between them loses, either way.
+struct Case {
+    words: String,
+    loss: u32,
+}
+
+/// Every cipher of this build with every ratio, compressed and not; one in five through a network that loses.
+fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (at, cipher) in CIPHERS.into_iter().enumerate() {
-        if Cipher::from_name(cipher).is_err() {
-            continue;
-        }
-        for (number, ratio) in RATIOS.into_iter().enumerate() {
-            for nocomp in [false, true] {
-                let is_its_turn = number == at % 3 && nocomp == (at % 2 == 0);
-                if cipher == "aes" || is_its_turn {
-                    let compression = if nocomp { "--nocomp" } else { "" };
-                    let version = 1 + at % 2;
-                    cases.push(Words::new(&format!(
-                        "--key hush --crypt {cipher} {ratio} {compression} --smuxver {version}"
-                    )));
-                }
+    for cipher in CIPHERS.into_iter().filter(|cipher| Cipher::from_name(cipher).is_ok()) {
+        for ratio in RATIOS {
+            for compression in ["", "--nocomp"] {
+                let at = cases.len();
+                let version = 1 + at / 2 % 2;
+                let words = format!(
+                    "--crypt {cipher} {ratio} {compression} --smuxver {version} --key hush"
+                );
+                cases.push(Case { words, loss: if at % 5 == 0 { 3 } else { 0 } });
             }
         }
     }
     cases
+}
+
+/// Goes through all cases, a few at a time, each in a thread that is called after it.
+fn with_each(test: impl Fn(&Case) + Sync) {
+    let cases = cases();
+    let rest = Mutex::new(cases.iter());
+    let next = || rest.lock().expect("nobody panics with it").next();
+    let work = || {
+        while let Some(case) = next() {
+            let name = format!("{}, {} % lost", case.words, case.loss);
+            thread::scope(|scope| {
+                let case = thread::Builder::new().name(name).spawn_scoped(scope, || test(case));
+                case.expect("a thread");
+            });
+        }
+    };
+    thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
 }
 
 #[test]
@@ -42,14 +66,15 @@ fn its_server_takes_ours_for_its_client() {
     if !has_kcptun() {
         return;
     }
-    for words in cases() {
+    with_each(|case| {
         run(|runtime| async move {
-            let at = free_port();
+            let (words, at) = (Words::new(&case.words), free_port());
             let _server = Kcptun::server(&words, at, echo_server().await);
-            let (_client, at) = start(&runtime, client(&words, at));
+            until_bound(at).await;
+            let (_client, at) = start(&runtime, lossy(client(&words, at), case.loss));
             ask_much(at).await;
         });
-    }
+    });
 }
 
 #[test]
@@ -57,13 +82,15 @@ fn its_client_takes_ours_for_its_server() {
     if !has_kcptun() {
         return;
     }
-    for words in cases() {
+    with_each(|case| {
         run(|runtime| async move {
-            let (_server, at) = start(&runtime, server(&words, echo_server().await));
+            let words = Words::new(&case.words);
+            let ours = lossy(server(&words, echo_server().await), case.loss);
+            let (_server, at) = start(&runtime, ours);
             let (_client, at) = Kcptun::client(&words, at);
             ask_much(at).await;
         });
-    }
+    });
 }
 
 #[test]
@@ -84,6 +111,9 @@ fn the_directions_may_have_different_parity() {
 
 /// A network below one of ours that loses in both directions.
 fn lossy(settings: Settings, percent: u32) -> Settings {
+    if percent == 0 {
+        return settings;
+    }
     let link = || LinkConfig {
         loss: Probability::percent(percent),
         delay: ms(10),

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_lite::{future, AsyncReadExt, AsyncWriteExt};
@@ -49,9 +50,7 @@ impl Kcptun {
 
     /// Its client, and where that listens.
     pub fn client(words: &Words, server: SocketAddr) -> (Kcptun, SocketAddr) {
-        let listener = std::net::TcpListener::bind(ANY).expect("a port");
-        let addr = listener.local_addr().expect("its address");
-        drop(listener); // free again
+        let addr = free_port();
         let (local, remote) = (addr.to_string(), server.to_string());
         let words = words.with(&["--localaddr", &local, "--remoteaddr", &remote]);
         (Kcptun::start("kcptun-client", &words), addr)
@@ -65,9 +64,28 @@ impl Drop for Kcptun {
     }
 }
 
-/// A UDP port that nobody has.
+/// A port that nobody has, for a program that cannot choose one itself. Systems give sockets that ask for any port one
+/// above 32,767: below, nobody takes it meanwhile.
 pub fn free_port() -> SocketAddr {
-    UdpSocket::bind(ANY).and_then(|socket| socket.local_addr()).expect("a port")
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let at =
+            std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let addr = SocketAddr::from(([127, 0, 0, 1], 2000 + (at % 30_000) as u16));
+        if UdpSocket::bind(addr).is_ok() && std::net::TcpListener::bind(addr).is_ok() {
+            return addr;
+        }
+    }
+}
+
+/// Waits until a program has bound a UDP port. What it is asked with is too short for everybody.
+pub async fn until_bound(addr: SocketAddr) {
+    let socket = UdpSocket::bind(ANY).expect("a port");
+    socket.connect(addr).expect("an address of this machine");
+    let refused = || socket.send(&[0]).and_then(|_| socket.send(&[0])).is_err();
+    while refused() {
+        smol::Timer::after(ms(5)).await;
+    }
 }
 
 /// Our client's settings, by kcptun's words.

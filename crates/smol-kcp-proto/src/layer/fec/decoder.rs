@@ -1,11 +1,11 @@
 //! The receiver's side: what arrives goes on at once, and what got lost comes out of the parity.
 
 use super::config::FecConfig;
-use super::field::{fill, write, Basis, WORD};
 use super::group::{window, Group, Groups};
 use super::header::{content, end_of_numbers, read, Kind, EXPIRES, SIZE_LEN};
 use super::learner::Learner;
 use crate::time::Time;
+use smol_kcp_crypto::field::{fill, write, Basis, WORD};
 
 /// So many datagrams in a row that are older than what is kept are not late: the other side began anew.
 const LATE_MAX: u32 = 64;

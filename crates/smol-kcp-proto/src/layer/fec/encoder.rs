@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::config::FecConfig;
-use super::field::{self, fill, Basis, WORD};
 use super::header::{
     end_of_numbers, write, Kind, EXPIRES, HEADROOM, SHARD_AT, SHARD_MAX, SIZE_LEN,
 };
 use crate::time::Time;
+use smol_kcp_crypto::field::{self, fill, Basis, WORD};
 
 /// With a gap as long as this before its last datagram a group gets no parity: what was before the gap has been
 /// acknowledged or repeated by then. As kcp-go since 2025; its receivers know that parity may be missing.

@@ -1,9 +1,9 @@
 //! The groups that may still lack something, and what has arrived of them.
 
 use super::config::FecConfig;
-use super::field::{fill, read, WORD};
 use super::header::SHARD_MAX;
 use crate::time::Time;
+use smol_kcp_crypto::field::{fill, read, WORD};
 
 /// Shards that are kept at once: those of any group, and what a row of small ones needs. 390 KB at most.
 const SHARDS_MAX: usize = 256;

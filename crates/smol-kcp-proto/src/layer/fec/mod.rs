@@ -33,7 +33,6 @@
 mod config;
 mod decoder;
 mod encoder;
-mod field;
 mod group;
 mod header;
 mod learner;

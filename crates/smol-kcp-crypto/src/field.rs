@@ -36,7 +36,7 @@ fn log(x: u8) -> u32 {
 }
 
 /// Bytes of a word. Shards are rows of words, so that as many bytes as the processor has room for are computed at once.
-pub(super) const WORD: usize = size_of::<usize>();
+pub const WORD: usize = size_of::<usize>();
 
 /// A word of which each byte is 1.
 const ONES: usize = usize::MAX / 255;
@@ -48,7 +48,7 @@ const ONES: usize = usize::MAX / 255;
 /// the values at d and the places behind. So any d shards of a group give every other one by Lagrange's
 /// formula, data and parity alike, and no matrix needs to be inverted.
 #[derive(Debug, Default)]
-pub(super) struct Basis {
+pub struct Basis {
     points: Vec<u8>,
     /// For each point the logarithm of the product of its differences to all others.
     products: Vec<u32>,
@@ -60,7 +60,7 @@ pub(super) struct Basis {
 
 impl Basis {
     /// Takes the places where the values are known, all different.
-    pub(super) fn set(&mut self, points: impl Iterator<Item = u8>) {
+    pub fn set(&mut self, points: impl Iterator<Item = u8>) {
         self.points.clear();
         self.points.extend(points);
         self.products.clear();
@@ -87,7 +87,7 @@ impl Basis {
     /// doubled, those that have the next one are added, and so on. Seven doublings, and half of all bits as
     /// additions, of whole words, are less work than to look up each product; and there are no tables, of which
     /// that of all products (64 KiB) is twice a router's cache.
-    pub(super) fn compute(&mut self, target: u8, shards: &[Vec<usize>], sum: &mut [usize]) {
+    pub fn compute(&mut self, target: u8, shards: &[Vec<usize>], sum: &mut [usize]) {
         let mut weights = std::mem::take(&mut self.weights);
         weights.clear();
         weights.extend(self.weights(target));
@@ -141,7 +141,7 @@ fn double_all(word: usize) -> usize {
 
 /// Copies the bytes of a shard into words. The order of bytes in a word is the processor's, also on the way back:
 /// nothing here depends on it.
-pub(super) fn read(shard: &[u8], words: &mut Vec<usize>) {
+pub fn read(shard: &[u8], words: &mut Vec<usize>) {
     words.clear();
     words.reserve_exact(shard.len().div_ceil(WORD));
     let whole = shard.chunks_exact(WORD);
@@ -163,7 +163,7 @@ fn word(bytes: &[u8]) -> usize {
 }
 
 /// Copies words back into as many bytes as there is room for.
-pub(super) fn write(words: &[usize], shard: &mut [u8]) {
+pub fn write(words: &[usize], shard: &mut [u8]) {
     let mut whole = shard.chunks_exact_mut(WORD);
     let mut words = words.iter();
     for (bytes, word) in whole.by_ref().zip(words.by_ref()) {
@@ -174,7 +174,7 @@ pub(super) fn write(words: &[usize], shard: &mut [u8]) {
 }
 
 /// Makes a shard as many words long as others are, with zeros, and takes no more memory than that.
-pub(super) fn fill(shard: &mut Vec<usize>, words: usize) {
+pub fn fill(shard: &mut Vec<usize>, words: usize) {
     shard.reserve_exact(words.saturating_sub(shard.len()));
     shard.resize(words, 0);
 }
@@ -251,15 +251,15 @@ mod tests {
     #[test]
     fn weights_are_the_rows_of_kcp_gos_matrix() {
         let mut seen = 0;
-        for line in include_str!("tests/rows.txt").lines().filter(|line| !line.starts_with('#')) {
+        for line in include_str!("field/rows.txt").lines().filter(|line| !line.starts_with('#')) {
             let mut words = line.split(' ');
             let (ratio, row) = (words.next().unwrap(), words.next().unwrap());
-            let ratio: super::super::FecConfig = ratio.parse().unwrap();
+            let data: u8 = ratio.split('+').next().unwrap().parse().unwrap();
             let row: u8 = row.parse().unwrap();
             let mut basis = Basis::default();
-            basis.set(0..ratio.data);
+            basis.set(0..data);
             let weights: String =
-                basis.weights(ratio.data + row).map(|weight| format!("{weight:02x}")).collect();
+                basis.weights(data + row).map(|weight| format!("{weight:02x}")).collect();
             assert_eq!(Some(&*weights), words.next(), "{ratio}, row {row}");
             seen += 1;
         }
