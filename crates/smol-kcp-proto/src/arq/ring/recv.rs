@@ -18,7 +18,7 @@ use crate::wire::diff;
 #[derive(Debug, Default)]
 pub(super) struct RecvSlot {
     pub block: Vec<u8>,
-    frg: u8,
+    pub frg: u8,
     /// Has it been received?
     pub received: bool,
 }
@@ -41,6 +41,8 @@ pub(super) struct RecvWindow {
     unread: ReadBuffer,
     read_budget: usize,
     has_messages: bool,
+    /// Messages may be read ahead of others, and parts of one may be missing.
+    unordered: bool,
     /// Nobody reads.
     discards: bool,
     pub(super) slots: Window<RecvSlot>,
@@ -71,6 +73,7 @@ impl RecvWindow {
             unread: ReadBuffer::default(),
             read_budget: knobs.read_budget,
             has_messages: !knobs.stream,
+            unordered: knobs.unordered,
             discards: false,
             slots: Window::new(sn),
             contiguous: 0,
@@ -236,6 +239,9 @@ impl RecvWindow {
             true => self.catch_up(1),
             false => self.out_of_order += 1,
         }
+        if self.unordered && at > self.contiguous {
+            self.hand_over_ahead(at, frg, buffers);
+        }
         true
     }
 
@@ -259,7 +265,7 @@ impl RecvWindow {
     }
 
     /// Has what is unread used up its budget? The last message may have gone beyond it.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.unread.cost() >= self.read_budget
     }
 
@@ -340,31 +346,45 @@ impl RecvWindow {
     /// said.
     fn take_message(&mut self, buffers: &mut Buffers) {
         let before = self.unread.len();
+        let is_whole = !self.unordered || self.is_whole();
         // ikcp_recv: a message ends at fragment 0, or with the receive queue, whatever its first
         // fragment announced.
         let last = self.contiguous - self.queued();
-        while self.take_segment(buffers) > 0 && self.contiguous > last {}
+        while self.take_segment(is_whole, buffers) > 0 && self.contiguous > last {}
+        self.end_message(before);
+    }
+
+    /// What follows on so many bytes is a message.
+    #[inline]
+    pub(super) fn end_message(&mut self, before: usize) {
         let len = self.unread.len() - before;
         if self.has_messages && len > 0 {
             self.unread.end_message(len);
         }
     }
 
-    /// Moves the first segment and returns its fragment number.
+    /// Moves the first segment, unless it is of no use, and returns its fragment number.
     #[inline(always)]
-    fn take_segment(&mut self, buffers: &mut Buffers) -> u8 {
+    fn take_segment(&mut self, is_of_use: bool, buffers: &mut Buffers) -> u8 {
         let Some(place) = self.slots.pop() else { return 0 };
         place.received = false;
         self.contiguous -= 1;
         let frg = place.frg;
-        if !place.block.is_empty() {
-            if !self.discards {
-                self.unread.push(&place.block);
-            }
-            self.bytes_held = self.bytes_held.saturating_sub(buffers.cost(place.block.len()));
-            buffers.put(mem::take(&mut place.block));
+        let block = mem::take(&mut place.block);
+        if !block.is_empty() {
+            self.take_block(block, is_of_use, buffers);
         }
         frg
+    }
+
+    /// Moves the payload of a segment.
+    #[inline(always)]
+    pub(super) fn take_block(&mut self, block: Vec<u8>, is_of_use: bool, buffers: &mut Buffers) {
+        if is_of_use && !self.discards {
+            self.unread.push(&block);
+        }
+        self.bytes_held = self.bytes_held.saturating_sub(buffers.cost(block.len()));
+        buffers.put(block);
     }
 
     /// Reads bytes, or if `whole` a message; `None`: there is nothing.
