@@ -16,6 +16,7 @@ use super::link::{link, LinkHandle, SERVER};
 use super::listen::listen;
 use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::runtime::{now, within};
+use super::udp::{self, UdpListener};
 use super::{is_perf_conv, HostPort};
 use smol_kcp::{KcpEndpoint, KcpError, KcpStream};
 
@@ -34,9 +35,10 @@ const ACCEPTING: Backoff = Backoff::new(Duration::from_millis(100), Duration::fr
 /// still count.
 const ROOM: Duration = Duration::from_secs(1);
 
-/// Listens for connections, and has the link to the server.
+/// Listens for connections and datagrams, and has the link to the server.
 pub(super) struct ClientListener {
     listener: Async<TcpListener>,
+    udp: Option<UdpListener>,
     endpoint: KcpEndpoint,
     link: LinkHandle,
     _reconnecting: Task<()>,
@@ -45,14 +47,21 @@ pub(super) struct ClientListener {
 pub(super) fn open(context: &TunnelContext, server: &HostPort) -> io::Result<ClientListener> {
     let listener = listen(context.listen_addr()?)?;
     let addr = listener.get_ref().local_addr()?;
-    let kcp = &context.settings().kcp;
+    let settings = context.settings();
+    let udp = udp::open(settings.udp.as_ref())?;
+    let kcp = &settings.kcp;
     let (transport, reconnector, handle) = link(server.clone(), kcp.clone());
     let budget = context.runtime.memory_budget();
     let (endpoint, driver) = KcpEndpoint::with_budget(kcp.clone(), transport, budget)?;
     context.bound(addr, endpoint.clone(), driver);
     let reconnecting =
         context.runtime.spawn(reconnector.run(context.runtime.clone(), endpoint.clone()));
-    Ok(ClientListener { listener, endpoint, link: handle, _reconnecting: reconnecting })
+    if let Some(udp) = &udp {
+        let addr = udp.local_addr()?;
+        log::info!("{}: datagrams at UDP {addr}", context.name);
+        context.udp_addr.set(Some(addr));
+    }
+    Ok(ClientListener { listener, udp, endpoint, link: handle, _reconnecting: reconnecting })
 }
 
 /// Accepts until the driver ends.
@@ -80,11 +89,20 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, open: ClientListener) ->
             }
         }
     };
+    let carrying = async {
+        let Some(udp) = &open.udp else { return future::pending().await };
+        let mut retries = ACCEPTING;
+        loop {
+            let error = udp::carry(context, udp, &open.endpoint, &open.link).await;
+            log::warn!("{}: taking datagrams: {error}", context.name);
+            Timer::after(retries.next(fastrand::u8(..))).await;
+        }
+    };
     let ended = async {
         context.driver_ended().await;
         KcpError::Closed
     };
-    future::or(accepting, ended).await
+    future::or(future::or(accepting, carrying), ended).await
 }
 
 async fn serve(
@@ -95,7 +113,7 @@ async fn serve(
     link: LinkHandle,
 ) -> Result<(), RelayError> {
     let tcp = Tcp::new(tcp);
-    match connect(&context, &endpoint, &link).await {
+    match connect(&context, &endpoint, &link, tcp_conv).await {
         Ok(stream) => {
             log::debug!("{}: {from} is stream {:08x}", context.name, stream.conv());
             drop((endpoint, link));
@@ -124,24 +142,32 @@ fn has_no_room(error: &KcpError) -> bool {
     matches!(error, KcpError::TooManySessions { .. } | KcpError::NoRoom)
 }
 
-/// Opens a stream to the server, within `connect_timeout`, in as many attempts as it takes.
-async fn connect(
+/// A conversation number that the server takes for nothing else.
+fn tcp_conv() -> u32 {
+    loop {
+        let conv = fastrand::u32(1..);
+        if !is_perf_conv(conv) && !udp::CONVS.contains(&conv) {
+            return conv;
+        }
+    }
+}
+
+/// Opens a stream to the server under a number that `draw` gives, within `connect_timeout`, in as many
+/// attempts as it takes.
+pub(super) async fn connect(
     context: &TunnelContext,
     endpoint: &KcpEndpoint,
     link: &LinkHandle,
+    draw: fn() -> u32,
 ) -> Result<KcpStream, KcpError> {
     let limit = context.settings().kcp.connect_timeout.unwrap_or(CONNECT_WAIT);
     let attempts = async {
         link.up().await;
         let (mut attempts, began) = (ATTEMPTS, now());
         loop {
-            match endpoint.connect(SERVER).await {
-                // The server would take the stream for a measurement.
-                Ok(stream) if is_perf_conv(stream.conv()) => {
-                    stream.abort();
-                    continue;
-                }
+            match endpoint.connect_to(SERVER, Some(draw())).await {
                 Ok(stream) => return Ok(stream),
+                Err(KcpError::ConvInUse { .. }) => {}
                 Err(error @ (KcpError::Closed | KcpError::Io(_))) => return Err(error),
                 Err(error) if has_no_room(&error) => {
                     if began.elapsed() >= ROOM {

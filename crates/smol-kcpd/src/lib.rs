@@ -1,4 +1,4 @@
-//! TCP over KCP: what `smol-kcpd` runs.
+//! TCP, and UDP, over KCP: what `smol-kcpd` runs.
 //!
 //! One TCP connection is one KCP stream; all streams of a client share one UDP socket. Half-close
 //! and resets are carried both ways, and a slow reader slows the writer at the other end.
@@ -61,6 +61,7 @@ mod snappy;
 mod timers;
 #[allow(clippy::module_inception)]
 mod tunnel;
+mod udp;
 
 pub use context::TunnelStats;
 pub use daemon::Daemon;
@@ -84,6 +85,7 @@ pub use settings::{Configuration, Process, Role, Settings};
 pub use settings::{KcptunSettings, PortRange};
 pub use timers::{check as check_timers, BrokenTimers};
 pub use tunnel::Tunnel;
+pub use udp::UdpSettings;
 
 /// The upper 20 bits of the conversation number of a measurement. A server that does not measure resets
 /// it.

@@ -89,6 +89,12 @@ impl Runtime {
         }
     }
 
+    /// Returns the same buffer, with room for any datagram from now on.
+    pub(super) fn datagram_scratch(&self) -> Rc<RefCell<Vec<u8>>> {
+        self.scratch.borrow_mut().resize(super::udp::LONGEST, 0);
+        self.scratch()
+    }
+
     pub(super) fn scratch(&self) -> Rc<RefCell<Vec<u8>>> {
         Rc::clone(&self.scratch)
     }

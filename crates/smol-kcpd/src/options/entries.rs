@@ -224,6 +224,10 @@ impl OptionValues {
             self.find_keys(&mut builder, side, place, keyring)?;
         }
         let max = builder.connections(side);
+        let udp = builder.udp(side);
+        let lifetime = (udp.is_some() && !builder.udp_reliable).then_some(builder.udp_lifetime);
+        let datagrams = builder.kcp.datagrams.take();
+        builder.kcp.datagrams = datagrams.map(|of| of.with_lifetime(lifetime));
         let role = match side {
             Side::Client => {
                 Role::Client { server: builder.server.ok_or_else(|| missing("server"))? }
@@ -245,6 +249,7 @@ impl OptionValues {
             keys: builder.keys,
             max_connections: max,
             target_timeout: builder.target_timeout,
+            udp,
             perf: builder.perf,
             stats_interval: builder.stats_interval,
             #[cfg(feature = "kcptun")]
