@@ -10,30 +10,19 @@ use futures_lite::future;
 use smol::Task;
 
 use super::backoff::Backoff;
+use super::connect::{connect, has_no_room};
 use super::context::TunnelContext;
 use super::keys::NO_ANSWER;
-use super::link::{link, LinkHandle, SERVER};
+use super::link::{link, LinkHandle};
 use super::listen::listen;
 use super::relay::{relay, Kcp, RelayError, Tcp};
-use super::runtime::{now, within};
 use super::udp::{self, UdpListener};
-use super::{is_perf_conv, HostPort};
-use smol_kcp::{KcpEndpoint, KcpError, KcpStream};
-
-/// Time that a connection waits for a server that cannot be reached, without `connect_timeout`: a
-/// browser's user waits no longer.
-const CONNECT_WAIT: Duration = Duration::from_secs(10);
-
-/// Waiting times before a refused connection is tried again: a server's restart takes less.
-const ATTEMPTS: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+use super::{is_perf_conv, HostPort, UdpSettings};
+use smol_kcp::{KcpEndpoint, KcpError};
 
 /// Waiting times before accepting again after it failed, mostly for want of descriptors: these come
 /// back at any moment.
 const ACCEPTING: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
-
-/// Time that a connection waits for room among the sessions of either end: those that are closing
-/// still count.
-const ROOM: Duration = Duration::from_secs(1);
 
 /// Listens for connections and datagrams, and has the link to the server.
 pub(super) struct ClientListener {
@@ -137,56 +126,12 @@ async fn serve(
     }
 }
 
-/// Returns whether one of the two ends has as many streams as it may.
-fn has_no_room(error: &KcpError) -> bool {
-    matches!(error, KcpError::TooManySessions { .. } | KcpError::NoRoom)
-}
-
 /// A conversation number that the server takes for nothing else.
 fn tcp_conv() -> u32 {
     loop {
         let conv = fastrand::u32(1..);
-        if !is_perf_conv(conv) && !udp::CONVS.contains(&conv) {
+        if !is_perf_conv(conv) && !UdpSettings::CONVS.contains(&conv) {
             return conv;
-        }
-    }
-}
-
-/// Opens a stream to the server under a number that `draw` gives, within `connect_timeout`, in as many
-/// attempts as it takes.
-pub(super) async fn connect(
-    context: &TunnelContext,
-    endpoint: &KcpEndpoint,
-    link: &LinkHandle,
-    draw: fn() -> u32,
-) -> Result<KcpStream, KcpError> {
-    let limit = context.settings().kcp.connect_timeout.unwrap_or(CONNECT_WAIT);
-    let attempts = async {
-        link.up().await;
-        let (mut attempts, began) = (ATTEMPTS, now());
-        loop {
-            match endpoint.connect_to(SERVER, Some(draw())).await {
-                Ok(stream) => return Ok(stream),
-                Err(KcpError::ConvInUse { .. }) => {}
-                Err(error @ (KcpError::Closed | KcpError::Io(_))) => return Err(error),
-                Err(error) if has_no_room(&error) => {
-                    if began.elapsed() >= ROOM {
-                        return Err(error);
-                    }
-                }
-                Err(error) => {
-                    log::debug!("{}: connecting: {error}", context.name);
-                    link.notify_failure();
-                }
-            }
-            Timer::after(attempts.next(fastrand::u8(..))).await;
-        }
-    };
-    match within(limit, attempts).await {
-        Some(result) => result,
-        None => {
-            link.notify_failure();
-            Err(KcpError::TimedOut)
         }
     }
 }

@@ -32,6 +32,7 @@ mod carrier;
 mod client;
 mod clients;
 mod clock;
+mod connect;
 mod context;
 mod daemon;
 #[cfg(feature = "kcptun")]
@@ -80,12 +81,11 @@ pub use ping::Ping;
 pub use privileges::drop_to;
 pub use resolver::{Resolve, Resolving};
 pub use runtime::Runtime;
-pub use settings::{Configuration, Process, Role, Settings};
+pub use settings::{Configuration, Process, Role, Settings, UdpSettings};
 #[cfg(feature = "kcptun")]
 pub use settings::{KcptunSettings, PortRange};
 pub use timers::{check as check_timers, BrokenTimers};
 pub use tunnel::Tunnel;
-pub use udp::UdpSettings;
 
 /// The upper 20 bits of the conversation number of a measurement. A server that does not measure resets
 /// it.

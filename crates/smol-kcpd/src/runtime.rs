@@ -19,6 +19,9 @@ use smol_kcp::MemoryBudget;
 /// Bytes that a relay reads at a time; larger reads save hardly any system calls.
 const SCRATCH: usize = 32 * 1024;
 
+/// The longest datagram that UDP carries.
+pub(super) const DATAGRAM: usize = 65_535;
+
 /// Bytes that a relay reads at a time when memory is used up.
 const SCRATCH_LEAST: usize = 2 * 1024;
 
@@ -91,7 +94,7 @@ impl Runtime {
 
     /// Returns the same buffer, with room for any datagram from now on.
     pub(super) fn datagram_scratch(&self) -> Rc<RefCell<Vec<u8>>> {
-        self.scratch.borrow_mut().resize(super::udp::LONGEST, 0);
+        self.scratch.borrow_mut().resize(DATAGRAM, 0);
         self.scratch()
     }
 

@@ -12,7 +12,7 @@ use super::perf::PerfServer;
 use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::runtime::within;
 use super::udp;
-use super::{is_perf_conv, HostPort, Role};
+use super::{is_perf_conv, HostPort, Role, UdpSettings};
 use smol_kcp::{happy_eyeballs, KcpEndpoint, KcpError, KcpListener, KcpStream, UdpTransport};
 
 pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
@@ -46,7 +46,7 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
         }
         let measures = is_perf_conv(stream.conv());
         let own = from.name.as_ref().and_then(|client| settings.keys.target_of(client));
-        if udp::CONVS.contains(&stream.conv()) {
+        if UdpSettings::CONVS.contains(&stream.conv()) {
             match settings.udp.clone() {
                 // It gets to one place only, and that is not this one.
                 Some(udp) if own.is_none() && context.has_room() => {

@@ -2,15 +2,17 @@
 
 #[cfg(feature = "kcptun")]
 mod kcptun;
+mod udp;
 
 use std::time::Duration;
 
 use smol_kcp::KcpConfig;
 
-use super::{HostPort, KeyOptions, UdpSettings};
+use super::{HostPort, KeyOptions};
 
 #[cfg(feature = "kcptun")]
 pub use kcptun::{KcptunSettings, PortRange};
+pub use udp::UdpSettings;
 
 /// Describes one tunnel. A tunnel whose settings are equal needs no restart.
 #[derive(Clone, Debug, PartialEq)]

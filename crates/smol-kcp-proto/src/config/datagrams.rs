@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::check::{refused, within_or_none, LONGEST};
+use super::EngineKind;
 use crate::error::KcpError;
 
 /// Says which conversations carry datagrams, and how long one is of use.
@@ -11,8 +12,9 @@ use crate::error::KcpError;
 /// What goes through them was written for UDP, which promises neither order nor delivery: games, calls, DNS,
 /// other tunnels. Such conversations carry messages, whatever [`stream`](crate::KcpConfig::stream) says, and
 /// a message is handed to the reader as soon as it is here, ahead of others that got lost and are sent
-/// again; only one that follows directly on a gap waits, as it may be the end of a longer one. Both sides
-/// must name the same conversations.
+/// again. Both ends must be ours, with [`EngineKind::Ring`](crate::EngineKind), and name the same conversations:
+/// the first segment of a message is marked, in a bit that KCP does not use. With another engine they are as
+/// all others.
 ///
 /// # Examples
 ///
@@ -33,8 +35,7 @@ pub struct DatagramConfig {
     pub convs: RangeInclusive<u32>,
     /// The time after which a message of this side is given up: neither sent again nor, if it has waited so long,
     /// for the first time; its number travels empty, so that what follows does not wait for it. A message of
-    /// several segments arrives whole or not at all where both ends are ours, a receiver of another kind gets
-    /// what is left of it. 1 ms to 24 days; `None`, the default: everything arrives.
+    /// several segments arrives whole or not at all. 1 ms to 24 days; `None`, the default: everything arrives.
     ///
     /// What waits is looked at when something leaves, and given up after at most twice this time.
     pub lifetime: Option<Duration>,
@@ -64,7 +65,8 @@ impl DatagramConfig {
 impl super::KcpConfig {
     /// Does this conversation carry datagrams?
     pub(crate) fn datagrams_of(&self, conv: u32) -> Option<&DatagramConfig> {
-        self.datagrams.as_ref().filter(|datagrams| datagrams.convs.contains(&conv))
+        let datagrams = self.datagrams.as_ref().filter(|datagrams| datagrams.convs.contains(&conv));
+        datagrams.filter(|_| self.engine == EngineKind::Ring)
     }
 
     /// Does this conversation carry bytes without boundaries?

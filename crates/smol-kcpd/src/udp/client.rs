@@ -11,12 +11,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::relay::{relay, Near, BATCH};
 use super::sources::{Given, Sources};
-use super::{udp_conv, UdpSettings, LONGEST};
-use crate::client::connect;
+use crate::connect::connect;
 use crate::context::TunnelContext;
 use crate::link::LinkHandle;
 use crate::relay::RelayError;
-use crate::runtime::now;
+use crate::runtime::{now, DATAGRAM};
+use crate::UdpSettings;
 
 /// The socket at which datagrams are taken.
 pub(crate) struct UdpListener {
@@ -52,7 +52,7 @@ pub(crate) async fn carry(
     let UdpListener { socket, settings } = listener;
     let mut sources = Sources::new(settings.sources);
     let scratch = context.runtime.datagram_scratch();
-    let mut buf = vec![0; LONGEST];
+    let mut buf = vec![0; DATAGRAM];
     let mut turn = 0;
     loop {
         turn = (turn + 1) % BATCH;
@@ -78,7 +78,9 @@ pub(crate) async fn carry(
                 let (context_, endpoint, link) =
                     (Rc::clone(context), endpoint.clone(), link.clone());
                 context.serve(async move {
-                    let stream = connect(&context_, &endpoint, &link, udp_conv).await;
+                    let stream =
+                        connect(&context_, &endpoint, &link, || fastrand::u32(UdpSettings::CONVS))
+                            .await;
                     let stream = stream.map_err(|error| {
                         log::debug!("{}: datagrams of {from}: {error}", context_.name);
                         RelayError::Kcp(error.into())

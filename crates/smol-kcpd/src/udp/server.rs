@@ -8,12 +8,11 @@ use async_io::Async;
 use smol_kcp::KcpStream;
 
 use super::relay::{relay, Near};
-use super::UdpSettings;
 use crate::clients::Peer;
 use crate::context::TunnelContext;
 use crate::relay::RelayError;
 use crate::runtime::within;
-use crate::HostPort;
+use crate::{HostPort, UdpSettings};
 
 /// Carries the datagrams of one source.
 pub(crate) async fn serve(

@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_source_keeps_its_conversation_until_that_ends() {
-        let (mut sources, now) = (Sources::new(2), Instant::now());
+        let (mut sources, now) = (Sources::new(2), crate::runtime::now());
         let Given::New(one) = sources.give(addr(1), b"a", now) else { panic!("unknown") };
         assert!(matches!(sources.give(addr(1), b"b", now), Given::Taken));
         assert_eq!([one.try_recv().unwrap(), one.try_recv().unwrap()], [b"a", b"b"]);
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_one_that_was_silent_for_longest_makes_room() {
-        let (mut sources, now) = (Sources::new(2), Instant::now());
+        let (mut sources, now) = (Sources::new(2), crate::runtime::now());
         let later = |seconds| now + Duration::from_secs(seconds);
         let Given::New(one) = sources.give(addr(1), b"a", now) else { panic!("unknown") };
         let Given::New(two) = sources.give(addr(2), b"a", later(1)) else { panic!("unknown") };
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_a_conversation_does_not_take_in_time_is_dropped() {
-        let (mut sources, now) = (Sources::new(1), Instant::now());
+        let (mut sources, now) = (Sources::new(1), crate::runtime::now());
         let Given::New(one) = sources.give(addr(1), b"a", now) else { panic!("unknown") };
         let taken = (0..100).filter(|_| matches!(sources.give(addr(1), b"b", now), Given::Taken));
         assert_eq!(taken.count(), WAITING - 1);

@@ -1,4 +1,4 @@
-//! Messages that are read ahead of others which are still missing.
+//! How segments become messages that can be read, those of datagrams ahead of others which are still missing.
 
 use std::mem;
 
@@ -8,31 +8,16 @@ use crate::limits::FRAGMENTS_MAX;
 
 impl RecvWindow {
     /// The segment that is so far `at` in the row has come, and something before it is missing: hands over the
-    /// message that it completes, and the one behind it, of which it may show that it begins there.
-    ///
-    /// A segment that follows on a gap may be the rest of a message whose beginning is missing; KCP numbers
-    /// fragments downwards, and the last one looks like a message of its own.
-    pub(super) fn hand_over_ahead(&mut self, at: u32, frg: u8, buffers: &mut Buffers) {
-        let sn = self.slots.head().wrapping_add(at);
-        if let Some(first) = self.beginning(sn) {
-            self.take_ahead(first, buffers);
-        }
-        if frg == 0 {
-            self.take_ahead(sn.wrapping_add(1), buffers);
-        }
-    }
-
-    /// The first segment of the message that `sn` belongs to, where that is known.
-    fn beginning(&self, sn: u32) -> Option<u32> {
-        let mut first = sn;
+    /// message that it completes.
+    pub(super) fn hand_over_ahead(&mut self, at: u32, buffers: &mut Buffers) {
+        let mut first = self.slots.head().wrapping_add(at);
         for _ in 0..FRAGMENTS_MAX {
-            let before = self.slots.get(first.wrapping_sub(1)).filter(|place| place.received)?;
-            if before.frg == 0 {
-                return Some(first);
+            match self.slots.get(first).filter(|place| place.received) {
+                Some(place) if place.begins => return self.take_ahead(first, buffers),
+                Some(_) => first = first.wrapping_sub(1),
+                None => return,
             }
-            first = first.wrapping_sub(1);
         }
-        None
     }
 
     /// Hands over the message that begins with `first`, if all of it is here and none of it was given up or
@@ -71,5 +56,24 @@ impl RecvWindow {
                 _ => return true,
             }
         }
+    }
+
+    /// What follows on so many bytes is a message.
+    #[inline]
+    pub(super) fn end_message(&mut self, before: usize) {
+        let len = self.unread.len() - before;
+        if self.has_messages && len > 0 {
+            self.unread.end_message(len);
+        }
+    }
+
+    /// Moves the payload of a segment.
+    #[inline(always)]
+    pub(super) fn take_block(&mut self, block: Vec<u8>, is_of_use: bool, buffers: &mut Buffers) {
+        if is_of_use && !self.discards {
+            self.unread.push(&block);
+        }
+        self.bytes_held = self.bytes_held.saturating_sub(buffers.cost(block.len()));
+        buffers.put(block);
     }
 }

@@ -19,6 +19,8 @@ use crate::wire::diff;
 pub(super) struct RecvSlot {
     pub block: Vec<u8>,
     pub frg: u8,
+    /// Is it the first of a message? Known of datagrams only.
+    pub begins: bool,
     /// Has it been received?
     pub received: bool,
 }
@@ -38,13 +40,13 @@ pub(super) enum Position {
 #[derive(Debug)]
 pub(super) struct RecvWindow {
     /// What can be read, up to `read_budget`, in messages if they count.
-    unread: ReadBuffer,
+    pub(super) unread: ReadBuffer,
     read_budget: usize,
-    has_messages: bool,
+    pub(super) has_messages: bool,
     /// Messages may be read ahead of others, and parts of one may be missing.
-    unordered: bool,
+    pub(super) unordered: bool,
     /// Nobody reads.
-    discards: bool,
+    pub(super) discards: bool,
     pub(super) slots: Window<RecvSlot>,
     /// Places at the front without a gap.
     pub(super) contiguous: u32,
@@ -215,7 +217,7 @@ impl RecvWindow {
     pub(super) fn insert(
         &mut self,
         at: u32,
-        frg: u8,
+        (frg, begins): (u8, bool),
         payload: &[u8],
         buffers: &mut Buffers,
     ) -> bool {
@@ -229,7 +231,7 @@ impl RecvWindow {
             return false;
         };
         place.received = true;
-        place.frg = frg;
+        (place.frg, place.begins) = (frg, begins);
         if !payload.is_empty() {
             place.block = buffers.take(payload.len());
             place.block.extend_from_slice(payload);
@@ -240,7 +242,7 @@ impl RecvWindow {
             false => self.out_of_order += 1,
         }
         if self.unordered && at > self.contiguous {
-            self.hand_over_ahead(at, frg, buffers);
+            self.hand_over_ahead(at, buffers);
         }
         true
     }
@@ -354,15 +356,6 @@ impl RecvWindow {
         self.end_message(before);
     }
 
-    /// What follows on so many bytes is a message.
-    #[inline]
-    pub(super) fn end_message(&mut self, before: usize) {
-        let len = self.unread.len() - before;
-        if self.has_messages && len > 0 {
-            self.unread.end_message(len);
-        }
-    }
-
     /// Moves the first segment, unless it is of no use, and returns its fragment number.
     #[inline(always)]
     fn take_segment(&mut self, is_of_use: bool, buffers: &mut Buffers) -> u8 {
@@ -375,16 +368,6 @@ impl RecvWindow {
             self.take_block(block, is_of_use, buffers);
         }
         frg
-    }
-
-    /// Moves the payload of a segment.
-    #[inline(always)]
-    pub(super) fn take_block(&mut self, block: Vec<u8>, is_of_use: bool, buffers: &mut Buffers) {
-        if is_of_use && !self.discards {
-            self.unread.push(&block);
-        }
-        self.bytes_held = self.bytes_held.saturating_sub(buffers.cost(block.len()));
-        buffers.put(block);
     }
 
     /// Reads bytes, or if `whole` a message; `None`: there is nothing.
