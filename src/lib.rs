@@ -107,8 +107,9 @@ pub use smol_kcp_proto::{
     Probability, RateStep,
 };
 pub use smol_kcp_proto::{
-    EndpointStats, EngineKind, HeldMemory, KcpConfig, KcpError, KcpNoDelayConfig, MemoryBudget,
-    ParseRateError, PathStats, Phase, Rate, Rejected, StreamState, StreamStats, WaitsFor,
+    DatagramConfig, EndpointStats, EngineKind, HeldMemory, KcpConfig, KcpError, KcpNoDelayConfig,
+    MemoryBudget, ParseRateError, PathStats, Phase, Rate, Rejected, StreamState, StreamStats,
+    WaitsFor,
 };
 #[cfg(feature = "smol")]
 pub use spawn::AsyncToSocketAddrs;

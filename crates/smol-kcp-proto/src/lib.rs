@@ -35,7 +35,7 @@ pub mod wire;
 pub use budget::{HeldMemory, MemoryBudget};
 #[cfg(feature = "kcptun")]
 pub use config::KcpGoConfig;
-pub use config::{EngineKind, KcpConfig, KcpNoDelayConfig, ParseRateError, Rate};
+pub use config::{DatagramConfig, EngineKind, KcpConfig, KcpNoDelayConfig, ParseRateError, Rate};
 #[cfg(feature = "secure")]
 pub use config::{SecureConfig, SecurePeer};
 pub use error::KcpError;

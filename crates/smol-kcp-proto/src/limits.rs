@@ -17,6 +17,10 @@ pub const FRAGMENTS_MAX: usize = 127;
 /// receive window is never smaller.
 pub(crate) const FRG_MAX: u8 = 127;
 
+/// Marks the first fragment of a message in a conversation that carries datagrams. KCP numbers fragments downwards, so
+/// that the last one of several would look like a message of its own to whoever missed the others.
+pub(crate) const FRG_FIRST: u8 = 128;
+
 /// Segments of the smallest receive window (`IKCP_WND_RCV` of ikcp.c): every sender counts on it, and on it
 /// alone until it hears of another.
 pub const RECV_WINDOW_MIN: u16 = 128;

@@ -101,6 +101,8 @@ pub struct StreamStats {
     /// Segments sent again although an earlier transmission of them had arrived, as far as the
     /// peer's ACKs tell; zero with the `kcp` crate's engine, which does not know.
     pub spurious_retransmits: u64,
+    /// Segments of messages that were [given up](crate::DatagramConfig::lifetime).
+    pub given_up: u64,
     /// PUSH segments that had been received before.
     pub duplicates: u64,
     /// Datagrams or segments that were not acted upon.

@@ -10,33 +10,24 @@ use futures_lite::future;
 use smol::Task;
 
 use super::backoff::Backoff;
+use super::connect::{connect, has_no_room};
 use super::context::TunnelContext;
 use super::keys::NO_ANSWER;
-use super::link::{link, LinkHandle, SERVER};
+use super::link::{link, LinkHandle};
 use super::listen::listen;
 use super::relay::{relay, Kcp, RelayError, Tcp};
-use super::runtime::{now, within};
-use super::{is_perf_conv, HostPort};
-use smol_kcp::{KcpEndpoint, KcpError, KcpStream};
-
-/// Time that a connection waits for a server that cannot be reached, without `connect_timeout`: a
-/// browser's user waits no longer.
-const CONNECT_WAIT: Duration = Duration::from_secs(10);
-
-/// Waiting times before a refused connection is tried again: a server's restart takes less.
-const ATTEMPTS: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+use super::udp::{self, UdpListener};
+use super::{is_perf_conv, HostPort, UdpSettings};
+use smol_kcp::{KcpEndpoint, KcpError};
 
 /// Waiting times before accepting again after it failed, mostly for want of descriptors: these come
 /// back at any moment.
 const ACCEPTING: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
 
-/// Time that a connection waits for room among the sessions of either end: those that are closing
-/// still count.
-const ROOM: Duration = Duration::from_secs(1);
-
-/// Listens for connections, and has the link to the server.
+/// Listens for connections and datagrams, and has the link to the server.
 pub(super) struct ClientListener {
     listener: Async<TcpListener>,
+    udp: Option<UdpListener>,
     endpoint: KcpEndpoint,
     link: LinkHandle,
     _reconnecting: Task<()>,
@@ -45,14 +36,21 @@ pub(super) struct ClientListener {
 pub(super) fn open(context: &TunnelContext, server: &HostPort) -> io::Result<ClientListener> {
     let listener = listen(context.listen_addr()?)?;
     let addr = listener.get_ref().local_addr()?;
-    let kcp = &context.settings().kcp;
+    let settings = context.settings();
+    let udp = udp::open(settings.udp.as_ref())?;
+    let kcp = &settings.kcp;
     let (transport, reconnector, handle) = link(server.clone(), kcp.clone());
     let budget = context.runtime.memory_budget();
     let (endpoint, driver) = KcpEndpoint::with_budget(kcp.clone(), transport, budget)?;
     context.bound(addr, endpoint.clone(), driver);
     let reconnecting =
         context.runtime.spawn(reconnector.run(context.runtime.clone(), endpoint.clone()));
-    Ok(ClientListener { listener, endpoint, link: handle, _reconnecting: reconnecting })
+    if let Some(udp) = &udp {
+        let addr = udp.local_addr()?;
+        log::info!("{}: datagrams at UDP {addr}", context.name);
+        context.udp_addr.set(Some(addr));
+    }
+    Ok(ClientListener { listener, udp, endpoint, link: handle, _reconnecting: reconnecting })
 }
 
 /// Accepts until the driver ends.
@@ -80,11 +78,20 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, open: ClientListener) ->
             }
         }
     };
+    let carrying = async {
+        let Some(udp) = &open.udp else { return future::pending().await };
+        let mut retries = ACCEPTING;
+        loop {
+            let error = udp::carry(context, udp, &open.endpoint, &open.link).await;
+            log::warn!("{}: taking datagrams: {error}", context.name);
+            Timer::after(retries.next(fastrand::u8(..))).await;
+        }
+    };
     let ended = async {
         context.driver_ended().await;
         KcpError::Closed
     };
-    future::or(accepting, ended).await
+    future::or(future::or(accepting, carrying), ended).await
 }
 
 async fn serve(
@@ -95,7 +102,7 @@ async fn serve(
     link: LinkHandle,
 ) -> Result<(), RelayError> {
     let tcp = Tcp::new(tcp);
-    match connect(&context, &endpoint, &link).await {
+    match connect(&context, &endpoint, &link, tcp_conv).await {
         Ok(stream) => {
             log::debug!("{}: {from} is stream {:08x}", context.name, stream.conv());
             drop((endpoint, link));
@@ -119,48 +126,12 @@ async fn serve(
     }
 }
 
-/// Returns whether one of the two ends has as many streams as it may.
-fn has_no_room(error: &KcpError) -> bool {
-    matches!(error, KcpError::TooManySessions { .. } | KcpError::NoRoom)
-}
-
-/// Opens a stream to the server, within `connect_timeout`, in as many attempts as it takes.
-async fn connect(
-    context: &TunnelContext,
-    endpoint: &KcpEndpoint,
-    link: &LinkHandle,
-) -> Result<KcpStream, KcpError> {
-    let limit = context.settings().kcp.connect_timeout.unwrap_or(CONNECT_WAIT);
-    let attempts = async {
-        link.up().await;
-        let (mut attempts, began) = (ATTEMPTS, now());
-        loop {
-            match endpoint.connect(SERVER).await {
-                // The server would take the stream for a measurement.
-                Ok(stream) if is_perf_conv(stream.conv()) => {
-                    stream.abort();
-                    continue;
-                }
-                Ok(stream) => return Ok(stream),
-                Err(error @ (KcpError::Closed | KcpError::Io(_))) => return Err(error),
-                Err(error) if has_no_room(&error) => {
-                    if began.elapsed() >= ROOM {
-                        return Err(error);
-                    }
-                }
-                Err(error) => {
-                    log::debug!("{}: connecting: {error}", context.name);
-                    link.notify_failure();
-                }
-            }
-            Timer::after(attempts.next(fastrand::u8(..))).await;
-        }
-    };
-    match within(limit, attempts).await {
-        Some(result) => result,
-        None => {
-            link.notify_failure();
-            Err(KcpError::TimedOut)
+/// A conversation number that the server takes for nothing else.
+fn tcp_conv() -> u32 {
+    loop {
+        let conv = fastrand::u32(1..);
+        if !is_perf_conv(conv) && !UdpSettings::CONVS.contains(&conv) {
+            return conv;
         }
     }
 }

@@ -29,12 +29,15 @@ pub(super) struct TunnelContext {
     settings: RefCell<Rc<Settings>>,
     pub(super) runtime: Runtime,
     pub(super) local_addr: Cell<Option<SocketAddr>>,
+    /// Client: where it takes datagrams.
+    pub(super) udp_addr: Cell<Option<SocketAddr>>,
     pub(super) endpoint: RefCell<Option<KcpEndpoint>>,
     /// Closed when the driver has ended.
     pub(super) driver: RefCell<Option<Receiver<()>>>,
     pub(super) open: Cell<usize>,
     opened: Cell<u64>,
     failed: Cell<u64>,
+    dropped_datagrams: Cell<u64>,
     too_many_connections: Limit,
     pub(super) no_room: Limit,
     /// Closed when connections are to end.
@@ -57,6 +60,8 @@ pub struct TunnelStats {
     pub opened: u64,
     /// Those of them that failed, on either side.
     pub failed: u64,
+    /// Datagrams of others that it had no room for.
+    pub dropped_datagrams: u64,
     /// The counters of its endpoint; all zero while it is not bound.
     pub endpoint: EndpointStats,
 }
@@ -73,11 +78,13 @@ impl TunnelContext {
             settings: RefCell::new(Rc::new(settings)),
             runtime,
             local_addr: Cell::default(),
+            udp_addr: Cell::default(),
             endpoint: RefCell::default(),
             driver: RefCell::default(),
             open: Cell::default(),
             opened: Cell::default(),
             failed: Cell::default(),
+            dropped_datagrams: Cell::default(),
             too_many_connections: Limit::default(),
             no_room: Limit::default(),
             cut,
@@ -106,6 +113,7 @@ impl TunnelContext {
 
     pub(super) fn close(&self) {
         self.local_addr.set(None);
+        self.udp_addr.set(None);
         self.endpoint.replace(None);
         self.driver.replace(None);
         #[cfg(feature = "kcptun")]
@@ -190,6 +198,11 @@ impl TunnelContext {
         self.too_many_connections.reached(what);
     }
 
+    /// Counts datagrams that there was no room for.
+    pub(super) fn drop_datagrams(&self, count: u64) {
+        self.dropped_datagrams.set(self.dropped_datagrams.get().saturating_add(count));
+    }
+
     /// Returns whether there is room for one more connection.
     pub(super) fn has_room(&self) -> bool {
         self.open.get() < self.settings().max_connections
@@ -219,6 +232,7 @@ impl TunnelContext {
             open: self.open.get(),
             opened: self.opened.get(),
             failed: self.failed.get(),
+            dropped_datagrams: self.dropped_datagrams.get(),
             endpoint: self.endpoint_stats(),
         }
     }
@@ -238,7 +252,7 @@ impl TunnelContext {
     }
 
     pub(super) fn log_stats(&self) {
-        let TunnelStats { open, opened, failed, endpoint } = self.stats();
+        let TunnelStats { open, opened, failed, dropped_datagrams, endpoint } = self.stats();
         log::info!(
             target: super::logging::UNLIMITED,
             "{}: {open} connections, {opened} so far, {failed} failed; \
@@ -260,6 +274,9 @@ impl TunnelContext {
             self.runtime.memory_budget().limit() / 1024,
             self.settings().protection(),
         );
+        if self.settings().udp.is_some() {
+            log::info!(target: super::logging::UNLIMITED, "{}: {dropped_datagrams} datagrams of others dropped", self.name);
+        }
         if let Some(stats) = self.endpoint.borrow().as_ref().and_then(KcpEndpoint::secure_stats) {
             log::info!(target: super::logging::UNLIMITED, "{}: {}", self.name, ChannelsLine(&stats));
         }

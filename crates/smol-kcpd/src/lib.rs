@@ -1,4 +1,4 @@
-//! TCP over KCP: what `smol-kcpd` runs.
+//! TCP, and UDP, over KCP: what `smol-kcpd` runs.
 //!
 //! One TCP connection is one KCP stream; all streams of a client share one UDP socket. Half-close
 //! and resets are carried both ways, and a slow reader slows the writer at the other end.
@@ -32,6 +32,7 @@ mod carrier;
 mod client;
 mod clients;
 mod clock;
+mod connect;
 mod context;
 mod daemon;
 #[cfg(feature = "kcptun")]
@@ -61,6 +62,7 @@ mod snappy;
 mod timers;
 #[allow(clippy::module_inception)]
 mod tunnel;
+mod udp;
 
 pub use context::TunnelStats;
 pub use daemon::Daemon;
@@ -79,7 +81,7 @@ pub use ping::Ping;
 pub use privileges::drop_to;
 pub use resolver::{Resolve, Resolving};
 pub use runtime::Runtime;
-pub use settings::{Configuration, Process, Role, Settings};
+pub use settings::{Configuration, Process, Role, Settings, UdpSettings};
 #[cfg(feature = "kcptun")]
 pub use settings::{KcptunSettings, PortRange};
 pub use timers::{check as check_timers, BrokenTimers};

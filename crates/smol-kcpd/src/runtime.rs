@@ -19,6 +19,9 @@ use smol_kcp::MemoryBudget;
 /// Bytes that a relay reads at a time; larger reads save hardly any system calls.
 const SCRATCH: usize = 32 * 1024;
 
+/// The longest datagram that UDP carries.
+pub(super) const DATAGRAM: usize = 65_535;
+
 /// Bytes that a relay reads at a time when memory is used up.
 const SCRATCH_LEAST: usize = 2 * 1024;
 
@@ -87,6 +90,12 @@ impl Runtime {
             Some(addr) => Ok(vec![addr]),
             None => self.lookups.look_up(&self.executor, host).await,
         }
+    }
+
+    /// Returns the same buffer, with room for any datagram from now on.
+    pub(super) fn datagram_scratch(&self) -> Rc<RefCell<Vec<u8>>> {
+        self.scratch.borrow_mut().resize(DATAGRAM, 0);
+        self.scratch()
     }
 
     pub(super) fn scratch(&self) -> Rc<RefCell<Vec<u8>>> {

@@ -11,7 +11,8 @@ use super::context::TunnelContext;
 use super::perf::PerfServer;
 use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::runtime::within;
-use super::{is_perf_conv, HostPort, Role};
+use super::udp;
+use super::{is_perf_conv, HostPort, Role, UdpSettings};
 use smol_kcp::{happy_eyeballs, KcpEndpoint, KcpError, KcpListener, KcpStream, UdpTransport};
 
 pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
@@ -44,6 +45,24 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
             continue;
         }
         let measures = is_perf_conv(stream.conv());
+        let own = from.name.as_ref().and_then(|client| settings.keys.target_of(client));
+        if UdpSettings::CONVS.contains(&stream.conv()) {
+            match settings.udp.clone() {
+                // It gets to one place only, and that is not this one.
+                Some(udp) if own.is_none() && context.has_room() => {
+                    context.serve(udp::serve(Rc::clone(context), udp, stream, from));
+                }
+                Some(_) if own.is_none() => {
+                    context.turned_away(&from);
+                    stream.abort();
+                }
+                _ => {
+                    log::debug!("{name}: {from} has datagrams, and there is no udp_target for it");
+                    stream.abort();
+                }
+            }
+            continue;
+        }
         if measures && !settings.perf {
             log::debug!("{name}: {from} wants to measure, and perf is off");
             stream.abort();
@@ -54,7 +73,6 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
             let measurement = measure(Rc::clone(context), Rc::clone(&perf_server), stream, from);
             context.serve(measurement);
         } else {
-            let own = from.name.as_ref().and_then(|client| settings.keys.target_of(client));
             let target = own.unwrap_or(target).clone();
             let connection = serve(Rc::clone(context), target, stream, from);
             context.serve(connection);

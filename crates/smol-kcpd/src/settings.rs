@@ -2,6 +2,7 @@
 
 #[cfg(feature = "kcptun")]
 mod kcptun;
+mod udp;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::{HostPort, KeyOptions};
 
 #[cfg(feature = "kcptun")]
 pub use kcptun::{KcptunSettings, PortRange};
+pub use udp::UdpSettings;
 
 /// Describes one tunnel. A tunnel whose settings are equal needs no restart.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +23,8 @@ pub struct Settings {
     pub role: Role,
     /// The address to listen at, never a name: UDP for a server, TCP for a client.
     pub listen: HostPort,
-    /// The KCP configuration of all its streams; `stream` is always true, and the keys are in `secure`.
+    /// The KCP configuration of all its streams; `stream` is always true, the keys are in `secure`, and
+    /// `datagrams` are [those of the tunnel](UdpSettings::conversations).
     pub kcp: KcpConfig,
     /// Where the keys are from.
     pub keys: KeyOptions,
@@ -29,6 +32,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// Server: limits the time to open a connection to the target, resolving its name included.
     pub target_timeout: Duration,
+    /// The datagrams that it carries beside connections; `None`: none.
+    pub udp: Option<UdpSettings>,
     /// Server: measurements by strangers are answered.
     pub perf: bool,
     /// Time between two lines of statistics in the log; `None`: only on SIGUSR1.

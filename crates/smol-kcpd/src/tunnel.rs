@@ -75,6 +75,11 @@ impl Tunnel {
         self.context.local_addr.get()
     }
 
+    /// Returns the address at which a client takes datagrams; `None` if it takes none, or it cannot be bound.
+    pub fn udp_addr(&self) -> Option<SocketAddr> {
+        self.context.udp_addr.get()
+    }
+
     /// Returns its counters.
     pub fn stats(&self) -> TunnelStats {
         self.context.stats()

@@ -50,6 +50,10 @@ pub(super) struct Knobs {
     pub snd_wnd: u16,
     pub rcv_wnd: u16,
     pub stream: bool,
+    /// Messages may be read ahead of others.
+    pub unordered: bool,
+    /// Milliseconds after which a message is given up.
+    pub lifetime: Option<u32>,
     /// Segments that may be unacknowledged, sent or not.
     pub send_segments: usize,
     /// Bytes in order that wait for the application beside the receive window.
@@ -83,7 +87,7 @@ struct Begin {
 }
 
 impl Knobs {
-    pub(super) fn new(config: &KcpConfig, mtu: usize) -> Result<Knobs, KcpError> {
+    pub(super) fn new(config: &KcpConfig, conv: u32, mtu: usize) -> Result<Knobs, KcpError> {
         // ikcp_setmtu refuses less, and a datagram carries no more.
         if !(MTU_MIN..=MTU_MAX).contains(&mtu) {
             return Err(KcpError::Config {
@@ -93,6 +97,7 @@ impl Knobs {
             });
         }
         let mss = mtu - HEADER_LEN;
+        let datagrams = config.datagrams_of(conv);
         let longest = FRAGMENTS_MAX * mss;
         let least_rto = if config.nodelay.nodelay { RTO_NODELAY } else { RTO_MIN };
         let rcv_wnd = config.wnd_size.1.max(RECV_WINDOW_MIN);
@@ -113,7 +118,9 @@ impl Knobs {
                 .map_or(least_rto, |least| least.as_millis().min(u128::from(RTO_MAX)) as u32),
             snd_wnd,
             rcv_wnd,
-            stream: config.stream,
+            stream: config.is_stream(conv),
+            unordered: datagrams.is_some(),
+            lifetime: datagrams.and_then(|of| of.lifetime).map(|time| time.as_millis() as u32),
             send_segments,
             read_budget: config.recv_budget,
             recv_bytes,

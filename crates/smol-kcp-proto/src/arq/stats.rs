@@ -13,6 +13,8 @@ pub struct EngineStats {
     pub fast_retransmits: u64,
     /// Copies of small segments sent unasked.
     pub copies: u64,
+    /// Segments of messages that were given up.
+    pub given_up: u64,
     /// PUSHes of what had arrived before.
     pub duplicates: u64,
     /// ACKs of nothing in flight.

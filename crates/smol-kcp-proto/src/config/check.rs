@@ -48,7 +48,7 @@ const DSCP: RangeInclusive<u8> = 0..=63;
 const SHORTEST: Duration = Duration::from_millis(10);
 
 /// The wire's clock compares milliseconds by 31 bits: 24.8 days.
-const LONGEST: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
 /// ikcp.c's first retransmission timeout (`RTO_DEFAULT`): who gives up earlier never retransmits.
 const SHORTEST_STALL: Duration = Duration::from_millis(RTO_DEFAULT as u64);
@@ -88,6 +88,7 @@ impl KcpConfig {
         within("max_wnd_size.0", self.max_wnd_size.0, MAX_WINDOW)?;
         within("max_wnd_size.1", self.max_wnd_size.1, MAX_WINDOW)?;
         self.check_times()?;
+        self.datagrams.as_ref().map_or(Ok(()), |datagrams| datagrams.check())?;
         self.check_limits()?;
         within_or_none("dscp", self.dscp, DSCP)?;
         #[cfg(feature = "secure")]
@@ -161,7 +162,7 @@ pub(super) fn within<T: PartialOrd + Debug>(
     Err(refused(field, format_args!("{value:?}"), between(&accepted)))
 }
 
-fn within_or_none<T: PartialOrd + Debug>(
+pub(super) fn within_or_none<T: PartialOrd + Debug>(
     field: &'static str,
     value: Option<T>,
     accepted: RangeInclusive<T>,

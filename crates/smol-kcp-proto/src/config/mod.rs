@@ -1,6 +1,7 @@
 //! What can be configured, and the check that every use of a configuration begins with.
 
 mod check;
+mod datagrams;
 #[cfg(feature = "kcptun")]
 mod kcp_go;
 mod nodelay;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use crate::limits::{FRAGMENTS_MAX, RECV_WINDOW_MIN};
 
+pub use datagrams::DatagramConfig;
 #[cfg(feature = "kcptun")]
 pub use kcp_go::KcpGoConfig;
 pub use nodelay::KcpNoDelayConfig;
@@ -143,6 +145,8 @@ pub struct KcpConfig {
     /// `true`: a stream of bytes; `false`: messages keep their boundaries. Default `false`, as in
     /// ikcp.c.
     pub stream: bool,
+    /// Conversations that carry datagrams, and not what [`stream`](KcpConfig::stream) says. Default `None`.
+    pub datagrams: Option<DatagramConfig>,
     /// `true`: what is written leaves at once. `false`: less than a datagram waits up to
     /// [`interval`](KcpNoDelayConfig::interval) for company. Default `true`: who chooses KCP does
     /// so for low latency, and writes between two turns of the driver share datagrams anyway.
@@ -307,6 +311,7 @@ impl Default for KcpConfig {
             wnd_size: (256, 256),
             max_wnd_size: (u16::MAX, u16::MAX),
             stream: false,
+            datagrams: None,
             flush_write: true,
             session_expire: Some(Duration::from_secs(90)),
             keep_alive: Some(Duration::from_secs(25)),

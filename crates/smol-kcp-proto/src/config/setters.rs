@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{EngineKind, KcpConfig, KcpNoDelayConfig, Rate};
+use super::{DatagramConfig, EngineKind, KcpConfig, KcpNoDelayConfig, Rate};
 
 macro_rules! setters {
     ($($(#[$only:meta])* $setter:ident, $field:ident: $kind:ty;)*) => {
@@ -30,6 +30,7 @@ setters! {
     with_wnd_size, wnd_size: (u16, u16);
     with_max_wnd_size, max_wnd_size: (u16, u16);
     with_stream, stream: bool;
+    with_datagrams, datagrams: Option<DatagramConfig>;
     with_flush_write, flush_write: bool;
     with_session_expire, session_expire: Option<Duration>;
     with_keep_alive, keep_alive: Option<Duration>;
@@ -73,6 +74,7 @@ mod tests {
             wnd_size: (2, 3),
             max_wnd_size: (22, 23),
             stream: true,
+            datagrams: Some(DatagramConfig::new(25..=26)),
             flush_write: false,
             session_expire: Some(seconds(4)),
             keep_alive: Some(seconds(5)),
@@ -112,6 +114,7 @@ mod tests {
             .with_wnd_size((2, 3))
             .with_max_wnd_size((22, 23))
             .with_stream(true)
+            .with_datagrams(Some(DatagramConfig::new(25..=26)))
             .with_flush_write(false)
             .with_session_expire(Some(seconds(4)))
             .with_keep_alive(Some(seconds(5)))

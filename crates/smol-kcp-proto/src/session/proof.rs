@@ -143,7 +143,7 @@ impl Session {
         let room = self.unproven_room().min(self.config.mss());
         match buf.get(..room) {
             Some([]) => Ok(0),
-            Some(part) if self.config.stream => self.engine.write(part),
+            Some(part) if self.config.is_stream(self.conv) => self.engine.write(part),
             // A message is not divided: it waits for the proof.
             Some(part) if part.len() < buf.len() => Ok(0),
             _ => self.engine.write(buf),

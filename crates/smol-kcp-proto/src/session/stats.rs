@@ -44,6 +44,7 @@ impl Session {
             timeout_retransmits: engine.timeout_retransmits,
             fast_retransmits: engine.fast_retransmits,
             spurious_retransmits: engine.spurious_retransmits,
+            given_up: engine.given_up,
             duplicates: engine.duplicates,
             rejected,
             srtt: millis(engine.srtt_ms),

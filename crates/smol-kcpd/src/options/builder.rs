@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::ends::Side;
 use crate::machine::Machine;
-use crate::{HostPort, KeyOptions, Process, Role, Settings};
+use crate::{HostPort, KeyOptions, Process, Role, Settings, UdpSettings};
 use smol_kcp::{KcpConfig, Rate};
 
 /// TCP connections at once, unless told otherwise: half of the 1024 descriptors that a process
@@ -30,6 +30,12 @@ pub(super) struct TunnelBuilder {
     pub keys: KeyOptions,
     pub max_connections: Option<usize>,
     pub target_timeout: Duration,
+    pub udp: Option<HostPort>,
+    pub udp_target: Option<HostPort>,
+    pub udp_reliable: bool,
+    pub udp_lifetime: Duration,
+    pub udp_timeout: Duration,
+    pub udp_sources: usize,
     pub perf: bool,
     pub stats_interval: Option<Duration>,
     pub process: Process,
@@ -53,6 +59,12 @@ impl Default for TunnelBuilder {
             max_connections: None,
             // A target is near its server; a second and a third SYN find their time (RFC 6298).
             target_timeout: Duration::from_secs(10),
+            udp: None,
+            udp_target: None,
+            udp_reliable: true,
+            udp_lifetime: UdpSettings::LIFETIME,
+            udp_timeout: UdpSettings::TIMEOUT,
+            udp_sources: UdpSettings::SOURCES,
             perf: false,
             stats_interval: None,
             process: Process::default(),
@@ -67,7 +79,8 @@ impl Default for TunnelBuilder {
 /// TCP is a stream of bytes. The length of messages means nothing then, and memory is the process's:
 /// equal settings are equal.
 fn streams(kcp: KcpConfig) -> KcpConfig {
-    KcpConfig { stream: true, max_message: None, memory_budget: None, ..kcp }
+    let datagrams = Some(UdpSettings::conversations(None));
+    KcpConfig { stream: true, datagrams, max_message: None, memory_budget: None, ..kcp }
 }
 
 /// Takes from a client what a profile says of listening: nobody can set or print it there, and equal settings
@@ -135,6 +148,13 @@ impl TunnelBuilder {
             Role::Server { target } => (Side::Server, None, Some(target.clone())),
             Role::Client { server } => (Side::Client, Some(server.clone()), None),
         };
+        let own = TunnelBuilder::default();
+        let at = settings.udp.as_ref().map(|udp| udp.at.clone());
+        let (udp, udp_target) = match side {
+            Side::Client => (at, None),
+            Side::Server => (None, at),
+        };
+        let lifetime = settings.kcp.datagrams.as_ref().and_then(|datagrams| datagrams.lifetime);
         TunnelBuilder {
             side: Some(side),
             listen: Some(settings.listen.clone()),
@@ -144,14 +164,29 @@ impl TunnelBuilder {
             keys: settings.keys.clone(),
             max_connections: Some(settings.max_connections),
             target_timeout: settings.target_timeout,
+            udp,
+            udp_target,
+            udp_reliable: lifetime.is_none(),
+            udp_lifetime: lifetime.unwrap_or(own.udp_lifetime),
+            udp_timeout: settings.udp.as_ref().map_or(own.udp_timeout, |udp| udp.timeout),
+            udp_sources: settings.udp.as_ref().map_or(own.udp_sources, |udp| udp.sources),
             perf: settings.perf,
             stats_interval: settings.stats_interval,
             #[cfg(feature = "kcptun")]
             is_kcptun: settings.kcptun.is_some(),
             #[cfg(feature = "kcptun")]
             kcptun: settings.kcptun.clone().unwrap_or_default(),
-            ..TunnelBuilder::default()
+            ..own
         }
+    }
+
+    /// How datagrams are carried, if they are.
+    pub(super) fn udp(&mut self, side: Side) -> Option<UdpSettings> {
+        let at = match side {
+            Side::Client => self.udp.take(),
+            Side::Server => self.udp_target.take(),
+        }?;
+        Some(UdpSettings { at, timeout: self.udp_timeout, sources: self.udp_sources })
     }
 
     /// Takes over what kcptun has where it is told nothing, as in its last release with code (2026-01). `None`: it is not
@@ -159,6 +194,7 @@ impl TunnelBuilder {
     #[cfg(feature = "kcptun")]
     pub(super) fn speak_kcptun(&mut self) -> Option<()> {
         self.is_kcptun = true;
+        self.kcp.datagrams = None;
         self.kcp.mtu = 1350;
         self.kcp.max_mtu = None;
         self.kcp.nodelay = smol_kcp::KcpNoDelayConfig::fast();

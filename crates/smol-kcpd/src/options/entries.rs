@@ -14,7 +14,7 @@ use crate::ends::Side;
 use crate::keys::{resolve, KeyFault, Keyring};
 use crate::machine::Machine;
 use crate::{HostPort, Process, Role, Settings};
-use smol_kcp::{KcpConfig, KcpError};
+use smol_kcp::{EngineKind, KcpConfig, KcpError};
 
 /// A value that somebody has given.
 #[derive(Clone, Debug)]
@@ -224,6 +224,15 @@ impl OptionValues {
             self.find_keys(&mut builder, side, place, keyring)?;
         }
         let max = builder.connections(side);
+        let udp = builder.udp(side);
+        if udp.is_some() && builder.kcp.engine != EngineKind::Ring {
+            let given = self.get("udp").or_else(|| self.get("udp_target"));
+            let wrong = given.map(|entry| entry.invalid("needs engine = ring"));
+            return Err(wrong.unwrap_or_else(|| missing("udp")));
+        }
+        let lifetime = (udp.is_some() && !builder.udp_reliable).then_some(builder.udp_lifetime);
+        let datagrams = builder.kcp.datagrams.take();
+        builder.kcp.datagrams = datagrams.map(|of| of.with_lifetime(lifetime));
         let role = match side {
             Side::Client => {
                 Role::Client { server: builder.server.ok_or_else(|| missing("server"))? }
@@ -245,6 +254,7 @@ impl OptionValues {
             keys: builder.keys,
             max_connections: max,
             target_timeout: builder.target_timeout,
+            udp,
             perf: builder.perf,
             stats_interval: builder.stats_interval,
             #[cfg(feature = "kcptun")]

@@ -237,7 +237,8 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let default = perf("perf router.example:29900 --insecure");
-        assert_eq!(default.kcp, KcpConfig { stream: true, ..KcpConfig::wan() });
+        let datagrams = Some(crate::UdpSettings::conversations(None));
+        assert_eq!(default.kcp, KcpConfig { stream: true, datagrams, ..KcpConfig::wan() });
         assert_eq!((default.directions.len(), default.time.as_secs()), (2, 10));
         let line =
             "perf 192.0.2.1:9 --insecure --direction download --time 60s --profile lan --send-window 99 --nc";

@@ -233,6 +233,17 @@ options! {
         "server: where its TCP connections go"
         set |d, t| d.target = Some(crate::HostPort::parse(t)?),
         get |d| d.target.as_ref().map(|host| host.to_string());
+    Tunnel Client udp "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:51820 or [::]:53"
+        "client: where it takes datagrams (UDP), which go to the server's udp_target"
+        set |d, t| d.udp = Some(crate::HostPort::parse_listen(t)?),
+        get |d| d.udp.as_ref().map(|addr| addr.to_string());
+    Tunnel Server udp_target "HOST:PORT" "" "a name or address and a port, such as 127.0.0.1:51820"
+        "server: where the datagrams go that its clients take"
+        set |d, t| d.udp_target = Some(crate::HostPort::parse(t)?),
+        get |d| d.udp_target.as_ref().map(|host| host.to_string());
+    Tunnel Tunnel udp_reliable "BOOL" "" "true or false, yes or no, on or off, 1 or 0"
+        "every datagram of this side arrives, however late; no: what is older than udp_lifetime is given up"
+        set |d, t| d.udp_reliable = boolean(t)?, get |d| Some(d.udp_reliable.to_string());
 
     Keys Stream secret_file "FILE" "" "the name of a file that only its owner may read, with a key as `smol-kcpd keygen` makes it"
         "the secret key of this side"
@@ -315,6 +326,12 @@ options! {
     Times Server target_timeout "TIME" "" "10ms to 10m" "server: the longest that opening a connection to the target may take"
         set |d, t| d.target_timeout = duration(t).filter(|time| (10..=600_000).contains(&time.as_millis()))?,
         get |d| Some(print_duration(d.target_timeout));
+    Times Tunnel udp_lifetime "TIME" "datagrams.lifetime" "1ms to 24d" "how old a datagram may become with udp_reliable = no"
+        set |d, t| d.udp_lifetime = duration(t).filter(|time| (1..=24 * 86_400_000).contains(&time.as_millis()))?,
+        get |d| Some(print_duration(d.udp_lifetime));
+    Times Tunnel udp_timeout "TIME" "" "1s to 24d" "silence after which the source of datagrams is forgotten"
+        set |d, t| d.udp_timeout = duration(t).filter(|time| (1_000..=24 * 86_400_000).contains(&time.as_millis()))?,
+        get |d| Some(print_duration(d.udp_timeout));
     Times Tunnel stats_interval "TIME" "" "1s to 24d, or none" "how often statistics are logged"
         set |d, t| d.stats_interval = or_none(t, |t| duration(t).filter(|time| (1_000..=24 * 86_400_000).contains(&time.as_millis())))?,
         get |d| Some(print_or_none(d.stats_interval, print_duration));
@@ -344,6 +361,9 @@ options! {
     Limits Tunnel max_connections "N" "" "1 to 65535" "TCP connections carried at once (client 512, server 2048; not more than max_sessions)"
         set |d, t| d.max_connections = Some(count(t).filter(|n| (1..=65_535).contains(n))?),
         get |d| d.side.map(|side| d.connections(side).to_string());
+    Limits Client udp_sources "N" "" "1 to 65535" "client: sources of datagrams at once; a new one takes the place of the one silent for longest"
+        set |d, t| d.udp_sources = count(t).filter(|n| (1..=65_535).contains(n))?,
+        get |d| Some(d.udp_sources.to_string());
     Limits Server perf "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "server: answers `smol-kcpd perf`, which lets strangers use bandwidth"
         set |d, t| d.perf = boolean(t)?,
         get |d| Some(d.perf.to_string());

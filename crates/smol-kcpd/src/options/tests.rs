@@ -31,7 +31,8 @@ fn three_lines_are_a_tunnel_with_the_profile_wan() {
     let ssh = settings(CLIENT);
     assert_eq!((ssh.name.as_str(), ssh.listen.port()), ("ssh", 2222));
     assert!(matches!(&ssh.role, Role::Client { server } if server.host() == "router.example"));
-    assert_eq!(ssh.kcp, KcpConfig { stream: true, ..KcpConfig::wan() });
+    let datagrams = Some(crate::UdpSettings::conversations(None));
+    assert_eq!(ssh.kcp, KcpConfig { stream: true, datagrams, ..KcpConfig::wan() });
     assert_eq!(ssh.max_connections, 512);
 }
 
@@ -142,12 +143,39 @@ fn what_is_printed_is_read_as_the_same_for_every_profile() {
 fn every_option_of_a_tunnel_is_printed_except_those_that_stand_for_others() {
     let server = "[s]\nrole = server\nlisten = [::]:29900\ntarget = [::1]:22\ninsecure = true\n";
     let printed = parse(&format!("user = u\n{CLIENT}{server}")).to_string();
-    for option in OPTIONS.iter().filter(|o| !matches!(o.name, "profile" | "bandwidth" | "rtt")) {
+    let stands =
+        |o: &&Opt| !matches!(o.name, "profile" | "bandwidth" | "rtt" | "udp" | "udp_target");
+    for option in OPTIONS.iter().filter(stands) {
         if option.group == Group::Keys && option.name != "insecure" {
             continue; // only where they are given
         }
         assert!(printed.contains(&format!("{} = ", option.name)), "{}", option.name);
     }
+}
+
+#[test]
+fn datagrams_are_given_up_only_where_they_are_carried_and_somebody_says_so() {
+    let lifetime = |lines: &str| {
+        let datagrams = settings(&format!("{CLIENT}{lines}")).kcp.datagrams;
+        datagrams.expect("it has conversations for them").lifetime
+    };
+    let millis = |millis| Some(std::time::Duration::from_millis(millis));
+    assert_eq!(lifetime("udp_reliable = no\n"), None, "there are none");
+    assert_eq!(lifetime("udp = 127.0.0.1:53\n"), None);
+    assert_eq!(lifetime("udp_reliable = no\nudp = [::1]:53\n"), millis(100));
+    assert_eq!(lifetime("udp_lifetime = 1s\nudp_reliable = no\nudp = [::1]:53\n"), millis(1000));
+    let text =
+        format!("{CLIENT}udp = [::1]:53\nudp_reliable = no\nudp_sources = 9\nudp_timeout = 1h\n");
+    let udp = settings(&text).udp.expect("it was given");
+    assert_eq!(
+        (udp.sources, udp.timeout.as_secs(), udp.at.to_string()),
+        (9, 3600, "[::1]:53".into())
+    );
+    assert_eq!(parse(&parse(&text).to_string()), parse(&text));
+    assert_eq!(
+        refusal(&format!("{CLIENT}udp_target = [::1]:53\n")),
+        "a.conf:6: udp_target = [::1]:53: a client has no udp_target"
+    );
 }
 
 #[test]

@@ -15,4 +15,5 @@ mod program;
 mod signals;
 mod support;
 mod traffic;
+mod udp;
 mod words;

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream};
 use smol_kcp::KcpConfig;
-use smol_kcpd::{HostPort, KeyOptions, Resolve, Resolving, Role, Runtime, Settings, Tunnel};
+use smol_kcpd::{
+    HostPort, KeyOptions, Resolve, Resolving, Role, Runtime, Settings, Tunnel, UdpSettings,
+};
 
 pub use crate::common::relay::Relay;
 pub use crate::common::{lossy, ms, now, pattern, read_pattern, stream, until, ANY};
@@ -57,10 +59,11 @@ fn settings(name: &str, role: Role, kcp: KcpConfig) -> Settings {
         name: name.to_string(),
         role,
         listen: HostPort::parse_listen(ANY).expect("an address"),
-        kcp: KcpConfig { stream: true, ..kcp },
+        kcp: KcpConfig { stream: true, datagrams: Some(UdpSettings::conversations(None)), ..kcp },
         keys: KeyOptions::default(),
         max_connections: 2048,
         target_timeout: ms(2000),
+        udp: None,
         perf: false,
         stats_interval: None,
         #[cfg(feature = "kcptun")]

@@ -45,6 +45,12 @@ const KCPTUN: [&str; 14] = [
 fn example(option: &str) -> &'static str {
     match option {
         "role" | "listen" | "server" | "target" => "of the section",
+        "udp" => "127.0.0.1:53",
+        "udp_target" => "127.0.0.1:5353",
+        "udp_reliable" => "off",
+        "udp_lifetime" => "100ms",
+        "udp_timeout" => "2m",
+        "udp_sources" => "64",
         "profile" => "low_memory",
         "rate" => "polite",
         "bandwidth" => "50mbit",
@@ -92,7 +98,7 @@ fn every_option_of_smol_kcpd_goes_through_uci() {
             continue;
         }
         let line = format!("\toption {} '{}'\n", option.name, example(option.name));
-        if !sized.contains(&option.name) {
+        if option.scope != Scope::Client && !sized.contains(&option.name) {
             server += &line;
         }
         if option.scope != Scope::Server && !sizing.contains(&option.name) {

@@ -116,7 +116,7 @@ pub(crate) struct KcpEngine {
 
 impl KcpEngine {
     pub(super) fn new(setup: ArqParams<'_>) -> Result<KcpEngine, KcpError> {
-        let knobs = Knobs::new(setup.config, setup.mtu)?;
+        let knobs = Knobs::new(setup.config, setup.conv, setup.mtu)?;
         let sink = Sink::default();
         Ok(KcpEngine {
             inner: knobs.fresh(&sink, 0),

@@ -15,6 +15,7 @@ pub(super) struct Counters {
     pub rejected_budget: u64,
     pub spurious_retransmits: u64,
     pub copies: u64,
+    pub given_up: u64,
 }
 
 impl Counters {
@@ -38,6 +39,7 @@ impl From<Counters> for EngineStats {
             rejected_budget: counters.rejected_budget,
             spurious_retransmits: counters.spurious_retransmits,
             copies: counters.copies,
+            given_up: counters.given_up,
             ..EngineStats::default()
         }
     }

@@ -199,8 +199,12 @@ impl RingEngine {
     #[inline(always)]
     fn receive(&mut self, header: &Header, payload: &[u8]) -> bool {
         self.counters.segments_received += 1;
+        let (mut frg, mut begins) = (header.frg, false);
+        if self.recv_window.unordered {
+            (frg, begins) = (frg & FRG_MAX, frg > FRG_MAX);
+        }
         let at = match self.recv_window.position(header.sn) {
-            Position::New(at) if header.frg <= FRG_MAX => at,
+            Position::New(at) if frg <= FRG_MAX => at,
             Position::Duplicate => {
                 self.counters.duplicates += 1;
                 return self.recv_window.queue_duplicate_ack(header.sn, header.ts);
@@ -210,8 +214,8 @@ impl RingEngine {
                 return false;
             }
         };
-        let passed = header.frg == 0 && self.recv_window.pass(at, payload);
-        if !passed && !self.recv_window.insert(at, header.frg, payload, &mut self.buffers) {
+        let passed = frg == 0 && self.recv_window.pass(at, payload);
+        if !passed && !self.recv_window.insert(at, (frg, begins), payload, &mut self.buffers) {
             self.counters.rejected_budget += 1;
             return false;
         }

@@ -29,6 +29,7 @@
 //!   not grow ([`send`]).
 
 mod ack_queue;
+mod ahead;
 mod buffers;
 mod congestion;
 mod copies;
@@ -37,6 +38,7 @@ mod emit;
 mod input;
 #[cfg(any(test, debug_assertions))]
 mod invariants;
+mod lifetime;
 mod loss;
 #[cfg(test)]
 mod model;
@@ -68,6 +70,7 @@ use self::buffers::Buffers;
 use self::congestion::Congestion;
 use self::copies::Copies;
 use self::counters::Counters;
+use self::lifetime::Waiting;
 use self::output::Output;
 use self::rate::DeliveryRate;
 use self::recv::RecvWindow;
@@ -117,6 +120,8 @@ pub(crate) struct RingEngine {
     /// The clock at which something was last acknowledged, or sent with nothing else in flight.
     acked_at: u64,
     repeat_twice: bool,
+    /// What waits to be sent, where it is of use for a limited time.
+    waiting: Waiting,
     out: Output,
     /// Bytes of payload that new segments are cut into: what the path carries now, while `knobs.mss` is
     /// what blocks have room for.
@@ -135,7 +140,7 @@ pub(crate) struct RingEngine {
 
 impl RingEngine {
     pub(super) fn new(setup: ArqParams<'_>) -> Result<RingEngine, KcpError> {
-        let knobs = Knobs::new(setup.config, setup.mtu)?;
+        let knobs = Knobs::new(setup.config, setup.conv, setup.mtu)?;
         let clock = setup.now.as_millis();
         Ok(RingEngine {
             conv: setup.conv,
@@ -155,6 +160,7 @@ impl RingEngine {
             payload_in_flight: 0,
             acked_at: clock,
             repeat_twice: false,
+            waiting: Waiting::default(),
             out: Output::new(knobs.mtu),
             cut: knobs.mss,
             // What every sender may count on.

@@ -18,7 +18,9 @@ use crate::wire::diff;
 #[derive(Debug, Default)]
 pub(super) struct RecvSlot {
     pub block: Vec<u8>,
-    frg: u8,
+    pub frg: u8,
+    /// Is it the first of a message? Known of datagrams only.
+    pub begins: bool,
     /// Has it been received?
     pub received: bool,
 }
@@ -38,11 +40,13 @@ pub(super) enum Position {
 #[derive(Debug)]
 pub(super) struct RecvWindow {
     /// What can be read, up to `read_budget`, in messages if they count.
-    unread: ReadBuffer,
+    pub(super) unread: ReadBuffer,
     read_budget: usize,
-    has_messages: bool,
+    pub(super) has_messages: bool,
+    /// Messages may be read ahead of others, and parts of one may be missing.
+    pub(super) unordered: bool,
     /// Nobody reads.
-    discards: bool,
+    pub(super) discards: bool,
     pub(super) slots: Window<RecvSlot>,
     /// Places at the front without a gap.
     pub(super) contiguous: u32,
@@ -71,6 +75,7 @@ impl RecvWindow {
             unread: ReadBuffer::default(),
             read_budget: knobs.read_budget,
             has_messages: !knobs.stream,
+            unordered: knobs.unordered,
             discards: false,
             slots: Window::new(sn),
             contiguous: 0,
@@ -212,7 +217,7 @@ impl RecvWindow {
     pub(super) fn insert(
         &mut self,
         at: u32,
-        frg: u8,
+        (frg, begins): (u8, bool),
         payload: &[u8],
         buffers: &mut Buffers,
     ) -> bool {
@@ -226,7 +231,7 @@ impl RecvWindow {
             return false;
         };
         place.received = true;
-        place.frg = frg;
+        (place.frg, place.begins) = (frg, begins);
         if !payload.is_empty() {
             place.block = buffers.take(payload.len());
             place.block.extend_from_slice(payload);
@@ -235,6 +240,9 @@ impl RecvWindow {
         match at == self.contiguous {
             true => self.catch_up(1),
             false => self.out_of_order += 1,
+        }
+        if self.unordered && at > self.contiguous {
+            self.hand_over_ahead(at, buffers);
         }
         true
     }
@@ -259,7 +267,7 @@ impl RecvWindow {
     }
 
     /// Has what is unread used up its budget? The last message may have gone beyond it.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.unread.cost() >= self.read_budget
     }
 
@@ -340,29 +348,24 @@ impl RecvWindow {
     /// said.
     fn take_message(&mut self, buffers: &mut Buffers) {
         let before = self.unread.len();
+        let is_whole = !self.unordered || self.is_whole();
         // ikcp_recv: a message ends at fragment 0, or with the receive queue, whatever its first
         // fragment announced.
         let last = self.contiguous - self.queued();
-        while self.take_segment(buffers) > 0 && self.contiguous > last {}
-        let len = self.unread.len() - before;
-        if self.has_messages && len > 0 {
-            self.unread.end_message(len);
-        }
+        while self.take_segment(is_whole, buffers) > 0 && self.contiguous > last {}
+        self.end_message(before);
     }
 
-    /// Moves the first segment and returns its fragment number.
+    /// Moves the first segment, unless it is of no use, and returns its fragment number.
     #[inline(always)]
-    fn take_segment(&mut self, buffers: &mut Buffers) -> u8 {
+    fn take_segment(&mut self, is_of_use: bool, buffers: &mut Buffers) -> u8 {
         let Some(place) = self.slots.pop() else { return 0 };
         place.received = false;
         self.contiguous -= 1;
         let frg = place.frg;
-        if !place.block.is_empty() {
-            if !self.discards {
-                self.unread.push(&place.block);
-            }
-            self.bytes_held = self.bytes_held.saturating_sub(buffers.cost(place.block.len()));
-            buffers.put(mem::take(&mut place.block));
+        let block = mem::take(&mut place.block);
+        if !block.is_empty() {
+            self.take_block(block, is_of_use, buffers);
         }
         frg
     }

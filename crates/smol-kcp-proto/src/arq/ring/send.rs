@@ -131,6 +131,11 @@ impl SendWindow {
         }
     }
 
+    /// The place of a segment.
+    pub(super) fn slot_mut(&mut self, sn: u32) -> Option<&mut Slot> {
+        self.row.slots.get_mut(sn)
+    }
+
     /// The block of the last segment, if that was not sent yet.
     pub(super) fn tail(&mut self) -> Option<&mut Vec<u8>> {
         if self.unsent() == 0 {

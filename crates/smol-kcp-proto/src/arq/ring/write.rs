@@ -2,7 +2,7 @@
 
 use super::RingEngine;
 use crate::error::KcpError;
-use crate::limits::{FRAGMENTS_MAX, MTU_MIN};
+use crate::limits::{FRAGMENTS_MAX, FRG_FIRST, MTU_MIN};
 use crate::wire::HEADER_LEN;
 
 impl RingEngine {
@@ -26,7 +26,7 @@ impl RingEngine {
         let stands_alone = !self.knobs.stream || self.send_window.unsent() == 0;
         let is_one = stands_alone && buf.len() <= self.cut;
         let taken = if is_one && self.free_segments() > 0 {
-            self.push(buf, 0);
+            self.push(buf, self.first_mark());
             buf.len()
         } else if self.knobs.stream {
             self.write_stream(buf)
@@ -85,9 +85,18 @@ impl RingEngine {
             return 0;
         }
         for (at, part) in buf.chunks(cut).enumerate() {
-            self.push(part, (fragments - 1 - at) as u8);
+            let mark = if at == 0 { self.first_mark() } else { 0 };
+            self.push(part, (fragments - 1 - at) as u8 | mark);
         }
         buf.len()
+    }
+
+    fn first_mark(&self) -> u8 {
+        if self.knobs.unordered {
+            FRG_FIRST
+        } else {
+            0
+        }
     }
 
     #[inline(always)]

@@ -2,6 +2,7 @@
 //! a session played by the test. Every engine that is compiled in runs through the same functions.
 
 mod again;
+mod datagrams;
 mod flow;
 mod hostile;
 mod recovered;

@@ -1,0 +1,73 @@
+//! Messages that are of use for a limited time only.
+//!
+//! A number that was given to a segment cannot be left out: the receiver waits for it. So a segment that
+//! is given up loses its payload and goes its way without it, which costs a header, and no ACK, timeout or
+//! window needs to know.
+
+use super::slot::Slot;
+use super::RingEngine;
+use crate::wire::{diff, HEADER_LEN};
+
+/// What waits to be sent, and since when at least.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Waiting {
+    /// The number behind the last that waited then, and the clock.
+    mark: Option<(u32, u64)>,
+    /// Numbers below it have waited for too long.
+    stale: Option<u32>,
+}
+
+impl Waiting {
+    /// Looks at the numbers from `next` up to `end`, which wait to be sent.
+    fn observe(&mut self, (next, end): (u32, u32), clock: u64, lifetime: u64) {
+        match self.mark {
+            Some((mark, since)) if diff(mark, next) > 0 => {
+                if clock.saturating_sub(since) < lifetime {
+                    return;
+                }
+                self.stale = Some(mark);
+            }
+            _ => {}
+        }
+        self.mark = Some((end, clock));
+    }
+
+    fn is_stale(&self, sn: u32) -> bool {
+        self.stale.is_some_and(|stale| diff(stale, sn) > 0)
+    }
+}
+
+impl RingEngine {
+    /// Notes what waits to be sent.
+    pub(super) fn watch_waiting(&mut self) {
+        if let Some(lifetime) = self.knobs.lifetime {
+            let next = self.send_window.next();
+            let numbers = (next, next.wrapping_add(self.send_window.unsent() as u32));
+            self.waiting.observe(numbers, self.clock, u64::from(lifetime));
+        }
+    }
+
+    /// Has the segment, which was not sent yet, waited for too long?
+    pub(super) fn is_stale(&self, sn: u32) -> bool {
+        self.waiting.is_stale(sn)
+    }
+
+    /// Gives up a segment in flight that was sent first so long ago that nobody has a use for it.
+    pub(super) fn give_up_late(&mut self, sn: u32) {
+        let (Some(lifetime), ts) = (self.knobs.lifetime, self.moment().ts) else { return };
+        let Some(slot) = self.send_window.slot_mut(sn) else { return };
+        if slot.payload_len() > 0 && ts.wrapping_sub(slot.first) >= lifetime {
+            self.payload_in_flight -= slot.give_up();
+            self.counters.given_up += 1;
+        }
+    }
+}
+
+impl Slot {
+    /// Drops the payload and returns how many bytes that were.
+    pub(super) fn give_up(&mut self) -> u64 {
+        let payload = self.payload_len() as u64;
+        self.block.truncate(HEADER_LEN);
+        payload
+    }
+}

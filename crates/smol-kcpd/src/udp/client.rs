@@ -1,0 +1,102 @@
+//! The client: takes datagrams, and opens a conversation for each source.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::rc::Rc;
+
+use async_io::Async;
+use futures_lite::future;
+use smol_kcp::{bind_all, KcpEndpoint};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::relay::{relay, Near, BATCH};
+use super::sources::{Given, Sources};
+use crate::connect::connect;
+use crate::context::TunnelContext;
+use crate::link::LinkHandle;
+use crate::relay::RelayError;
+use crate::runtime::{now, DATAGRAM};
+use crate::UdpSettings;
+
+/// The socket at which datagrams are taken.
+pub(crate) struct UdpListener {
+    socket: Rc<Async<UdpSocket>>,
+    settings: UdpSettings,
+}
+
+/// Binds the socket, where the tunnel has one.
+pub(crate) fn open(settings: Option<&UdpSettings>) -> io::Result<Option<UdpListener>> {
+    let Some(settings) = settings else { return Ok(None) };
+    let none = || io::Error::new(io::ErrorKind::InvalidInput, "an address is needed, not a name");
+    let (socket, _) = bind_all(settings.at.addr()?.ok_or_else(none)?, |addr| {
+        Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))
+    })?;
+    let socket = Rc::new(Async::new(socket.into())?);
+    Ok(Some(UdpListener { socket, settings: settings.clone() }))
+}
+
+impl UdpListener {
+    /// Returns where it takes datagrams.
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.get_ref().local_addr()
+    }
+}
+
+/// Takes datagrams for ever.
+pub(crate) async fn carry(
+    context: &Rc<TunnelContext>,
+    listener: &UdpListener,
+    endpoint: &KcpEndpoint,
+    link: &LinkHandle,
+) -> io::Error {
+    let UdpListener { socket, settings } = listener;
+    let mut sources = Sources::new(settings.sources);
+    let scratch = context.runtime.datagram_scratch();
+    let mut buf = vec![0; DATAGRAM];
+    let mut turn = 0;
+    loop {
+        turn = (turn + 1) % BATCH;
+        if turn == 0 {
+            future::yield_now().await; // conversations take what waits for them
+        }
+        let (n, from) = match socket.recv_from(&mut buf).await {
+            Ok(received) => received,
+            // Of a source that has closed its port.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => continue,
+            Err(error) => return error,
+        };
+        match sources.give(from, buf.get(..n).unwrap_or_default(), now()) {
+            Given::Taken => {}
+            Given::Dropped => context.drop_datagrams(1),
+            Given::New(_) if !context.has_room() => {
+                context.drop_datagrams(1);
+                context.turned_away(&from);
+            }
+            Given::New(datagrams) => {
+                let near = Near::source(Rc::clone(socket), from, datagrams);
+                let (timeout, scratch) = (settings.timeout, Rc::clone(&scratch));
+                let (context_, endpoint, link) =
+                    (Rc::clone(context), endpoint.clone(), link.clone());
+                context.serve(async move {
+                    let stream =
+                        connect(&context_, &endpoint, &link, || fastrand::u32(UdpSettings::CONVS))
+                            .await;
+                    let stream = stream.map_err(|error| {
+                        log::debug!("{}: datagrams of {from}: {error}", context_.name);
+                        RelayError::Kcp(error.into())
+                    })?;
+                    log::debug!(
+                        "{}: datagrams of {from} are stream {:08x}",
+                        context_.name,
+                        stream.conv()
+                    );
+                    drop((endpoint, link));
+                    let carried = relay(near, stream, timeout, None, scratch).await?;
+                    context_.drop_datagrams(carried.dropped);
+                    log::debug!("{}: datagrams of {from} have ended: {carried:?}", context_.name);
+                    Ok(())
+                });
+            }
+        }
+    }
+}

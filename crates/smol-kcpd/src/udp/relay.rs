@@ -1,0 +1,188 @@
+//! The relay between a source or a target of datagrams and their conversation.
+
+use std::cell::RefCell;
+use std::future::{poll_fn, Future};
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{ready, Context, Poll};
+use std::time::{Duration, Instant};
+
+use async_channel::Receiver;
+use async_io::{Async, Timer};
+use futures_lite::Stream;
+
+use crate::clients::ClientCounters;
+use crate::relay::RelayError;
+use crate::runtime::now;
+use smol_kcp::{KcpError, KcpStream};
+
+/// Datagrams of a direction that one poll carries at most, so that other tasks run in between.
+pub(super) const BATCH: usize = 32;
+
+/// Who speaks UDP here.
+pub(super) enum Near {
+    /// The target, on a socket of its own.
+    Target(Async<UdpSocket>),
+    /// One of the sources that share a socket.
+    Source {
+        socket: Rc<Async<UdpSocket>>,
+        addr: SocketAddr,
+        datagrams: Pin<Box<Receiver<Vec<u8>>>>,
+    },
+}
+
+impl Near {
+    pub(super) fn source(
+        socket: Rc<Async<UdpSocket>>,
+        addr: SocketAddr,
+        datagrams: Receiver<Vec<u8>>,
+    ) -> Near {
+        Near::Source { socket, addr, datagrams: Box::pin(datagrams) }
+    }
+
+    /// Hands `take` the next datagram; ready with `false` if none will come.
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+        take: impl FnOnce(&[u8]),
+    ) -> Poll<bool> {
+        match self {
+            Near::Target(socket) => {
+                let mut errors = 0;
+                loop {
+                    match socket.get_ref().recv(buf) {
+                        Ok(n) => {
+                            take(buf.get(..n).unwrap_or_default());
+                            return Poll::Ready(true);
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            if ready!(socket.poll_readable(cx)).is_err() {
+                                return Poll::Ready(false);
+                            }
+                        }
+                        // That a port is closed, or a host away, may change: it is UDP.
+                        Err(_) if errors < BATCH => errors += 1,
+                        Err(_) => return Poll::Ready(false),
+                    }
+                }
+            }
+            Near::Source { datagrams, .. } => match ready!(datagrams.as_mut().poll_next(cx)) {
+                Some(datagram) => {
+                    take(&datagram);
+                    Poll::Ready(true)
+                }
+                None => Poll::Ready(false),
+            },
+        }
+    }
+
+    /// Returns whether it left: a socket that is full has no room for it.
+    fn send(&self, datagram: &[u8]) -> bool {
+        match self {
+            Near::Target(socket) => socket.get_ref().send(datagram).is_ok(),
+            Near::Source { socket, addr, .. } => socket.get_ref().send_to(datagram, *addr).is_ok(),
+        }
+    }
+}
+
+/// What one relay has carried, and could not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Carried {
+    /// Into the tunnel, and out of it.
+    pub(super) into: u64,
+    pub(super) out: u64,
+    pub(super) dropped: u64,
+}
+
+/// Carries datagrams until the conversation or the source has ended, or nothing has come from either for
+/// `timeout`. The conversation delivers what it has taken.
+pub(super) fn relay(
+    mut near: Near,
+    mut stream: KcpStream,
+    timeout: Duration,
+    counters: Option<Rc<ClientCounters>>,
+    scratch: Rc<RefCell<Vec<u8>>>,
+) -> impl Future<Output = Result<Carried, RelayError>> {
+    let mut carried = Carried::default();
+    let (mut heard, mut timer) = (now(), Timer::after(timeout));
+    poll_fn(move |cx| {
+        let before = carried;
+        let buf = &mut *scratch.borrow_mut();
+        let mut is_over = false;
+        for turn in 0..=BATCH {
+            if turn == BATCH {
+                cx.waker().wake_by_ref();
+                break;
+            }
+            let mut sent = Ok(0);
+            match near.poll_next(cx, buf, |datagram| sent = send(&mut stream, datagram)) {
+                Poll::Ready(true) => match sent {
+                    Ok(n) => {
+                        carried.into += 1;
+                        counters.iter().for_each(|counters| counters.sent(n));
+                    }
+                    Err(KcpError::WouldBlock | KcpError::MessageTooLarge { .. }) => {
+                        carried.dropped += 1;
+                    }
+                    Err(error) => return Poll::Ready(Err(RelayError::Kcp(error.into()))),
+                },
+                Poll::Ready(false) => {
+                    is_over = true;
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        for turn in 0..=BATCH {
+            if turn == BATCH {
+                cx.waker().wake_by_ref();
+                break;
+            }
+            match stream.poll_recv(cx, buf) {
+                Poll::Ready(Ok(0)) => {
+                    is_over = true;
+                    break;
+                }
+                Poll::Ready(Ok(n)) => {
+                    counters.iter().for_each(|counters| counters.received(n));
+                    let sent = near.send(buf.get(..n).unwrap_or_default());
+                    *(if sent { &mut carried.out } else { &mut carried.dropped }) += 1;
+                }
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(RelayError::Kcp(error.into())));
+                }
+                Poll::Pending => break,
+            }
+        }
+        if is_over {
+            return Poll::Ready(Ok(carried));
+        }
+        if carried != before {
+            heard = now();
+        }
+        // It is set anew when it has run out, and not for each datagram.
+        while Pin::new(&mut timer).poll(cx).is_ready() {
+            let silent = silence(heard);
+            if silent >= timeout {
+                return Poll::Ready(Ok(carried));
+            }
+            timer = Timer::after(timeout - silent);
+        }
+        Poll::Pending
+    })
+}
+
+fn silence(heard: Instant) -> Duration {
+    now().saturating_duration_since(heard)
+}
+
+/// An empty datagram cannot be told from one that was given up, and is not carried.
+fn send(stream: &mut KcpStream, datagram: &[u8]) -> Result<usize, KcpError> {
+    match datagram {
+        [] => Err(KcpError::WouldBlock),
+        _ => stream.try_send(datagram),
+    }
+}

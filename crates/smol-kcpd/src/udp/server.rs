@@ -1,0 +1,62 @@
+//! The server: takes conversations that carry datagrams, and opens a socket to the target for each.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::rc::Rc;
+
+use async_io::Async;
+use smol_kcp::KcpStream;
+
+use super::relay::{relay, Near};
+use crate::clients::Peer;
+use crate::context::TunnelContext;
+use crate::relay::RelayError;
+use crate::runtime::within;
+use crate::{HostPort, UdpSettings};
+
+/// Carries the datagrams of one source.
+pub(crate) async fn serve(
+    context: Rc<TunnelContext>,
+    settings: UdpSettings,
+    stream: KcpStream,
+    from: Peer,
+) -> Result<(), RelayError> {
+    let name = &context.name;
+    let client = from.name.as_ref().map(|name| context.clients.open(name));
+    let counters = client.as_ref().map(|client| Rc::clone(&client.0));
+    let target = match open_target(&context, &settings.at).await {
+        Ok(target) => target,
+        Err(error) => {
+            log::warn!("{name}: target {} of {from}, for datagrams: {error}", settings.at);
+            stream.abort();
+            return Err(RelayError::Tcp(error));
+        }
+    };
+    log::debug!("{name}: datagrams of {from} go to {}", settings.at);
+    let scratch = context.runtime.datagram_scratch();
+    let near = Near::Target(target);
+    let carried = relay(near, stream, settings.timeout, counters, scratch).await?;
+    context.drop_datagrams(carried.dropped);
+    log::debug!("{name}: datagrams of {from} have ended: {carried:?}");
+    Ok(())
+}
+
+async fn open_target(context: &TunnelContext, target: &HostPort) -> io::Result<Async<UdpSocket>> {
+    let limit = context.settings().target_timeout;
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no address in {limit:?}"));
+    let addrs =
+        within(limit, context.runtime.resolve(target)).await.unwrap_or_else(|| Err(late()))?;
+    let mut failed = None;
+    for addr in addrs {
+        let any: SocketAddr = match addr {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        // Connected, it hears of nobody else; and of a family that is missing here.
+        match UdpSocket::bind(any).and_then(|socket| socket.connect(addr).map(|()| socket)) {
+            Ok(socket) => return Async::new(socket),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(late))
+}
