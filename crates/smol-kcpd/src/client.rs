@@ -11,6 +11,7 @@ use smol::Task;
 
 use super::backoff::Backoff;
 use super::context::TunnelContext;
+use super::health::Concern;
 use super::keys::NO_ANSWER;
 use super::link::{link, LinkHandle, SERVER};
 use super::listen::listen;
@@ -46,7 +47,8 @@ pub(super) fn open(context: &TunnelContext, server: &HostPort) -> io::Result<Cli
     let listener = listen(context.listen_addr()?)?;
     let addr = listener.get_ref().local_addr()?;
     let kcp = &context.settings().kcp;
-    let (transport, reconnector, handle) = link(server.clone(), kcp.clone());
+    let (transport, reconnector, handle) =
+        link(server.clone(), kcp.clone(), Rc::clone(&context.health));
     let budget = context.runtime.memory_budget();
     let (endpoint, driver) = KcpEndpoint::with_budget(kcp.clone(), transport, budget)?;
     context.bound(addr, endpoint.clone(), driver);
@@ -107,12 +109,17 @@ async fn serve(
                 // A server answers nobody whose keys do not fit its own.
                 KcpError::TimedOut if context.settings().kcp.secure.is_some() => {
                     log::warn!("{name}: {from} is turned away: {NO_ANSWER}");
+                    context.health.failed(Concern::Server, NO_ANSWER);
                 }
                 error if has_no_room(error) => {
                     let what = format_args!("{name}: {from} is turned away: {error}");
                     context.no_room.reached(what);
+                    context.health.failed(Concern::Room, error);
                 }
-                error => log::warn!("{name}: {from} is turned away: {error}"),
+                error => {
+                    log::warn!("{name}: {from} is turned away: {error}");
+                    context.health.failed(Concern::Server, format_args!("server: {error}"));
+                }
             }
             Err(RelayError::Kcp(error.into()))
         }
@@ -141,7 +148,10 @@ async fn connect(
                     stream.abort();
                     continue;
                 }
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => {
+                    context.health.works(Concern::Server);
+                    return Ok(stream);
+                }
                 Err(error @ (KcpError::Closed | KcpError::Io(_))) => return Err(error),
                 Err(error) if has_no_room(&error) => {
                     if began.elapsed() >= ROOM {

@@ -15,6 +15,7 @@ use super::clients::Clients;
 #[cfg(feature = "kcptun")]
 use super::endpoints::Endpoints;
 use super::figures::{why, ChannelsLine, PathLine, REASONS};
+use super::health::{Concern, Health};
 use super::limits::Limit;
 use super::relay::RelayError;
 use super::runtime::Runtime;
@@ -42,6 +43,7 @@ pub(super) struct TunnelContext {
     pub(super) alive: RefCell<Option<Sender<()>>>,
     /// Server: those who have connected, by name.
     pub(super) clients: Clients,
+    pub(super) health: Rc<Health>,
     /// In kcptun's place: the endpoints, which are several.
     #[cfg(feature = "kcptun")]
     endpoints: Endpoints,
@@ -83,6 +85,7 @@ impl TunnelContext {
             cut,
             alive: RefCell::new(Some(alive)),
             clients: Clients::default(),
+            health: Rc::default(),
             #[cfg(feature = "kcptun")]
             endpoints: Endpoints::default(),
         }
@@ -187,6 +190,7 @@ impl TunnelContext {
         let (name, limit) = (&self.name, self.settings().max_connections);
         let what =
             format_args!("{name}: {from} is turned away: max_connections = {limit} are open");
+        self.health.failed(Concern::Room, format_args!("max_connections = {limit} are open"));
         self.too_many_connections.reached(what);
     }
 
@@ -335,5 +339,6 @@ impl OpenConnection {
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.context.open.set(self.context.open.get().saturating_sub(1));
+        self.context.health.works(Concern::Room);
     }
 }

@@ -1,17 +1,22 @@
 //! The daemon: several tunnels, controlled by signals.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use async_channel::Receiver;
 use async_signal::{Signal, Signals};
 use futures_lite::{future, StreamExt};
 use smol::Task;
 
 use super::clients::{differ_in_clients_only, difference};
+#[cfg(unix)]
+use super::control::ControlListener;
+use super::control::{Ask, Asker, Form, Reply, Request};
 use super::kept::KeptFile;
 use super::keys::Keyring;
 use super::machine::Machine;
-use super::runtime::Runtime;
+use super::runtime::{now, Runtime};
+use super::status::{as_json, as_table, ProcessStatus};
 use super::{ConfigError, ConfigFile, Configuration, Process, Role, Settings, Tunnel};
 
 /// Runs the tunnels of a process, controlled by signals: SIGHUP reads the file again and restarts
@@ -25,6 +30,17 @@ pub struct Daemon {
     /// Tunnels that are no longer configured and drain.
     leaving: Vec<Task<()>>,
     signals: Signals,
+    began: Instant,
+    /// Those who control it.
+    asks: Receiver<Ask>,
+    #[cfg(unix)]
+    control: Option<ControlListener>,
+}
+
+/// What a daemon acts on.
+enum Event {
+    Signal(io::Result<Signal>),
+    Ask(Ask),
 }
 
 impl Daemon {
@@ -52,7 +68,12 @@ impl Daemon {
         let file = file.map(|file| Source::new(file, &configuration));
         let start = |settings| Tunnel::start(runtime, settings);
         let tunnels = configuration.tunnels.into_iter().map(start).collect();
+        let (asker, asks) = Asker::new();
         Ok(Daemon {
+            #[cfg(unix)]
+            control: control(runtime, process, &asker),
+            asks,
+            began: now(),
             runtime: runtime.clone(),
             file,
             process: configuration.process,
@@ -69,13 +90,22 @@ impl Daemon {
     /// Signals cannot be listened for any more.
     pub async fn run(mut self) -> io::Result<()> {
         loop {
-            match self.next_signal().await? {
-                Signal::Hup => self.reload().await,
-                Signal::Usr1 => self.tunnels.iter().for_each(Tunnel::log_stats),
-                _ => break,
+            match self.next_event().await {
+                Event::Ask(ask) => {
+                    let reply = self.answer(ask.request).await;
+                    let _ = ask.reply.try_send(reply); // who has gone does not hear it
+                }
+                Event::Signal(signal) => match signal? {
+                    Signal::Hup => drop(self.reload().await),
+                    Signal::Usr1 => self.tunnels.iter().for_each(Tunnel::log_stats),
+                    _ => break,
+                },
             }
         }
         log::info!("ending");
+        self.asks.close();
+        #[cfg(unix)]
+        drop(self.control.take());
         let tunnels = std::mem::take(&mut self.tunnels);
         for tunnel in tunnels {
             let linger = tunnel.settings().kcp.linger;
@@ -95,6 +125,61 @@ impl Daemon {
         future::or(drained, again).await
     }
 
+    async fn next_event(&mut self) -> Event {
+        let asks = self.asks.clone();
+        let ask = async {
+            match asks.recv().await {
+                Ok(ask) => Event::Ask(ask),
+                Err(_) => future::pending().await,
+            }
+        };
+        future::or(async { Event::Signal(self.next_signal().await) }, ask).await
+    }
+
+    async fn answer(&mut self, request: Request) -> Reply {
+        match request {
+            Request::Status { form, streams } => {
+                let status = self.status(streams);
+                Ok(match form {
+                    Form::Json => as_json(&status),
+                    Form::Table => as_table(&status),
+                })
+            }
+            Request::Reload => self.reload().await.map(|()| "the configuration is read\n".into()),
+            Request::Stop(name) => self.stop(&name).await,
+            Request::LogLevel(level) => {
+                log::set_max_level(level);
+                Ok(format!("{} and worse is logged\n", level.as_str().to_lowercase()))
+            }
+        }
+    }
+
+    /// Looks at all tunnels.
+    fn status(&self, streams: usize) -> ProcessStatus {
+        let budget = self.runtime.memory_budget();
+        ProcessStatus {
+            pid: std::process::id(),
+            uptime: self.began.elapsed(),
+            log_level: log::max_level(),
+            memory_used: budget.used(),
+            memory_budget: budget.limit(),
+            tunnels: self.tunnels.iter().map(|tunnel| tunnel.status(streams)).collect(),
+        }
+    }
+
+    /// Ends one tunnel. It begins again when the file is read again.
+    async fn stop(&mut self, name: &str) -> Reply {
+        let named = |tunnel: &Tunnel| tunnel.settings().name == name;
+        let Some(at) = self.tunnels.iter().position(named) else {
+            return Err(format!("there is no tunnel {name}"));
+        };
+        let tunnel = self.tunnels.remove(at);
+        log::info!("{name}: stopped");
+        let linger = tunnel.settings().kcp.linger;
+        self.leave(tunnel, linger).await;
+        Ok(format!("{name} accepts nothing more, and what is open ends within {linger:?}\n"))
+    }
+
     async fn next_signal(&mut self) -> io::Result<Signal> {
         let signal = self.signals.next().await;
         signal.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
@@ -108,14 +193,20 @@ impl Daemon {
     }
 
     /// Reads the file again. An error in it is logged, and nothing is changed.
-    async fn reload(&mut self) {
+    async fn reload(&mut self) -> Result<(), String> {
         let Some(file) = &self.file else {
             log::info!("there is no file to read again");
-            return;
+            return Err("there is no file to read again".into());
         };
         match file.read() {
-            Ok(configuration) => self.change(configuration).await,
-            Err(error) => log::error!("{error}; nothing is changed"),
+            Ok(configuration) => {
+                self.change(configuration).await;
+                Ok(())
+            }
+            Err(error) => {
+                log::error!("{error}; nothing is changed");
+                Err(format!("{error}; nothing is changed"))
+            }
         }
     }
 
@@ -124,6 +215,9 @@ impl Daemon {
         log::set_max_level(configuration.process.log_level);
         if configuration.process.user != self.process.user {
             log::warn!("user is changed in the file: that needs a restart of smol-kcpd");
+        }
+        if configuration.process.control != self.process.control {
+            log::warn!("control is changed in the file: that needs a restart of smol-kcpd");
         }
         self.runtime.memory_budget().set_limit(configuration.process.memory_budget);
         let (mut kept, mut others) = (Vec::new(), Vec::new());
@@ -153,6 +247,23 @@ impl Daemon {
             self.tunnels.push(kept.unwrap_or_else(|| Tunnel::start(&self.runtime, settings)));
         }
         log::info!("the configuration is read");
+    }
+}
+
+/// Makes the control socket. Tunnels do without, too.
+#[cfg(unix)]
+fn control(runtime: &Runtime, process: &Process, asker: &Asker) -> Option<ControlListener> {
+    match ControlListener::start(runtime, &process.control, asker) {
+        Ok(control) => {
+            if let Some(control) = &control {
+                log::debug!("control socket {}", control.path().display());
+            }
+            control
+        }
+        Err(error) => {
+            log::info!("there is no control socket: {error}");
+            None
+        }
     }
 }
 

@@ -33,12 +33,15 @@ mod client;
 mod clients;
 mod clock;
 mod context;
+mod control;
 mod daemon;
 #[cfg(feature = "kcptun")]
 mod endpoints;
 mod ends;
 mod figures;
+mod health;
 mod interrupt;
+mod json;
 mod kept;
 mod keys;
 mod limits;
@@ -58,11 +61,13 @@ mod server;
 mod settings;
 #[cfg(feature = "kcptun")]
 mod snappy;
+mod status;
 mod timers;
 #[allow(clippy::module_inception)]
 mod tunnel;
 
 pub use context::TunnelStats;
+pub use control::{Control, ControlCommand};
 pub use daemon::Daemon;
 pub use ends::HostPort;
 #[cfg(feature = "kcptun")]

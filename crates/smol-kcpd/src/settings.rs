@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use smol_kcp::KcpConfig;
 
+use super::control::Control;
 use super::{HostPort, KeyOptions};
 
 #[cfg(feature = "kcptun")]
@@ -86,13 +87,20 @@ pub struct Process {
     pub user: Option<String>,
     /// Bytes of memory that all tunnels together may hold for their streams.
     pub memory_budget: usize,
+    /// Where it is controlled.
+    pub control: Control,
 }
 
 impl Default for Process {
     /// Sets the budget to an eighth of the machine's memory, 4 MiB at least and 1 GiB at most.
     fn default() -> Process {
         let memory_budget = smol_kcp::default_memory_budget();
-        Process { log_level: log::LevelFilter::Info, user: None, memory_budget }
+        Process {
+            log_level: log::LevelFilter::Info,
+            user: None,
+            memory_budget,
+            control: Control::Auto,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::builder::TunnelBuilder;
 use super::values::*;
+use crate::control::Control;
 use crate::ends::Side;
 use smol_kcp::secure::Invitation;
 use smol_kcp::EngineKind;
@@ -349,7 +350,9 @@ options! {
         get |d| Some(d.perf.to_string());
 
     Process Process log_level "LEVEL" "" "error, warn, info, debug or trace" "what is logged"
-        set |d, t| d.process.log_level = log_level(t)?, get |d| Some(d.process.log_level.to_string().to_lowercase());
+        set |d, t| d.process.log_level = crate::logging::level(t)?, get |d| Some(d.process.log_level.to_string().to_lowercase());
+    Process Process control "PATH" "" "auto, off, or the path of a socket" "the socket for `smol-kcpd status`, for the owner only; auto: in /var/run or the user's own"
+        set |d, t| d.process.control = control(t)?, get |d| Some(print_control(&d.process.control));
     Process Process memory_budget "SIZE" "memory_budget" "256k to 2047m"
         "bytes that the streams of all tunnels hold at most (an eighth of the memory, 4m to 1024m)"
         set |d, t| d.process.memory_budget = size(t).filter(|bytes| ((256 << 10)..=(2047 << 20)).contains(bytes))?,
@@ -362,9 +365,21 @@ fn engine(text: &str) -> Option<EngineKind> {
     EngineKind::ALL.iter().copied().find(|kind| kind.name() == text)
 }
 
-fn log_level(text: &str) -> Option<log::LevelFilter> {
-    let levels = ["error", "warn", "info", "debug", "trace"];
-    levels.contains(&text).then(|| text.parse().ok()).flatten()
+fn control(text: &str) -> Option<Control> {
+    match text {
+        "auto" => Some(Control::Auto),
+        "off" => Some(Control::Off),
+        // The name of a Unix socket has 107 bytes at most.
+        _ => (text.contains('/') && text.len() < 108).then(|| Control::At(text.into())),
+    }
+}
+
+fn print_control(control: &Control) -> String {
+    match control {
+        Control::Auto => "auto".into(),
+        Control::Off => "off".into(),
+        Control::At(path) => path.display().to_string(),
+    }
 }
 
 /// What login names are made of (useradd's NAME_REGEX, loosely), so that nothing else gets to the

@@ -9,10 +9,15 @@ mod common;
 mod encrypted;
 mod ends;
 #[cfg(unix)]
+#[path = "../options/json.rs"]
+mod json;
+#[cfg(unix)]
 mod keys;
 mod lasting;
 mod program;
 mod signals;
+#[cfg(unix)]
+mod status;
 mod support;
 mod traffic;
 mod words;

@@ -23,6 +23,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/limits.md",
     "docs/measuring.md",
     "docs/profiles.md",
+    "docs/status.md",
 ];
 
 /// `option NAME 'VALUE'`, of which everything else in UCI's language is written too.
