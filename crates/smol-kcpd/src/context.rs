@@ -1,7 +1,6 @@
 //! The context that a tunnel shares with its connections: settings, endpoint, counters, ends.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -14,13 +13,14 @@ use futures_lite::future;
 use super::clients::Clients;
 #[cfg(feature = "kcptun")]
 use super::endpoints::Endpoints;
-use super::figures::{why, ChannelsLine, PathLine, REASONS};
+use super::figures::{ChannelsLine, PathLine, REASONS};
 use super::health::{Concern, Health};
 use super::limits::Limit;
+use super::peers::{peers, PeerStatus};
 use super::relay::RelayError;
 use super::runtime::Runtime;
 use super::{Role, Settings};
-use smol_kcp::{Driver, EndpointStats, KcpEndpoint, KcpError, SessionInfo, StreamStats};
+use smol_kcp::{Driver, EndpointStats, KcpEndpoint, KcpError, SessionInfo};
 
 /// Holds what a tunnel shares with its connections.
 pub(super) struct TunnelContext {
@@ -277,17 +277,7 @@ impl TunnelContext {
             return;
         }
         let settings = self.settings();
-        // One look at all streams: a server may have thousands.
-        let mut paths: BTreeMap<SocketAddr, (StreamStats, [usize; REASONS.len()])> =
-            BTreeMap::new();
-        for session in self.sessions() {
-            let (_, waiting) =
-                paths.entry(session.peer).or_insert((session.stats, [0; REASONS.len()]));
-            if let Some(count) = waiting.get_mut(why(session.stats.waits_for)) {
-                *count += 1;
-            }
-        }
-        for (peer, (stats, waiting)) in &paths {
+        for (peer, PeerStatus { stats, waiting, .. }) in &peers(&self.sessions()) {
             let mut streams = String::new();
             for (reason, count) in REASONS.iter().zip(waiting).filter(|(_, &count)| count > 0) {
                 let separator = if streams.is_empty() { "" } else { ", " };

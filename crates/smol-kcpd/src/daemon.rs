@@ -1,9 +1,9 @@
 //! The daemon: several tunnels, controlled by signals.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::rc::Rc;
+use std::time::Duration;
 
-use async_channel::Receiver;
 use async_signal::{Signal, Signals};
 use futures_lite::{future, StreamExt};
 use smol::Task;
@@ -11,12 +11,12 @@ use smol::Task;
 use super::clients::{differ_in_clients_only, difference};
 #[cfg(unix)]
 use super::control::ControlListener;
-use super::control::{Ask, Asker, Form, Reply, Request};
+use super::control::{Mailbox, Reply, Request};
 use super::kept::KeptFile;
 use super::keys::Keyring;
 use super::machine::Machine;
-use super::runtime::{now, Runtime};
-use super::status::{as_json, as_table, ProcessStatus};
+use super::running::Running;
+use super::runtime::Runtime;
 use super::{ConfigError, ConfigFile, Configuration, Process, Role, Settings, Tunnel};
 
 /// Runs the tunnels of a process, controlled by signals: SIGHUP reads the file again and restarts
@@ -26,13 +26,11 @@ pub struct Daemon {
     runtime: Runtime,
     file: Option<Source>,
     process: Process,
-    tunnels: Vec<Tunnel>,
+    running: Rc<Running>,
     /// Tunnels that are no longer configured and drain.
     leaving: Vec<Task<()>>,
     signals: Signals,
-    began: Instant,
-    /// Those who control it.
-    asks: Receiver<Ask>,
+    mailbox: Rc<Mailbox>,
     #[cfg(unix)]
     control: Option<ControlListener>,
 }
@@ -40,7 +38,7 @@ pub struct Daemon {
 /// What a daemon acts on.
 enum Event {
     Signal(io::Result<Signal>),
-    Ask(Ask),
+    Order(u32, Request),
 }
 
 impl Daemon {
@@ -67,17 +65,16 @@ impl Daemon {
         );
         let file = file.map(|file| Source::new(file, &configuration));
         let start = |settings| Tunnel::start(runtime, settings);
-        let tunnels = configuration.tunnels.into_iter().map(start).collect();
-        let (asker, asks) = Asker::new();
+        let (running, mailbox) = (Rc::new(Running::new(runtime)), Rc::new(Mailbox::new()));
+        running.tunnels.replace(configuration.tunnels.into_iter().map(start).collect());
         Ok(Daemon {
             #[cfg(unix)]
-            control: control(runtime, process, &asker),
-            asks,
-            began: now(),
+            control: control(runtime, process, &running, &mailbox),
+            mailbox,
             runtime: runtime.clone(),
             file,
             process: configuration.process,
-            tunnels,
+            running,
             leaving: Vec::new(),
             signals,
         })
@@ -91,22 +88,24 @@ impl Daemon {
     pub async fn run(mut self) -> io::Result<()> {
         loop {
             match self.next_event().await {
-                Event::Ask(ask) => {
-                    let reply = self.answer(ask.request).await;
-                    let _ = ask.reply.try_send(reply); // who has gone does not hear it
+                Event::Order(number, order) => {
+                    let reply = self.obey(order).await;
+                    self.mailbox.answer(number, reply);
                 }
                 Event::Signal(signal) => match signal? {
                     Signal::Hup => drop(self.reload().await),
-                    Signal::Usr1 => self.tunnels.iter().for_each(Tunnel::log_stats),
+                    Signal::Usr1 => {
+                        self.running.tunnels.borrow().iter().for_each(Tunnel::log_stats)
+                    }
                     _ => break,
                 },
             }
         }
         log::info!("ending");
-        self.asks.close();
+        self.mailbox.close();
         #[cfg(unix)]
         drop(self.control.take());
-        let tunnels = std::mem::take(&mut self.tunnels);
+        let tunnels = self.running.tunnels.take();
         for tunnel in tunnels {
             let linger = tunnel.settings().kcp.linger;
             self.leave(tunnel, linger).await;
@@ -126,54 +125,32 @@ impl Daemon {
     }
 
     async fn next_event(&mut self) -> Event {
-        let asks = self.asks.clone();
-        let ask = async {
-            match asks.recv().await {
-                Ok(ask) => Event::Ask(ask),
-                Err(_) => future::pending().await,
-            }
+        let mailbox = Rc::clone(&self.mailbox);
+        let order = async {
+            let (number, order) = mailbox.next().await;
+            Event::Order(number, order)
         };
-        future::or(async { Event::Signal(self.next_signal().await) }, ask).await
+        future::or(async { Event::Signal(self.next_signal().await) }, order).await
     }
 
-    async fn answer(&mut self, request: Request) -> Reply {
-        match request {
-            Request::Status { form, streams } => {
-                let status = self.status(streams);
-                Ok(match form {
-                    Form::Json => as_json(&status),
-                    Form::Table => as_table(&status),
-                })
-            }
+    async fn obey(&mut self, order: Request) -> Reply {
+        match order {
             Request::Reload => self.reload().await.map(|()| "the configuration is read\n".into()),
             Request::Stop(name) => self.stop(&name).await,
             Request::LogLevel(level) => {
                 log::set_max_level(level);
                 Ok(format!("{} and worse is logged\n", level.as_str().to_lowercase()))
             }
-        }
-    }
-
-    /// Looks at all tunnels.
-    fn status(&self, streams: usize) -> ProcessStatus {
-        let budget = self.runtime.memory_budget();
-        ProcessStatus {
-            pid: std::process::id(),
-            uptime: self.began.elapsed(),
-            log_level: log::max_level(),
-            memory_used: budget.used(),
-            memory_budget: budget.limit(),
-            tunnels: self.tunnels.iter().map(|tunnel| tunnel.status(streams)).collect(),
+            Request::Status { .. } => Err("not an order".into()),
         }
     }
 
     /// Ends one tunnel. It begins again when the file is read again.
     async fn stop(&mut self, name: &str) -> Reply {
         let named = |tunnel: &Tunnel| tunnel.settings().name == name;
-        let Some(at) = self.tunnels.iter().position(named) else {
-            return Err(format!("there is no tunnel {name}"));
-        };
-        let tunnel = self.tunnels.remove(at);
+        let at = self.running.tunnels.borrow().iter().position(named);
+        let Some(at) = at else { return Err(format!("there is no tunnel {name}")) };
+        let tunnel = self.running.tunnels.borrow_mut().remove(at);
         log::info!("{name}: stopped");
         let linger = tunnel.settings().kcp.linger;
         self.leave(tunnel, linger).await;
@@ -221,12 +198,14 @@ impl Daemon {
         }
         self.runtime.memory_budget().set_limit(configuration.process.memory_budget);
         let (mut kept, mut others) = (Vec::new(), Vec::new());
-        for tunnel in std::mem::take(&mut self.tunnels) {
+        for tunnel in self.running.tunnels.take() {
             match configuration.tunnels.iter().any(|new| becomes(&tunnel, new)) {
                 true => kept.push(tunnel),
                 false => others.push(tunnel),
             }
         }
+        // Who looks meanwhile sees these.
+        self.running.tunnels.replace(kept);
         for tunnel in others {
             log::info!("{}: stopped", tunnel.settings().name);
             // The socket of a server is that of its streams too: it cannot be had twice.
@@ -239,12 +218,14 @@ impl Daemon {
                 self.leave(tunnel, linger).await;
             }
         }
+        let mut tunnels = self.running.tunnels.borrow_mut();
+        let mut kept = std::mem::take(&mut *tunnels);
         for settings in configuration.tunnels {
             let kept = kept
                 .iter()
                 .position(|tunnel| *tunnel.settings() == settings)
                 .map(|at| kept.swap_remove(at));
-            self.tunnels.push(kept.unwrap_or_else(|| Tunnel::start(&self.runtime, settings)));
+            tunnels.push(kept.unwrap_or_else(|| Tunnel::start(&self.runtime, settings)));
         }
         log::info!("the configuration is read");
     }
@@ -252,8 +233,14 @@ impl Daemon {
 
 /// Makes the control socket. Tunnels do without, too.
 #[cfg(unix)]
-fn control(runtime: &Runtime, process: &Process, asker: &Asker) -> Option<ControlListener> {
-    match ControlListener::start(runtime, &process.control, asker) {
+fn control(
+    runtime: &Runtime,
+    process: &Process,
+    running: &Rc<Running>,
+    mailbox: &Rc<Mailbox>,
+) -> Option<ControlListener> {
+    let (running, mailbox) = (Rc::clone(running), Rc::clone(mailbox));
+    match ControlListener::start(runtime, &process.control, running, mailbox) {
         Ok(control) => {
             if let Some(control) = &control {
                 log::debug!("control socket {}", control.path().display());

@@ -45,6 +45,7 @@ struct Problem {
 /// Knows what is wrong with one tunnel, and where its server is.
 #[derive(Debug, Default)]
 pub(super) struct Health {
+    /// The worst first.
     problems: RefCell<Vec<Problem>>,
     /// Client: the address that its link has.
     pub(super) server: Cell<Option<SocketAddr>>,
@@ -56,7 +57,10 @@ impl Health {
         let (mut problems, why) = (self.problems.borrow_mut(), why.to_string());
         match problems.iter_mut().find(|problem| problem.concern == concern) {
             Some(known) => known.why = why,
-            None => problems.push(Problem { concern, since: now(), why }),
+            None => {
+                let at = problems.iter().take_while(|problem| problem.concern < concern).count();
+                problems.insert(at, Problem { concern, since: now(), why });
+            }
         }
     }
 
@@ -69,9 +73,7 @@ impl Health {
     pub(super) fn problems(&self) -> Vec<(Concern, Duration, String)> {
         let problems = self.problems.borrow();
         let told = |it: &Problem| (it.concern, it.since.elapsed(), it.why.clone());
-        let mut told: Vec<_> = problems.iter().map(told).collect();
-        told.sort_by_key(|&(concern, ..)| concern);
-        told
+        problems.iter().map(told).collect()
     }
 }
 
@@ -86,7 +88,7 @@ mod tests {
         let since = health.problems.borrow()[0].since;
         health.failed(Concern::Target, "timed out");
         health.failed(Concern::Listen, "in use");
-        assert_eq!(health.problems.borrow()[0].since, since);
+        assert_eq!(health.problems.borrow()[1].since, since);
         let said = |health: &Health| {
             let problems = health.problems().into_iter();
             problems.map(|(concern, _, why)| (concern.name(), why)).collect::<Vec<_>>()

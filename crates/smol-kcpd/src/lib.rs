@@ -51,11 +51,13 @@ mod logging;
 mod lookups;
 mod machine;
 mod options;
+mod peers;
 pub mod perf;
 mod ping;
 mod privileges;
 mod relay;
 mod resolver;
+mod running;
 mod runtime;
 mod server;
 mod settings;
@@ -67,7 +69,7 @@ mod timers;
 mod tunnel;
 
 pub use context::TunnelStats;
-pub use control::{Control, ControlCommand};
+pub use control::ControlCommand;
 pub use daemon::Daemon;
 pub use ends::HostPort;
 #[cfg(feature = "kcptun")]
@@ -84,7 +86,7 @@ pub use ping::Ping;
 pub use privileges::drop_to;
 pub use resolver::{Resolve, Resolving};
 pub use runtime::Runtime;
-pub use settings::{Configuration, Process, Role, Settings};
+pub use settings::{Configuration, Control, Process, Role, Settings};
 #[cfg(feature = "kcptun")]
 pub use settings::{KcptunSettings, PortRange};
 pub use timers::{check as check_timers, BrokenTimers};

@@ -3,11 +3,11 @@
 #[cfg(feature = "kcptun")]
 mod kcptun;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use smol_kcp::KcpConfig;
 
-use super::control::Control;
 use super::{HostPort, KeyOptions};
 
 #[cfg(feature = "kcptun")]
@@ -102,6 +102,19 @@ impl Default for Process {
             control: Control::Auto,
         }
     }
+}
+
+/// Where the control socket of a process is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Control {
+    /// In the first folder that there is and that may be written to: `$RUNTIME_DIRECTORY`, `/var/run`,
+    /// `$XDG_RUNTIME_DIR`.
+    #[default]
+    Auto,
+    /// There is none.
+    Off,
+    /// There.
+    At(PathBuf),
 }
 
 /// Holds a whole configuration: the content of a file.

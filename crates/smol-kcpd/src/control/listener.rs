@@ -1,4 +1,4 @@
-//! The control socket of a process: a few visitors at a time, each with one line and little time.
+//! The control socket of a process: one visitor after the other, each with one line and little time.
 
 use std::fs;
 use std::io;
@@ -11,14 +11,15 @@ use async_io::{Async, Timer};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol::Task;
 
-use super::request::{Asker, Request};
-use super::{sockets, Control};
+use super::request::{Form, Mailbox, Request};
+use super::sockets;
+use crate::limits::is_exhaustion;
+use crate::running::Running;
 use crate::runtime::{within, Runtime};
+use crate::status::{as_json, as_table};
+use crate::Control;
 
-/// Visitors at once; others wait in the system.
-const VISITORS: usize = 4;
-
-/// Time that a visitor has to ask, and again to take the answer.
+/// Time that a visitor has to ask and to take the answer, while others wait in the system.
 const TIME: Duration = Duration::from_secs(5);
 
 /// Bytes of a request.
@@ -31,7 +32,7 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct ControlListener {
     path: PathBuf,
-    _visitors: Vec<Task<()>>,
+    _serving: Task<()>,
 }
 
 impl ControlListener {
@@ -42,12 +43,12 @@ impl ControlListener {
     pub(crate) fn start(
         runtime: &Runtime,
         control: &Control,
-        asker: &Asker,
+        running: Rc<Running>,
+        mailbox: Rc<Mailbox>,
     ) -> io::Result<Option<ControlListener>> {
         let Some((listener, path)) = sockets::bind(control)? else { return Ok(None) };
-        let listener = Rc::new(Async::new(listener)?);
-        let visitor = |_| runtime.spawn(serve(Rc::clone(&listener), asker.clone()));
-        Ok(Some(ControlListener { path, _visitors: (0..VISITORS).map(visitor).collect() }))
+        let serving = runtime.spawn(serve(Async::new(listener)?, running, mailbox));
+        Ok(Some(ControlListener { path, _serving: serving }))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -63,37 +64,51 @@ impl Drop for ControlListener {
 }
 
 /// Serves one visitor after the other.
-async fn serve(listener: Rc<Async<UnixListener>>, asker: Asker) {
+async fn serve(listener: Async<UnixListener>, running: Rc<Running>, mailbox: Rc<Mailbox>) {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                if let Err(error) = answer(stream, &asker).await {
-                    log::debug!("control socket: {error}");
-                }
-            }
-            Err(error) => {
-                log::warn!("control socket: {error}");
+        let visit = async {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => return Err(error),
+            };
+            let late = || Err(io::ErrorKind::TimedOut.into());
+            within(TIME, answer(stream, &running, &mailbox)).await.unwrap_or_else(late)
+        };
+        if let Err(error) = visit.await {
+            log::debug!("control socket: {error}");
+            if is_exhaustion(&error) {
                 Timer::after(REST).await;
             }
         }
     }
 }
 
-async fn answer(mut stream: Async<UnixStream>, asker: &Asker) -> io::Result<()> {
-    let late = || io::Error::from(io::ErrorKind::TimedOut);
-    let line = within(TIME, read_line(&mut stream)).await.ok_or_else(late)??;
+async fn answer(
+    mut stream: Async<UnixStream>,
+    running: &Running,
+    mailbox: &Mailbox,
+) -> io::Result<()> {
+    let line = read_line(&mut stream).await?;
     let reply = match Request::parse(&line) {
         Some(request) => {
             log::debug!("control socket: {request}");
-            asker.ask(request).await
+            match request {
+                Request::Status { form: Form::Json, streams } => {
+                    Ok(as_json(&running.status(streams)))
+                }
+                Request::Status { form: Form::Table, streams } => {
+                    Ok(as_table(&running.status(streams)))
+                }
+                order => mailbox.ask(order).await,
+            }
         }
         None => Err("not a request".into()),
     };
     let text = match reply {
-        Ok(text) => format!("ok\n{text}"),
-        Err(error) => format!("error\n{error}"),
+        Ok(text) => ["ok\n", &text].concat(),
+        Err(error) => ["error\n", &error].concat(),
     };
-    within(TIME, stream.write_all(text.as_bytes())).await.ok_or_else(late)?
+    stream.write_all(text.as_bytes()).await
 }
 
 /// Reads a line without its end.

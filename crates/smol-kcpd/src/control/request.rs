@@ -1,5 +1,6 @@
 //! What may be asked of a process, and how that is written on one line.
 
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use async_channel::{Receiver, Sender};
@@ -63,32 +64,63 @@ impl fmt::Display for Request {
 /// What is answered: a text, or what is wrong.
 pub(crate) type Reply = Result<String, String>;
 
-/// A request that waits for its answer.
+/// Takes orders to the daemon, one at a time, and its answers back. Its channels carry nothing: those of that type
+/// are in the program anyway.
 #[derive(Debug)]
-pub(crate) struct Ask {
-    pub(crate) request: Request,
-    pub(crate) reply: Sender<Reply>,
+pub(crate) struct Mailbox {
+    order: RefCell<Option<(u32, Request)>>,
+    reply: RefCell<Option<(u32, Reply)>>,
+    /// How many orders there were.
+    number: Cell<u32>,
+    ordered: (Sender<()>, Receiver<()>),
+    replied: (Sender<()>, Receiver<()>),
 }
 
-/// Asks the daemon in the same process. Clones ask the same.
-#[derive(Clone, Debug)]
-pub(crate) struct Asker(Sender<Ask>);
-
-impl Asker {
-    /// Makes one, and what the daemon hears it by.
-    pub(crate) fn new() -> (Asker, Receiver<Ask>) {
-        let (sender, receiver) = async_channel::bounded(1);
-        (Asker(sender), receiver)
+impl Mailbox {
+    pub(crate) fn new() -> Mailbox {
+        let [ordered, replied] = [(); 2].map(|()| async_channel::bounded(1));
+        Mailbox {
+            order: RefCell::default(),
+            reply: RefCell::default(),
+            number: Cell::default(),
+            ordered,
+            replied,
+        }
     }
 
-    /// Asks, and waits for the answer.
-    pub(crate) async fn ask(&self, request: Request) -> Reply {
-        let (reply, answer) = async_channel::bounded(1);
-        let ending = || Err("smol-kcpd is ending".into());
-        if self.0.send(Ask { request, reply }).await.is_err() {
-            return ending();
+    /// Asks the daemon to do something, and waits until it has.
+    pub(super) async fn ask(&self, order: Request) -> Reply {
+        let number = self.number.get().wrapping_add(1);
+        self.number.set(number);
+        self.order.replace(Some((number, order)));
+        let _ = self.ordered.0.try_send(()); // full: it is about to look
+        while self.replied.1.recv().await.is_ok() {
+            match self.reply.take() {
+                Some((of, reply)) if of == number => return reply,
+                _ => {} // to one who has gone
+            }
         }
-        answer.recv().await.unwrap_or_else(|_| ending())
+        Err("smol-kcpd is ending".into())
+    }
+
+    /// Waits for the next order, and its number.
+    pub(crate) async fn next(&self) -> (u32, Request) {
+        loop {
+            let _ = self.ordered.1.recv().await; // both ends are here
+            if let Some(order) = self.order.take() {
+                return order;
+            }
+        }
+    }
+
+    pub(crate) fn answer(&self, number: u32, reply: Reply) {
+        self.reply.replace(Some((number, reply)));
+        let _ = self.replied.0.try_send(()); // full: who asked has gone
+    }
+
+    /// Answers nothing any more.
+    pub(crate) fn close(&self) {
+        self.replied.0.close();
     }
 }
 

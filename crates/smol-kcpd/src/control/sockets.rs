@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::Control;
+use crate::Control;
 
 /// How the names of sockets, and of folders of their own, begin.
 const PREFIX: &str = "smol-kcpd";
@@ -18,14 +18,13 @@ const PREFIX: &str = "smol-kcpd";
 const BACKLOG: i32 = 16;
 
 /// The folders where sockets may be, the likeliest first.
-fn folders() -> impl Iterator<Item = PathBuf> {
+fn folders() -> [Option<PathBuf>; 3] {
     let named = |name: &str| {
-        let value = env::var_os(name)?.into_string().ok()?;
+        let value = env::var(name).ok()?;
         // systemd may name several.
         Some(PathBuf::from(value.split(':').next()?)).filter(|path| path.is_absolute())
     };
-    let folders = [named("RUNTIME_DIRECTORY"), Some("/var/run".into()), named("XDG_RUNTIME_DIR")];
-    folders.into_iter().flatten()
+    [named("RUNTIME_DIRECTORY"), Some("/var/run".into()), named("XDG_RUNTIME_DIR")]
 }
 
 /// Makes the socket of this process. `None`: there is to be none.
@@ -40,7 +39,7 @@ pub(super) fn bind(control: &Control) -> io::Result<Option<(UnixListener, PathBu
         Control::Auto => {
             let name = format!("{PREFIX}.{}.sock", std::process::id());
             let mut failed = io::Error::from(io::ErrorKind::NotFound);
-            for folder in folders() {
+            for folder in folders().into_iter().flatten() {
                 for stale in in_folder(&folder) {
                     let _ = clear(&stale);
                 }
@@ -81,34 +80,38 @@ fn clear(path: &Path) -> io::Result<()> {
 }
 
 fn in_folder(folder: &Path) -> Vec<PathBuf> {
-    let begins = |path: &PathBuf| {
-        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX))
-    };
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(begins).collect();
-    found.sort();
+    let mut found = Vec::new();
+    let Ok(entries) = fs::read_dir(folder) else { return found };
+    for entry in entries {
+        let Ok(entry) = entry else { continue };
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) {
+            found.push(entry.path());
+        }
+    }
     found
 }
 
 /// Finds the sockets of all running processes, those in folders of their own too.
 pub(super) fn find() -> Vec<(PathBuf, io::Result<UnixStream>)> {
     let mut found: Vec<PathBuf> = Vec::new();
-    for folder in folders() {
+    for folder in folders().into_iter().flatten() {
         for path in in_folder(&folder) {
-            match fs::read_dir(&path) {
-                Ok(entries) => found.extend(entries.flatten().map(|entry| entry.path())),
-                Err(_) => found.push(path),
-            }
+            found.extend(in_folder(&path)); // none if it is a socket
+            found.push(path);
         }
     }
     found.dedup();
-    let is_socket = |path: &PathBuf| fs::metadata(path).is_ok_and(|it| it.file_type().is_socket());
-    let connect = |path: PathBuf| {
+    let mut living = Vec::new();
+    for path in found {
         let connected = UnixStream::connect(&path);
-        (path, connected)
-    };
-    let is_there = |it: &(PathBuf, io::Result<UnixStream>)| {
-        it.1.as_ref().map_or_else(|error| error.kind() == io::ErrorKind::PermissionDenied, |_| true)
-    };
-    found.into_iter().filter(is_socket).map(connect).filter(is_there).collect()
+        // Others are no sockets, or those of the dead.
+        if connected.as_ref().map_or_else(is_forbidden, |_| true) {
+            living.push((path, connected));
+        }
+    }
+    living
+}
+
+fn is_forbidden(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
 }

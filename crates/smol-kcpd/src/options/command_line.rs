@@ -7,7 +7,7 @@ use lexopt::Arg::{Long, Short, Value};
 
 use super::builder::limits_of;
 use super::command::{usage_error, value, Command, ConfigFile};
-use super::control;
+use super::control::control;
 use super::entries::{default_of, OptionValues};
 use super::error::{ConfigError, Location};
 use super::keys::{invite, keygen, pubkey};
@@ -109,10 +109,10 @@ fn with_own_options(word: &OsStr) -> Option<Reader> {
         "pubkey" => Some(pubkey),
         "invite" => Some(invite),
         "options" => Some(options),
-        "status" => Some(control::status),
-        "reload" => Some(control::reload),
-        "stop" => Some(control::stop),
-        "log-level" => Some(control::level),
+        "status" => Some(|parser| control(parser, "status")),
+        "reload" => Some(|parser| control(parser, "reload")),
+        "stop" => Some(|parser| control(parser, "stop")),
+        "log-level" => Some(|parser| control(parser, "log-level")),
         #[cfg(feature = "kcptun")]
         "kcptun-client" => Some(super::kcptun::client),
         #[cfg(feature = "kcptun")]

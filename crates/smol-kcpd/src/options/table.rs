@@ -5,8 +5,8 @@
 
 use super::builder::TunnelBuilder;
 use super::values::*;
-use crate::control::Control;
 use crate::ends::Side;
+use crate::Control;
 use smol_kcp::secure::Invitation;
 use smol_kcp::EngineKind;
 

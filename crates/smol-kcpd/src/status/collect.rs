@@ -1,14 +1,11 @@
 //! One look at a tunnel.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use smol_kcp::KcpEndpoint;
 
-use smol_kcp::{KcpEndpoint, SessionInfo};
-
-use super::{PeerStatus, State, TunnelStatus, LONGEST_LIST};
+use super::{State, TunnelStatus, LONGEST_LIST};
 use crate::context::TunnelContext;
-use crate::figures::{why, REASONS};
 use crate::health::Concern;
+use crate::peers::peers;
 use crate::Role;
 
 /// Looks at a tunnel once, and lists so many of its streams.
@@ -25,8 +22,9 @@ pub(crate) fn of_tunnel(context: &TunnelContext, streams: usize) -> TunnelStatus
     let mut problems = context.health.problems();
     if let (Some(silent), Role::Client { server }) = (silent, &settings.role) {
         problems.retain(|(concern, ..)| *concern != Concern::Server);
-        problems.push((Concern::Server, silent, format!("server {server} does not answer")));
-        problems.sort_by_key(|&(concern, ..)| concern);
+        let at = problems.iter().take_while(|(concern, ..)| *concern < Concern::Server).count();
+        let why = format!("server {server} does not answer");
+        problems.insert(at, (Concern::Server, silent, why));
     }
 
     let state = match problems.first() {
@@ -35,7 +33,15 @@ pub(crate) fn of_tunnel(context: &TunnelContext, streams: usize) -> TunnelStatus
         None if heard => State::Up,
         None => State::Idle,
     };
-    let (peers, peers_total) = peers(context, &sessions);
+    let peers = peers(&sessions);
+    let peers_total = peers.len();
+    let peers = peers.into_values().take(LONGEST_LIST).map(|mut peer| {
+        // The endpoint knows the server by an address that never changes.
+        if is_client {
+            peer.addr = context.health.server.get();
+        }
+        peer
+    });
     let streams_total = sessions.len();
     let streams = sessions.iter().take(streams.min(LONGEST_LIST));
     #[cfg(feature = "kcptun")]
@@ -61,40 +67,9 @@ pub(crate) fn of_tunnel(context: &TunnelContext, streams: usize) -> TunnelStatus
         max_connections: settings.max_connections,
         stats: context.stats(),
         channels: endpoint.as_ref().and_then(KcpEndpoint::secure_stats),
-        peers,
+        peers: peers.collect(),
         peers_total,
         streams: streams.map(|session| (session.conv, session.stats)).collect(),
         streams_total,
     }
-}
-
-/// Sums the streams of each peer, and lists those with most; a client has its server in any case.
-fn peers(context: &TunnelContext, sessions: &[SessionInfo]) -> (Vec<PeerStatus>, usize) {
-    // The endpoint knows the server by an address that never changes.
-    let server = context.health.server.get();
-    let is_client = matches!(context.settings().role, Role::Client { .. });
-    let mut peers: BTreeMap<Option<SocketAddr>, PeerStatus> = BTreeMap::new();
-    for session in sessions {
-        let stats = session.stats;
-        let addr = if is_client { server } else { Some(session.peer) };
-        let peer = peers.entry(addr).or_insert_with(|| PeerStatus {
-            name: session.peer_name.clone(),
-            addr,
-            streams: 0,
-            waiting: [0; REASONS.len()],
-            stats,
-        });
-        peer.streams += 1;
-        if let Some(waiting) = peer.waiting.get_mut(why(stats.waits_for)) {
-            *waiting += 1;
-        }
-        if stats.segments_sent > peer.stats.segments_sent {
-            peer.stats = stats;
-        }
-    }
-    let total = peers.len();
-    let mut peers: Vec<PeerStatus> = peers.into_values().collect();
-    peers.sort_by_key(|peer| std::cmp::Reverse(peer.streams));
-    peers.truncate(LONGEST_LIST);
-    (peers, total)
 }

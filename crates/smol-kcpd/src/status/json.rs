@@ -2,9 +2,10 @@
 
 use smol_kcp::StreamStats;
 
-use super::{PeerStatus, ProcessStatus, TunnelStatus};
+use super::{ProcessStatus, TunnelStatus};
 use crate::figures::{path_rate, phase, queue, reason, REASONS};
 use crate::json::Json;
+use crate::peers::PeerStatus;
 
 /// Writes what a process does as an object on one line.
 pub(crate) fn as_json(status: &ProcessStatus) -> String {

@@ -4,16 +4,14 @@ mod collect;
 mod json;
 mod table;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use smol_kcp::secure::SecureStats;
 use smol_kcp::StreamStats;
 
 use super::context::TunnelStats;
-use super::figures::REASONS;
 use super::health::Concern;
+use super::peers::PeerStatus;
 
 pub(super) use collect::of_tunnel;
 pub(super) use json::as_json;
@@ -78,36 +76,9 @@ pub(super) struct TunnelStatus {
     pub(super) max_connections: usize,
     pub(super) stats: TunnelStats,
     pub(super) channels: Option<SecureStats>,
-    /// The busiest ones.
     pub(super) peers: Vec<PeerStatus>,
     pub(super) peers_total: usize,
     /// Conversation and counters, of as many as were asked for.
     pub(super) streams: Vec<(u32, StreamStats)>,
     pub(super) streams_total: usize,
-}
-
-/// What is known of one peer.
-#[derive(Debug)]
-pub(super) struct PeerStatus {
-    pub(super) name: Option<Arc<str>>,
-    /// `None`: a server that was not found yet.
-    pub(super) addr: Option<SocketAddr>,
-    pub(super) streams: usize,
-    /// How many of them wait for each of [`REASONS`].
-    pub(super) waiting: [usize; REASONS.len()],
-    /// Those of the stream that has sent most: it knows the path best.
-    pub(super) stats: StreamStats,
-}
-
-impl PeerStatus {
-    /// Returns the shares that got lost so far, on the way there and on the way back, in parts of a million; `None`:
-    /// nobody knows.
-    pub(super) fn lost(&self) -> [Option<u32>; 2] {
-        let path = &self.stats.path;
-        let share = |lost: u64, arrived: u64| {
-            let share = lost.saturating_mul(1_000_000).checked_div(arrived.saturating_add(lost))?;
-            u32::try_from(share).ok()
-        };
-        [share(path.lost_bytes, path.acked_bytes), share(path.missing, path.arrived)]
-    }
 }

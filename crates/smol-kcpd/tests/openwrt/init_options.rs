@@ -75,6 +75,7 @@ fn example(option: &str) -> &'static str {
         "log_level" => "warn",
         "memory_budget" => "8m",
         "user" => "nobody",
+        "control" => "off",
         other => panic!("an example of {other} is missing"),
     }
 }
