@@ -66,10 +66,12 @@ impl Daemon {
         let file = file.map(|file| Source::new(file, &configuration));
         let start = |settings| Tunnel::start(runtime, settings);
         let (running, mailbox) = (Rc::new(Running::new(runtime)), Rc::new(Mailbox::new()));
+        #[cfg(unix)]
+        let control = control(runtime, process, &running, &mailbox);
         running.tunnels.replace(configuration.tunnels.into_iter().map(start).collect());
         Ok(Daemon {
             #[cfg(unix)]
-            control: control(runtime, process, &running, &mailbox),
+            control,
             mailbox,
             runtime: runtime.clone(),
             file,

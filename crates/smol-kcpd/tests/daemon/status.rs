@@ -268,8 +268,8 @@ fn sockets_are_found_those_of_the_dead_go_and_those_of_others_stay() {
     let taken = folder.join(name(&second));
     let args = ["client", "--insecure", "--listen", ANY, "--server", "[::1]:2", "--control"];
     let mut fourth = Daemon::start(&[&args[..], &[taken.to_str().unwrap()]].concat());
-    fourth.address("tunnel");
     fourth.says("there is no control socket: another process has it");
+    fourth.address("tunnel");
     drop((second, third, fourth));
     fs::remove_dir_all(&folder).expect("the folder");
 }
