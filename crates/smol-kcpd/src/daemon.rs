@@ -33,6 +33,8 @@ pub struct Daemon {
     mailbox: Rc<Mailbox>,
     #[cfg(unix)]
     control: Option<ControlListener>,
+    #[cfg(any(feature = "http", feature = "metrics"))]
+    _web: Vec<Task<()>>,
 }
 
 /// What a daemon acts on.
@@ -72,6 +74,8 @@ impl Daemon {
         Ok(Daemon {
             #[cfg(unix)]
             control,
+            #[cfg(any(feature = "http", feature = "metrics"))]
+            _web: super::web::serve_all(runtime, &configuration.process, &running),
             mailbox,
             runtime: runtime.clone(),
             file,
@@ -195,8 +199,13 @@ impl Daemon {
         if configuration.process.user != self.process.user {
             log::warn!("user is changed in the file: that needs a restart of smol-kcpd");
         }
-        if configuration.process.control != self.process.control {
-            log::warn!("control is changed in the file: that needs a restart of smol-kcpd");
+        let Process { control, http, metrics, .. } = &configuration.process;
+        if (control, http, metrics)
+            != (&self.process.control, &self.process.http, &self.process.metrics)
+        {
+            log::warn!(
+                "control, http or metrics is changed in the file: that needs a restart of smol-kcpd"
+            );
         }
         self.runtime.memory_budget().set_limit(configuration.process.memory_budget);
         let (mut kept, mut others) = (Vec::new(), Vec::new());

@@ -67,6 +67,8 @@ mod status;
 mod timers;
 #[allow(clippy::module_inception)]
 mod tunnel;
+#[cfg(any(feature = "http", feature = "metrics"))]
+mod web;
 
 pub use context::TunnelStats;
 pub use control::ControlCommand;

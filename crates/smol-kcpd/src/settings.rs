@@ -3,6 +3,7 @@
 #[cfg(feature = "kcptun")]
 mod kcptun;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -89,6 +90,12 @@ pub struct Process {
     pub memory_budget: usize,
     /// Where it is controlled.
     pub control: Control,
+    /// Where it serves the page that shows what it does, over HTTP.
+    pub http: Option<SocketAddr>,
+    /// Where it serves its metrics.
+    pub metrics: Option<SocketAddr>,
+    /// Both may be where others than this machine reach them.
+    pub expose: bool,
 }
 
 impl Default for Process {
@@ -100,6 +107,9 @@ impl Default for Process {
             user: None,
             memory_budget,
             control: Control::Auto,
+            http: None,
+            metrics: None,
+            expose: false,
         }
     }
 }

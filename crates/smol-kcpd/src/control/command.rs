@@ -15,7 +15,7 @@ use super::request::Request;
 use super::{request::Form, sockets};
 
 /// The version of the JSON. Members may come without another one; none goes or means another thing.
-#[cfg(unix)]
+#[cfg(any(unix, feature = "http"))]
 const SCHEMA: u64 = 1;
 
 /// Time for a process to answer.
@@ -60,7 +60,7 @@ impl ControlCommand {
             // One that is gone may come back while somebody watches.
             let text = match self.look() {
                 Err(error) if !self.watch => return Err(error),
-                Err(error) if self.is_json() => json_of(&[], Some(&error.to_string())),
+                Err(error) if self.is_json() => document(&[], Some(&error.to_string())),
                 Err(error) => format!("{error}\n"),
                 Ok(text) => text,
             };
@@ -111,7 +111,7 @@ impl ControlCommand {
             return Err(io::Error::other(errors.join("; ")));
         }
         if self.is_json() {
-            return Ok(json_of(&answers, None));
+            return Ok(document(&answers, None));
         }
         answers.extend(errors.into_iter().map(|error| error + "\n"));
         Ok(answers.join("\n"))
@@ -119,8 +119,8 @@ impl ControlCommand {
 }
 
 /// Writes the answers of processes as one document on one line.
-#[cfg(unix)]
-fn json_of(processes: &[String], error: Option<&str>) -> String {
+#[cfg(any(unix, feature = "http"))]
+pub(crate) fn document(processes: &[String], error: Option<&str>) -> String {
     let mut text = format!("{{\"schema\":{SCHEMA},\"processes\":[{}]", processes.join(","));
     if error.is_some() {
         text.push_str(",\"error\":");

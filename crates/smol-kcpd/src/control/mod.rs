@@ -7,6 +7,8 @@ mod request;
 #[cfg(unix)]
 mod sockets;
 
+#[cfg(feature = "http")]
+pub(super) use command::document;
 pub use command::ControlCommand;
 #[cfg(unix)]
 pub(super) use listener::ControlListener;

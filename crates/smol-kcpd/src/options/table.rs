@@ -3,6 +3,8 @@
 //! Command line, file and UCI differ in spelling only (`--send-window`, `send_window = `,
 //! `option send_window`); names, units and checks are these.
 
+use std::net::SocketAddr;
+
 use super::builder::TunnelBuilder;
 use super::values::*;
 use crate::ends::Side;
@@ -353,6 +355,14 @@ options! {
         set |d, t| d.process.log_level = crate::logging::level(t)?, get |d| Some(d.process.log_level.to_string().to_lowercase());
     Process Process control "PATH" "" "auto, off, or the path of a socket" "the socket for `smol-kcpd status`, for the owner only; auto: in /var/run or the user's own"
         set |d, t| d.process.control = control(t)?, get |d| Some(print_control(&d.process.control));
+    Process Process http "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:8080, where the build has the feature http, or none"
+        "a page that shows what the tunnels do is there"
+        set |d, t| d.process.http = web(t, cfg!(feature = "http"))?, get |d| Some(print_web(d.process.http));
+    Process Process metrics "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:9101, where the build has the feature metrics, or none"
+        "metrics for Prometheus are there"
+        set |d, t| d.process.metrics = web(t, cfg!(feature = "metrics"))?, get |d| Some(print_web(d.process.metrics));
+    Process Process expose "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "http and metrics may be where others reach them; they ask for no password"
+        set |d, t| d.process.expose = boolean(t)?, get |d| Some(d.process.expose.to_string());
     Process Process memory_budget "SIZE" "memory_budget" "256k to 2047m"
         "bytes that the streams of all tunnels hold at most (an eighth of the memory, 4m to 1024m)"
         set |d, t| d.process.memory_budget = size(t).filter(|bytes| ((256 << 10)..=(2047 << 20)).contains(bytes))?,
@@ -372,6 +382,14 @@ fn control(text: &str) -> Option<Control> {
         // The name of a Unix socket has 107 bytes at most.
         _ => (text.contains('/') && text.len() < 108).then(|| Control::At(text.into())),
     }
+}
+
+fn web(text: &str, is_built: bool) -> Option<Option<SocketAddr>> {
+    or_none(text, |text| text.parse().ok().filter(|_| is_built))
+}
+
+fn print_web(addr: Option<SocketAddr>) -> String {
+    print_or_none(addr, |addr| addr.to_string())
 }
 
 fn print_control(control: &Control) -> String {

@@ -2,6 +2,8 @@
 
 mod collect;
 mod json;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod table;
 
 use std::time::Duration;
@@ -15,6 +17,8 @@ use super::peers::PeerStatus;
 
 pub(super) use collect::of_tunnel;
 pub(super) use json::as_json;
+#[cfg(feature = "metrics")]
+pub(super) use metrics::as_metrics;
 pub(super) use table::as_table;
 
 #[cfg(test)]

@@ -195,7 +195,7 @@ fn it_reloads_stops_and_changes_the_level_of_the_log() {
     // What the file says of the socket waits for a restart.
     file.write(&text("").replace(socket.path(), "off"));
     assert_eq!(socket.command(&["reload"]).0, 0);
-    daemon.says("control is changed in the file: that needs a restart");
+    daemon.says("control, http or metrics is changed in the file: that needs a restart");
     assert_eq!(socket.command(&["status"]).0, 0);
 }
 
