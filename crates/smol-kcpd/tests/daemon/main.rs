@@ -1,6 +1,8 @@
 //! TCP through tunnels: within this process, where names and networks can be told what to do, and
 //! through the built program.
 
+#[cfg(all(unix, feature = "http", feature = "metrics"))]
+mod browser;
 #[path = "../built/mod.rs"]
 mod built;
 #[path = "../../../../tests/common/mod.rs"]
@@ -14,6 +16,8 @@ mod json;
 #[cfg(unix)]
 mod keys;
 mod lasting;
+#[cfg(all(unix, feature = "http", feature = "metrics"))]
+mod page;
 mod program;
 mod signals;
 #[cfg(unix)]
