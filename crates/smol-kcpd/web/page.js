@@ -133,7 +133,7 @@
     set(this.ends, `${say(told.role, told.listen, told.server || told.target)}, ${kind}`);
     set(this.facts, say('facts', connections.open, connections.max, connections.opened, connections.failed));
     const latest = this.samples[this.samples.length - 1].values;
-    const looks = { rate: [bits, 1000, 'sent', 'received'], rtt: [millis, 10, 'rtt', 'queue'], loss: [share, 1, 'there', 'back'] };
+    const looks = { rate: [bits, 1000, 'sent', 'received'], rtt: [millis, 10, 'round', 'queue'], loss: [share, 1, 'there', 'back'] };
     for (const { key, plot, parts } of this.plots) {
       const [print, least, first, second] = looks[key];
       const now = latest[key].map((value) => (value === null ? '–' : print(value)));

@@ -7,7 +7,7 @@ const WORDS = {
     gone: 'smol-kcpd does not answer since {0}. Is it running? The page goes on by itself when it does.',
     none: 'No tunnel is running. The next reload starts those of the file.',
     up: 'up', idle: 'idle', degraded: 'degraded', down: 'down',
-    s_up: '{0} carries {1} connections, round trip {2}, {3} lost.', s_idle: '{0} is ready, and nobody uses it.',
+    s_up: '{0} works. Open connections: {1}, round trip {2}, lost so far {3}.', s_idle: '{0} is ready, and nobody uses it.',
     s_degraded: '{0} runs, but not everything works.', s_down: '{0} carries nothing.',
     client: 'Client: TCP {0} to server {1}', server: 'Server: UDP {0} to target {1}',
     facts: '{0} of {1} connections, {2} so far, {3} failed', for: '{0}, for {1}',
@@ -18,7 +18,7 @@ const WORDS = {
     a_room: 'Raise `max_connections` at the end that is full, or let fewer programs use the tunnel.',
     rate: 'Rate', rtt: 'Round trip', loss: 'Lost', sent: 'sent', received: 'received', queue: 'queue', there: 'there', back: 'back',
     top: 'top {0}', peers: 'Peers', peer: 'peer', streams: 'streams', carries: 'path carries', mtu: 'MTU', more: 'and {0} more',
-    list: 'Streams ({0})', state: 'state', waits: 'waits for', again: 'sent again', unknown: 'unknown',
+    round: 'all', list: 'Streams ({0})', state: 'state', waits: 'waits for', again: 'sent again', unknown: 'unknown',
     encrypted: 'encrypted', plain: 'NOT ENCRYPTED', minutes: 'the last 5 minutes'
   },
   de: {
@@ -26,7 +26,7 @@ const WORDS = {
     gone: 'smol-kcpd antwortet seit {0} nicht. Läuft es? Die Seite macht von selbst weiter, sobald es antwortet.',
     none: 'Kein Tunnel läuft. Das nächste Neuladen startet die der Datei.',
     up: 'läuft', idle: 'bereit', degraded: 'gestört', down: 'unterbrochen',
-    s_up: '{0} trägt {1} Verbindungen, Umlaufzeit {2}, {3} verloren.', s_idle: '{0} ist bereit, und niemand benutzt ihn.',
+    s_up: '{0} läuft. Offene Verbindungen: {1}, Umlaufzeit {2}, bisher verloren {3}.', s_idle: '{0} ist bereit, und niemand benutzt ihn.',
     s_degraded: '{0} läuft, aber nicht alles geht.', s_down: '{0} trägt nichts.',
     client: 'Client: TCP {0} zum Server {1}', server: 'Server: UDP {0} zum Ziel {1}',
     facts: '{0} von {1} Verbindungen, bisher {2}, davon {3} gescheitert', for: '{0}, seit {1}',
@@ -37,7 +37,7 @@ const WORDS = {
     a_room: '`max_connections` an dem vollen Ende erhöhen, oder weniger Programme durch den Tunnel lassen.',
     rate: 'Rate', rtt: 'Umlaufzeit', loss: 'Verlust', sent: 'gesendet', received: 'empfangen', queue: 'Warteschlange', there: 'hin', back: 'zurück',
     top: 'oben {0}', peers: 'Gegenstellen', peer: 'Gegenstelle', streams: 'Ströme', carries: 'Weg trägt', mtu: 'MTU', more: 'und {0} weitere',
-    list: 'Ströme ({0})', state: 'Zustand', waits: 'wartet auf', again: 'wiederholt', unknown: 'unbekannt',
+    round: 'ganz', list: 'Ströme ({0})', state: 'Zustand', waits: 'wartet auf', again: 'wiederholt', unknown: 'unbekannt',
     encrypted: 'verschlüsselt', plain: 'NICHT VERSCHLÜSSELT', minutes: 'die letzten 5 Minuten'
   },
   zh: {
@@ -56,7 +56,7 @@ const WORDS = {
     a_room: '请在已满的一端提高 `max_connections`，或减少使用隧道的程序。',
     rate: '速率', rtt: '往返时间', loss: '丢包', sent: '发送', received: '接收', queue: '队列', there: '去程', back: '回程',
     top: '最大 {0}', peers: '对端', peer: '对端', streams: '流', carries: '链路速率', mtu: 'MTU', more: '另有 {0} 个',
-    list: '流（{0}）', state: '状态', waits: '等待', again: '重传', unknown: '未知',
+    round: '全程', list: '流（{0}）', state: '状态', waits: '等待', again: '重传', unknown: '未知',
     encrypted: '已加密', plain: '未加密', minutes: '最近 5 分钟'
   }
 };

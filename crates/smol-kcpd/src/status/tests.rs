@@ -141,3 +141,49 @@ fn the_longest_names_fit_too() {
     let written = as_table(&status);
     assert!(written.lines().all(|line| line.chars().count() <= 80), "{written}");
 }
+
+/// The families of a text of metrics.
+#[cfg(feature = "metrics")]
+fn families(text: &str) -> Vec<&str> {
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE smol_kcpd_"));
+    types.filter_map(|line| line.split(' ').next()).collect()
+}
+
+#[cfg(feature = "metrics")]
+#[test]
+fn every_metric_is_in_the_document_and_the_dashboard_uses_no_other() {
+    let written = as_metrics(&example());
+    let families = families(&written);
+    let tree = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/");
+    let read = |name: &str| std::fs::read_to_string(format!("{tree}{name}")).unwrap();
+    let document = read("status.md");
+    for family in &families {
+        assert!(document.contains(&format!("`{family}`")), "{family}");
+    }
+    let dashboard = read("grafana.json");
+    let mut used = 0;
+    for (at, _) in dashboard.match_indices("smol_kcpd_") {
+        let name = dashboard[at + "smol_kcpd_".len()..]
+            .split(|c: char| c != '_' && !c.is_ascii_alphanumeric());
+        let name = name.into_iter().next().unwrap();
+        assert!(families.contains(&name), "{name}");
+        used += 1;
+    }
+    assert!(used > 10, "{used}");
+}
+
+#[cfg(feature = "metrics")]
+#[test]
+fn samples_have_base_units_and_their_labels() {
+    let written = as_metrics(&example());
+    for line in [
+        "smol_kcpd_uptime_seconds 11520.000",
+        "smol_kcpd_tunnel_state{tunnel=\"web\",role=\"server\",state=\"degraded\"} 1",
+        "smol_kcpd_tunnel_up{tunnel=\"web\",role=\"server\"} 0",
+        "smol_kcpd_sent_bytes_total{tunnel=\"ssh\",role=\"client\"} 1300000",
+        "smol_kcpd_peer_rtt_seconds{tunnel=\"ssh\",role=\"client\",peer=\"\",address=\"203.0.113.5:29900\"} 0.061",
+        "smol_kcpd_peer_streams{tunnel=\"web\",role=\"server\",peer=\"alice\",address=\"[2001:db8::7]:40000\"} 3",
+    ] {
+        assert!(written.lines().any(|written| written == line), "{line}\n{written}");
+    }
+}
