@@ -33,6 +33,7 @@ mod client;
 mod clients;
 mod clock;
 mod context;
+#[cfg_attr(not(unix), allow(dead_code, unused_imports))] // there is no control socket
 mod control;
 mod daemon;
 #[cfg(feature = "kcptun")]
@@ -57,12 +58,14 @@ mod ping;
 mod privileges;
 mod relay;
 mod resolver;
+#[cfg_attr(not(unix), allow(dead_code, unused_imports))] // there is no control socket
 mod running;
 mod runtime;
 mod server;
 mod settings;
 #[cfg(feature = "kcptun")]
 mod snappy;
+#[cfg_attr(not(unix), allow(dead_code, unused_imports))] // there is no control socket
 mod status;
 mod timers;
 #[allow(clippy::module_inception)]
