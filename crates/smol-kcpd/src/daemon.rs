@@ -99,7 +99,7 @@ impl Daemon {
                     self.mailbox.answer(number, reply);
                 }
                 Event::Signal(signal) => match signal? {
-                    Signal::Hup => drop(self.reload().await),
+                    Signal::Hup => drop(self.obey(Request::Reload).await),
                     Signal::Usr1 => {
                         self.running.tunnels.borrow().iter().for_each(Tunnel::log_stats)
                     }

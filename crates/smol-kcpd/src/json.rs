@@ -36,8 +36,9 @@ impl Json {
         self.text.push_str(&value.to_string());
     }
 
-    pub(super) fn numbers(&mut self, pairs: &[(&str, u64)]) {
-        pairs.iter().for_each(|(key, value)| self.number(key, *value));
+    /// Writes several members; blanks are between their names.
+    pub(super) fn numbers(&mut self, keys: &str, values: &[u64]) {
+        keys.split(' ').zip(values).for_each(|(key, value)| self.number(key, *value));
     }
 
     /// `None` is written as `null`.

@@ -16,7 +16,7 @@ pub(crate) fn as_json(status: &ProcessStatus) -> String {
     json.number("uptime_ms", millis(status.uptime));
     json.string("log_level", Some(&status.log_level.to_string().to_lowercase()));
     json.open("memory", '{');
-    json.numbers(&[("used", status.memory_used as u64), ("budget", status.memory_budget as u64)]);
+    json.numbers("used budget", &[status.memory_used as u64, status.memory_budget as u64]);
     json.close('}');
     json.open("tunnels", '[');
     for tunnel in &status.tunnels {
@@ -52,41 +52,46 @@ fn push_tunnel(json: &mut Json, tunnel: &TunnelStatus) {
     json.string("protection", Some(&tunnel.protection));
     let stats = &tunnel.stats;
     json.open("connections", '{');
-    json.numbers(&[
-        ("open", stats.open as u64),
-        ("max", tunnel.max_connections as u64),
-        ("opened", stats.opened),
-        ("failed", stats.failed),
-    ]);
+    json.numbers(
+        "open max opened failed",
+        &[stats.open as u64, tunnel.max_connections as u64, stats.opened, stats.failed],
+    );
     json.close('}');
     let endpoint = &stats.endpoint;
     json.open("totals", '{');
-    json.numbers(&[
-        ("bytes_sent", endpoint.bytes_sent),
-        ("bytes_received", endpoint.bytes_received),
-        ("datagrams_sent", endpoint.datagrams_sent),
-        ("datagrams_received", endpoint.datagrams_received),
-        ("dropped", endpoint.transmit_dropped.saturating_add(endpoint.receive_dropped)),
-        ("malformed", endpoint.malformed),
-        ("unknown", endpoint.unknown),
-        ("refused", endpoint.refused),
-        ("evicted", endpoint.evicted),
-        ("stalled", endpoint.stalled),
-        ("moved", endpoint.moved),
-        ("transport_errors", endpoint.transport_errors),
-    ]);
+    json.numbers(
+        "bytes_sent bytes_received datagrams_sent datagrams_received dropped malformed \
+         unknown refused evicted stalled moved transport_errors",
+        &[
+            endpoint.bytes_sent,
+            endpoint.bytes_received,
+            endpoint.datagrams_sent,
+            endpoint.datagrams_received,
+            endpoint.transmit_dropped.saturating_add(endpoint.receive_dropped),
+            endpoint.malformed,
+            endpoint.unknown,
+            endpoint.refused,
+            endpoint.evicted,
+            endpoint.stalled,
+            endpoint.moved,
+            endpoint.transport_errors,
+        ],
+    );
     json.close('}');
     if let Some(channels) = &tunnel.channels {
         json.open("channels", '{');
-        json.numbers(&[
-            ("handshakes", channels.handshakes),
-            ("unanswered", channels.unanswered),
-            ("refused", channels.refused),
-            ("strangers", channels.strangers),
-            ("forged", channels.forged),
-            ("replayed", channels.replayed.saturating_add(channels.replayed_initiations)),
-            ("over_limit", channels.over_limit),
-        ]);
+        json.numbers(
+            "handshakes unanswered refused strangers forged replayed over_limit",
+            &[
+                channels.handshakes,
+                channels.unanswered,
+                channels.refused,
+                channels.strangers,
+                channels.forged,
+                channels.replayed.saturating_add(channels.replayed_initiations),
+                channels.over_limit,
+            ],
+        );
         json.close('}');
     }
     json.number("peers_total", tunnel.peers_total as u64);
@@ -117,21 +122,25 @@ fn push_peer(json: &mut Json, peer: &PeerStatus) {
     }
     json.close('}');
     json.string("phase", Some(&phase(path.phase)));
-    json.numbers(&[
-        ("rate_bps", path_rate(stats).saturating_mul(8)),
-        ("pace_bps", path.pace.saturating_mul(8)),
-        ("rtt_ms", millis(stats.srtt)),
-        ("min_rtt_ms", min_rtt.into()),
-        ("queue_ms", queue.into()),
-        ("loss_ppm", path.loss_ppm.into()),
-        ("acked_bytes", path.acked_bytes),
-        ("lost_bytes", path.lost_bytes),
-        ("arrived", path.arrived),
-        ("missing", path.missing),
-        ("in_flight_bytes", path.in_flight),
-        ("window_bytes", path.window),
-        ("mtu", path.mtu as u64),
-    ]);
+    json.numbers(
+        "rate_bps pace_bps rtt_ms min_rtt_ms queue_ms loss_ppm acked_bytes lost_bytes arrived \
+         missing in_flight_bytes window_bytes mtu",
+        &[
+            path_rate(stats).saturating_mul(8),
+            path.pace.saturating_mul(8),
+            millis(stats.srtt),
+            min_rtt.into(),
+            queue.into(),
+            path.loss_ppm.into(),
+            path.acked_bytes,
+            path.lost_bytes,
+            path.arrived,
+            path.missing,
+            path.in_flight,
+            path.window,
+            path.mtu as u64,
+        ],
+    );
     json.close('}');
 }
 
@@ -140,16 +149,20 @@ fn push_stream(json: &mut Json, conv: u32, stats: &StreamStats) {
     json.number("conv", conv.into());
     json.string("state", Some(&format!("{:?}", stats.state).to_lowercase()));
     json.string("waits_for", Some(reason(stats.waits_for)));
-    json.numbers(&[
-        ("bytes_sent", stats.bytes_sent),
-        ("bytes_acked", stats.bytes_acked),
-        ("bytes_received", stats.bytes_received),
-        ("segments_sent", stats.segments_sent),
-        ("retransmits", stats.timeout_retransmits.saturating_add(stats.fast_retransmits)),
-        ("rtt_ms", millis(stats.srtt)),
-        ("in_flight", stats.in_flight as u64),
-        ("send_queue", stats.send_queue as u64),
-        ("receive_queue_bytes", stats.receive_queue as u64),
-    ]);
+    json.numbers(
+        "bytes_sent bytes_acked bytes_received segments_sent retransmits rtt_ms in_flight \
+         send_queue receive_queue_bytes",
+        &[
+            stats.bytes_sent,
+            stats.bytes_acked,
+            stats.bytes_received,
+            stats.segments_sent,
+            stats.timeout_retransmits.saturating_add(stats.fast_retransmits),
+            millis(stats.srtt),
+            stats.in_flight as u64,
+            stats.send_queue as u64,
+            stats.receive_queue as u64,
+        ],
+    );
     json.close('}');
 }

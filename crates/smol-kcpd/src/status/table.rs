@@ -9,7 +9,7 @@ use crate::figures::{bits_of, bytes, bytes_of, decimal, path_rate, queue, reason
 const WIDTH: usize = 80;
 
 /// Columns for the name of a peer; a longer one has a line of its own.
-const PEER: usize = 18;
+const PEER: usize = 17;
 
 /// Writes what a process does.
 pub(crate) fn as_table(status: &ProcessStatus) -> String {
@@ -116,7 +116,7 @@ fn push_row(
         }
     };
     text.push_str(&format!(
-        "  {name:<PEER$}{streams:>8}{rate:>13}{rtt:>9}{queue:>8}{lost:>8}{back:>8}{mtu:>6}\n"
+        "  {name:<PEER$}{streams:>8}{rate:>14}{rtt:>9}{queue:>8}{lost:>8}{back:>8}{mtu:>6}\n"
     ));
 }
 
