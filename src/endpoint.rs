@@ -46,13 +46,16 @@ pub struct KcpEndpoint {
 }
 
 /// Describes a conversation of an endpoint: see [`KcpEndpoint::sessions`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionInfo {
     /// The conversation number.
     pub conv: u32,
     /// The present address of the peer.
     pub peer: SocketAddr,
+    /// What the peer is called in the configuration, if it has a name there.
+    #[cfg(feature = "secure")]
+    pub peer_name: Option<Arc<str>>,
     /// The counters of the stream.
     pub stats: StreamStats,
 }
@@ -311,7 +314,14 @@ impl KcpEndpoint {
 
 pub(super) fn sessions(shared: &Shared) -> Vec<SessionInfo> {
     let state = shared.lock();
-    state.router.list().map(|(conv, peer, stats)| SessionInfo { conv, peer, stats }).collect()
+    let info = |(_key, conv, peer, stats)| SessionInfo {
+        conv,
+        peer,
+        #[cfg(feature = "secure")]
+        peer_name: state.router.peer_name(_key),
+        stats,
+    };
+    state.router.list_keys().map(info).collect()
 }
 
 #[cfg(feature = "pcap")]

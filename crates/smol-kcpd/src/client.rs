@@ -12,6 +12,7 @@ use smol::Task;
 use super::backoff::Backoff;
 use super::connect::{connect, has_no_room};
 use super::context::TunnelContext;
+use super::health::Concern;
 use super::keys::NO_ANSWER;
 use super::link::{link, LinkHandle};
 use super::listen::listen;
@@ -39,7 +40,8 @@ pub(super) fn open(context: &TunnelContext, server: &HostPort) -> io::Result<Cli
     let settings = context.settings();
     let udp = udp::open(settings.udp.as_ref())?;
     let kcp = &settings.kcp;
-    let (transport, reconnector, handle) = link(server.clone(), kcp.clone());
+    let (transport, reconnector, handle) =
+        link(server.clone(), kcp.clone(), Rc::clone(&context.health));
     let budget = context.runtime.memory_budget();
     let (endpoint, driver) = KcpEndpoint::with_budget(kcp.clone(), transport, budget)?;
     context.bound(addr, endpoint.clone(), driver);
@@ -114,12 +116,17 @@ async fn serve(
                 // A server answers nobody whose keys do not fit its own.
                 KcpError::TimedOut if context.settings().kcp.secure.is_some() => {
                     log::warn!("{name}: {from} is turned away: {NO_ANSWER}");
+                    context.health.failed(Concern::Server, NO_ANSWER);
                 }
                 error if has_no_room(error) => {
                     let what = format_args!("{name}: {from} is turned away: {error}");
                     context.no_room.reached(what);
+                    context.health.failed(Concern::Room, error);
                 }
-                error => log::warn!("{name}: {from} is turned away: {error}"),
+                error => {
+                    log::warn!("{name}: {from} is turned away: {error}");
+                    context.health.failed(Concern::Server, format_args!("server: {error}"));
+                }
             }
             Err(RelayError::Kcp(error.into()))
         }

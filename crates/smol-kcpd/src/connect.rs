@@ -6,6 +6,7 @@ use async_io::Timer;
 
 use super::backoff::Backoff;
 use super::context::TunnelContext;
+use super::health::Concern;
 use super::link::{LinkHandle, SERVER};
 use super::runtime::{now, within};
 use smol_kcp::{KcpEndpoint, KcpError, KcpStream};
@@ -40,7 +41,10 @@ pub(super) async fn connect(
         let (mut attempts, began) = (ATTEMPTS, now());
         loop {
             match endpoint.connect_to(SERVER, Some(draw())).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => {
+                    context.health.works(Concern::Server);
+                    return Ok(stream);
+                }
                 Err(KcpError::ConvInUse { .. }) => {}
                 Err(error @ (KcpError::Closed | KcpError::Io(_))) => return Err(error),
                 Err(error) if has_no_room(&error) => {

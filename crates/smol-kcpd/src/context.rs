@@ -1,7 +1,6 @@
 //! The context that a tunnel shares with its connections: settings, endpoint, counters, ends.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -14,12 +13,14 @@ use futures_lite::future;
 use super::clients::Clients;
 #[cfg(feature = "kcptun")]
 use super::endpoints::Endpoints;
-use super::figures::{why, ChannelsLine, PathLine, REASONS};
+use super::figures::{ChannelsLine, PathLine, REASONS};
+use super::health::{Concern, Health};
 use super::limits::Limit;
+use super::peers::{peers, PeerStatus};
 use super::relay::RelayError;
 use super::runtime::Runtime;
 use super::{Role, Settings};
-use smol_kcp::{Driver, EndpointStats, KcpEndpoint, KcpError, SessionInfo, StreamStats};
+use smol_kcp::{Driver, EndpointStats, KcpEndpoint, KcpError, SessionInfo};
 
 /// Holds what a tunnel shares with its connections.
 pub(super) struct TunnelContext {
@@ -45,6 +46,7 @@ pub(super) struct TunnelContext {
     pub(super) alive: RefCell<Option<Sender<()>>>,
     /// Server: those who have connected, by name.
     pub(super) clients: Clients,
+    pub(super) health: Rc<Health>,
     /// In kcptun's place: the endpoints, which are several.
     #[cfg(feature = "kcptun")]
     endpoints: Endpoints,
@@ -90,6 +92,7 @@ impl TunnelContext {
             cut,
             alive: RefCell::new(Some(alive)),
             clients: Clients::default(),
+            health: Rc::default(),
             #[cfg(feature = "kcptun")]
             endpoints: Endpoints::default(),
         }
@@ -195,6 +198,7 @@ impl TunnelContext {
         let (name, limit) = (&self.name, self.settings().max_connections);
         let what =
             format_args!("{name}: {from} is turned away: max_connections = {limit} are open");
+        self.health.failed(Concern::Room, format_args!("max_connections = {limit} are open"));
         self.too_many_connections.reached(what);
     }
 
@@ -290,17 +294,7 @@ impl TunnelContext {
             return;
         }
         let settings = self.settings();
-        // One look at all streams: a server may have thousands.
-        let mut paths: BTreeMap<SocketAddr, (StreamStats, [usize; REASONS.len()])> =
-            BTreeMap::new();
-        for session in self.sessions() {
-            let (_, waiting) =
-                paths.entry(session.peer).or_insert((session.stats, [0; REASONS.len()]));
-            if let Some(count) = waiting.get_mut(why(session.stats.waits_for)) {
-                *count += 1;
-            }
-        }
-        for (peer, (stats, waiting)) in &paths {
+        for (peer, PeerStatus { stats, waiting, .. }) in &peers(&self.sessions()) {
             let mut streams = String::new();
             for (reason, count) in REASONS.iter().zip(waiting).filter(|(_, &count)| count > 0) {
                 let separator = if streams.is_empty() { "" } else { ", " };
@@ -352,5 +346,6 @@ impl OpenConnection {
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.context.open.set(self.context.open.get().saturating_sub(1));
+        self.context.health.works(Concern::Room);
     }
 }

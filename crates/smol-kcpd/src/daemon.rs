@@ -1,6 +1,7 @@
 //! The daemon: several tunnels, controlled by signals.
 
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use async_signal::{Signal, Signals};
@@ -8,9 +9,13 @@ use futures_lite::{future, StreamExt};
 use smol::Task;
 
 use super::clients::{differ_in_clients_only, difference};
+#[cfg(unix)]
+use super::control::ControlListener;
+use super::control::{Mailbox, Reply, Request};
 use super::kept::KeptFile;
 use super::keys::Keyring;
 use super::machine::Machine;
+use super::running::Running;
 use super::runtime::Runtime;
 use super::{ConfigError, ConfigFile, Configuration, Process, Role, Settings, Tunnel};
 
@@ -21,10 +26,21 @@ pub struct Daemon {
     runtime: Runtime,
     file: Option<Source>,
     process: Process,
-    tunnels: Vec<Tunnel>,
+    running: Rc<Running>,
     /// Tunnels that are no longer configured and drain.
     leaving: Vec<Task<()>>,
     signals: Signals,
+    mailbox: Rc<Mailbox>,
+    #[cfg(unix)]
+    control: Option<ControlListener>,
+    #[cfg(any(feature = "http", feature = "metrics"))]
+    _web: Vec<Task<()>>,
+}
+
+/// What a daemon acts on.
+enum Event {
+    Signal(io::Result<Signal>),
+    Order(u32, Request),
 }
 
 impl Daemon {
@@ -51,12 +67,20 @@ impl Daemon {
         );
         let file = file.map(|file| Source::new(file, &configuration));
         let start = |settings| Tunnel::start(runtime, settings);
-        let tunnels = configuration.tunnels.into_iter().map(start).collect();
+        let (running, mailbox) = (Rc::new(Running::new(runtime)), Rc::new(Mailbox::new()));
+        #[cfg(unix)]
+        let control = control(runtime, process, &running, &mailbox);
+        running.tunnels.replace(configuration.tunnels.into_iter().map(start).collect());
         Ok(Daemon {
+            #[cfg(unix)]
+            control,
+            #[cfg(any(feature = "http", feature = "metrics"))]
+            _web: super::web::serve_all(runtime, &configuration.process, &running),
+            mailbox,
             runtime: runtime.clone(),
             file,
             process: configuration.process,
-            tunnels,
+            running,
             leaving: Vec::new(),
             signals,
         })
@@ -69,14 +93,25 @@ impl Daemon {
     /// Signals cannot be listened for any more.
     pub async fn run(mut self) -> io::Result<()> {
         loop {
-            match self.next_signal().await? {
-                Signal::Hup => self.reload().await,
-                Signal::Usr1 => self.tunnels.iter().for_each(Tunnel::log_stats),
-                _ => break,
+            match self.next_event().await {
+                Event::Order(number, order) => {
+                    let reply = self.obey(order).await;
+                    self.mailbox.answer(number, reply);
+                }
+                Event::Signal(signal) => match signal? {
+                    Signal::Hup => drop(self.obey(Request::Reload).await),
+                    Signal::Usr1 => {
+                        self.running.tunnels.borrow().iter().for_each(Tunnel::log_stats)
+                    }
+                    _ => break,
+                },
             }
         }
         log::info!("ending");
-        let tunnels = std::mem::take(&mut self.tunnels);
+        self.mailbox.close();
+        #[cfg(unix)]
+        drop(self.control.take());
+        let tunnels = self.running.tunnels.take();
         for tunnel in tunnels {
             let linger = tunnel.settings().kcp.linger;
             self.leave(tunnel, linger).await;
@@ -95,6 +130,39 @@ impl Daemon {
         future::or(drained, again).await
     }
 
+    async fn next_event(&mut self) -> Event {
+        let mailbox = Rc::clone(&self.mailbox);
+        let order = async {
+            let (number, order) = mailbox.next().await;
+            Event::Order(number, order)
+        };
+        future::or(async { Event::Signal(self.next_signal().await) }, order).await
+    }
+
+    async fn obey(&mut self, order: Request) -> Reply {
+        match order {
+            Request::Reload => self.reload().await.map(|()| "the configuration is read\n".into()),
+            Request::Stop(name) => self.stop(&name).await,
+            Request::LogLevel(level) => {
+                log::set_max_level(level);
+                Ok(format!("{} and worse is logged\n", level.as_str().to_lowercase()))
+            }
+            Request::Status { .. } => Err("not an order".into()),
+        }
+    }
+
+    /// Ends one tunnel. It begins again when the file is read again.
+    async fn stop(&mut self, name: &str) -> Reply {
+        let named = |tunnel: &Tunnel| tunnel.settings().name == name;
+        let at = self.running.tunnels.borrow().iter().position(named);
+        let Some(at) = at else { return Err(format!("there is no tunnel {name}")) };
+        let tunnel = self.running.tunnels.borrow_mut().remove(at);
+        log::info!("{name}: stopped");
+        let linger = tunnel.settings().kcp.linger;
+        self.leave(tunnel, linger).await;
+        Ok(format!("{name} accepts nothing more, and what is open ends within {linger:?}\n"))
+    }
+
     async fn next_signal(&mut self) -> io::Result<Signal> {
         let signal = self.signals.next().await;
         signal.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
@@ -108,14 +176,20 @@ impl Daemon {
     }
 
     /// Reads the file again. An error in it is logged, and nothing is changed.
-    async fn reload(&mut self) {
+    async fn reload(&mut self) -> Result<(), String> {
         let Some(file) = &self.file else {
             log::info!("there is no file to read again");
-            return;
+            return Err("there is no file to read again".into());
         };
         match file.read() {
-            Ok(configuration) => self.change(configuration).await,
-            Err(error) => log::error!("{error}; nothing is changed"),
+            Ok(configuration) => {
+                self.change(configuration).await;
+                Ok(())
+            }
+            Err(error) => {
+                log::error!("{error}; nothing is changed");
+                Err(format!("{error}; nothing is changed"))
+            }
         }
     }
 
@@ -125,14 +199,24 @@ impl Daemon {
         if configuration.process.user != self.process.user {
             log::warn!("user is changed in the file: that needs a restart of smol-kcpd");
         }
+        let Process { control, http, metrics, .. } = &configuration.process;
+        if (control, http, metrics)
+            != (&self.process.control, &self.process.http, &self.process.metrics)
+        {
+            log::warn!(
+                "control, http or metrics is changed in the file: that needs a restart of smol-kcpd"
+            );
+        }
         self.runtime.memory_budget().set_limit(configuration.process.memory_budget);
         let (mut kept, mut others) = (Vec::new(), Vec::new());
-        for tunnel in std::mem::take(&mut self.tunnels) {
+        for tunnel in self.running.tunnels.take() {
             match configuration.tunnels.iter().any(|new| becomes(&tunnel, new)) {
                 true => kept.push(tunnel),
                 false => others.push(tunnel),
             }
         }
+        // Who looks meanwhile sees these.
+        self.running.tunnels.replace(kept);
         for tunnel in others {
             log::info!("{}: stopped", tunnel.settings().name);
             // The socket of a server is that of its streams too: it cannot be had twice.
@@ -145,14 +229,39 @@ impl Daemon {
                 self.leave(tunnel, linger).await;
             }
         }
+        let mut tunnels = self.running.tunnels.borrow_mut();
+        let mut kept = std::mem::take(&mut *tunnels);
         for settings in configuration.tunnels {
             let kept = kept
                 .iter()
                 .position(|tunnel| *tunnel.settings() == settings)
                 .map(|at| kept.swap_remove(at));
-            self.tunnels.push(kept.unwrap_or_else(|| Tunnel::start(&self.runtime, settings)));
+            tunnels.push(kept.unwrap_or_else(|| Tunnel::start(&self.runtime, settings)));
         }
         log::info!("the configuration is read");
+    }
+}
+
+/// Makes the control socket. Tunnels do without, too.
+#[cfg(unix)]
+fn control(
+    runtime: &Runtime,
+    process: &Process,
+    running: &Rc<Running>,
+    mailbox: &Rc<Mailbox>,
+) -> Option<ControlListener> {
+    let (running, mailbox) = (Rc::clone(running), Rc::clone(mailbox));
+    match ControlListener::start(runtime, &process.control, running, mailbox) {
+        Ok(control) => {
+            if let Some(control) = &control {
+                log::debug!("control socket {}", control.path().display());
+            }
+            control
+        }
+        Err(error) => {
+            log::info!("there is no control socket: {error}");
+            None
+        }
     }
 }
 

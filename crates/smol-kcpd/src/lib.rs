@@ -34,12 +34,16 @@ mod clients;
 mod clock;
 mod connect;
 mod context;
+#[cfg_attr(not(unix), allow(dead_code, unused_imports))] // there is no control socket
+mod control;
 mod daemon;
 #[cfg(feature = "kcptun")]
 mod endpoints;
 mod ends;
 mod figures;
+mod health;
 mod interrupt;
+mod json;
 mod kept;
 mod keys;
 mod limits;
@@ -49,22 +53,30 @@ mod logging;
 mod lookups;
 mod machine;
 mod options;
+mod peers;
 pub mod perf;
 mod ping;
 mod privileges;
 mod relay;
 mod resolver;
+#[cfg_attr(not(unix), allow(dead_code, unused_imports))] // there is no control socket
+mod running;
 mod runtime;
 mod server;
 mod settings;
 #[cfg(feature = "kcptun")]
 mod snappy;
+#[cfg_attr(not(unix), allow(dead_code, unused_imports))] // there is no control socket
+mod status;
 mod timers;
 #[allow(clippy::module_inception)]
 mod tunnel;
 mod udp;
+#[cfg(any(feature = "http", feature = "metrics"))]
+mod web;
 
 pub use context::TunnelStats;
+pub use control::ControlCommand;
 pub use daemon::Daemon;
 pub use ends::HostPort;
 #[cfg(feature = "kcptun")]
@@ -81,7 +93,7 @@ pub use ping::Ping;
 pub use privileges::drop_to;
 pub use resolver::{Resolve, Resolving};
 pub use runtime::Runtime;
-pub use settings::{Configuration, Process, Role, Settings, UdpSettings};
+pub use settings::{Configuration, Control, Process, Role, Settings, UdpSettings};
 #[cfg(feature = "kcptun")]
 pub use settings::{KcptunSettings, PortRange};
 pub use timers::{check as check_timers, BrokenTimers};

@@ -8,6 +8,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use async_io::Timer;
 use futures_lite::future;
 
 use super::backoff::Backoff;
+use super::health::{Concern, Health};
 use super::limits::is_exhaustion;
 use super::runtime::{within, Runtime};
 use super::{perf_conv, HostPort};
@@ -77,6 +79,7 @@ pub(super) struct Reconnector {
     failures: Receiver<()>,
     server: HostPort,
     config: KcpConfig,
+    health: Rc<Health>,
     /// Dropped when the server's address is known; nothing is ever sent through it.
     up: Option<Sender<()>>,
 }
@@ -103,12 +106,17 @@ impl LinkHandle {
     }
 }
 
-pub(super) fn link(server: HostPort, config: KcpConfig) -> (Link, Reconnector, LinkHandle) {
+pub(super) fn link(
+    server: HostPort,
+    config: KcpConfig,
+    health: Rc<Health>,
+) -> (Link, Reconnector, LinkHandle) {
     let state = SharedState::default();
     let (failed, failures) = async_channel::bounded(1);
     let (up_sender, up) = async_channel::bounded(1);
     let link = Link { state: Arc::clone(&state), failed: failed.clone(), socket: None, dropped: 0 };
-    let reconnector = Reconnector { state, failures, server, config, up: Some(up_sender) };
+    let up_sender = Some(up_sender);
+    let reconnector = Reconnector { state, failures, server, config, health, up: up_sender };
     (link, reconnector, LinkHandle { failed, up })
 }
 
@@ -194,6 +202,7 @@ impl Reconnector {
             let wait = match self.look(&runtime, &endpoint, &mut present).await {
                 Ok(look) => {
                     lookups.reset();
+                    self.health.works(Concern::Lookup);
                     match look {
                         Look::Stays(wait) => wait,
                         Look::Moved => {
@@ -204,6 +213,8 @@ impl Reconnector {
                 }
                 Err(error) => {
                     log::warn!("server {}: {error}", self.server);
+                    let why = format_args!("server {}: {error}", self.server);
+                    self.health.failed(Concern::Lookup, why);
                     // Descriptors come back at any moment.
                     let wait = lookups.next(fastrand::u8(..));
                     Some(if is_exhaustion(&error) { wait.min(LOOKUP_REST) } else { wait })
@@ -320,6 +331,7 @@ impl Reconnector {
 
     fn install(&mut self, addr: SocketAddr, socket: UdpTransport) {
         log::info!("server {} is at {addr}", self.server);
+        self.health.server.set(Some(addr));
         let waker = {
             let mut state = lock(&self.state);
             state.fresh = Some(socket);

@@ -23,6 +23,12 @@ const REFILL: Duration = Duration::from_secs(6);
 /// Places that are remembered; there are fewer in this crate.
 const PLACES: usize = 256;
 
+/// Reads the name of a level.
+pub(super) fn level(text: &str) -> Option<LevelFilter> {
+    let levels = ["error", "warn", "info", "debug", "trace"];
+    levels.contains(&text).then(|| text.parse().ok()).flatten()
+}
+
 /// The logger of the daemon. A line that nobody reads is lost and counted; the next one that can be
 /// written says how many were.
 #[derive(Debug, Default)]

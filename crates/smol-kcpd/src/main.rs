@@ -22,6 +22,10 @@ fn main() -> ExitCode {
         Command::Version => print(concat!("smol-kcpd ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Check(file) => check(&file),
         Command::Keys(command) => keys(&command),
+        Command::Control(command) => match command.run(&mut io::stdout()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(1, error),
+        },
         Command::Ping(ping) => {
             measure(|runtime| runtime.block_on(ping.run(runtime, &mut io::stdout())))
         }

@@ -8,6 +8,7 @@ use async_io::Async;
 
 use super::clients::Peer;
 use super::context::TunnelContext;
+use super::health::Concern;
 use super::perf::PerfServer;
 use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::runtime::within;
@@ -130,5 +131,12 @@ pub(super) async fn open_target(context: &TunnelContext, target: &HostPort) -> i
         io::Result::Ok(Tcp::new(stream))
     };
     let late = || io::Error::new(io::ErrorKind::TimedOut, format!("not open after {limit:?}"));
-    within(limit, open).await.unwrap_or_else(|| Err(late()))
+    let opened = within(limit, open).await.unwrap_or_else(|| Err(late()));
+    match &opened {
+        Ok(_) => context.health.works(Concern::Target),
+        Err(error) => {
+            context.health.failed(Concern::Target, format_args!("target {target}: {error}"));
+        }
+    }
+    opened
 }

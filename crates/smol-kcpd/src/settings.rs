@@ -4,6 +4,8 @@
 mod kcptun;
 mod udp;
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use smol_kcp::KcpConfig;
@@ -91,14 +93,43 @@ pub struct Process {
     pub user: Option<String>,
     /// Bytes of memory that all tunnels together may hold for their streams.
     pub memory_budget: usize,
+    /// Where it is controlled.
+    pub control: Control,
+    /// Where it serves the page that shows what it does, over HTTP.
+    pub http: Option<SocketAddr>,
+    /// Where it serves its metrics.
+    pub metrics: Option<SocketAddr>,
+    /// Both may be where others than this machine reach them.
+    pub expose: bool,
 }
 
 impl Default for Process {
     /// Sets the budget to an eighth of the machine's memory, 4 MiB at least and 1 GiB at most.
     fn default() -> Process {
         let memory_budget = smol_kcp::default_memory_budget();
-        Process { log_level: log::LevelFilter::Info, user: None, memory_budget }
+        Process {
+            log_level: log::LevelFilter::Info,
+            user: None,
+            memory_budget,
+            control: Control::Auto,
+            http: None,
+            metrics: None,
+            expose: false,
+        }
     }
+}
+
+/// Where the control socket of a process is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Control {
+    /// In the first folder that there is and that may be written to: `$RUNTIME_DIRECTORY`, `/var/run`,
+    /// `$XDG_RUNTIME_DIR`.
+    #[default]
+    Auto,
+    /// There is none.
+    Off,
+    /// There.
+    At(PathBuf),
 }
 
 /// Holds a whole configuration: the content of a file.

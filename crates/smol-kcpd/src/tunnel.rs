@@ -14,8 +14,10 @@ use super::backoff::Backoff;
 use super::client::{self, ClientListener};
 use super::context::{TunnelContext, TunnelStats};
 use super::figures::reason;
+use super::health::Concern;
 use super::limits::is_exhaustion;
 use super::runtime::{within, Runtime};
+use super::status::{of_tunnel, TunnelStatus};
 use super::{server, Role, Settings};
 use smol_kcp::{KcpError, SessionInfo};
 
@@ -88,6 +90,11 @@ impl Tunnel {
     /// Lists its KCP streams.
     pub fn sessions(&self) -> Vec<SessionInfo> {
         self.context.sessions()
+    }
+
+    /// Looks at it once, and lists so many of its streams.
+    pub(super) fn status(&self, streams: usize) -> TunnelStatus {
+        of_tunnel(&self.context, streams)
     }
 
     /// Logs its counters, and those of each stream.
@@ -184,6 +191,7 @@ async fn accept(context: Rc<TunnelContext>, mut listener: io::Result<Listener>) 
                     }
                 };
                 log::error!("{}: {error}; it begins anew", context.name);
+                context.health.failed(Concern::Listen, format_args!("{error}; it begins anew"));
                 context.close();
                 None
             }
@@ -221,6 +229,7 @@ fn open_or_log(context: &TunnelContext, first: bool) -> io::Result<Listener> {
     let (name, listen) = (&context.name, &settings.listen);
     let error = match open(context) {
         Ok(listener) => {
+            context.health.works(Concern::Listen);
             let addr =
                 context.local_addr.get().map_or_else(|| listen.to_string(), |at| at.to_string());
             let protection = settings.protection();
@@ -236,6 +245,7 @@ fn open_or_log(context: &TunnelContext, first: bool) -> io::Result<Listener> {
         }
         Err(error) => error,
     };
+    context.health.failed(Concern::Listen, format_args!("cannot listen at {listen}: {error}"));
     match error.kind() {
         io::ErrorKind::AddrInUse if first => {
             log::debug!("{name}: {listen} is in use; will try again");

@@ -172,14 +172,21 @@ impl Router {
 
     fn stats_of(&self, entry: &Entry) -> StreamStats {
         let path = entry.peer.and_then(|of| self.peers.get(of)).map(|of| of.path.stats());
-        StreamStats { path: path.unwrap_or_default(), ..entry.session.stats() }
+        let mut path = path.unwrap_or_default();
+        (path.arrived, path.missing) = self.arrivals(&entry.session).unwrap_or_default();
+        StreamStats { path, ..entry.session.stats() }
     }
 
     /// Lists conversation, peer and statistics of every session on the wire.
     pub fn list(&self) -> impl Iterator<Item = (u32, SocketAddr, StreamStats)> + '_ {
+        self.list_keys().map(|(_, conv, peer, stats)| (conv, peer, stats))
+    }
+
+    /// Does as [`list`](Router::list), with the key of each session.
+    pub fn list_keys(&self) -> impl Iterator<Item = (Key, u32, SocketAddr, StreamStats)> + '_ {
         self.routes.iter().filter_map(|(&(conv, _), &key)| {
             let entry = self.sessions.get(key)?;
-            Some((conv, entry.session.peer(), self.stats_of(entry)))
+            Some((key, conv, entry.session.peer(), self.stats_of(entry)))
         })
     }
 

@@ -18,6 +18,7 @@ use crate::control::{hello_nonce, no_room, rst_for};
 use crate::error::KcpError;
 use crate::layer::crypto::secure::{Opened, PublicKey, SecureEvent, SecureStats, OVERHEAD};
 use crate::path::{ChannelKey, Path, PeerId};
+use crate::session::Session;
 use crate::time::Time;
 use crate::wire::View;
 
@@ -258,6 +259,11 @@ impl Router {
     pub fn peer_name(&self, key: Key) -> Option<Arc<str>> {
         let channel = self.session(key).ok()?.path().channel?;
         self.secure.as_ref()?.table.peer_name(channel).cloned()
+    }
+
+    /// Returns how many datagrams of a session's peer arrived, and how many of those before have not.
+    pub(super) fn arrivals(&self, session: &Session) -> Option<(u64, u64)> {
+        self.secure.as_ref()?.table.arrivals(session.path().channel?)
     }
 
     /// Returns the counters of the channels; `None` in the clear.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::error::{ConfigError, Location};
 use super::table::Opt;
 use super::values::boolean;
+use crate::control::ControlCommand;
 use crate::keys::{KeyCommand, Keyring};
 use crate::perf::Perf;
 use crate::{Configuration, Ping};
@@ -26,6 +27,8 @@ pub enum Command {
     Perf(Box<Perf>),
     /// A file to check and to print.
     Check(ConfigFile),
+    /// Something to ask running processes.
+    Control(ControlCommand),
     /// Keys to make.
     Keys(KeyCommand),
     /// The table of options, as JSON or to be read.

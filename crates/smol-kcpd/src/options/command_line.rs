@@ -7,6 +7,7 @@ use lexopt::Arg::{Long, Short, Value};
 
 use super::builder::limits_of;
 use super::command::{usage_error, value, Command, ConfigFile};
+use super::control::control;
 use super::entries::{default_of, OptionValues};
 use super::error::{ConfigError, Location};
 use super::keys::{invite, keygen, pubkey};
@@ -108,6 +109,10 @@ fn with_own_options(word: &OsStr) -> Option<Reader> {
         "pubkey" => Some(pubkey),
         "invite" => Some(invite),
         "options" => Some(options),
+        "status" => Some(|parser| control(parser, "status")),
+        "reload" => Some(|parser| control(parser, "reload")),
+        "stop" => Some(|parser| control(parser, "stop")),
+        "log-level" => Some(|parser| control(parser, "log-level")),
         #[cfg(feature = "kcptun")]
         "kcptun-client" => Some(super::kcptun::client),
         #[cfg(feature = "kcptun")]
@@ -141,6 +146,10 @@ const COMMANDS: &[&str] = &[
     "ping",
     "perf",
     "options",
+    "status",
+    "reload",
+    "stop",
+    "log-level",
     #[cfg(feature = "kcptun")]
     "kcptun-client",
     #[cfg(feature = "kcptun")]
@@ -202,6 +211,10 @@ usage:
             [--plot FILE.svg] [options]
                               what the path carries, over time too; the server needs perf = true;
                               rate is that of the upload, for a download it is the server's
+  smol-kcpd status [--json] [--watch] [--streams N] [--control PATH]
+                              what the running daemons do, and what is wrong and since when
+  smol-kcpd reload | stop TUNNEL | log-level LEVEL [--control PATH]
+                              reads the file again; ends a tunnel until then; changes what is logged
   smol-kcpd options [--json]  every option: who may set it, what it accepts, its defaults here
   smol-kcpd help | --help | --version
 

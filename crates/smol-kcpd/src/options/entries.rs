@@ -144,6 +144,17 @@ impl OptionValues {
         for entry in self.0.iter().filter(|entry| entry.option.scope == Scope::Process) {
             entry.set(&mut builder)?;
         }
+        let Process { http, metrics, expose, .. } = builder.process;
+        for (name, addr) in [("http", http), ("metrics", metrics)] {
+            if addr.is_some_and(|addr| !expose && !addr.ip().is_loopback()) {
+                let why = "others may reach that, and it asks for no password: `expose` says that they may";
+                let entry = self.get(name).or_else(|| self.get("expose"));
+                return Err(entry.map_or_else(
+                    || ConfigError::new(Location::CommandLine, name, Problem::Missing),
+                    |entry| entry.invalid(why),
+                ));
+            }
+        }
         Ok(builder.process)
     }
 

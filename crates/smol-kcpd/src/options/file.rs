@@ -132,7 +132,7 @@ fn without_comment(line: &str) -> &str {
     comment.map_or(line, |at| &line[..at]).trim()
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     !name.is_empty() && name.len() <= 64 && name.chars().all(ok)
 }

@@ -4,6 +4,7 @@ use super::entries::default_of;
 use super::table::{Opt, ALIASES};
 use super::values::{count, duration, size};
 use crate::ends::Side;
+use crate::json::push_string;
 
 /// Writes the table as JSON (RFC 8259), an array with one line for each option.
 ///
@@ -55,22 +56,6 @@ fn push(text: &mut String, parts: &[&str]) {
     parts.iter().for_each(|part| text.push_str(part));
 }
 
-/// Writes a string, or `null`.
-fn push_string(text: &mut String, value: Option<&str>) {
-    let Some(value) = value else { return push(text, &["null"]) };
-    push(text, &["\""]);
-    for c in value.chars() {
-        let utf8 = &mut [0; 4];
-        match c {
-            '"' | '\\' => push(text, &["\\", c.encode_utf8(utf8)]),
-            // RFC 8259, section 7: what is below a blank is written as its number.
-            '\0'..='\x1f' => push(text, &[&format!("\\u{:04x}", u32::from(c))]),
-            c => push(text, &[c.encode_utf8(utf8)]),
-        }
-    }
-    push(text, &["\""]);
-}
-
 /// Reads a bound; `None` if that is another option.
 fn number(option: &Opt, text: &str) -> Option<usize> {
     match option.unit {
@@ -98,18 +83,4 @@ pub fn options_as_text() -> String {
 
 fn row(name: &str, scope: &str, [client, server]: [String; 2], accepted: &str) -> String {
     format!("{name:<24}{scope:<20}{client:<12}{server:<12}{accepted}\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_means_something_in_json_is_escaped() {
-        let mut text = String::new();
-        push_string(&mut text, Some("a \"b\" \\ c\n\u{1f}\u{7f} é"));
-        assert_eq!(text, "\"a \\\"b\\\" \\\\ c\\u000a\\u001f\u{7f} é\"");
-        push_string(&mut text, None);
-        assert!(text.ends_with("\"null"));
-    }
 }

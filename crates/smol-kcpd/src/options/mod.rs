@@ -4,6 +4,7 @@
 mod builder;
 mod command;
 mod command_line;
+mod control;
 mod entries;
 mod error;
 mod file;

@@ -3,9 +3,12 @@
 //! Command line, file and UCI differ in spelling only (`--send-window`, `send_window = `,
 //! `option send_window`); names, units and checks are these.
 
+use std::net::SocketAddr;
+
 use super::builder::TunnelBuilder;
 use super::values::*;
 use crate::ends::Side;
+use crate::Control;
 use smol_kcp::secure::Invitation;
 use smol_kcp::EngineKind;
 
@@ -369,7 +372,17 @@ options! {
         get |d| Some(d.perf.to_string());
 
     Process Process log_level "LEVEL" "" "error, warn, info, debug or trace" "what is logged"
-        set |d, t| d.process.log_level = log_level(t)?, get |d| Some(d.process.log_level.to_string().to_lowercase());
+        set |d, t| d.process.log_level = crate::logging::level(t)?, get |d| Some(d.process.log_level.to_string().to_lowercase());
+    Process Process control "PATH" "" "auto, off, or the path of a socket" "the socket for `smol-kcpd status`, for the owner only; auto: in /var/run or the user's own"
+        set |d, t| d.process.control = control(t)?, get |d| Some(print_control(&d.process.control));
+    Process Process http "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:8080, where the build has the feature http, or none"
+        "a page that shows what the tunnels do is there"
+        set |d, t| d.process.http = web(t, cfg!(feature = "http"))?, get |d| Some(print_web(d.process.http));
+    Process Process metrics "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:9101, where the build has the feature metrics, or none"
+        "metrics for Prometheus are there"
+        set |d, t| d.process.metrics = web(t, cfg!(feature = "metrics"))?, get |d| Some(print_web(d.process.metrics));
+    Process Process expose "BOOL" "" "true or false, yes or no, on or off, 1 or 0" "http and metrics may be where others reach them; they ask for no password"
+        set |d, t| d.process.expose = boolean(t)?, get |d| Some(d.process.expose.to_string());
     Process Process memory_budget "SIZE" "memory_budget" "256k to 2047m"
         "bytes that the streams of all tunnels hold at most (an eighth of the memory, 4m to 1024m)"
         set |d, t| d.process.memory_budget = size(t).filter(|bytes| ((256 << 10)..=(2047 << 20)).contains(bytes))?,
@@ -382,9 +395,29 @@ fn engine(text: &str) -> Option<EngineKind> {
     EngineKind::ALL.iter().copied().find(|kind| kind.name() == text)
 }
 
-fn log_level(text: &str) -> Option<log::LevelFilter> {
-    let levels = ["error", "warn", "info", "debug", "trace"];
-    levels.contains(&text).then(|| text.parse().ok()).flatten()
+fn control(text: &str) -> Option<Control> {
+    match text {
+        "auto" => Some(Control::Auto),
+        "off" => Some(Control::Off),
+        // The name of a Unix socket has 107 bytes at most.
+        _ => (text.contains('/') && text.len() < 108).then(|| Control::At(text.into())),
+    }
+}
+
+fn web(text: &str, is_built: bool) -> Option<Option<SocketAddr>> {
+    or_none(text, |text| text.parse().ok().filter(|_| is_built))
+}
+
+fn print_web(addr: Option<SocketAddr>) -> String {
+    print_or_none(addr, |addr| addr.to_string())
+}
+
+fn print_control(control: &Control) -> String {
+    match control {
+        Control::Auto => "auto".into(),
+        Control::Off => "off".into(),
+        Control::At(path) => path.display().to_string(),
+    }
 }
 
 /// What login names are made of (useradd's NAME_REGEX, loosely), so that nothing else gets to the

@@ -315,7 +315,7 @@ fn a_switch_needs_no_value() {
 
 #[cfg(not(feature = "kcptun"))]
 const COMMANDS: &str =
-    "client, server, keygen, pubkey, invite, check, ping, perf, options, help, or --config FILE";
+    "client, server, keygen, pubkey, invite, check, ping, perf, options, status, reload, stop, log-level, help, or --config FILE";
 #[cfg(feature = "kcptun")]
 const COMMANDS: &str = "client, server, keygen, pubkey, invite, check, ping, perf, options, \
                         kcptun-client, kcptun-server, import, help, or --config FILE";

@@ -1,6 +1,8 @@
 //! TCP through tunnels: within this process, where names and networks can be told what to do, and
 //! through the built program.
 
+#[cfg(all(unix, feature = "http", feature = "metrics"))]
+mod browser;
 #[path = "../built/mod.rs"]
 mod built;
 #[path = "../../../../tests/common/mod.rs"]
@@ -9,10 +11,17 @@ mod common;
 mod encrypted;
 mod ends;
 #[cfg(unix)]
+#[path = "../options/json.rs"]
+mod json;
+#[cfg(unix)]
 mod keys;
 mod lasting;
+#[cfg(all(unix, feature = "http", feature = "metrics"))]
+mod page;
 mod program;
 mod signals;
+#[cfg(unix)]
+mod status;
 mod support;
 mod traffic;
 mod udp;

@@ -81,6 +81,8 @@ fn example(option: &str) -> &'static str {
         "log_level" => "warn",
         "memory_budget" => "8m",
         "user" => "nobody",
+        "control" | "expose" => "off",
+        "http" | "metrics" => "none",
         other => panic!("an example of {other} is missing"),
     }
 }

@@ -115,6 +115,8 @@ fn who_may_set_an_option_is_who_can() {
         ("profile", ..) => "lan".into(),
         ("log_level", ..) => "warn".into(),
         ("user", ..) => "nobody".into(),
+        ("control", ..) => "off".into(),
+        ("http" | "metrics", ..) => "none".into(),
         (_, Some((_, max)), _) => max.to_string(),
         (_, _, "BOOL") => "no".into(),
         (_, _, unit) => match unit.ends_with(":PORT") {

@@ -27,6 +27,11 @@ pub struct PathStats {
     pub in_flight: u64,
     /// See [`in_flight`](PathStats::in_flight).
     pub window: u64,
+    /// Datagrams of the peer that arrived under encryption, and those sent before them that have not: lost on the way
+    /// here, or late. Zero in the clear, where nothing tells.
+    pub arrived: u64,
+    /// See [`arrived`](PathStats::arrived).
+    pub missing: u64,
     /// Bytes of the largest datagram that new segments are cut for.
     pub mtu: usize,
     /// How often datagrams that had passed before did not any more, and shorter ones did.

@@ -16,6 +16,7 @@ use super::carriage::Carriage;
 use super::layers::Layers;
 use super::watch::{Watch, WatchedTransport};
 use crate::context::TunnelContext;
+use crate::health::{Concern, Health};
 use crate::runtime::{now, within};
 
 /// Time for which a server that was found to know the session is not asked again.
@@ -36,6 +37,7 @@ const DIAL: Duration = Duration::from_secs(2);
 pub(super) struct ClientSession {
     pub(super) smux: smol_smux::Session,
     name: String,
+    health: Rc<Health>,
     opened_at: Instant,
     endpoint: KcpEndpoint,
     watch: Watch,
@@ -87,6 +89,7 @@ pub(super) async fn dial(
     let session = Rc::new(ClientSession {
         smux,
         name: name.clone(),
+        health: Rc::clone(&context.health),
         opened_at: now(),
         endpoint,
         watch: watch.clone(),
@@ -176,6 +179,7 @@ impl ClientSession {
                 Some(()) => {
                     if self.silent.replace(false) {
                         log::info!("{}: the server answers again", self.name);
+                        self.health.works(Concern::Server);
                     }
                     break;
                 }
@@ -183,6 +187,7 @@ impl ClientSession {
                     let silent = SILENT.max(self.stats().rto * 3);
                     if began.elapsed() >= silent && !self.silent.replace(true) {
                         log::info!("{}: the server does not answer", self.name);
+                        self.health.failed(Concern::Server, "the server does not answer");
                     }
                     limit *= 2;
                 }

@@ -15,6 +15,7 @@ use super::layers::Layers;
 use super::session::{dial, ClientSession};
 use crate::backoff::Backoff;
 use crate::context::TunnelContext;
+use crate::health::Concern;
 use crate::{HostPort, KcptunSettings};
 
 /// Waiting times between attempts to reach the server.
@@ -85,8 +86,15 @@ impl Slots {
         let mut attempts = ATTEMPTS;
         loop {
             match self.try_dial().await {
-                Ok(session) => return session,
-                Err(error) => log::debug!("{}: {}: {error}", self.context.name, self.server),
+                Ok(session) => {
+                    self.context.health.works(Concern::Server);
+                    return session;
+                }
+                Err(error) => {
+                    log::debug!("{}: {}: {error}", self.context.name, self.server);
+                    let why = format_args!("server {}: {error}", self.server);
+                    self.context.health.failed(Concern::Server, why);
+                }
             }
             Timer::after(attempts.next(fastrand::u8(..))).await;
         }
@@ -100,7 +108,8 @@ impl Slots {
             addrs.iter_mut().for_each(|addr| addr.set_port(port));
         }
         let open = |addr| dial(&self.context, &self.layers, addr);
-        let (_, session) = happy_eyeballs(&addrs, open).await?;
+        let (addr, session) = happy_eyeballs(&addrs, open).await?;
+        self.context.health.server.set(Some(addr));
         Ok(session)
     }
 }

@@ -79,6 +79,9 @@ pub(super) struct Channel {
     probe: Option<Probe>,
     /// Its entry in the set of deadlines.
     pub(super) deadline: Option<Time>,
+    /// Datagrams that came, and those that were sent up to the newest that came: the rest got lost, or is late.
+    pub(super) arrived: u64,
+    pub(super) expected: u64,
 }
 
 impl Channel {
@@ -105,6 +108,8 @@ impl Channel {
             silences: Bucket::default(),
             probe: None,
             deadline: None,
+            arrived: 0,
+            expected: 0,
         }
     }
 

@@ -72,6 +72,8 @@ pub(super) struct Authentic {
     pub(super) kind: Kind,
     /// It was sent after all that have come before it.
     pub(super) newest: bool,
+    /// By how many its counter is above all that have come before it.
+    pub(super) ahead: u64,
 }
 
 /// Why a datagram was not opened.
@@ -173,7 +175,8 @@ impl Keypair {
         let (len, kind) =
             data::open_datagram(&self.receive, counter, datagram).ok_or(Unopened::Forged)?;
         self.taken.take(counter);
-        Ok(Authentic { len, kind, newest: counter >= expected })
+        let ahead = counter.saturating_add(1).saturating_sub(expected);
+        Ok(Authentic { len, kind, newest: counter >= expected, ahead })
     }
 
     /// Lets tests come near the end of the counters.

@@ -75,6 +75,8 @@ impl SecureTable {
     ) -> Opened {
         let Some(channel) = self.channels.get_mut(key) else { return Opened::Nothing };
         channel.heard(now);
+        count(&mut channel.arrived);
+        channel.expected = channel.expected.saturating_add(found.ahead);
         let mut moved_from = None;
         let mut rekey = false;
         if let Some(current) = channel.current.as_mut().filter(|_| is_current) {

@@ -78,6 +78,12 @@ impl SecureTable {
         self.channels.get(key)?.name.as_ref()
     }
 
+    /// Returns how many datagrams of the peer arrived, and how many of those before the newest have not.
+    pub fn arrivals(&self, key: ChannelKey) -> Option<(u64, u64)> {
+        let channel = self.channels.get(key)?;
+        Some((channel.arrived, channel.expected.saturating_sub(channel.arrived)))
+    }
+
     /// Returns where the peer is.
     pub fn path(&self, key: ChannelKey) -> Option<Path> {
         self.channels.get(key)?.path
