@@ -8,12 +8,12 @@ use zeroize::Zeroizing;
 /// Longest file that is read: an invitation with the longest name there is has half of it.
 const LONGEST: u64 = 1024;
 
-/// Reads what is in an open file.
+/// Reads what is in an open file, which `path` has led to.
 ///
 /// # Errors
 /// What is wrong with it, in words that follow its name.
-pub(super) fn read(file: &File) -> Result<Zeroizing<String>, String> {
-    check_mode(file)?;
+pub(super) fn read(file: &File, path: &str) -> Result<Zeroizing<String>, String> {
+    check_mode(file, path)?;
     read_from(file)
 }
 
@@ -30,12 +30,14 @@ pub(super) fn read_from(from: impl Read) -> Result<Zeroizing<String>, String> {
 }
 
 #[cfg(unix)]
-fn check_mode(file: &File) -> Result<(), String> {
+fn check_mode(file: &File, path: &str) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt;
 
-    let mode = file.metadata().map_err(|error| format!("cannot be read: {error}"))?.mode() & 0o777;
+    let file = file.metadata().map_err(|error| format!("cannot be read: {error}"))?;
+    let mode = file.mode() & 0o777;
     match mode & 0o077 {
         0 => Ok(()),
+        0o040 if is_credential(&file, path) => Ok(()),
         _ => Err(format!(
             "has the mode {mode:04o}, so that others may read the secret: must be one that only its \
              owner may read (chmod 600)"
@@ -43,8 +45,22 @@ fn check_mode(file: &File) -> Result<(), String> {
     }
 }
 
+/// Is it a secret that systemd has given to this service alone (`LoadCredential`, systemd.exec(5))? Where it does so by
+/// an access control list, the right of the service's user shows as one of the group.
+#[cfg(unix)]
+fn is_credential(file: &std::fs::Metadata, path: &str) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(std::path::PathBuf::from);
+    let Some((folder, name)) = folder.zip(std::path::Path::new(path).file_name()) else {
+        return false;
+    };
+    let there = std::fs::metadata(folder.join(name));
+    there.is_ok_and(|there| (there.dev(), there.ino()) == (file.dev(), file.ino()))
+}
+
 #[cfg(not(unix))]
-fn check_mode(_: &File) -> Result<(), String> {
+fn check_mode(_: &File, _: &str) -> Result<(), String> {
     Ok(())
 }
 

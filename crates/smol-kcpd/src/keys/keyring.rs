@@ -48,7 +48,7 @@ impl Keyring {
             Some(kept) => kept.open(),
             None => std::fs::File::open(path),
         };
-        files::read(&opened.map_err(|error| format!("cannot be read: {error}"))?)
+        files::read(&opened.map_err(|error| format!("cannot be read: {error}"))?, path)
     }
 }
 

@@ -1,23 +1,28 @@
 //! The table of options as others read it: programs as JSON, people in columns.
 
 use super::entries::default_of;
-use super::table::{Opt, ALIASES};
+use super::table::{Group, Opt, ALIASES};
 use super::values::{count, duration, size};
 use crate::ends::Side;
 use crate::json::push_string;
 
-/// Writes the table as JSON (RFC 8259), an array with one line for each option.
+/// Counts what changes the meaning of the JSON: members are added without it.
+const VERSION: &str = "1";
+
+/// Writes the table as JSON (RFC 8259), an object whose `options` have a line each.
 ///
 /// Defaults are strings, as they would be written, of a tunnel that says nothing on this machine; `null` is
 /// none. Bounds are numbers: of milliseconds for times, of bytes for sizes; a string is the option that is
 /// the bound.
 pub fn options_as_json() -> String {
     let mut text = String::new();
+    let program = env!("CARGO_PKG_VERSION");
+    push(&mut text, &["{\"version\":", VERSION, ",\"smol_kcpd\":\"", program, "\",\"options\":["]);
     for (at, option) in Opt::all().enumerate() {
-        push(&mut text, &[if at == 0 { "[\n{" } else { "},\n{" }]);
+        push(&mut text, &[if at == 0 { "\n{" } else { "},\n{" }]);
         push_option(&mut text, option);
     }
-    push(&mut text, &["}\n]\n"]);
+    push(&mut text, &["}\n]}\n"]);
     text
 }
 
@@ -35,6 +40,7 @@ fn push_option(text: &mut String, option: &Opt) {
         ("help", Some(option.help)),
         ("client", default_of(option, Some(Side::Client)).as_deref()),
         ("server", default_of(option, Some(Side::Server)).as_deref()),
+        ("needs", needs(option)),
     ] {
         push(text, &[",\"", key, "\":"]);
         push_string(text, value);
@@ -47,8 +53,25 @@ fn push_option(text: &mut String, option: &Opt) {
             None => push_string(text, bound),
         }
     }
-    for (key, is) in [("none", option.has_none()), ("switch", option.is_switch())] {
+    for (key, is) in [
+        ("none", option.has_none()),
+        ("switch", option.is_switch()),
+        ("list", option.is_list()),
+        ("by_machine", matches!(option.name, "profile" | "memory_budget")),
+    ] {
         push(text, &[",\"", key, if is { "\":true" } else { "\":false" }]);
+    }
+}
+
+/// The option without which this one is refused, with the value that it must have unless any will do.
+fn needs(option: &Opt) -> Option<&'static str> {
+    match option.name {
+        "protocol" => None,
+        _ if option.group == Group::Kcptun => Some("protocol=kcptun"),
+        "rtt" => Some("bandwidth"),
+        "allow" | "server_key" | "psk_file" => Some("secret_file"),
+        "client_target" => Some("allow"),
+        _ => None,
     }
 }
 

@@ -138,6 +138,17 @@ fn a_secret_is_refused_on_the_command_line_and_from_files_that_others_may_read()
         format!("smol-kcpd: --shared-secret-file {path}: has the mode 0644, so that others");
     assert!(code == 2 && error.starts_with(&wanted), "{error}");
 
+    // What systemd gives to a service may show as the group's; what lies elsewhere is no such thing.
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o440)).expect("a mode");
+    let folder = std::path::Path::new(&path).parent().expect("a folder");
+    for (folder, accepted) in [(folder, true), (std::path::Path::new("/"), false)] {
+        let mut command = program();
+        command.args(["invite", "--server", "a:1", "--shared-secret-file", &path]);
+        let (code, _, error) = output(command.env("CREDENTIALS_DIRECTORY", folder));
+        assert_eq!(code == 0, accepted, "{error}");
+        assert!(accepted || error.contains("has the mode 0440"), "{error}");
+    }
+
     let in_file = |line: &str| {
         let file = File::new(&format!("[a]\n{line}\n"));
         output(program().args(["check", file.path()])).2

@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 
 use super::{errors, folder, tree};
 
-const MIPS: &str = "mips-unknown-linux-musl";
-const EPOCH: &str = "1700000000";
+pub const MIPS: &str = "mips-unknown-linux-musl";
+pub const EPOCH: &str = "1700000000";
 
 /// A member of an archive.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub fn unpack(archive: &[u8]) -> Vec<Member> {
     tar.entries().expect("a tar").map(member).collect()
 }
 
-fn content<'a>(members: &'a [Member], path: &str) -> &'a [u8] {
+pub fn content<'a>(members: &'a [Member], path: &str) -> &'a [u8] {
     &members.iter().find(|member| member.path == path).expect(path).content
 }
 
@@ -53,7 +53,7 @@ fn text<'a>(members: &'a [Member], path: &str) -> &'a str {
 }
 
 /// A file that begins as a program does: `order` 1 is little endian, 2 big.
-fn program(path: &Path, order: u8, machine: u16) {
+pub fn program(path: &Path, order: u8, machine: u16) {
     let mut bytes = b"\x7fELF\x01".to_vec();
     bytes.extend([order, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     for half in [2, machine] {

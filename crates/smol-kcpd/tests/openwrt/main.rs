@@ -1,9 +1,10 @@
-//! The OpenWrt package: its init script under busybox, its Makefile under make, its .ipk byte by byte.
+//! The OpenWrt package: its init script under busybox, its Makefile under make, its .ipk and .apk byte by byte.
 //!
 //! `rc.common` and `sdk/` stand in for what OpenWrt brings.
 
 #![cfg(target_os = "linux")]
 
+mod apk;
 mod init;
 mod init_mistakes;
 mod init_options;

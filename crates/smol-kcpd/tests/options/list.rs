@@ -30,7 +30,7 @@ fn effective(file: &str) -> Vec<(String, String)> {
 #[test]
 fn the_json_has_every_option_with_the_defaults_that_check_prints() {
     let text = printed(&["options", "--json"]);
-    let json = Json::parse(&text);
+    let json = Json::parse(&text).get("options").clone();
     let names: Vec<&str> = json.list().iter().filter_map(|one| one.get("name").text()).collect();
     let all = OPTIONS.iter().chain(KCPTUN_OPTIONS);
     assert_eq!(names, all.map(|option| option.name).collect::<Vec<_>>());
@@ -61,11 +61,14 @@ fn a_line_of_the_json_says_all_that_the_table_does() {
     let line = "{\"name\":\"stats_interval\",\"aliases\":[],\"set_by\":[\"client\",\"server\"],\
                 \"group\":\"times\",\"unit\":\"TIME\",\"uci\":\"string\",\
                 \"accepted\":\"1s to 24d, or none\",\"help\":\"how often statistics are logged\",\
-                \"client\":\"none\",\"server\":\"none\",\"min\":1000,\"max\":2073600000,\
-                \"none\":true,\"switch\":false}";
+                \"client\":\"none\",\"server\":\"none\",\"needs\":null,\"min\":1000,\"max\":2073600000,\
+                \"none\":true,\"switch\":false,\"list\":false,\"by_machine\":false}";
     assert!(text.lines().any(|said| said.trim_end_matches(',') == line), "{text}");
 
     let json = Json::parse(&text);
+    assert_eq!(json.get("version"), &Json::Number(1));
+    assert_eq!(json.get("smol_kcpd").text(), Some(env!("CARGO_PKG_VERSION")));
+    let json = json.get("options");
     let of = |name: &str, key: &str| {
         let mut all = json.list().iter();
         all.find(|one| one.get("name").text() == Some(name)).unwrap().get(key).clone()
@@ -82,9 +85,63 @@ fn a_line_of_the_json_says_all_that_the_table_does() {
     assert_eq!(of("mtu", "set_by"), words(&["client", "server", "perf"]));
     assert_eq!(of("perf", "set_by"), words(&["server"]));
     assert_eq!(of("user", "set_by"), words(&["process"]));
+    assert_eq!((of("allow", "list"), of("mtu", "list")), (Json::Bool(true), Json::Bool(false)));
+    assert_eq!(of("memory_budget", "by_machine"), Json::Bool(true));
     for (alias, name) in ALIASES {
         assert!(of(name, "aliases").list().contains(&Json::Text(alias.to_string())), "{alias}");
     }
+}
+
+#[test]
+fn an_option_is_refused_without_the_one_that_it_needs() {
+    let key = public_key();
+    let keys = keys().display();
+    let value = |option: &Json| match option.get("name").text().unwrap() {
+        "rtt" => "100ms".to_string(),
+        "allow" => format!("a={key}"),
+        "client_target" => "a=[::1]:1".into(),
+        "server_key" => key.clone(),
+        "kcptun_key_file" | "psk_file" => format!("{keys}/both.key"),
+        "crypt" => "aes".into(),
+        "fec" => "10+3".into(),
+        "ports" => "29900-29901".into(),
+        name => {
+            match (option.get("switch"), option.get("client").text(), option.get("server").text()) {
+                (Json::Bool(true), ..) => "yes".into(),
+                (_, Some(default), _) | (_, None, Some(default)) => default.into(),
+                _ => panic!("a value of {name} is missing"),
+            }
+        }
+    };
+    let json = Json::parse(&printed(&["options", "--json"]));
+    let (mut refused, mut sides) = (0, 0);
+    for option in json.get("options").list() {
+        let Some(needed) = option.get("needs").text() else { continue };
+        let name = option.get("name").text().unwrap();
+        let of_side = |(side, _): &(&str, &str)| {
+            option.get("set_by").list().contains(&Json::Text(side.to_string()))
+        };
+        for (side, file) in
+            [("client", CLIENT), ("server", SERVER)].iter().filter(|pair| of_side(pair))
+        {
+            // Only what it is about is in the way: not that these files want no keys.
+            let file = match option.get("group").text() {
+                Some("keys") if needed == "allow" => {
+                    file.replace("insecure = true", &format!("secret_file = {keys}/me.key"))
+                }
+                Some("keys") => file.replace("insecure = true\n", ""),
+                _ => file.to_string(),
+            };
+            let read =
+                Configuration::parse("a.conf", &format!("{file}{name} = {}\n", value(option)));
+            let error = read.expect_err(&format!("{side}: {name} without {needed}"));
+            let needed = needed.split('=').next().unwrap();
+            assert!(error.to_string().contains(needed), "{side}: {name}: {error}");
+            sides += 1;
+        }
+        refused += 1;
+    }
+    assert!(refused >= 5 && sides > refused, "{refused} options");
 }
 
 #[test]
