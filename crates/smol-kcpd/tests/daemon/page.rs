@@ -1,7 +1,7 @@
 //! The page and the metrics of real processes: by hand, by promtool, and in a browser through a bad link.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::browser::Browser;
 use crate::common::tools::is_installed;
 use crate::program::Daemon;
+use crate::status::lossy_link;
 use crate::support::*;
 
 fn server(target: SocketAddr, listen: &str) -> Daemon {
@@ -124,28 +125,6 @@ fn visitors_who_want_too_much_get_nothing_and_disturb_nobody() {
         );
         assert_eq!(status("GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n"), "HTTP/1.1 200 OK");
     });
-}
-
-/// A link that loses every 20th datagram each way.
-fn lossy_link(server: SocketAddr) -> SocketAddr {
-    let front = UdpSocket::bind(ANY).expect("a port");
-    let at = front.local_addr().expect("its address");
-    std::thread::spawn(move || {
-        let (mut buf, mut client, mut count) = ([0; 2048], None, 0_u32);
-        // Nothing is heard from a port where nobody is.
-        loop {
-            let Ok((len, from)) = front.recv_from(&mut buf) else { continue };
-            if from != server {
-                client = Some(from);
-            }
-            count = count.wrapping_add(1);
-            let to = if from == server { client } else { Some(server) };
-            if let (Some(to), true) = (to, count % 20 != 0) {
-                let _ = front.send_to(&buf[..len], to);
-            }
-        }
-    });
-    at
 }
 
 /// Sends and takes back as fast as it goes, until told to stop.

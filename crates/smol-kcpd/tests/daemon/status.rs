@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::built::program;
 use crate::json::Json;
+use crate::keys::{printed, Keys};
 use crate::program::{output, Daemon, File};
 use crate::support::*;
 
@@ -272,4 +273,66 @@ fn sockets_are_found_those_of_the_dead_go_and_those_of_others_stay() {
     fourth.address("tunnel");
     drop((second, third, fourth));
     fs::remove_dir_all(&folder).expect("the folder");
+}
+
+/// A link that loses every 20th datagram of either side.
+pub fn lossy_link(server: SocketAddr) -> SocketAddr {
+    let front = UdpSocket::bind(ANY).expect("a port");
+    let at = front.local_addr().expect("its address");
+    std::thread::spawn(move || {
+        let (mut buf, mut client, mut counts) = ([0; 2048], None, [0_u32; 2]);
+        // Nothing is heard from a port where nobody is.
+        loop {
+            let Ok((len, from)) = front.recv_from(&mut buf) else { continue };
+            if from != server {
+                client = Some(from);
+            }
+            let count = &mut counts[usize::from(from == server)];
+            *count = count.wrapping_add(1);
+            let to = if from == server { client } else { Some(server) };
+            if let (Some(to), true) = (to, *count % 20 != 0) {
+                let _ = front.send_to(&buf[..len], to);
+            }
+        }
+    });
+    at
+}
+
+#[test]
+fn an_encrypted_peer_has_its_name_and_what_got_lost_on_either_way() {
+    run(|_, _| async move {
+        let (keys, target) = (Keys::new(), echo_server().await.to_string());
+        let (far, near) = (Socket::new(), Socket::new());
+        let (secret, _) = keys.make("server.key");
+        let listen = UdpSocket::bind(ANY).expect("a port").local_addr().expect("its address");
+        let link = lossy_link(listen).to_string();
+        let invite = ["invite", "--server", &link, "--secret-file", &secret, "--name", "alice"];
+        let printed = printed(&invite);
+        let (invitation, allow) = printed.split_once('\n').expect("two lines");
+        let allow = allow.trim().strip_prefix("allow = ").expect("an option");
+        let listen = listen.to_string();
+        let server = ["server", "--listen", &listen, "--target", &target, "--secret-file", &secret];
+        let server = [&server[..], &["--allow", allow, "--control", far.path()]].concat();
+        let mut server = Daemon::start(&server);
+        server.address("tunnel");
+        let client = ["client", "--listen", ANY, "--invite", invitation.trim()];
+        let mut client = Daemon::start(&[&client[..], &["--control", near.path()]].concat());
+        let mut tcp = talking(client.address("tunnel")).await;
+        chat(&mut tcp, &pattern(300_000)).await.expect("the echo");
+        for (socket, name) in [(&far, Some("alice")), (&near, None)] {
+            let told = socket.tunnel();
+            assert_eq!(told.get("encrypted"), &Json::Bool(true));
+            assert!(matches!(told.get("channels").get("handshakes"), Json::Number(1..)));
+            let [peer] = told.get("peers").list() else { panic!("{told:?}") };
+            assert_eq!(peer.get("name").text(), name);
+            let number = |key| match peer.get(key) {
+                Json::Number(number) => *number,
+                other => panic!("{key}: {other:?}"),
+            };
+            // One in twenty, and what the link has no room for; some of the last may be late.
+            let (arrived, missing) = (number("arrived"), number("missing"));
+            assert!((arrived / 40..arrived).contains(&missing), "{missing} and {arrived}");
+            assert!(number("lost_bytes") > 0, "{peer:?}");
+        }
+    });
 }
