@@ -8,10 +8,10 @@
 #
 # target                            zig                   cpu                          qemu                       budget
 TARGETS='
-mips-unknown-linux-musl             mips-linux-musleabi   mips32r2+soft_float          mips:24Kc                  1345000
-mipsel-unknown-linux-musl           mipsel-linux-musleabi mips32r2+soft_float          mipsel:24Kc                1345000
-armv7-unknown-linux-musleabihf      arm-linux-musleabihf  generic+v7a+vfp3d16          arm:cortex-a7              992000
-armv7-unknown-linux-musleabi        arm-linux-musleabi    generic+v7a+soft_float       arm:cortex-a9              992000
+mips-unknown-linux-musl             mips-linux-musleabi   mips32r2+soft_float          mips:24Kc                  1400000
+mipsel-unknown-linux-musl           mipsel-linux-musleabi mips32r2+soft_float          mipsel:24Kc                1400000
+armv7-unknown-linux-musleabihf      arm-linux-musleabihf  generic+v7a+vfp3d16          arm:cortex-a7              1035000
+armv7-unknown-linux-musleabi        arm-linux-musleabi    generic+v7a+soft_float       arm:cortex-a9              1035000
 arm-unknown-linux-musleabi          arm-linux-musleabi    arm1136j_s+soft_float        arm:arm1136                -
 aarch64-unknown-linux-musl          aarch64-linux-musl    generic                      aarch64:cortex-a53         -
 x86_64-unknown-linux-musl           x86_64-linux-musl     x86_64                       native                     -

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use async_channel::{Receiver, Sender};
@@ -218,6 +219,9 @@ impl TunnelContext {
         connection: impl Future<Output = Result<(), RelayError>> + 'static,
     ) {
         let open = OpenConnection::new(Rc::clone(self));
+        // All kinds of connections are one kind of task: each is as much code as a table.
+        let connection: Pin<Box<dyn Future<Output = Result<(), RelayError>>>> =
+            Box::pin(connection);
         let run = async move {
             let cut = async {
                 let _ = open.context.cut.recv().await; // closed when it is time

@@ -1,6 +1,5 @@
 //! The sources that a client knows, each of which has a conversation.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -24,21 +23,22 @@ pub(super) enum Given {
     New(Receiver<Vec<u8>>),
 }
 
-/// Knows up to so many sources, and of more those that have spoken last.
+/// Knows up to so many sources, and of more those that have spoken last: in a row sorted by address, as a table of
+/// its own would be several kilobytes of code.
 pub(super) struct Sources {
     most: usize,
-    known: HashMap<SocketAddr, Source>,
+    known: Vec<(SocketAddr, Source)>,
 }
 
 impl Sources {
     pub(super) fn new(most: usize) -> Sources {
-        Sources { most, known: HashMap::new() }
+        Sources { most, known: Vec::new() }
     }
 
     /// Gives a datagram to the conversation of its source. When a new source finds no room, that of the
     /// one that has been silent for longest ends.
     pub(super) fn give(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) -> Given {
-        if let Some(source) = self.known.get_mut(&from) {
+        if let Some((_, source)) = self.find(from).ok().and_then(|at| self.known.get_mut(at)) {
             if !source.datagrams.is_closed() {
                 source.heard = now;
                 return match source.datagrams.try_send(datagram.to_vec()) {
@@ -50,19 +50,27 @@ impl Sources {
         self.make_room();
         let (sender, receiver) = async_channel::bounded(WAITING);
         let _ = sender.try_send(datagram.to_vec()); // it has room for one
-        self.known.insert(from, Source { datagrams: sender, heard: now });
+        let source = Source { datagrams: sender, heard: now };
+        match self.find(from) {
+            Ok(at) => self.known[at].1 = source,
+            Err(at) => self.known.insert(at, (from, source)),
+        }
         Given::New(receiver)
+    }
+
+    fn find(&self, addr: SocketAddr) -> Result<usize, usize> {
+        self.known.binary_search_by_key(&addr, |(addr, _)| *addr)
     }
 
     fn make_room(&mut self) {
         if self.known.len() < self.most {
             return;
         }
-        self.known.retain(|_, source| !source.datagrams.is_closed());
+        self.known.retain(|(_, source)| !source.datagrams.is_closed());
         while self.known.len() >= self.most {
-            let oldest = self.known.iter().min_by_key(|(_, source)| source.heard);
-            let Some(oldest) = oldest.map(|(&addr, _)| addr) else { return };
-            self.known.remove(&oldest);
+            let oldest = self.known.iter().enumerate().min_by_key(|(_, (_, source))| source.heard);
+            let Some(oldest) = oldest.map(|(at, _)| at) else { return };
+            self.known.remove(oldest);
         }
     }
 }
