@@ -4,9 +4,11 @@ use std::process::Command;
 
 use super::{is_installed, printed, tree};
 
-const SCRIPTS: [&str; 3] = [
+const SCRIPTS: [&str; 5] = [
     "openwrt/smol-kcp/files/smol-kcp.init",
     "openwrt/make-ipk.sh",
+    "openwrt/make-apk.sh",
+    "openwrt/package.sh",
     "crates/smol-kcpd/tests/openwrt/rc.common",
 ];
 
@@ -27,6 +29,6 @@ fn shellcheck_has_nothing_to_say() {
     }
     // SC3043: busybox has `local`. SC2034: rc.common reads START and USE_PROCD.
     let mut shellcheck = Command::new("shellcheck");
-    shellcheck.args(["-s", "dash", "-e", "SC3043,SC2034"]);
+    shellcheck.args(["-x", "-s", "dash", "-e", "SC3043,SC2034"]);
     assert_eq!(printed(shellcheck.args(SCRIPTS.map(tree))), "");
 }
