@@ -68,7 +68,7 @@ fn is_foreign(entry: &OptionValue) -> bool {
     let of_keys = entry.option.group == Group::Keys && entry.option.name != "insecure";
     let measures =
         entry.option.name == "perf" && !matches!(&entry.value[..], "false" | "no" | "off" | "0");
-    of_keys || measures || entry.option.name.starts_with("udp")
+    of_keys || measures || matches!(entry.option.name, "udp" | "udp_target")
 }
 
 /// A window that is given is a limit, as in kcptun; what is not given may grow. What a stream holds is a window at least.
