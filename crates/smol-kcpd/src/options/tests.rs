@@ -317,7 +317,9 @@ fn a_switch_needs_no_value() {
 const COMMANDS: &str =
     "client, server, keygen, pubkey, invite, check, ping, perf, options, status, reload, stop, log-level, help, or --config FILE";
 #[cfg(feature = "kcptun")]
-const COMMANDS: &str = "client, server, keygen, pubkey, invite, check, ping, perf, options, \
+const COMMANDS: &str =
+    "client, server, keygen, pubkey, invite, check, ping, perf, options, status, \
+     reload, stop, log-level, \
                         kcptun-client, kcptun-server, import, help, or --config FILE";
 
 #[test]
