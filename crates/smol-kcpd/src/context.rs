@@ -201,6 +201,8 @@ impl TunnelContext {
         connection: impl Future<Output = Result<(), RelayError>> + 'static,
     ) {
         let open = OpenConnection::new(Rc::clone(self));
+        // What a future holds and hands on is in it twice (rust-lang/rust#62958); a pointer is small.
+        let connection = Box::pin(connection);
         let run = async move {
             let cut = async {
                 let _ = open.context.cut.recv().await; // closed when it is time
