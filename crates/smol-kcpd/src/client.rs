@@ -104,7 +104,8 @@ async fn serve(
     link: LinkHandle,
 ) -> Result<(), RelayError> {
     let tcp = Tcp::new(tcp);
-    match connect(&context, &endpoint, &link, tcp_conv).await {
+    // In a box of its own, since a future is as large for all its life as its largest part.
+    match Box::pin(connect(&context, &endpoint, &link, tcp_conv)).await {
         Ok(stream) => {
             log::debug!("{}: {from} is stream {:08x}", context.name, stream.conv());
             drop((endpoint, link));

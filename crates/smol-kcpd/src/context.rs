@@ -219,7 +219,8 @@ impl TunnelContext {
         connection: impl Future<Output = Result<(), RelayError>> + 'static,
     ) {
         let open = OpenConnection::new(Rc::clone(self));
-        // All kinds of connections are one kind of task: each is as much code as a table.
+        // What a future holds and hands on is in it twice (rust-lang/rust#62958); a pointer is small. And all kinds of
+        // connections are one kind of task: each is as much code as a table.
         let connection: Pin<Box<dyn Future<Output = Result<(), RelayError>>>> =
             Box::pin(connection);
         let run = async move {

@@ -105,7 +105,8 @@ async fn serve(
     let client = from.name.as_ref().map(|name| context.clients.open(name));
     let counters = client.as_ref().map(|client| Rc::clone(&client.0));
     let kcp = Kcp::new(stream, counters);
-    let served = match open_target(&context, &target).await {
+    // In a box of its own, since a future is as large for all its life as its largest part.
+    let served = match Box::pin(open_target(&context, &target)).await {
         Ok(tcp) => {
             log::debug!("{name}: {from} is connected to {target}");
             relay(&context.runtime, tcp, kcp).await

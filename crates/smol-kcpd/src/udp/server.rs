@@ -24,7 +24,7 @@ pub(crate) async fn serve(
     let name = &context.name;
     let client = from.name.as_ref().map(|name| context.clients.open(name));
     let counters = client.as_ref().map(|client| Rc::clone(&client.0));
-    let target = match open_target(&context, &settings.at).await {
+    let target = match Box::pin(open_target(&context, &settings.at)).await {
         Ok(target) => target,
         Err(error) => {
             log::warn!("{name}: target {} of {from}, for datagrams: {error}", settings.at);

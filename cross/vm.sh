@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# vm.sh [KEY=VALUE…]: a MIPS machine with 64 MB (qemu's malta, Debian's kernel) carries TCP through smol-kcpd, client,
+# server and all ends of TCP inside it. Prints memory, processor time, and what is sent again without a loss; fails
+# beyond the budgets below. KEY=VALUE goes to cross/vm/init (idle, busy, seconds, most, stay, perf, profiles).
+# Debian as root only, with qemu-system-mips; elsewhere it says what is missing, and ends well.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# What a connection at rest may hold in client and server together, KiB. How many of them there is room for, where all four
+# ends of TCP are in the same 64 MB: the kernel's part of one is 12.9 KiB, twice what the daemons hold. What may be sent
+# again, %. The least goodput, MB/s, is a floor and no goal, as nothing else here depends on how fast the host is.
+each_kib=8.0
+room=1500
+again=1.0
+goodput=1.0
+
+kernel=linux-image-4kc-malta
+target=mipsel-unknown-linux-musl
+work=target/vm
+mkdir -p "$work"
+work=$(cd "$work" && pwd)
+
+not_checked() {
+    echo "$*: NOT CHECKED"
+    exit 0
+}
+if ! command -v apt-get >/dev/null || ! command -v dpkg >/dev/null; then
+    not_checked "a MIPS machine needs Debian's kernel, and this is no Debian"
+fi
+if ! command -v qemu-system-mipsel >/dev/null || ! command -v cpio >/dev/null; then
+    [ "$(id -u)" = 0 ] || not_checked "missing: apt-get install qemu-system-mips cpio, by root"
+    echo "installing qemu-system-mips cpio"
+    (apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+        qemu-system-mips seabios ipxe-qemu cpio) >/dev/null 2>&1 || not_checked "qemu-system-mips cannot be installed"
+fi
+
+# mipsel left Debian after this release. Lists and files of its own, so that the machine's stay as they are.
+apt=$work/apt
+mips_apt() {
+    local command=$1
+    shift
+    "$command" -o APT::Architecture=mipsel -o APT::Architectures::=mipsel -o APT::Sandbox::User="$(id -un)" \
+        -o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" -o Dir::State::status="$apt/status" \
+        -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/nonexistent -o Acquire::Languages=none \
+        "$@"
+}
+if [ ! -s "$work/vmlinuz" ] || [ ! -s "$work/busybox" ]; then
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$work/packages"
+    : >"$apt/status"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main" \
+        >"$apt/sources.list"
+    mips_apt apt-get update -q >/dev/null 2>&1 || not_checked "Debian's packages for mipsel cannot be had"
+    image=$(mips_apt apt-cache depends "$kernel" | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -1)
+    (cd "$work/packages" && mips_apt apt-get download -q "${image:-$kernel}" busybox-static) >/dev/null 2>&1 ||
+        not_checked "Debian's packages ${image:-$kernel} and busybox-static for mipsel cannot be had"
+    for package in "$work"/packages/*.deb; do
+        dpkg-deb --fsys-tarfile "$package" | tar -x -C "$work/packages" --wildcards './boot/vmlinuz-*' ./bin/busybox 2>/dev/null || true
+    done
+    mv "$work"/packages/boot/vmlinuz-* "$work/vmlinuz"
+    mv "$work/packages/bin/busybox" "$work/busybox"
+    rm -rf "$work/packages" "$apt"
+fi
+
+[ -n "${BUILT:-}" ] || cross/build.sh "$target"
+root=$work/root
+rm -rf "$root"
+mkdir -p "$root"/{bin,proc,sys,dev,tmp,etc}
+cp "$work/busybox" "target/$target/router/smol-kcpd" "$root/bin/"
+"target/cross/cc-$target" -O2 -static -s -o "$root/bin/load" cross/vm/load.c
+install -m 755 cross/vm/init "$root/init"
+(cd "$root" && find . | LC_ALL=C sort | cpio -o -H newc --quiet -R 0:0 | gzip -9n) >"$work/initramfs"
+
+# The machine ends by itself; a kernel that panics ends it too. (With -icount its clock would not depend on how busy this
+# machine is, but qemu 7.2 then loses interrupts of the 24Kf's timer, and the guest's time jumps by tens of seconds.)
+began=$SECONDS
+printed=$work/printed
+timeout "${LIMIT:-600}" qemu-system-mipsel -M malta -cpu 24Kf -m 64 -kernel "$work/vmlinuz" -initrd "$work/initramfs" \
+    -nographic -no-reboot -nic none -vga none -append "console=ttyS0 quiet panic=1 $(printf 'load_%s ' "$@")" \
+    </dev/null | sed -u 's/\r//' >"$printed" || true
+cat "$printed"
+echo "$((SECONDS - began)) s"
+
+# value KEY: the first word that the machine says of it.
+value() { sed -n "s/^@ $1 \([^ ]*\).*/\1/p" "$printed"; }
+status=0
+# holds TEXT A OP B: a budget; what was not measured breaks it.
+holds() {
+    if awk -v a="${2:-none}" -v b="${4:-none}" -v op="$3" 'BEGIN {
+        if (a !~ /^-?[0-9.]+$/ || b !~ /^-?[0-9.]+$/) exit 1
+        exit !(op == "<=" ? a + 0 <= b + 0 : op == "==" ? a + 0 == b + 0 : a + 0 >= b + 0)
+    }'; then
+        echo "$1: ${2:-none} $3 ${4:-none}"
+    else
+        echo "$1: ${2:-none}, must be $3 ${4:-none}: BEYOND THE BUDGET"
+        status=1
+    fi
+}
+grep -q '^@ end$' "$printed" || { echo "the machine did not come to its end" >&2; exit 1; }
+holds "idle connections" "$(value idle_held)" ">=" 1000
+holds "of which answer again" "$(value idle_again)" "==" "$(value idle_held)"
+holds "KiB of both daemons for each" "$(value idle_each_kib)" "<=" "$each_kib"
+holds "busy connections end with" "$(value busy_status)" "==" 0
+holds "idle connections before memory ends" "$(value most_held)" ">=" "$room"
+holds "of which answer again" "$(value most_again)" "==" "$(value most_held)"
+sed -n 's/^@ perf_\([a-z_]*\) .*/\1/p' "$printed" >"$work/profiles"
+[ -s "$work/profiles" ] || holds "profiles measured" 0 ">=" 1
+while read -r profile; do
+    holds "$profile: MB/s" "$(value "perf_$profile")" ">=" "$goodput"
+    holds "$profile: % sent again" "$(sed -n "s/^@ perf_$profile .*again \([0-9.]*\) %.*/\1/p" "$printed")" "<=" "$again"
+done <"$work/profiles"
+exit $status
