@@ -78,10 +78,9 @@ pub(crate) async fn carry(
                 let (context_, endpoint, link) =
                     (Rc::clone(context), endpoint.clone(), link.clone());
                 context.serve(async move {
-                    let stream =
-                        connect(&context_, &endpoint, &link, || fastrand::u32(UdpSettings::CONVS))
-                            .await;
-                    let stream = stream.map_err(|error| {
+                    let draw = || fastrand::u32(UdpSettings::CONVS);
+                    let connecting = Box::pin(connect(&context_, &endpoint, &link, draw));
+                    let stream = connecting.await.map_err(|error| {
                         log::debug!("{}: datagrams of {from}: {error}", context_.name);
                         RelayError::Kcp(error.into())
                     })?;
