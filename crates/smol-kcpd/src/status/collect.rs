@@ -61,6 +61,10 @@ pub(crate) fn of_tunnel(context: &TunnelContext, streams: usize) -> TunnelStatus
             Role::Client { server } => server.to_string(),
             Role::Server { target } => target.to_string(),
         },
+        udp: settings.udp.as_ref().map(|udp| match context.udp_addr.get() {
+            Some(addr) => addr.to_string(),
+            None => udp.at.to_string(),
+        }),
         carrier,
         is_encrypted: settings.kcp.secure.is_some(),
         protection: settings.protection(),

@@ -57,6 +57,12 @@ fn push_tunnel(json: &mut Json, tunnel: &TunnelStatus) {
         &[stats.open as u64, tunnel.max_connections as u64, stats.opened, stats.failed],
     );
     json.close('}');
+    if let Some(at) = &tunnel.udp {
+        json.open("udp", '{');
+        json.string("at", Some(at));
+        json.number("dropped", stats.dropped_datagrams);
+        json.close('}');
+    }
     let endpoint = &stats.endpoint;
     json.open("totals", '{');
     json.numbers(

@@ -74,6 +74,8 @@ pub(super) struct TunnelStatus {
     pub(super) listen: String,
     /// The server of a client, the target of a server.
     pub(super) remote: String,
+    /// Where it takes datagrams, or sends them to.
+    pub(super) udp: Option<String>,
     pub(super) carrier: &'static str,
     pub(super) is_encrypted: bool,
     pub(super) protection: String,

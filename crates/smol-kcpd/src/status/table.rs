@@ -56,6 +56,11 @@ fn push_tunnel(text: &mut String, tunnel: &TunnelStatus) {
             false => format!("server: UDP {listen} to target {remote}, {protection}"),
         },
     );
+    if let Some(at) = &tunnel.udp {
+        let dropped = stats.dropped_datagrams;
+        let way = if tunnel.is_client { "from" } else { "to" };
+        wrap(text, "  ", &format!("UDP {way} {at}, {dropped} datagrams of it dropped"));
+    }
     let endpoint = &stats.endpoint;
     let dropped = endpoint.transmit_dropped.saturating_add(endpoint.receive_dropped);
     let (sent, received) = (bytes(endpoint.bytes_sent), bytes(endpoint.bytes_received));

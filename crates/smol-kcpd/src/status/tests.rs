@@ -19,6 +19,7 @@ fn tunnel(name: &str, is_client: bool) -> TunnelStatus {
         problems: Vec::new(),
         listen: "127.0.0.1:2222".into(),
         remote: "router.example:29900".into(),
+        udp: None,
         carrier: "kcp",
         is_encrypted: true,
         protection: "encrypted".into(),
@@ -62,7 +63,8 @@ fn example() -> ProcessStatus {
     let mut near = tunnel("ssh", true);
     near.state = State::Up;
     near.stats =
-        TunnelStats { open: 1, opened: 12, failed: 2, dropped_datagrams: 0, endpoint: endpoint() };
+        TunnelStats { open: 1, opened: 12, failed: 2, dropped_datagrams: 7, endpoint: endpoint() };
+    near.udp = Some("127.0.0.1:51820".into());
     let mut channels = SecureStats::default();
     (channels.handshakes, channels.replayed, channels.replayed_initiations) = (3, 1, 1);
     near.channels = Some(channels);
