@@ -8,6 +8,7 @@ use smol::net::UdpSocket;
 use smol_kcp::KcpConfig;
 use smol_kcpd::{Runtime, Tunnel, UdpSettings};
 
+use crate::common::tools::is_installed;
 use crate::support::*;
 
 /// Sends back what it gets.
@@ -184,5 +185,55 @@ fn a_target_that_was_away_is_heard_when_it_is_back() {
         target.send_to(b"yes", from).await.expect("answering");
         let n = socket.recv(&mut buf).await.expect("an answer");
         assert_eq!((&buf[..n], server.stats().opened), (&b"yes"[..], 1));
+    });
+}
+
+/// Answers questions for addresses (RFC 1035) with 192.0.2.7, as often as 40 times in an answer.
+async fn name_server(answers: u8) -> SocketAddr {
+    let socket = UdpSocket::bind(ANY).await.expect("a port");
+    let addr = socket.local_addr().expect("its address");
+    smol::spawn(async move {
+        let mut buf = [0; 512];
+        loop {
+            let Ok((n, from)) = socket.recv_from(&mut buf).await else { continue };
+            // The head, with the bits of an answer and the number of answers; the question alone.
+            let name = buf[12..n].iter().position(|&byte| byte == 0).expect("the root");
+            let question = &buf[12..12 + name + 5];
+            let mut answer = buf[..2].to_vec();
+            answer.extend_from_slice(&[0x85, 0, 0, 1, 0, answers, 0, 0, 0, 0]);
+            answer.extend_from_slice(question);
+            for _ in 0..answers {
+                // The name of the question, A, IN, a minute, four bytes.
+                answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+            }
+            let _ = socket.send_to(&answer, from).await;
+        }
+    })
+    .detach();
+    addr
+}
+
+#[test]
+fn dig_asks_a_name_server_through_a_lossy_tunnel() {
+    if !is_installed("dig") {
+        return;
+    }
+    run(|runtime, _| async move {
+        let kcp = lossy(stream(), 10, 3);
+        let mut server = server_settings(echo_server().await, kcp.clone());
+        server.udp = Some(udp(name_server(40).await));
+        let server = Tunnel::start(&runtime, server);
+        let mut settings = client_settings(addr(&server), kcp);
+        settings.udp = Some(udp(ANY.parse().expect("an address")));
+        let client = Tunnel::start(&runtime, settings);
+        let port = at(&client).port().to_string();
+        for _ in 0..5 {
+            let mut dig = std::process::Command::new("dig");
+            dig.args(["@127.0.0.1", "-p", &port, "router.example", "A", "+noall", "+answer"]);
+            dig.args(["+tries=1", "+time=60", "+notcp", "+ignore"]);
+            let output = smol::unblock(move || dig.output()).await.expect("dig");
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(text.matches("192.0.2.7").count(), 40, "{output:?}");
+        }
     });
 }
