@@ -113,21 +113,35 @@ fn add_all(sum: &mut [usize], shards: &[Vec<usize>], chosen: &[u8]) {
     let shard = |at: u8| shards.get(usize::from(at)).map_or(&[][..], Vec::as_slice);
     for chosen in chosen.chunks(4) {
         match *chosen {
-            [a, b, c, d] => {
-                let rows = shard(a).iter().zip(shard(b)).zip(shard(c)).zip(shard(d));
-                sum.iter_mut().zip(rows).for_each(|(sum, (((a, b), c), d))| *sum ^= a ^ b ^ c ^ d);
-            }
-            [a, b, c] => {
-                let rows = shard(a).iter().zip(shard(b)).zip(shard(c));
-                sum.iter_mut().zip(rows).for_each(|(sum, ((a, b), c))| *sum ^= a ^ b ^ c);
-            }
-            [a, b] => {
-                let rows = shard(a).iter().zip(shard(b));
-                sum.iter_mut().zip(rows).for_each(|(sum, (a, b))| *sum ^= a ^ b);
-            }
-            [a] => sum.iter_mut().zip(shard(a)).for_each(|(sum, a)| *sum ^= a),
+            [a, b, c, d] => add(sum, [a, b, c, d].map(shard)),
+            [a, b, c] => add(sum, [a, b, c].map(shard)),
+            [a, b] => add(sum, [a, b].map(shard)),
+            [a] => add(sum, [shard(a)]),
             _ => {}
         }
+    }
+}
+
+/// Words that are added at a time: MIPS has to compute each address, but not those a few words behind it.
+const BATCH: usize = 8;
+
+fn add<const N: usize>(sum: &mut [usize], rows: [&[usize]; N]) {
+    let words = rows.iter().fold(sum.len(), |words, row| words.min(row.len()));
+    let rows = rows.map(|row| row.get(..words).unwrap_or_default());
+    let (whole, rest) = sum.split_at_mut(words - words % BATCH);
+    for (batch, sum) in whole.chunks_exact_mut(BATCH).enumerate() {
+        let rows =
+            rows.map(|row| row.get(batch * BATCH..batch * BATCH + BATCH).unwrap_or_default());
+        for (at, sum) in sum.iter_mut().enumerate() {
+            *sum =
+                rows.iter().fold(*sum, |sum, row| sum ^ row.get(at).copied().unwrap_or_default());
+        }
+    }
+    let begin = whole.len();
+    for (at, sum) in rest.iter_mut().enumerate() {
+        *sum = rows
+            .iter()
+            .fold(*sum, |sum, row| sum ^ row.get(begin + at).copied().unwrap_or_default());
     }
 }
 
