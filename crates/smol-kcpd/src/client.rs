@@ -10,15 +10,13 @@ use futures_lite::future;
 use smol::Task;
 
 use super::backoff::Backoff;
-use super::connect::{connect, has_no_room};
+use super::connect::{connect, turn_away};
 use super::context::TunnelContext;
-use super::health::Concern;
-use super::keys::NO_ANSWER;
 use super::link::{link, LinkHandle};
 use super::listen::listen;
 use super::relay::{relay, Kcp, RelayError, Tcp};
 use super::udp::{self, UdpListener};
-use super::{is_perf_conv, HostPort, UdpSettings};
+use super::HostPort;
 use smol_kcp::{KcpEndpoint, KcpError};
 
 /// Waiting times before accepting again after it failed, mostly for want of descriptors: these come
@@ -105,41 +103,15 @@ async fn serve(
 ) -> Result<(), RelayError> {
     let tcp = Tcp::new(tcp);
     // In a box of its own, since a future is as large for all its life as its largest part.
-    match Box::pin(connect(&context, &endpoint, &link, tcp_conv)).await {
+    match Box::pin(connect(&context, &endpoint, &link, || None)).await {
         Ok(stream) => {
             log::debug!("{}: {from} is stream {:08x}", context.name, stream.conv());
             drop((endpoint, link));
             relay(&context.runtime, tcp, Kcp::new(stream, None)).await
         }
         Err(error) => {
-            let name = &context.name;
-            match &error {
-                // A server answers nobody whose keys do not fit its own.
-                KcpError::TimedOut if context.settings().kcp.secure.is_some() => {
-                    log::warn!("{name}: {from} is turned away: {NO_ANSWER}");
-                    context.health.failed(Concern::Server, NO_ANSWER);
-                }
-                error if has_no_room(error) => {
-                    let what = format_args!("{name}: {from} is turned away: {error}");
-                    context.no_room.reached(what);
-                    context.health.failed(Concern::Room, error);
-                }
-                error => {
-                    log::warn!("{name}: {from} is turned away: {error}");
-                    context.health.failed(Concern::Server, format_args!("server: {error}"));
-                }
-            }
+            turn_away(&context, from, &error);
             Err(RelayError::Kcp(error.into()))
-        }
-    }
-}
-
-/// A conversation number that the server takes for nothing else.
-fn tcp_conv() -> u32 {
-    loop {
-        let conv = fastrand::u32(1..);
-        if !is_perf_conv(conv) && !UdpSettings::CONVS.contains(&conv) {
-            return conv;
         }
     }
 }

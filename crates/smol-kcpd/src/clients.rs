@@ -66,7 +66,7 @@ impl fmt::Display for ClientCounters {
 
 /// Counts a connection of a client as open for as long as it lives.
 #[derive(Debug)]
-pub(super) struct OpenClient(pub(super) Rc<ClientCounters>);
+pub(super) struct OpenClient(Rc<ClientCounters>);
 
 impl Drop for OpenClient {
     fn drop(&mut self) {
@@ -80,8 +80,15 @@ impl Drop for OpenClient {
 pub(super) struct Clients(RefCell<Vec<(Arc<str>, Rc<ClientCounters>)>>);
 
 impl Clients {
+    /// Counts one more connection of who is known by name, for as long as the guard lives.
+    pub(super) fn count(&self, from: &Peer) -> (Option<OpenClient>, Option<Rc<ClientCounters>>) {
+        let client = from.name.as_ref().map(|name| self.open(name));
+        let counters = client.as_ref().map(|client| Rc::clone(&client.0));
+        (client, counters)
+    }
+
     /// Counts one more connection.
-    pub(super) fn open(&self, name: &Arc<str>) -> OpenClient {
+    fn open(&self, name: &Arc<str>) -> OpenClient {
         let counters = self.counters(name);
         add(&counters.opened, 1);
         add(&counters.open, 1);

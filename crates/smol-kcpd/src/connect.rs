@@ -1,5 +1,6 @@
 //! A stream to the server, for a connection or a source of datagrams.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_io::Timer;
@@ -7,8 +8,10 @@ use async_io::Timer;
 use super::backoff::Backoff;
 use super::context::TunnelContext;
 use super::health::Concern;
+use super::keys::NO_ANSWER;
 use super::link::{LinkHandle, SERVER};
 use super::runtime::{now, within};
+use super::{is_perf_conv, UdpSettings};
 use smol_kcp::{KcpEndpoint, KcpError, KcpStream};
 
 /// Time that a connection waits for a server that cannot be reached, without `connect_timeout`: a
@@ -22,25 +25,57 @@ const ATTEMPTS: Backoff = Backoff::new(Duration::from_millis(100), Duration::fro
 /// still count.
 const ROOM: Duration = Duration::from_secs(1);
 
+/// Returns whether a conversation of this number is no connection.
+fn is_reserved(conv: u32) -> bool {
+    is_perf_conv(conv) || UdpSettings::CONVS.contains(&conv)
+}
+
+/// Notes that no stream could be opened for whoever came from there.
+pub(super) fn turn_away(context: &TunnelContext, from: SocketAddr, error: &KcpError) {
+    let name = &context.name;
+    match error {
+        // A server answers nobody whose keys do not fit its own.
+        KcpError::TimedOut if context.settings().kcp.secure.is_some() => {
+            log::warn!("{name}: {from} is turned away: {NO_ANSWER}");
+            context.health.failed(Concern::Server, NO_ANSWER);
+        }
+        error if has_no_room(error) => {
+            let what = format_args!("{name}: {from} is turned away: {error}");
+            context.no_room.reached(what);
+            context.health.failed(Concern::Room, error);
+        }
+        error => {
+            log::warn!("{name}: {from} is turned away: {error}");
+            context.health.failed(Concern::Server, format_args!("server: {error}"));
+        }
+    }
+}
+
 /// Returns whether one of the two ends has as many streams as it may.
-pub(super) fn has_no_room(error: &KcpError) -> bool {
+fn has_no_room(error: &KcpError) -> bool {
     matches!(error, KcpError::TooManySessions { .. } | KcpError::NoRoom)
 }
 
-/// Opens a stream to the server under a number that `draw` gives, within `connect_timeout`, in as many
+/// Opens a stream to the server under a number that `draw` gives, or else under one that means nothing, within `connect_timeout`, in as many
 /// attempts as it takes.
 pub(super) async fn connect(
     context: &TunnelContext,
     endpoint: &KcpEndpoint,
     link: &LinkHandle,
-    draw: fn() -> u32,
+    draw: fn() -> Option<u32>,
 ) -> Result<KcpStream, KcpError> {
     let limit = context.settings().kcp.connect_timeout.unwrap_or(CONNECT_WAIT);
     let attempts = async {
         link.up().await;
         let (mut attempts, began) = (ATTEMPTS, now());
         loop {
-            match endpoint.connect_to(SERVER, Some(draw())).await {
+            let conv = draw();
+            match endpoint.connect_to(SERVER, conv).await {
+                // The server would take the stream for something else.
+                Ok(stream) if conv.is_none() && is_reserved(stream.conv()) => {
+                    stream.abort();
+                    continue;
+                }
                 Ok(stream) => {
                     context.health.works(Concern::Server);
                     return Ok(stream);

@@ -102,9 +102,8 @@ async fn serve(
     from: Peer,
 ) -> Result<(), RelayError> {
     let name = &context.name;
-    let client = from.name.as_ref().map(|name| context.clients.open(name));
-    let counters = client.as_ref().map(|client| Rc::clone(&client.0));
-    let kcp = Kcp::new(stream, counters);
+    let (_open, counters) = context.clients.count(&from);
+    let kcp = Kcp::new(stream, counters.clone());
     // In a box of its own, since a future is as large for all its life as its largest part.
     let served = match Box::pin(open_target(&context, &target)).await {
         Ok(tcp) => {
@@ -116,8 +115,8 @@ async fn serve(
             Err(RelayError::Tcp(error))
         }
     };
-    if let (Err(error), Some(client)) = (&served, &client) {
-        client.0.failed();
+    if let (Err(error), Some(counters)) = (&served, &counters) {
+        counters.failed();
         log::debug!("{name}: {from}: {error}");
     }
     served

@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::relay::{relay, Near, BATCH};
 use super::sources::{Given, Sources};
-use crate::connect::connect;
+use crate::connect::{connect, turn_away};
 use crate::context::TunnelContext;
 use crate::link::LinkHandle;
 use crate::relay::RelayError;
@@ -51,7 +51,6 @@ pub(crate) async fn carry(
 ) -> io::Error {
     let UdpListener { socket, settings } = listener;
     let mut sources = Sources::new(settings.sources);
-    let scratch = context.runtime.datagram_scratch();
     let mut buf = vec![0; DATAGRAM];
     let mut turn = 0;
     loop {
@@ -73,15 +72,16 @@ pub(crate) async fn carry(
                 context.turned_away(&from);
             }
             Given::New(datagrams) => {
-                let near = Near::source(Rc::clone(socket), from, datagrams);
-                let (timeout, scratch) = (settings.timeout, Rc::clone(&scratch));
+                let socket = Rc::clone(socket);
+                let timeout = settings.timeout;
                 let (context_, endpoint, link) =
                     (Rc::clone(context), endpoint.clone(), link.clone());
                 context.serve(async move {
-                    let draw = || fastrand::u32(UdpSettings::CONVS);
+                    let draw = || Some(fastrand::u32(UdpSettings::CONVS));
                     let connecting = Box::pin(connect(&context_, &endpoint, &link, draw));
                     let stream = connecting.await.map_err(|error| {
-                        log::debug!("{}: datagrams of {from}: {error}", context_.name);
+                        turn_away(&context_, from, &error);
+                        context_.drop_datagrams(datagrams.len() as u64);
                         RelayError::Kcp(error.into())
                     })?;
                     log::debug!(
@@ -90,8 +90,8 @@ pub(crate) async fn carry(
                         stream.conv()
                     );
                     drop((endpoint, link));
-                    let carried = relay(near, stream, timeout, None, scratch).await?;
-                    context_.drop_datagrams(carried.dropped);
+                    let near = Near::source(socket, from, datagrams);
+                    let carried = relay(&context_, near, stream, timeout, None).await?;
                     log::debug!("{}: datagrams of {from} have ended: {carried:?}", context_.name);
                     Ok(())
                 });

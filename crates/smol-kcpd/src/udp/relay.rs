@@ -1,6 +1,5 @@
 //! The relay between a source or a target of datagrams and their conversation.
 
-use std::cell::RefCell;
 use std::future::{poll_fn, Future};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -14,6 +13,7 @@ use async_io::{Async, Timer};
 use futures_lite::Stream;
 
 use crate::clients::ClientCounters;
+use crate::context::TunnelContext;
 use crate::relay::RelayError;
 use crate::runtime::now;
 use smol_kcp::{KcpError, KcpStream};
@@ -92,20 +92,22 @@ impl Near {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Carried {
     /// Into the tunnel, and out of it.
-    pub(super) into: u64,
-    pub(super) out: u64,
-    pub(super) dropped: u64,
+    into: u64,
+    out: u64,
+    dropped: u64,
 }
 
 /// Carries datagrams until the conversation or the source has ended, or nothing has come from either for
 /// `timeout`. The conversation delivers what it has taken.
 pub(super) fn relay(
+    context: &Rc<TunnelContext>,
     mut near: Near,
     mut stream: KcpStream,
     timeout: Duration,
     counters: Option<Rc<ClientCounters>>,
-    scratch: Rc<RefCell<Vec<u8>>>,
 ) -> impl Future<Output = Result<Carried, RelayError>> {
+    let context = Rc::clone(context);
+    let scratch = context.runtime.datagram_scratch();
     let mut carried = Carried::default();
     let (mut heard, mut timer) = (now(), Timer::after(timeout));
     poll_fn(move |cx| {
@@ -126,6 +128,7 @@ pub(super) fn relay(
                     }
                     Err(KcpError::WouldBlock | KcpError::MessageTooLarge { .. }) => {
                         carried.dropped += 1;
+                        context.drop_datagrams(1);
                     }
                     Err(error) => return Poll::Ready(Err(RelayError::Kcp(error.into()))),
                 },
@@ -148,8 +151,12 @@ pub(super) fn relay(
                 }
                 Poll::Ready(Ok(n)) => {
                     counters.iter().for_each(|counters| counters.received(n));
-                    let sent = near.send(buf.get(..n).unwrap_or_default());
-                    *(if sent { &mut carried.out } else { &mut carried.dropped }) += 1;
+                    if near.send(buf.get(..n).unwrap_or_default()) {
+                        carried.out += 1;
+                    } else {
+                        carried.dropped += 1;
+                        context.drop_datagrams(1);
+                    }
                 }
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Err(RelayError::Kcp(error.into())));

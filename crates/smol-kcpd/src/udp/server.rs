@@ -22,21 +22,19 @@ pub(crate) async fn serve(
     from: Peer,
 ) -> Result<(), RelayError> {
     let name = &context.name;
-    let client = from.name.as_ref().map(|name| context.clients.open(name));
-    let counters = client.as_ref().map(|client| Rc::clone(&client.0));
+    let (_open, counters) = context.clients.count(&from);
     let target = match Box::pin(open_target(&context, &settings.at)).await {
         Ok(target) => target,
         Err(error) => {
             log::warn!("{name}: target {} of {from}, for datagrams: {error}", settings.at);
+            counters.iter().for_each(|counters| counters.failed());
             stream.abort();
             return Err(RelayError::Tcp(error));
         }
     };
     log::debug!("{name}: datagrams of {from} go to {}", settings.at);
-    let scratch = context.runtime.datagram_scratch();
     let near = Near::Target(target);
-    let carried = relay(near, stream, settings.timeout, counters, scratch).await?;
-    context.drop_datagrams(carried.dropped);
+    let carried = relay(&context, near, stream, settings.timeout, counters).await?;
     log::debug!("{name}: datagrams of {from} have ended: {carried:?}");
     Ok(())
 }

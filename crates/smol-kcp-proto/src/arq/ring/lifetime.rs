@@ -20,6 +20,8 @@ pub(super) struct Waiting {
 impl Waiting {
     /// Looks at the numbers from `next` up to `end`, which wait to be sent.
     fn observe(&mut self, (next, end): (u32, u32), clock: u64, lifetime: u64) {
+        // What has left is not to come before `next` again when the numbers have gone half way round.
+        self.stale = self.stale.filter(|&stale| diff(stale, next) > 0);
         match self.mark {
             Some((mark, since)) if diff(mark, next) > 0 => {
                 if clock.saturating_sub(since) < lifetime {
@@ -69,5 +71,24 @@ impl Slot {
         let payload = self.payload_len() as u64;
         self.block.truncate(HEADER_LEN);
         payload
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_too_old_once_makes_nothing_stale_when_the_numbers_have_come_round() {
+        let mut waiting = Waiting::default();
+        waiting.observe((0, 3), 0, 100);
+        waiting.observe((0, 4), 100, 100);
+        assert!(waiting.is_stale(2) && !waiting.is_stale(3));
+        // All of it has left, and many more.
+        for next in (0..6).map(|n| 4 + n * 0x4000_0000_u64) {
+            let next = next as u32;
+            waiting.observe((next, next.wrapping_add(1)), 200 + u64::from(next), 100);
+            assert!(!waiting.is_stale(next), "{next}");
+        }
     }
 }
