@@ -4,7 +4,7 @@ use super::slot::{Cause, Slot};
 use super::RingEngine;
 use crate::arq::flow::with_headers;
 use crate::arq::{Allowance, Blocked};
-use crate::wire::{Header, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_PLAIN};
+use crate::wire::{diff, Header, CMD_ACK, CMD_PUSH, CMD_WINS, CODE_PLAIN};
 
 impl RingEngine {
     /// Emits what is due. Apart from asking for it, which most often is all there is to do.
@@ -94,7 +94,9 @@ impl RingEngine {
     fn resend(&mut self, sn: u32, cause: Cause, base: &Header, allowance: &mut Allowance) -> u64 {
         let twice = self.repeat_twice && self.is_peer_limited();
         let is_lost = self.peer_window > 0 && !self.is_written_off(self.now);
-        self.give_up_late(sn);
+        if let Some(lifetime) = self.knobs.lifetime {
+            self.give_up_late(sn, lifetime);
+        }
         let slot = self.send_window.send_again(sn, self.moment(), cause, &self.rtt);
         debug_assert!(slot.is_some(), "what is found is in flight");
         let Some(slot) = slot else { return 0 };
@@ -129,16 +131,15 @@ impl RingEngine {
             self.delivery_rate.begin(self.clock);
             self.acked_at = self.clock;
         }
-        self.watch_waiting();
+        let stale = self.watch_waiting();
         let (mut bytes, mut sent) = (0, 0);
         for _ in 0..room {
             if allowance.pace == 0 || allowance.window == 0 {
                 self.blocked = self.blocked.max(Blocked::New);
                 break;
             }
-            let is_stale = self.is_stale(self.send_window.next());
             let Some((sn, slot)) = self.send_window.send(now, rto) else { break };
-            if is_stale {
+            if stale.is_some_and(|stale| diff(stale, sn) > 0) {
                 slot.give_up();
                 self.counters.given_up += 1;
             }

@@ -33,30 +33,22 @@ impl Waiting {
         }
         self.mark = Some((end, clock));
     }
-
-    fn is_stale(&self, sn: u32) -> bool {
-        self.stale.is_some_and(|stale| diff(stale, sn) > 0)
-    }
 }
 
 impl RingEngine {
-    /// Notes what waits to be sent.
-    pub(super) fn watch_waiting(&mut self) {
-        if let Some(lifetime) = self.knobs.lifetime {
-            let next = self.send_window.next();
-            let numbers = (next, next.wrapping_add(self.send_window.unsent() as u32));
-            self.waiting.observe(numbers, self.clock, u64::from(lifetime));
-        }
-    }
-
-    /// Has the segment, which was not sent yet, waited for too long?
-    pub(super) fn is_stale(&self, sn: u32) -> bool {
-        self.waiting.is_stale(sn)
+    /// Notes what waits to be sent, and returns the number below which all has waited for too long.
+    pub(super) fn watch_waiting(&mut self) -> Option<u32> {
+        let lifetime = self.knobs.lifetime?;
+        let next = self.send_window.next();
+        let numbers = (next, next.wrapping_add(self.send_window.unsent() as u32));
+        self.waiting.observe(numbers, self.clock, u64::from(lifetime));
+        self.waiting.stale
     }
 
     /// Gives up a segment in flight that was sent first so long ago that nobody has a use for it.
-    pub(super) fn give_up_late(&mut self, sn: u32) {
-        let (Some(lifetime), ts) = (self.knobs.lifetime, self.moment().ts) else { return };
+    #[cold]
+    pub(super) fn give_up_late(&mut self, sn: u32, lifetime: u32) {
+        let ts = self.moment().ts;
         let Some(slot) = self.send_window.slot_mut(sn) else { return };
         if slot.payload_len() > 0 && ts.wrapping_sub(slot.first) >= lifetime {
             self.payload_in_flight -= slot.give_up();
@@ -83,12 +75,12 @@ mod tests {
         let mut waiting = Waiting::default();
         waiting.observe((0, 3), 0, 100);
         waiting.observe((0, 4), 100, 100);
-        assert!(waiting.is_stale(2) && !waiting.is_stale(3));
+        assert_eq!(waiting.stale, Some(3));
         // All of it has left, and many more.
         for next in (0..6).map(|n| 4 + n * 0x4000_0000_u64) {
             let next = next as u32;
             waiting.observe((next, next.wrapping_add(1)), 200 + u64::from(next), 100);
-            assert!(!waiting.is_stale(next), "{next}");
+            assert_eq!(waiting.stale, None, "{next}");
         }
     }
 }
