@@ -12,7 +12,16 @@ fn pack() {
     use std::path::PathBuf;
 
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo says where"));
-    for name in ["index.html", "page.css", "page.js", "plot.js", "words.js", "icon.svg"] {
+    for name in [
+        "index.html",
+        "page.css",
+        "tunnels.css",
+        "page.js",
+        "tunnels.js",
+        "plot.js",
+        "words.js",
+        "icon.svg",
+    ] {
         let text = std::fs::read(format!("web/{name}")).expect("a file of the page");
         let file = std::fs::File::create(out.join(format!("{name}.gz"))).expect("a file");
         // No time and no name are in it: the same files are always the same bytes.

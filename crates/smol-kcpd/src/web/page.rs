@@ -17,7 +17,9 @@ macro_rules! files {
 files! {
     "/" "index.html" "text/html; charset=utf-8"
     "/page.css" "page.css" "text/css; charset=utf-8"
+    "/tunnels.css" "tunnels.css" "text/css; charset=utf-8"
     "/page.js" "page.js" "text/javascript; charset=utf-8"
+    "/tunnels.js" "tunnels.js" "text/javascript; charset=utf-8"
     "/plot.js" "plot.js" "text/javascript; charset=utf-8"
     "/words.js" "words.js" "text/javascript; charset=utf-8"
     "/icon.svg" "icon.svg" "image/svg+xml"
