@@ -45,6 +45,8 @@ fn push_option(text: &mut String, option: &Opt) {
         push(text, &[",\"", key, "\":"]);
         push_string(text, value);
     }
+    let choices: Vec<String> = option.choices().iter().map(|word| format!("\"{word}\"")).collect();
+    push(text, &[",\"choices\":[", &choices.join(","), "]"]);
     let (min, max) = option.range().unzip();
     for (key, bound) in [("min", min), ("max", max)] {
         push(text, &[",\"", key, "\":"]);

@@ -136,6 +136,15 @@ impl Opt {
         self.accepted.ends_with("or none")
     }
 
+    /// Returns the words of which it is one, where nothing else will do.
+    pub fn choices(&self) -> Vec<&'static str> {
+        let words = || self.accepted.split(", ").flat_map(|part| part.split(" or "));
+        match self.is_switch() || words().any(|word| word.contains(' ')) {
+            true => Vec::new(),
+            false => words().collect(),
+        }
+    }
+
     /// Returns the type that UCI's validation has for it.
     pub fn uci_type(&self) -> &'static str {
         match (self.unit, self.has_none()) {

@@ -61,7 +61,7 @@ fn a_line_of_the_json_says_all_that_the_table_does() {
     let line = "{\"name\":\"stats_interval\",\"aliases\":[],\"set_by\":[\"client\",\"server\"],\
                 \"group\":\"times\",\"unit\":\"TIME\",\"uci\":\"string\",\
                 \"accepted\":\"1s to 24d, or none\",\"help\":\"how often statistics are logged\",\
-                \"client\":\"none\",\"server\":\"none\",\"needs\":null,\"min\":1000,\"max\":2073600000,\
+                \"client\":\"none\",\"server\":\"none\",\"needs\":null,\"choices\":[],\"min\":1000,\"max\":2073600000,\
                 \"none\":true,\"switch\":false,\"list\":false,\"by_machine\":false}";
     assert!(text.lines().any(|said| said.trim_end_matches(',') == line), "{text}");
 
@@ -78,6 +78,12 @@ fn a_line_of_the_json_says_all_that_the_table_does() {
     assert_eq!(of("send_budget", "max"), Json::Number(256 << 20));
     assert_eq!((of("mtu", "min"), of("mtu", "max")), (Json::Number(50), Json::Number(65_507)));
     assert_eq!((of("role", "min"), of("nc", "max")), (Json::Null, Json::Null));
+    assert_eq!(of("role", "choices"), words(&["client", "server"]));
+    assert_eq!(of("log_level", "choices"), words(&["error", "warn", "info", "debug", "trace"]));
+    // What takes a figure or a path beside its words is no choice, and neither is yes or no.
+    for name in ["rate", "control", "engine", "dscp", "mtu", "nodelay", "listen"] {
+        assert_eq!(of(name, "choices"), words(&[]), "{name}");
+    }
     assert_eq!(
         (of("nc", "switch"), of("nc", "uci")),
         (Json::Bool(true), Json::Text("bool".into()))
