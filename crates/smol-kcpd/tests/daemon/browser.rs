@@ -3,6 +3,7 @@
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, Receiver};
 use std::time::Duration;
 
@@ -30,7 +31,9 @@ pub struct Browser {
 
 impl Browser {
     pub fn open(url: &str) -> Browser {
-        let profile = std::env::temp_dir().join(format!("kcpd-chromium-{}", std::process::id()));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let profile = std::env::temp_dir().join(format!("kcpd-chromium-{process}-{count}"));
         let mut child = Command::new("sh")
             .args(["-c", START, "sh", profile.to_str().expect("a name")])
             .stdin(Stdio::piped())

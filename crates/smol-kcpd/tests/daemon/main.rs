@@ -16,6 +16,8 @@ mod json;
 #[cfg(unix)]
 mod keys;
 mod lasting;
+#[cfg(all(target_os = "linux", feature = "http", feature = "metrics"))]
+mod luci;
 #[cfg(all(unix, feature = "http", feature = "metrics"))]
 mod page;
 mod program;

@@ -128,7 +128,7 @@ fn visitors_who_want_too_much_get_nothing_and_disturb_nobody() {
 }
 
 /// Sends and takes back as fast as it goes, until told to stop.
-fn traffic(at: SocketAddr, goes_on: &Arc<AtomicBool>) {
+pub fn traffic(at: SocketAddr, goes_on: &Arc<AtomicBool>) {
     let goes_on = Arc::clone(goes_on);
     std::thread::spawn(move || {
         while goes_on.load(Ordering::Relaxed) {

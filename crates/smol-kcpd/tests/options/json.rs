@@ -1,4 +1,4 @@
-//! Reads JSON as RFC 8259 has it, and nothing else, for what `smol-kcpd` prints.
+//! Reads JSON as RFC 8259 has it, and nothing else, for what `smol-kcpd` prints and browsers send.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -95,6 +95,8 @@ impl Parser<'_> {
                 '"' => return text,
                 '\\' => text.push(match self.0.next() {
                     Some(c @ ('"' | '\\' | '/')) => c,
+                    Some('n') => '\n',
+                    Some('t') => '\t',
                     Some('u') => {
                         let digits: String = self.0.by_ref().take(4).collect();
                         let code = u32::from_str_radix(&digits, 16).expect("four digits");

@@ -81,7 +81,7 @@ const addOption = (section, tab, option) => {
 	const type = list ? form.DynamicList : isChoice ? form.ListValue : form.Value;
 	const one = section.taboption(tab, type, name, name, '%h'.format(_(option.help)));
 	const usual = byDefault(option);
-	one.modalonly = !COLUMNS.includes(name);
+	one.modalonly = COLUMNS.includes(name) ? null : true;
 	one.optional = one.rmempty = name !== 'role';
 	dependencies(option).forEach((needed) => one.depends(needed));
 	if (isChoice) {
