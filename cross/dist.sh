@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # dist.sh [TARGET…]: everything that users install, for TARGETs (all of targets.sh by default), into target/dist (OUT):
-# .ipk and .apk for OpenWrt, .deb for x86_64 and arm64, tarballs, manual pages and completions, and SHA256SUMS.
+# .ipk and .apk for OpenWrt, also of its LuCI application, .deb for x86_64 and arm64, tarballs, manual pages and completions, and SHA256SUMS.
 # The same tree and SOURCE_DATE_EPOCH (the last commit's) give the same bytes, with the same tools. BUILT=1 takes the programs
 # that cross/build.sh has left, and builds none.
 set -euo pipefail
@@ -56,6 +56,8 @@ for target in "${targets[@]}"; do
     sed -i 's,/usr/bin/smol-kcpd,/usr/local/bin/smol-kcpd,' "$root/etc/systemd/system/smol-kcpd@.service"
     pack "$OUT/smol-kcpd-$version-${target%-unknown-linux-*}-${target##*-}.tar.gz" "$root"
 done
+openwrt/make-luci.sh ipk
+openwrt/make-luci.sh apk
 pack "$OUT/smol-kcpd-$version-documents.tar.gz" "$DOCUMENTS"
 rm -r "$DOCUMENTS"
 (cd "$OUT" && LC_ALL=C sha256sum -- * >SHA256SUMS)

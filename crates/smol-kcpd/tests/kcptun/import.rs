@@ -51,11 +51,13 @@ fn what_it_becomes_starts_with_the_keys_that_it_wrote() {
         ("package.uci", &[]),
         ("luci.uci", &[("tokyo", "hush")]),
     ] {
-        let folder = folder(&format!("imported-{name}"));
-        let dir = folder.to_str().unwrap();
+        // It is not there yet.
+        let keys_at = folder(&format!("imported-{name}")).join("keys");
+        let dir = keys_at.to_str().unwrap();
         let output = import(&["kcptun", name, "--key-dir", dir]);
         assert!(output.status.success(), "{output:?}");
-        assert_eq!(folder.read_dir().unwrap().count(), keys.len(), "keys of what is in use");
+        let written = keys_at.read_dir().map_or(0, Iterator::count);
+        assert_eq!(written, keys.len(), "keys of what is in use");
         let printed = String::from_utf8(output.stdout).unwrap();
         let read = Configuration::parse(name, &printed).unwrap_or_else(|error| panic!("{error}"));
         for (section, key) in keys {

@@ -10,11 +10,11 @@ use super::ipk::{content, made as made_ipk, program, unpack, EPOCH, MIPS};
 use super::{errors, folder, printed, tree};
 
 /// The metadata of a package: a tree in a block of bytes.
-struct Tree(Vec<u8>);
+pub struct Tree(Vec<u8>);
 
 /// One of its values: a type in the upper 4 bits, and where the rest is, or the rest.
 #[derive(Clone, Copy)]
-struct Value<'a>(&'a Tree, u32);
+pub struct Value<'a>(&'a Tree, u32);
 
 fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
@@ -42,7 +42,7 @@ impl<'a> Value<'a> {
         &bytes[begin..begin + length]
     }
 
-    fn text(self) -> &'a str {
+    pub fn text(self) -> &'a str {
         std::str::from_utf8(self.blob()).expect("text")
     }
 
@@ -56,7 +56,7 @@ impl<'a> Value<'a> {
     }
 
     /// What is in an array, or in an object.
-    fn slots(self) -> Vec<Value<'a>> {
+    pub fn slots(self) -> Vec<Value<'a>> {
         if self.is_null() {
             return Vec::new();
         }
@@ -66,19 +66,19 @@ impl<'a> Value<'a> {
     }
 
     /// A field of an object, by its number in apk-tools' apk_adb.h.
-    fn field(self, number: usize) -> Value<'a> {
+    pub fn field(self, number: usize) -> Value<'a> {
         self.slots().get(number - 1).copied().unwrap_or(Value(self.0, 0))
     }
 }
 
 /// A package: its metadata, and the content of each file by the numbers of its folder and its own.
-struct Package {
+pub struct Package {
     tree: Tree,
     data: BTreeMap<(u32, u32), Vec<u8>>,
 }
 
 impl Package {
-    fn read(path: &Path) -> Package {
+    pub fn read(path: &Path) -> Package {
         let packed = fs::read(path).expect("a package");
         assert_eq!(&packed[..4], b"ADBd", "raw DEFLATE");
         let mut bytes = Vec::new();
@@ -106,13 +106,13 @@ impl Package {
         Package { tree: tree.expect("metadata"), data }
     }
 
-    fn root(&self) -> Value<'_> {
+    pub fn root(&self) -> Value<'_> {
         assert_eq!(&self.tree.0[..4], [0, 0, 0, 0], "the version of the format");
         Value(&self.tree, word(&self.tree.0, 4))
     }
 
     /// Every file with its rights and its content; what is wrong with one is found here.
-    fn files(&self) -> BTreeMap<String, (u32, Vec<u8>)> {
+    pub fn files(&self) -> BTreeMap<String, (u32, Vec<u8>)> {
         let mut files = BTreeMap::new();
         let mut names: Vec<String> = Vec::new();
         for (folder, number) in self.root().field(2).slots().into_iter().zip(1..) {

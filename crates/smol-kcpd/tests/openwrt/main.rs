@@ -5,11 +5,14 @@
 #![cfg(target_os = "linux")]
 
 mod apk;
+#[path = "../built/mod.rs"]
+mod built;
 mod init;
 mod init_mistakes;
 mod init_options;
 mod init_secrets;
 mod ipk;
+mod luci;
 mod makefile;
 mod shell;
 #[path = "../../../../tests/common/tools.rs"]

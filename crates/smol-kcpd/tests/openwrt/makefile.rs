@@ -9,9 +9,14 @@ use std::process::Command;
 use super::ipk::{made, unpack};
 use super::{folder, is_installed, printed, tree};
 
-fn make(work: &Path, arch: &str, goals: &[&str]) -> String {
+fn make(work: &Path, arch: &str, goal: &str) -> String {
+    make_of("smol-kcp", "smol-kcp", work, arch, goal)
+}
+
+/// Makes a goal of one of the packages in a folder.
+pub fn make_of(folder: &str, package: &str, work: &Path, arch: &str, goal: &str) -> String {
     let mut make = Command::new("make");
-    make.args(["-s", "-C"]).arg(tree("openwrt/smol-kcp")).args(goals);
+    make.args(["-s", "-C"]).arg(tree("openwrt").join(folder)).arg(format!("{goal}-{package}"));
     make.arg(format!("TOPDIR={}", tree("crates/smol-kcpd/tests/openwrt/sdk").display()));
     make.arg(format!("WORK={}", work.display())).arg(format!("ARCH={arch}"));
     // Not what a make around the tests may have set.
@@ -25,7 +30,7 @@ fn the_fields_are_those_of_the_crate() {
         return;
     }
     let work = folder("fields");
-    let said = make(&work, "mips", &["fields"]);
+    let said = make(&work, "mips", "fields");
     let fields: BTreeMap<&str, &str> =
         said.lines().filter_map(|line| line.split_once('=')).collect();
     let wanted = BTreeMap::from([
@@ -43,10 +48,11 @@ fn the_fields_are_those_of_the_crate() {
         ("TITLE", "TCP tunnels over KCP, a fast and reliable UDP protocol"),
         ("DEPENDS", "@(aarch64||arm||mips||mipsel||x86_64)"),
         ("USERID", "smol-kcp:smol-kcp"),
+        ("PKGARCH", ""),
     ]);
     assert_eq!(fields, wanted);
-    assert!(make(&work, "mips", &["description"]).starts_with("  smol-kcpd carries"));
-    let kept = make(&work, "mips", &["conffiles"]);
+    assert!(make(&work, "mips", "description").starts_with("  smol-kcpd carries"));
+    let kept = make(&work, "mips", "conffiles");
     assert_eq!(kept, "/etc/config/smol-kcp\n/etc/sysctl.d/50-smol-kcp.conf\n");
 }
 
@@ -59,7 +65,7 @@ fn timers_are_cured_on_mips_and_only_there() {
     for (arch, cured) in
         [("mips", true), ("mipsel", true), ("mips64", false), ("arm", false), ("aarch64", false)]
     {
-        let command = make(&work, arch, &["compile"]);
+        let command = make(&work, arch, "compile");
         assert_eq!(command.contains("--cfg fix_y2038"), cured, "{arch}: {command}");
         assert!(
             command.contains("-Ctarget-feature=-crt-static"),
@@ -76,7 +82,7 @@ fn the_sources_are_the_tree_that_the_feed_is_part_of() {
         return;
     }
     let work = folder("prepare");
-    make(&work, "mips", &["prepare"]);
+    make(&work, "mips", "prepare");
     let prepared = work.join(concat!("build/smol-kcp-", env!("CARGO_PKG_VERSION")));
     for file in
         ["Cargo.toml", "Cargo.lock", "LICENSE", "src/lib.rs", "crates/smol-kcpd/src/main.rs"]
@@ -89,7 +95,7 @@ fn the_sources_are_the_tree_that_the_feed_is_part_of() {
 }
 
 /// The files below `folder` with their modes and contents.
-fn files(folder: &Path, root: &Path, into: &mut BTreeMap<String, (u32, Vec<u8>)>) {
+pub fn files(folder: &Path, root: &Path, into: &mut BTreeMap<String, (u32, Vec<u8>)>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
@@ -111,7 +117,7 @@ fn the_sdk_and_the_ipk_install_the_same_files() {
     let package = made(&work);
     fs::create_dir_all(work.join("ipkg-install/bin")).expect("a folder");
     fs::copy(work.join("program"), work.join("ipkg-install/bin/smol-kcpd")).expect("a copy");
-    make(&work, "mips", &["install"]);
+    make(&work, "mips", "install");
 
     let mut by_make = BTreeMap::new();
     files(&work.join("root"), &work.join("root"), &mut by_make);

@@ -4,10 +4,13 @@ use std::process::Command;
 
 use super::{is_installed, printed, tree};
 
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 8] = [
     "openwrt/smol-kcp/files/smol-kcp.init",
     "openwrt/make-ipk.sh",
     "openwrt/make-apk.sh",
+    "openwrt/make-luci.sh",
+    "openwrt/luci-app-smol-kcp/install.sh",
+    "openwrt/program.sh",
     "openwrt/package.sh",
     "crates/smol-kcpd/tests/openwrt/rc.common",
 ];

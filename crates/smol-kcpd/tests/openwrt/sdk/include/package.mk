@@ -4,25 +4,28 @@ PKG_BUILD_DIR:=$(WORK)/build/$(PKG_NAME)-$(PKG_VERSION)
 PKG_INSTALL_DIR:=$(WORK)/ipkg-install
 
 PACKAGE_FIELDS:=PKG_NAME PKG_VERSION PKG_RELEASE PKG_MAINTAINER PKG_LICENSE PKG_LICENSE_FILES \
-	PKG_BUILD_DEPENDS PKG_BUILD_PARALLEL SECTION CATEGORY SUBMENU TITLE DEPENDS USERID
+	PKG_BUILD_DEPENDS PKG_BUILD_PARALLEL SECTION CATEGORY SUBMENU TITLE DEPENDS USERID PKGARCH
 
+# A Makefile may have several packages: their names are part of the goals.
 define BuildPackage
-$(eval $(Package/$(1)))
-fields:
-	$$(foreach field,$(PACKAGE_FIELDS),$$(info $$(field)=$$(strip $$($$(field)))))@:
+fields-$(1):
+	$$(eval $$(Package/$(1)))$$(foreach field,$(PACKAGE_FIELDS),$$(info $$(field)=$$(strip $$($$(field)))))@:
 
-description:
+description-$(1):
 	$$(info $$(Package/$(1)/description))@:
 
-conffiles:
+conffiles-$(1):
 	$$(info $$(Package/$(1)/conffiles))@:
 
-prepare:
+prepare-$(1):
 	$$(Build/Prepare)
 
-compile:
+compile-$(1):
 	$$(info $$(Build/Compile))@:
 
-install:
+postinst-$(1):
+	$$(info $$(Package/$(1)/postinst))@:
+
+install-$(1):
 	$$(call Package/$(1)/install,$(WORK)/root)
 endef

@@ -191,7 +191,7 @@ const invite = async (map, id) => {
 	});
 };
 
-// What `smol-kcpd import` prints, as sections of UCI that are not enabled; comments are for readers.
+// What `smol-kcpd import` prints, as sections of UCI: not enabled, as nothing says that they are. Comments are for readers.
 const addImported = (text) => {
 	const names = [];
 	let id = null;
@@ -201,7 +201,6 @@ const addImported = (text) => {
 			const name = head.replace(/\W/g, '_');
 			id = uci.add('smol-kcp', 'tunnel', uci.get('smol-kcp', name) ? null : name);
 			names.push(id);
-			uci.set('smol-kcp', id, 'enabled', '0');
 		} else if (key && id) {
 			uci.set('smol-kcp', id, key, value);
 		}
