@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use super::{errors, folder, is_installed, printed, tree};
 
@@ -54,6 +54,14 @@ impl Router {
     }
 
     pub fn run(&self, action: &[&str]) -> Asked {
+        let output = self.output(action);
+        assert!(output.status.success(), "{}: {}", output.status, errors(&output));
+        assert_eq!(errors(&output), "", "what goes wrong is logged, not printed");
+        Asked(fs::read_to_string(self.path("record")).expect("a record"))
+    }
+
+    /// What that prints.
+    pub fn output(&self, action: &[&str]) -> Output {
         let record = self.path("record");
         fs::write(&record, "").expect("a record");
         let mut ash = Command::new("busybox");
@@ -63,10 +71,7 @@ impl Router {
             .args(action);
         ash.env("UCI", &self.at).env("SYSTEM", &self.at).env("RECORD", &record).env("LC_ALL", "C");
         ash.env("DAEMON", env!("CARGO_BIN_EXE_smol-kcpd")).current_dir(&self.at);
-        let output = ash.output().expect("busybox runs");
-        assert!(output.status.success(), "{}: {}", output.status, errors(&output));
-        assert_eq!(errors(&output), "", "what goes wrong is logged, not printed");
-        Asked(fs::read_to_string(record).expect("a record"))
+        ash.output().expect("busybox runs")
     }
 
     /// Starts the service with that configuration.

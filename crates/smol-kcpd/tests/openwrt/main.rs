@@ -8,6 +8,7 @@ mod apk;
 #[path = "../built/mod.rs"]
 mod built;
 mod init;
+mod init_commands;
 mod init_mistakes;
 mod init_options;
 mod init_secrets;
