@@ -343,6 +343,7 @@ fn what_kcptun_had_is_imported_where_the_program_can_be_kcptun() {
         browser.until("document.querySelector('.modal textarea')?.value.includes('config')");
         press(&mut browser, ".modal", "Import");
         browser.until("document.querySelector('.alert-message')?.textContent.includes('New, and not enabled: tokyo')");
+        assert_eq!(browser.run(button), "true", "still, with the form made anew");
         let saved = router.saved();
         let tokyo = &saved["tokyo"];
         assert_eq!((tokyo.get("enabled"), tokyo["protocol"].as_str()), (None, "kcptun"));

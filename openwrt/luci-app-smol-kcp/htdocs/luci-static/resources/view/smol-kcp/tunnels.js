@@ -273,10 +273,10 @@ return view.extend({
 			return cell;
 		};
 
-		return map.render().then((node) => {
-			if (known.has('protocol'))
-				node.append(E('p', {}, [ button(map, _('Import from kcptun…'), () => importKcptun(map)) ]));
-			return node;
-		});
+		// Beside the form, which is made anew when it is saved.
+		return map.render().then((node) => E('div', {}, [
+			node,
+			known.has('protocol') ? E('p', {}, [ button(map, _('Import from kcptun…'), () => importKcptun(map)) ]) : ''
+		]));
 	}
 });
