@@ -102,19 +102,32 @@ impl Router {
 
 /// What an access list has for `scope`, read and write together as the session may.
 fn allowed(session: &Session) -> Vec<(String, Vec<String>)> {
-    let path = format!("{APP}/root/usr/share/rpcd/acl.d/luci-app-smol-kcp.json");
-    let acl = Json::parse(&std::fs::read_to_string(path).expect("the access list"));
-    let acl = acl.get("luci-app-smol-kcp");
     let scopes: &[&str] = if session.may_write { &["read", "write"] } else { &["read"] };
     let mut all = Vec::new();
     for scope in scopes {
-        let Json::Object(files) = acl.get(scope).get("file") else { panic!("{acl:?}") };
+        let files = access(scope).get("file").clone();
+        let Json::Object(files) = files else { panic!("{files:?}") };
         for (pattern, rights) in files {
             let rights = rights.list().iter().filter_map(Json::text).map(String::from).collect();
             all.push((pattern.clone(), rights));
         }
     }
     all
+}
+
+/// May such a session read the configuration, which has secrets?
+fn reads_uci(session: &Session) -> bool {
+    let (read, write) = (access("read"), access("write"));
+    let Json::Object(read) = read else { panic!("{read:?}") };
+    let rights = write.get("uci").get("smol-kcp").list();
+    assert_eq!(rights, [Json::Text("read".into()), Json::Text("write".into())]);
+    session.may_write || read.iter().any(|(scope, _)| scope == "uci")
+}
+
+fn access(scope: &str) -> Json {
+    let path = format!("{APP}/root/usr/share/rpcd/acl.d/luci-app-smol-kcp.json");
+    let acl = Json::parse(&std::fs::read_to_string(path).expect("the access list"));
+    acl.get("luci-app-smol-kcp").get(scope).clone()
 }
 
 /// As fnmatch(3) without flags that rpcd does not give: `*` is anything.
@@ -171,7 +184,6 @@ fn page(view: &str, session: &Session) -> Vec<u8> {
         .replace("BACK", back)
         .replace("TEXT", text)
         .replace("CATALOGUE", &catalogue(session.language))
-        .replace("= READONLY", if session.may_write { "= false" } else { "= true" })
         .replace("VIEW", view)
         .into_bytes()
 }
@@ -227,7 +239,7 @@ fn rpc(target: &str, body: &str, state: &Mutex<State>) -> Result<Vec<u8>, &'stat
     let text = |key: &str| json.get(key).text().expect("text").to_string();
     let inside = |path: &str| state.root.join(path.trim_start_matches('/'));
     match target {
-        "/uci" => Ok(state.sections.clone().into_bytes()),
+        "/uci" if reads_uci(&state.session) => Ok(state.sections.clone().into_bytes()),
         "/uci-save" if state.session.may_write => {
             state.sections = body.into();
             Ok(b"0".to_vec())

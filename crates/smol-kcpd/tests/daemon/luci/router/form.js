@@ -124,10 +124,9 @@ modules.form = (() => {
     load() { return super.load(this.ids()); }
     parse() { for (const id of this.ids()) for (const one of this.columns()) if (one.editable) one.parse(id); }
     renderRowActions(id, more) {
-      const readonly = this.map.readonly ? '' : null;
       return E('td', { 'class': 'cbi-section-actions' }, [E('div', {}, [
         E('button', { 'class': 'cbi-button-edit', click: () => this.open(id) }, [more]),
-        E('button', { 'class': 'cbi-button-remove', disabled: readonly, click: () => { modules.uci.remove(this.map.config, id); return this.map.save(null, true); } }, ['Delete'])
+        E('button', { 'class': 'cbi-button-remove', click: () => { modules.uci.remove(this.map.config, id); return this.map.save(null, true); } }, ['Delete'])
       ])]);
     }
     render() {
@@ -145,7 +144,7 @@ modules.form = (() => {
     async open(id) {
       const map = new Map(this.map.config);
       const section = map.section(Section, this.sectiontype);
-      Object.assign(map, { parent: this.map, readonly: this.map.readonly });
+      map.parent = this.map;
       for (const one of this.children) {
         if (one.modalonly === false) continue;
         const copy = section.option(one.constructor, one.option, one.title, one.description);
@@ -158,7 +157,7 @@ modules.form = (() => {
       const node = await map.render();
       const save = () => map.save().then(() => this.map.load()).then(() => this.map.reset()).then(() => modules.ui.hideModal())
         .catch((error) => modules.ui.addNotification(null, E('p', {}, [error.message])));
-      modules.ui.showModal(id, [node, E('button', { 'class': 'cbi-button-positive', disabled: map.readonly ? '' : null, click: save }, ['Save'])], 'cbi-modal');
+      modules.ui.showModal(id, [node, E('button', { 'class': 'cbi-button-positive', click: save }, ['Save'])], 'cbi-modal');
       map.checkDepends();
     }
   }
@@ -173,7 +172,6 @@ modules.form = (() => {
       return this.children.at(-1);
     }
     load() {
-      this.readonly = this.readonly || window.READONLY || undefined;
       return Promise.all(this.children.map((one) => one.load()));
     }
     async render() {

@@ -24,8 +24,7 @@ const run = async (...args) => {
 const complain = (error) => { ui.addNotification(null, E('p', {}, [ error.message ]), 'danger'); };
 const button = (map, text, work, kind) => E('button', {
 	'class': `btn cbi-button ${kind || ''}`,
-	click: ui.createHandlerFn(map, () => work().catch(complain)),
-	disabled: map.readonly || null
+	click: ui.createHandlerFn(map, () => work().catch(complain))
 }, [ text ]);
 
 const GROUPS = {
