@@ -20,8 +20,8 @@ use super::limits::Limit;
 use super::peers::{peers, PeerStatus};
 use super::relay::RelayError;
 use super::runtime::Runtime;
-use super::{Role, Settings};
-use smol_kcp::{Driver, EndpointStats, KcpEndpoint, KcpError, SessionInfo};
+use super::{HostPort, Role, Settings};
+use smol_kcp::{Driver, EndpointStats, KcpEndpoint, KcpError, KcpStream, SessionInfo};
 
 /// Holds what a tunnel shares with its connections.
 pub(super) struct TunnelContext {
@@ -163,8 +163,8 @@ impl TunnelContext {
         let _ = self.cut.recv().await; // closed when it is time
     }
 
-    /// Notes the bound address and the endpoint, and runs the driver.
-    pub(super) fn bound(&self, addr: SocketAddr, endpoint: KcpEndpoint, driver: Driver) {
+    /// Notes the bound address, if it is for connections, and the endpoint, and runs the driver.
+    pub(super) fn bound(&self, addr: Option<SocketAddr>, endpoint: KcpEndpoint, driver: Driver) {
         let (running, ended) = async_channel::bounded(1);
         let name = self.name.clone();
         let run = async move {
@@ -174,7 +174,7 @@ impl TunnelContext {
             drop(running);
         };
         self.runtime.spawn(run).detach();
-        self.local_addr.set(Some(addr));
+        self.local_addr.set(addr);
         self.endpoint.replace(Some(endpoint));
         self.driver.replace(Some(ended));
     }
@@ -189,9 +189,9 @@ impl TunnelContext {
 
     /// Returns the address to listen at, with the present number of its interface.
     pub(super) fn listen_addr(&self) -> io::Result<SocketAddr> {
-        let none =
-            || io::Error::new(io::ErrorKind::InvalidInput, "an address is needed, not a name");
-        self.settings().listen.addr()?.ok_or_else(none)
+        let settings = self.settings();
+        let addr = settings.listen.as_ref().map(HostPort::bind_addr);
+        addr.unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))
     }
 
     /// Logs that a connection was refused for want of room.
@@ -201,6 +201,14 @@ impl TunnelContext {
             format_args!("{name}: {from} is turned away: max_connections = {limit} are open");
         self.health.failed(Concern::Room, format_args!("max_connections = {limit} are open"));
         self.too_many_connections.reached(what);
+    }
+
+    /// Refuses a stream that can lead nowhere: it counts as one that failed.
+    pub(super) fn refuse(&self, stream: KcpStream, from: &dyn fmt::Display, target: &str) {
+        stream.abort();
+        self.opened.set(self.opened.get() + 1);
+        self.failed.set(self.failed.get() + 1);
+        log::info!("{}: {from} is refused: there is no {target} for it", self.name);
     }
 
     /// Counts datagrams that there was no room for.

@@ -130,7 +130,9 @@
       set(box.children[1], words[`a_${problem.about}`] || '');
     });
     const kind = `${told.encrypted ? say('encrypted') : say('plain')} (${told.protection})`;
-    set(this.ends, `${say(told.role, told.listen, told.server || told.target)}, ${kind}`);
+    const [from, to] = [told.listen, told.server || told.target];
+    const alone = from && to ? '' : '_udp';
+    set(this.ends, `${say(told.role + alone, from || told.udp.at, to || told.udp.at)}, ${kind}`);
     set(this.facts, say('facts', connections.open, connections.max, connections.opened, connections.failed));
     const latest = this.samples[this.samples.length - 1].values;
     const looks = { rate: [bits, 1000, 'sent', 'received'], rtt: [millis, 10, 'round', 'queue'], loss: [share, 1, 'there', 'back'] };

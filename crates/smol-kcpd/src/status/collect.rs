@@ -6,7 +6,7 @@ use super::{State, TunnelStatus, LONGEST_LIST};
 use crate::context::TunnelContext;
 use crate::health::Concern;
 use crate::peers::peers;
-use crate::Role;
+use crate::{HostPort, Role};
 
 /// Looks at a tunnel once, and lists so many of its streams.
 pub(crate) fn of_tunnel(context: &TunnelContext, streams: usize) -> TunnelStatus {
@@ -54,12 +54,12 @@ pub(crate) fn of_tunnel(context: &TunnelContext, streams: usize) -> TunnelStatus
         state,
         problems,
         listen: match context.local_addr.get() {
-            Some(addr) => addr.to_string(),
-            None => settings.listen.to_string(),
+            Some(addr) => Some(addr.to_string()),
+            None => settings.listen.as_ref().map(HostPort::to_string),
         },
         remote: match &settings.role {
-            Role::Client { server } => server.to_string(),
-            Role::Server { target } => target.to_string(),
+            Role::Client { server } => Some(server.to_string()),
+            Role::Server { target } => target.as_ref().map(HostPort::to_string),
         },
         udp: settings.udp.as_ref().map(|udp| match context.udp_addr.get() {
             Some(addr) => addr.to_string(),

@@ -45,8 +45,8 @@ fn push_tunnel(json: &mut Json, tunnel: &TunnelStatus) {
         json.close('}');
     }
     json.close(']');
-    json.string("listen", Some(&tunnel.listen));
-    json.string(if tunnel.is_client { "server" } else { "target" }, Some(&tunnel.remote));
+    json.string("listen", tunnel.listen.as_deref());
+    json.string(if tunnel.is_client { "server" } else { "target" }, tunnel.remote.as_deref());
     json.string("carrier", Some(tunnel.carrier));
     json.boolean("encrypted", tunnel.is_encrypted);
     json.string("protection", Some(&tunnel.protection));

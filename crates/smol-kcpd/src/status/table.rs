@@ -47,15 +47,18 @@ fn push_tunnel(text: &mut String, tunnel: &TunnelStatus) {
     for (_, since, why) in &tunnel.problems {
         wrap(text, "  ! ", &format!("{why}, for {}", time(*since)));
     }
-    let (listen, remote, protection) = (&tunnel.listen, &tunnel.remote, &tunnel.protection);
-    wrap(
-        text,
-        "  ",
-        &match tunnel.is_client {
-            true => format!("client: TCP {listen} to server {remote}, {protection}"),
-            false => format!("server: UDP {listen} to target {remote}, {protection}"),
-        },
-    );
+    let [role, listens, leads] = match tunnel.is_client {
+        true => ["client:", " TCP ", " to server "],
+        false => ["server:", " UDP ", " to target "],
+    };
+    let mut ends = String::from(role);
+    for (kind, end) in [(listens, &tunnel.listen), (leads, &tunnel.remote)] {
+        if let Some(end) = end {
+            ends.push_str(kind);
+            ends.push_str(end);
+        }
+    }
+    wrap(text, "  ", &format!("{ends}, {}", tunnel.protection));
     if let Some(at) = &tunnel.udp {
         let dropped = stats.dropped_datagrams;
         let way = if tunnel.is_client { "from" } else { "to" };

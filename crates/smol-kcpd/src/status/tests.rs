@@ -17,8 +17,8 @@ fn tunnel(name: &str, is_client: bool) -> TunnelStatus {
         is_client,
         state: State::Idle,
         problems: Vec::new(),
-        listen: "127.0.0.1:2222".into(),
-        remote: "router.example:29900".into(),
+        listen: Some("127.0.0.1:2222".into()),
+        remote: Some("router.example:29900".into()),
         udp: None,
         carrier: "kcp",
         is_encrypted: true,
@@ -79,7 +79,8 @@ fn example() -> ProcessStatus {
     (near.peers_total, near.streams_total) = (1, 1);
 
     let mut far = tunnel("web", false);
-    (far.state, far.listen, far.remote) = (State::Degraded, "[::]:29901".into(), "[::1]:80".into());
+    far.state = State::Degraded;
+    (far.listen, far.remote) = (Some("[::]:29901".into()), Some("[::1]:80".into()));
     far.protection = "encrypted for 2 clients".into();
     let refused = "target [::1]:80: Connection refused (os error 111)";
     far.problems.push((Concern::Target, seconds(187), refused.into()));
@@ -130,7 +131,7 @@ fn the_longest_names_fit_too() {
     let mut status = example();
     let tunnel = &mut status.tunnels[1];
     tunnel.name = "n".repeat(64);
-    tunnel.remote = format!("{}:65535", "h".repeat(253));
+    tunnel.remote = Some(format!("{}:65535", "h".repeat(253)));
     tunnel.protection = format!("as kcptun: {}", "x".repeat(90));
     tunnel.peers[0].name = Some("p".repeat(64).into());
     let ip = "[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%4294967295]:65535".parse();

@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::relay::{relay, Near, BATCH};
 use super::sources::{Given, Sources};
-use crate::connect::{connect, turn_away};
+use crate::connect::{connect, say_if_unheard, turn_away};
 use crate::context::TunnelContext;
 use crate::link::LinkHandle;
 use crate::relay::RelayError;
@@ -27,8 +27,7 @@ pub(crate) struct UdpListener {
 /// Binds the socket, where the tunnel has one.
 pub(crate) fn open(settings: Option<&UdpSettings>) -> io::Result<Option<UdpListener>> {
     let Some(settings) = settings else { return Ok(None) };
-    let none = || io::Error::new(io::ErrorKind::InvalidInput, "an address is needed, not a name");
-    let (socket, _) = bind_all(settings.at.addr()?.ok_or_else(none)?, |addr| {
+    let (socket, _) = bind_all(settings.at.bind_addr()?, |addr| {
         Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))
     })?;
     let socket = Rc::new(Async::new(socket.into())?);
@@ -91,7 +90,10 @@ pub(crate) async fn carry(
                     );
                     drop((endpoint, link));
                     let near = Near::source(socket, from, datagrams);
-                    let carried = relay(&context_, near, stream, timeout, None).await?;
+                    let carried = relay(&context_, near, stream, timeout, None).await;
+                    let carried = carried.inspect_err(|error| {
+                        say_if_unheard(&context_, from, error, "udp_target");
+                    })?;
                     log::debug!("{}: datagrams of {from} have ended: {carried:?}", context_.name);
                     Ok(())
                 });

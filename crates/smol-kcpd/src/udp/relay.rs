@@ -130,7 +130,7 @@ pub(super) fn relay(
                         carried.dropped += 1;
                         context.drop_datagrams(1);
                     }
-                    Err(error) => return Poll::Ready(Err(RelayError::Kcp(error.into()))),
+                    Err(error) => return Poll::Ready(Err(RelayError::of(&stream, error.into()))),
                 },
                 Poll::Ready(false) => {
                     is_over = true;
@@ -159,7 +159,7 @@ pub(super) fn relay(
                     }
                 }
                 Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(RelayError::Kcp(error.into())));
+                    return Poll::Ready(Err(RelayError::of(&stream, error.into())));
                 }
                 Poll::Pending => break,
             }

@@ -1,14 +1,18 @@
 //! Datagrams through tunnels.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use smol::net::UdpSocket;
 use smol_kcp::KcpConfig;
-use smol_kcpd::{Runtime, Tunnel, UdpSettings};
+use smol_kcpd::{HostPort, Role, Runtime, Tunnel, UdpSettings};
 
 use crate::common::tools::is_installed;
+use crate::json::Json;
+use crate::program::Daemon;
+use crate::status::Socket;
 use crate::support::*;
 
 /// Sends back what it gets.
@@ -146,7 +150,72 @@ fn a_server_without_a_target_for_datagrams_carries_connections_all_the_same() {
         until(|| client.stats().opened == 1 && client.stats().open == 0).await;
         let mut tcp = talking(addr(&client)).await;
         chat(&mut tcp, b"hello").await.expect("an answer");
-        assert_eq!(server.stats().opened, 1, "the connection");
+        assert_eq!(
+            (server.stats().opened, server.stats().failed),
+            (2, 1),
+            "and counts those it refuses"
+        );
+    });
+}
+
+#[test]
+fn datagrams_alone_need_no_address_for_connections() {
+    run(|runtime, _| async move {
+        let mut settings =
+            server_settings(ANY.parse::<SocketAddr>().expect("an address"), stream());
+        settings.role = Role::Server { target: None };
+        settings.udp = Some(udp(echo().await));
+        let server = Tunnel::start(&runtime, settings);
+        let mut settings = client_settings(addr(&server), stream());
+        settings.udp = Some(udp(ANY.parse().expect("an address")));
+        settings.listen = None;
+        let client = Tunnel::start(&runtime, settings.clone());
+        assert_eq!(client.local_addr(), None);
+        let socket = source(&client).await;
+        ask(&socket, b"alone").await;
+
+        // A client that has connections too is told, and its datagrams go on.
+        (settings.listen, settings.name) = (HostPort::parse_listen(ANY), "both".into());
+        let both = Tunnel::start(&runtime, settings);
+        assert_eq!(refusal(addr(&both)).await, ErrorKind::ConnectionReset);
+        until(|| server.stats().failed == 1 && both.stats().failed == 1).await;
+        ask(&source(&both).await, b"beside").await;
+        ask(&socket, b"still").await;
+        assert_eq!((server.stats().opened, server.stats().open), (3, 2));
+    });
+}
+
+#[test]
+fn processes_that_carry_datagrams_alone_say_so() {
+    run(|_, _| async move {
+        let (target, far, near) = (echo().await.to_string(), Socket::new(), Socket::new());
+        let args = ["server", "--insecure", "--listen", ANY, "--udp-target", &target];
+        let mut server = Daemon::start(&[&args[..], &["--control", far.path()]].concat());
+        let line = server.says("tunnel: listening on UDP ");
+        assert!(line.ends_with(&format!(" for udp_target {target}, insecure")), "{line}");
+        let at = line.split(' ').nth(4).expect("an address").to_string();
+        let args = ["client", "--insecure", "--udp", ANY, "--server", &at];
+        let mut client = Daemon::start(&[&args[..], &["--control", near.path()]].concat());
+        let udp: SocketAddr = client.address("tunnel");
+        let socket = UdpSocket::bind(ANY).await.expect("a port");
+        socket.connect(udp).await.expect("an address");
+        ask(&socket, b"hello").await;
+        assert_eq!((near.tunnel().get("listen"), near.state()), (&Json::Null, "up".to_string()));
+        assert_eq!((far.tunnel().get("target"), far.state()), (&Json::Null, "up".to_string()));
+        let (_, table, _) = near.command(&["status"]);
+        let said = format!("  client: to server {at}, insecure\n  UDP from {udp}, ");
+        assert!(table.contains(&said), "{table}");
+        let (_, table, _) = far.command(&["status"]);
+        let said = format!("  server: UDP {at}, insecure\n  UDP to {target}, ");
+        assert!(table.contains(&said), "{table}");
+
+        // One that has connections for it says why they end.
+        let args = ["client", "--insecure", "--listen", ANY, "--server", &at];
+        let mut other = Daemon::start(&args);
+        assert_eq!(refusal(other.address("tunnel")).await, ErrorKind::ConnectionReset);
+        let line = other.says("the server has refused ");
+        assert!(line.ends_with("has it a target, and does it reach it?"), "{line}");
+        server.says(" is refused: there is no target for it");
     });
 }
 
