@@ -1,7 +1,6 @@
 //! The relay between a source or a target of datagrams and their conversation.
 
 use std::future::{poll_fn, Future};
-use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,6 +11,7 @@ use async_channel::Receiver;
 use async_io::{Async, Timer};
 use futures_lite::Stream;
 
+use super::target::Target;
 use crate::clients::ClientCounters;
 use crate::context::TunnelContext;
 use crate::relay::RelayError;
@@ -24,7 +24,7 @@ pub(super) const BATCH: usize = 32;
 /// Who speaks UDP here.
 pub(super) enum Near {
     /// The target, on a socket of its own.
-    Target(Async<UdpSocket>),
+    Target(Target),
     /// One of the sources that share a socket.
     Source {
         socket: Rc<Async<UdpSocket>>,
@@ -50,25 +50,7 @@ impl Near {
         take: impl FnOnce(&[u8]),
     ) -> Poll<bool> {
         match self {
-            Near::Target(socket) => {
-                let mut errors = 0;
-                loop {
-                    match socket.get_ref().recv(buf) {
-                        Ok(n) => {
-                            take(buf.get(..n).unwrap_or_default());
-                            return Poll::Ready(true);
-                        }
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            if ready!(socket.poll_readable(cx)).is_err() {
-                                return Poll::Ready(false);
-                            }
-                        }
-                        // That a port is closed, or a host away, may change: it is UDP.
-                        Err(_) if errors < BATCH => errors += 1,
-                        Err(_) => return Poll::Ready(false),
-                    }
-                }
-            }
+            Near::Target(target) => target.poll_next(cx, buf, take),
             Near::Source { datagrams, .. } => match ready!(datagrams.as_mut().poll_next(cx)) {
                 Some(datagram) => {
                     take(&datagram);
@@ -80,9 +62,9 @@ impl Near {
     }
 
     /// Returns whether it left: a socket that is full has no room for it.
-    fn send(&self, datagram: &[u8]) -> bool {
+    fn send(&mut self, datagram: &[u8]) -> bool {
         match self {
-            Near::Target(socket) => socket.get_ref().send(datagram).is_ok(),
+            Near::Target(target) => target.send(datagram),
             Near::Source { socket, addr, .. } => socket.get_ref().send_to(datagram, *addr).is_ok(),
         }
     }

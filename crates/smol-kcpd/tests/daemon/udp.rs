@@ -257,6 +257,77 @@ fn a_target_that_was_away_is_heard_when_it_is_back() {
     });
 }
 
+/// A client with datagrams, and who asks through it.
+async fn near(at: &str, socket: &Socket) -> (Daemon, UdpSocket) {
+    let args = ["client", "--insecure", "--udp", ANY, "--server", at, "--control", socket.path()];
+    let mut client = Daemon::start(&args);
+    let asking = UdpSocket::bind(ANY).await.expect("a port");
+    asking.connect(client.address("tunnel")).await.expect("an address");
+    (client, asking)
+}
+
+/// Sends the same again and again until `is_done`.
+async fn send_until(socket: &UdpSocket, is_done: impl Fn() -> bool) {
+    while !is_done() {
+        socket.send(b"is anybody there?").await.expect("sending");
+        smol::Timer::after(ms(50)).await;
+    }
+}
+
+#[test]
+fn a_target_of_datagrams_that_is_away_is_a_problem_until_it_answers() {
+    run(|_, _| async move {
+        let away = std::net::UdpSocket::bind(ANY).expect("a port");
+        let target = away.local_addr().expect("its address");
+        drop(away);
+        let (far, near_) = (Socket::new(), Socket::new());
+        let text = target.to_string();
+        let args = ["server", "--insecure", "--listen", ANY, "--udp-target", &text];
+        let mut server = Daemon::start(&[&args[..], &["--control", far.path()]].concat());
+        let (_client, asking) = near(&server.address("tunnel").to_string(), &near_).await;
+        send_until(&asking, || far.problem().is_some()).await;
+        let (about, why) = far.problem().expect("a problem");
+        assert_eq!((about.as_str(), far.state().as_str()), ("target", "degraded"));
+        let named = why.starts_with(&format!("udp_target {target}: "));
+        assert!(named && why.contains("os error"), "{why}");
+
+        let back = UdpSocket::bind(target).await.expect("the same port");
+        let _answering = smol::spawn(async move {
+            let mut buf = [0; 64];
+            loop {
+                let (n, from) = back.recv_from(&mut buf).await.expect("a datagram");
+                let _ = back.send_to(&buf[..n], from).await;
+            }
+        });
+        send_until(&asking, || far.problem().is_none()).await;
+        assert_eq!(far.state(), "up");
+    });
+}
+
+#[test]
+fn a_name_that_leads_nowhere_and_an_address_in_use_are_problems_too() {
+    run(|_, _| async move {
+        let (far, near_, third) = (Socket::new(), Socket::new(), Socket::new());
+        let args = ["server", "--insecure", "--listen", ANY, "--udp-target", "nowhere.invalid:53"];
+        let more = ["--control", far.path(), "--target-timeout", "1s"];
+        let mut server = Daemon::start(&[&args[..], &more].concat());
+        let at = server.address("tunnel").to_string();
+        let (_client, asking) = near(&at, &near_).await;
+        asking.send(b"hello").await.expect("sending");
+        server.says("udp_target nowhere.invalid:53 of ");
+        let (about, why) = far.problem().expect("a problem");
+        assert!(about == "target" && why.starts_with("udp_target nowhere.invalid:53: "), "{why}");
+
+        let taken = asking.peer_addr().expect("the client's").to_string();
+        let args = ["client", "--insecure", "--server", &at, "--listen", ANY, "--udp", &taken];
+        let mut other = Daemon::start(&[&args[..], &["--control", third.path()]].concat());
+        other.says("cannot listen");
+        let (about, why) = third.problem().expect("a problem");
+        assert_eq!((about.as_str(), third.state().as_str()), ("listen", "down"));
+        assert!(why.starts_with(&format!("cannot listen at {taken}: ")), "{why}");
+    });
+}
+
 /// Answers questions for addresses (RFC 1035) with 192.0.2.7, as often as 40 times in an answer.
 async fn name_server(answers: u8) -> SocketAddr {
     let socket = UdpSocket::bind(ANY).await.expect("a port");
