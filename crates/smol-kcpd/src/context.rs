@@ -20,6 +20,7 @@ use super::limits::Limit;
 use super::peers::{peers, PeerStatus};
 use super::relay::RelayError;
 use super::runtime::Runtime;
+use super::udp_stats::{UdpCounters, UdpStats};
 use super::{HostPort, Role, Settings};
 use smol_kcp::{Driver, EndpointStats, KcpEndpoint, KcpError, KcpStream, SessionInfo};
 
@@ -39,7 +40,8 @@ pub(super) struct TunnelContext {
     pub(super) open: Cell<usize>,
     opened: Cell<u64>,
     failed: Cell<u64>,
-    dropped_datagrams: Cell<u64>,
+    /// The datagrams of others.
+    pub(super) udp: UdpCounters,
     too_many_connections: Limit,
     pub(super) no_room: Limit,
     /// Closed when connections are to end.
@@ -63,8 +65,8 @@ pub struct TunnelStats {
     pub opened: u64,
     /// Those of them that failed, on either side.
     pub failed: u64,
-    /// Datagrams of others that it had no room for.
-    pub dropped_datagrams: u64,
+    /// The datagrams that it carries for others.
+    pub udp: UdpStats,
     /// The counters of its endpoint; all zero while it is not bound.
     pub endpoint: EndpointStats,
 }
@@ -87,7 +89,7 @@ impl TunnelContext {
             open: Cell::default(),
             opened: Cell::default(),
             failed: Cell::default(),
-            dropped_datagrams: Cell::default(),
+            udp: UdpCounters::default(),
             too_many_connections: Limit::default(),
             no_room: Limit::default(),
             cut,
@@ -211,11 +213,6 @@ impl TunnelContext {
         log::info!("{}: {from} is refused: there is no {target} for it", self.name);
     }
 
-    /// Counts datagrams that there was no room for.
-    pub(super) fn drop_datagrams(&self, count: u64) {
-        self.dropped_datagrams.set(self.dropped_datagrams.get().saturating_add(count));
-    }
-
     /// Returns whether there is room for one more connection.
     pub(super) fn has_room(&self) -> bool {
         self.open.get() < self.settings().max_connections
@@ -249,7 +246,7 @@ impl TunnelContext {
             open: self.open.get(),
             opened: self.opened.get(),
             failed: self.failed.get(),
-            dropped_datagrams: self.dropped_datagrams.get(),
+            udp: self.udp.get(),
             endpoint: self.endpoint_stats(),
         }
     }
@@ -269,7 +266,7 @@ impl TunnelContext {
     }
 
     pub(super) fn log_stats(&self) {
-        let TunnelStats { open, opened, failed, dropped_datagrams, endpoint } = self.stats();
+        let TunnelStats { open, opened, failed, udp, endpoint } = self.stats();
         log::info!(
             target: super::logging::UNLIMITED,
             "{}: {open} connections, {opened} so far, {failed} failed; \
@@ -292,7 +289,15 @@ impl TunnelContext {
             self.settings().protection(),
         );
         if self.settings().udp.is_some() {
-            log::info!(target: super::logging::UNLIMITED, "{}: {dropped_datagrams} datagrams of others dropped", self.name);
+            log::info!(
+                target: super::logging::UNLIMITED,
+                "{}: datagrams of {} sources: {} sent, {} received, {} dropped",
+                self.name,
+                udp.open,
+                udp.sent,
+                udp.received,
+                udp.dropped_total(),
+            );
         }
         if let Some(stats) = self.endpoint.borrow().as_ref().and_then(KcpEndpoint::secure_stats) {
             log::info!(target: super::logging::UNLIMITED, "{}: {}", self.name, ChannelsLine(&stats));

@@ -61,9 +61,10 @@ pub(crate) fn of_tunnel(context: &TunnelContext, streams: usize) -> TunnelStatus
             Role::Client { server } => Some(server.to_string()),
             Role::Server { target } => target.as_ref().map(HostPort::to_string),
         },
-        udp: settings.udp.as_ref().map(|udp| match context.udp_addr.get() {
-            Some(addr) => addr.to_string(),
-            None => udp.at.to_string(),
+        udp: settings.udp.as_ref().map(|udp| {
+            let at = context.udp_addr.get().map_or_else(|| udp.at.to_string(), |at| at.to_string());
+            // A server's are bounded as its connections are.
+            (at, if is_client { udp.sources } else { settings.max_connections })
         }),
         carrier,
         is_encrypted: settings.kcp.secure.is_some(),

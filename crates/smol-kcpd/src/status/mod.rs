@@ -74,8 +74,8 @@ pub(super) struct TunnelStatus {
     pub(super) listen: Option<String>,
     /// The server of a client, the target of a server; `None`: it has none.
     pub(super) remote: Option<String>,
-    /// Where it takes datagrams, or sends them to.
-    pub(super) udp: Option<String>,
+    /// Where it takes datagrams, or sends them to, and how many sources there may be.
+    pub(super) udp: Option<(String, usize)>,
     pub(super) carrier: &'static str,
     pub(super) is_encrypted: bool,
     pub(super) protection: String,

@@ -59,10 +59,14 @@ fn push_tunnel(text: &mut String, tunnel: &TunnelStatus) {
         }
     }
     wrap(text, "  ", &format!("{ends}, {}", tunnel.protection));
-    if let Some(at) = &tunnel.udp {
-        let dropped = stats.dropped_datagrams;
-        let way = if tunnel.is_client { "from" } else { "to" };
-        wrap(text, "  ", &format!("UDP {way} {at}, {dropped} datagrams of it dropped"));
+    if let Some((at, max)) = &tunnel.udp {
+        let (udp, way) = (&stats.udp, if tunnel.is_client { "from" } else { "to" });
+        let (open, dropped) = (udp.open, udp.dropped_total());
+        let (sent, received) = (bytes(udp.sent_bytes), bytes(udp.received_bytes));
+        let line = format!(
+            "UDP {way} {at}: {open} of {max} sources, {sent} sent, {received} received, {dropped} datagrams dropped"
+        );
+        wrap(text, "  ", &line);
     }
     let endpoint = &stats.endpoint;
     let dropped = endpoint.transmit_dropped.saturating_add(endpoint.receive_dropped);

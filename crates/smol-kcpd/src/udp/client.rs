@@ -9,13 +9,15 @@ use futures_lite::future;
 use smol_kcp::{bind_all, KcpEndpoint};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::relay::{relay, Near, BATCH};
+use super::relay::{relay, serve_source, Near};
 use super::sources::{Given, Sources};
+use super::target::BATCH;
 use crate::connect::{connect, say_if_unheard, turn_away};
 use crate::context::TunnelContext;
 use crate::link::LinkHandle;
 use crate::relay::RelayError;
 use crate::runtime::{now, DATAGRAM};
+use crate::udp_stats::Dropped;
 use crate::UdpSettings;
 
 /// The socket at which datagrams are taken.
@@ -65,9 +67,9 @@ pub(crate) async fn carry(
         };
         match sources.give(from, buf.get(..n).unwrap_or_default(), now()) {
             Given::Taken => {}
-            Given::Dropped => context.drop_datagrams(1),
+            Given::Dropped => context.udp.dropped(Dropped::Room, 1),
             Given::New(_) if !context.has_room() => {
-                context.drop_datagrams(1);
+                context.udp.dropped(Dropped::Room, 1);
                 context.turned_away(&from);
             }
             Given::New(datagrams) => {
@@ -75,12 +77,12 @@ pub(crate) async fn carry(
                 let timeout = settings.timeout;
                 let (context_, endpoint, link) =
                     (Rc::clone(context), endpoint.clone(), link.clone());
-                context.serve(async move {
+                serve_source(context, async move {
                     let draw = || Some(fastrand::u32(UdpSettings::CONVS));
                     let connecting = Box::pin(connect(&context_, &endpoint, &link, draw));
                     let stream = connecting.await.map_err(|error| {
                         turn_away(&context_, from, &error);
-                        context_.drop_datagrams(datagrams.len() as u64);
+                        context_.udp.dropped(Dropped::Server, datagrams.len() as u64);
                         RelayError::Kcp(error.into())
                     })?;
                     log::debug!(

@@ -11,15 +11,13 @@ use async_channel::Receiver;
 use async_io::{Async, Timer};
 use futures_lite::Stream;
 
-use super::target::Target;
+use super::target::{Target, BATCH};
 use crate::clients::ClientCounters;
 use crate::context::TunnelContext;
 use crate::relay::RelayError;
 use crate::runtime::now;
+use crate::udp_stats::Dropped;
 use smol_kcp::{KcpError, KcpStream};
-
-/// Datagrams of a direction that one poll carries at most, so that other tasks run in between.
-pub(super) const BATCH: usize = 32;
 
 /// Who speaks UDP here.
 pub(super) enum Near {
@@ -68,15 +66,48 @@ impl Near {
             Near::Source { socket, addr, .. } => socket.get_ref().send_to(datagram, *addr).is_ok(),
         }
     }
+
+    /// Counts what a conversation that has failed leaves behind.
+    fn fail(&self, context: &TunnelContext, stream: &KcpStream, error: KcpError) -> RelayError {
+        if let Near::Source { datagrams, .. } = self {
+            context.udp.dropped(Dropped::Server, datagrams.len() as u64);
+        }
+        RelayError::of(stream, error.into())
+    }
 }
 
-/// What one relay has carried, and could not.
+/// What one relay has carried, into the tunnel and out of it, and could not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Carried {
-    /// Into the tunnel, and out of it.
     into: u64,
     out: u64,
     dropped: u64,
+}
+
+/// Counts a source as open for as long as it lives.
+struct OpenSource {
+    context: Rc<TunnelContext>,
+    failed: bool,
+}
+
+impl Drop for OpenSource {
+    fn drop(&mut self) {
+        self.context.udp.source(false, self.failed);
+    }
+}
+
+/// Runs the conversation of a source in the background.
+pub(super) fn serve_source(
+    context: &Rc<TunnelContext>,
+    carried: impl Future<Output = Result<(), RelayError>> + 'static,
+) {
+    context.udp.source(true, false);
+    let open = OpenSource { context: Rc::clone(context), failed: false };
+    context.serve(async move {
+        let (mut open, carried) = (open, carried.await); // all of it, and not its field alone
+        open.failed = carried.is_err();
+        carried
+    });
 }
 
 /// Carries datagrams until the conversation or the source has ended, or nothing has come from either for
@@ -91,6 +122,9 @@ pub(super) fn relay(
     let context = Rc::clone(context);
     let scratch = context.runtime.datagram_scratch();
     let mut carried = Carried::default();
+    let gives_up =
+        context.settings().kcp.datagrams.as_ref().is_some_and(|of| of.lifetime.is_some());
+    let mut given_up = 0;
     let (mut heard, mut timer) = (now(), Timer::after(timeout));
     poll_fn(move |cx| {
         let before = carried;
@@ -106,13 +140,16 @@ pub(super) fn relay(
                 Poll::Ready(true) => match sent {
                     Ok(n) => {
                         carried.into += 1;
+                        context.udp.sent(n);
                         counters.iter().for_each(|counters| counters.sent(n));
                     }
-                    Err(KcpError::WouldBlock | KcpError::MessageTooLarge { .. }) => {
+                    Err(error @ (KcpError::WouldBlock | KcpError::MessageTooLarge { .. })) => {
                         carried.dropped += 1;
-                        context.drop_datagrams(1);
+                        let is_full = matches!(error, KcpError::WouldBlock);
+                        let why = if is_full { Dropped::Room } else { Dropped::Length };
+                        context.udp.dropped(why, 1);
                     }
-                    Err(error) => return Poll::Ready(Err(RelayError::of(&stream, error.into()))),
+                    Err(error) => return Poll::Ready(Err(near.fail(&context, &stream, error))),
                 },
                 Poll::Ready(false) => {
                     is_over = true;
@@ -135,16 +172,22 @@ pub(super) fn relay(
                     counters.iter().for_each(|counters| counters.received(n));
                     if near.send(buf.get(..n).unwrap_or_default()) {
                         carried.out += 1;
+                        context.udp.received(n);
                     } else {
                         carried.dropped += 1;
-                        context.drop_datagrams(1);
+                        context.udp.dropped(Dropped::Socket, 1);
                     }
                 }
                 Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(RelayError::of(&stream, error.into())));
+                    return Poll::Ready(Err(near.fail(&context, &stream, error)));
                 }
                 Poll::Pending => break,
             }
+        }
+        if gives_up {
+            let late = stream.stats().given_up;
+            context.udp.dropped(Dropped::Late, late.saturating_sub(given_up));
+            given_up = late;
         }
         if is_over {
             return Poll::Ready(Ok(carried));
@@ -171,7 +214,7 @@ fn silence(heard: Instant) -> Duration {
 /// An empty datagram cannot be told from one that was given up, and is not carried.
 fn send(stream: &mut KcpStream, datagram: &[u8]) -> Result<usize, KcpError> {
     match datagram {
-        [] => Err(KcpError::WouldBlock),
+        [] => Err(KcpError::MessageTooLarge { len: 0, max: 0 }),
         _ => stream.try_send(datagram),
     }
 }

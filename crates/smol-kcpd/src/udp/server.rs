@@ -7,7 +7,7 @@ use std::rc::Rc;
 use async_io::Async;
 use smol_kcp::KcpStream;
 
-use super::relay::{relay, Near};
+use super::relay::{relay, serve_source, Near};
 use super::target::Target;
 use crate::clients::Peer;
 use crate::context::TunnelContext;
@@ -16,8 +16,17 @@ use crate::relay::RelayError;
 use crate::runtime::within;
 use crate::{HostPort, UdpSettings};
 
-/// Carries the datagrams of one source.
-pub(crate) async fn serve(
+/// Carries the datagrams of one source in the background.
+pub(crate) fn serve(
+    context: &Rc<TunnelContext>,
+    settings: UdpSettings,
+    stream: KcpStream,
+    from: Peer,
+) {
+    serve_source(context, carry(Rc::clone(context), settings, stream, from));
+}
+
+async fn carry(
     context: Rc<TunnelContext>,
     settings: UdpSettings,
     stream: KcpStream,

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use async_io::Async;
 
-use super::relay::BATCH;
 use crate::health::{Concern, Health};
 use crate::runtime::now;
 use crate::HostPort;
+
+/// Datagrams of a direction that one poll carries at most, so that other tasks run in between.
+pub(super) const BATCH: usize = 32;
 
 /// For so long a target takes datagrams that was in doubt: a host says once a second at least that a port is closed
 /// (Linux, icmp_ratelimit), so that some of it would have come.

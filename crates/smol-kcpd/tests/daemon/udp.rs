@@ -84,6 +84,13 @@ fn each_source_gets_its_own_answers_whatever_their_length() {
             }
         }
         assert_eq!((client.stats().open, server.stats().open), (3, 3));
+        // What goes in here comes out there, and the other way round.
+        let (near, far) = (client.stats().udp, server.stats().udp);
+        let bytes = 3 * (1 + 500 + 1400 + 4000 + 60_000);
+        assert_eq!((near.sent, near.sent_bytes, near.open, near.opened), (15, bytes, 3, 3));
+        assert_eq!((near.received, near.received_bytes), (15, bytes));
+        assert_eq!((far.sent, far.received, far.open, far.received_bytes), (15, 15, 3, bytes));
+        assert_eq!((near.dropped_total(), far.dropped_total()), (0, 0));
         let mut tcp = talking(addr(&client)).await;
         chat(&mut tcp, b"beside connections").await.expect("an answer");
     });
@@ -148,6 +155,8 @@ fn a_server_without_a_target_for_datagrams_carries_connections_all_the_same() {
         let socket = source(&client).await;
         socket.send(b"for nobody").await.expect("sending");
         until(|| client.stats().opened == 1 && client.stats().open == 0).await;
+        let udp = client.stats().udp;
+        assert_eq!((udp.opened, udp.failed, udp.open), (1, 1, 0));
         let mut tcp = talking(addr(&client)).await;
         chat(&mut tcp, b"hello").await.expect("an answer");
         assert_eq!(
@@ -203,10 +212,10 @@ fn processes_that_carry_datagrams_alone_say_so() {
         assert_eq!((near.tunnel().get("listen"), near.state()), (&Json::Null, "up".to_string()));
         assert_eq!((far.tunnel().get("target"), far.state()), (&Json::Null, "up".to_string()));
         let (_, table, _) = near.command(&["status"]);
-        let said = format!("  client: to server {at}, insecure\n  UDP from {udp}, ");
+        let said = format!("  client: to server {at}, insecure\n  UDP from {udp}: ");
         assert!(table.contains(&said), "{table}");
         let (_, table, _) = far.command(&["status"]);
-        let said = format!("  server: UDP {at}, insecure\n  UDP to {target}, ");
+        let said = format!("  server: UDP {at}, insecure\n  UDP to {target}: ");
         assert!(table.contains(&said), "{table}");
 
         // One that has connections for it says why they end.
