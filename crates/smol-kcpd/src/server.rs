@@ -51,7 +51,7 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
             match settings.udp.clone() {
                 // It gets to one place only, and that is not this one.
                 Some(udp) if own.is_none() && context.has_room() => {
-                    udp::serve(context, udp, stream, from);
+                    context.serve(udp::serve(Rc::clone(context), udp, stream, from));
                 }
                 Some(_) if own.is_none() => {
                     context.turned_away(&from);

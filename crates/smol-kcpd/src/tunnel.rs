@@ -244,12 +244,14 @@ fn open_or_log(context: &TunnelContext, first: bool) -> io::Result<Listener> {
             context.health.works(Concern::Listen);
             let (tcp, udp) = (context.local_addr.get(), context.udp_addr.get());
             let (at, ends) = match &settings.role {
-                Role::Client { server } => {
-                    (joined(["TCP", "UDP"], [tcp, udp]), format!("server {server}"))
-                }
+                Role::Client { server } => (
+                    joined(tcp.map(|at| format!("TCP {at}")), udp.map(|at| format!("UDP {at}"))),
+                    format!("server {server}"),
+                ),
                 Role::Server { target } => {
-                    let ends = [target.as_ref(), settings.udp.as_ref().map(|udp| &udp.at)];
-                    (joined(["UDP"], [tcp]), joined(["target", "udp_target"], ends))
+                    let target = target.as_ref().map(|at| format!("target {at}"));
+                    let udp = settings.udp.as_ref().map(|udp| format!("udp_target {}", udp.at));
+                    (joined(tcp.map(|at| format!("UDP {at}")), None), joined(target, udp))
                 }
             };
             log::info!("{name}: listening on {at} for {ends}, {}", settings.protection());
@@ -272,9 +274,9 @@ fn open_or_log(context: &TunnelContext, first: bool) -> io::Result<Listener> {
     Err(error)
 }
 
-/// Says what there is of several ends, each with what it is.
-fn joined<const N: usize>(kinds: [&str; N], ends: [Option<impl fmt::Display>; N]) -> String {
-    let ends = kinds.into_iter().zip(ends);
-    let said = ends.filter_map(|(kind, end)| end.map(|end| format!("{kind} {end}")));
-    said.collect::<Vec<_>>().join(" and ")
+fn joined(one: Option<String>, other: Option<String>) -> String {
+    match (one, other) {
+        (Some(one), Some(other)) => one + " and " + &other,
+        (one, other) => one.or(other).unwrap_or_default(),
+    }
 }

@@ -9,7 +9,7 @@ use futures_lite::future;
 use smol_kcp::{bind_all, KcpEndpoint};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::relay::{relay, serve_source, Near};
+use super::relay::{relay, Near, OpenSource};
 use super::sources::{Given, Sources};
 use super::target::BATCH;
 use crate::connect::{connect, say_if_unheard, turn_away};
@@ -77,12 +77,13 @@ pub(crate) async fn carry(
                 let timeout = settings.timeout;
                 let (context_, endpoint, link) =
                     (Rc::clone(context), endpoint.clone(), link.clone());
-                serve_source(context, async move {
+                let mut open = OpenSource::new(context);
+                context.serve(async move {
                     let draw = || Some(fastrand::u32(UdpSettings::CONVS));
                     let connecting = Box::pin(connect(&context_, &endpoint, &link, draw));
                     let stream = connecting.await.map_err(|error| {
                         turn_away(&context_, from, &error);
-                        context_.udp.dropped(Dropped::Server, datagrams.len() as u64);
+                        open.fail(datagrams.len());
                         RelayError::Kcp(error.into())
                     })?;
                     log::debug!(
@@ -92,7 +93,7 @@ pub(crate) async fn carry(
                     );
                     drop((endpoint, link));
                     let near = Near::source(socket, from, datagrams);
-                    let carried = relay(&context_, near, stream, timeout, None).await;
+                    let carried = relay(open, near, stream, timeout, None).await;
                     let carried = carried.inspect_err(|error| {
                         say_if_unheard(&context_, from, error, "udp_target");
                     })?;

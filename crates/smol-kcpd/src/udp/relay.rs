@@ -67,12 +67,12 @@ impl Near {
         }
     }
 
-    /// Counts what a conversation that has failed leaves behind.
-    fn fail(&self, context: &TunnelContext, stream: &KcpStream, error: KcpError) -> RelayError {
-        if let Near::Source { datagrams, .. } = self {
-            context.udp.dropped(Dropped::Server, datagrams.len() as u64);
+    /// Returns how many datagrams wait.
+    fn waiting(&self) -> usize {
+        match self {
+            Near::Target(_) => 0,
+            Near::Source { datagrams, .. } => datagrams.len(),
         }
-        RelayError::of(stream, error.into())
     }
 }
 
@@ -85,9 +85,22 @@ pub(super) struct Carried {
 }
 
 /// Counts a source as open for as long as it lives.
-struct OpenSource {
+pub(super) struct OpenSource {
     context: Rc<TunnelContext>,
     failed: bool,
+}
+
+impl OpenSource {
+    pub(super) fn new(context: &Rc<TunnelContext>) -> OpenSource {
+        context.udp.source(true, false);
+        OpenSource { context: Rc::clone(context), failed: false }
+    }
+
+    /// Notes that it has failed, and `left` datagrams of it with it.
+    pub(super) fn fail(&mut self, left: usize) {
+        self.failed = true;
+        self.context.udp.dropped(Dropped::Server, left as u64);
+    }
 }
 
 impl Drop for OpenSource {
@@ -96,30 +109,16 @@ impl Drop for OpenSource {
     }
 }
 
-/// Runs the conversation of a source in the background.
-pub(super) fn serve_source(
-    context: &Rc<TunnelContext>,
-    carried: impl Future<Output = Result<(), RelayError>> + 'static,
-) {
-    context.udp.source(true, false);
-    let open = OpenSource { context: Rc::clone(context), failed: false };
-    context.serve(async move {
-        let (mut open, carried) = (open, carried.await); // all of it, and not its field alone
-        open.failed = carried.is_err();
-        carried
-    });
-}
-
 /// Carries datagrams until the conversation or the source has ended, or nothing has come from either for
 /// `timeout`. The conversation delivers what it has taken.
 pub(super) fn relay(
-    context: &Rc<TunnelContext>,
+    mut open: OpenSource,
     mut near: Near,
     mut stream: KcpStream,
     timeout: Duration,
     counters: Option<Rc<ClientCounters>>,
 ) -> impl Future<Output = Result<Carried, RelayError>> {
-    let context = Rc::clone(context);
+    let context = Rc::clone(&open.context);
     let scratch = context.runtime.datagram_scratch();
     let mut carried = Carried::default();
     let gives_up =
@@ -149,7 +148,10 @@ pub(super) fn relay(
                         let why = if is_full { Dropped::Room } else { Dropped::Length };
                         context.udp.dropped(why, 1);
                     }
-                    Err(error) => return Poll::Ready(Err(near.fail(&context, &stream, error))),
+                    Err(error) => {
+                        open.fail(near.waiting());
+                        return Poll::Ready(Err(RelayError::of(&stream, error.into())));
+                    }
                 },
                 Poll::Ready(false) => {
                     is_over = true;
@@ -179,7 +181,8 @@ pub(super) fn relay(
                     }
                 }
                 Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(near.fail(&context, &stream, error)));
+                    open.fail(near.waiting());
+                    return Poll::Ready(Err(RelayError::of(&stream, error.into())));
                 }
                 Poll::Pending => break,
             }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use async_io::Async;
 use smol_kcp::KcpStream;
 
-use super::relay::{relay, serve_source, Near};
+use super::relay::{relay, Near, OpenSource};
 use super::target::Target;
 use crate::clients::Peer;
 use crate::context::TunnelContext;
@@ -16,22 +16,14 @@ use crate::relay::RelayError;
 use crate::runtime::within;
 use crate::{HostPort, UdpSettings};
 
-/// Carries the datagrams of one source in the background.
-pub(crate) fn serve(
-    context: &Rc<TunnelContext>,
-    settings: UdpSettings,
-    stream: KcpStream,
-    from: Peer,
-) {
-    serve_source(context, carry(Rc::clone(context), settings, stream, from));
-}
-
-async fn carry(
+/// Carries the datagrams of one source.
+pub(crate) async fn serve(
     context: Rc<TunnelContext>,
     settings: UdpSettings,
     stream: KcpStream,
     from: Peer,
 ) -> Result<(), RelayError> {
+    let mut open = OpenSource::new(&context);
     let name = &context.name;
     let (_open, counters) = context.clients.count(&from);
     let target = match Box::pin(open_target(&context, &settings.at)).await {
@@ -41,13 +33,14 @@ async fn carry(
             log::warn!("{name}: udp_target {at} of {from}: {error}");
             context.health.failed(Concern::UdpTarget, format_args!("udp_target {at}: {error}"));
             counters.iter().for_each(|counters| counters.failed());
+            open.fail(0);
             stream.abort();
             return Err(RelayError::Tcp(error));
         }
     };
     log::debug!("{name}: datagrams of {from} go to {}", settings.at);
     let near = Near::Target(Target::new(target, settings.at, Rc::clone(&context.health)));
-    let carried = relay(&context, near, stream, settings.timeout, counters).await?;
+    let carried = relay(open, near, stream, settings.timeout, counters).await?;
     log::debug!("{name}: datagrams of {from} have ended: {carried:?}");
     Ok(())
 }
