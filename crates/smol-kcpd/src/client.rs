@@ -10,7 +10,7 @@ use futures_lite::future;
 use smol::Task;
 
 use super::backoff::Backoff;
-use super::connect::{connect, turn_away};
+use super::connect::{connect, say_if_unheard, turn_away};
 use super::context::TunnelContext;
 use super::link::{link, LinkHandle};
 use super::listen::listen;
@@ -25,18 +25,27 @@ const ACCEPTING: Backoff = Backoff::new(Duration::from_millis(100), Duration::fr
 
 /// Listens for connections and datagrams, and has the link to the server.
 pub(super) struct ClientListener {
-    listener: Async<TcpListener>,
+    /// `None`: it takes datagrams only.
+    listener: Option<Async<TcpListener>>,
     udp: Option<UdpListener>,
     endpoint: KcpEndpoint,
     link: LinkHandle,
     _reconnecting: Task<()>,
 }
 
-pub(super) fn open(context: &TunnelContext, server: &HostPort) -> io::Result<ClientListener> {
-    let listener = listen(context.listen_addr()?)?;
-    let addr = listener.get_ref().local_addr()?;
+/// Binds what is not bound yet: `udp` is.
+pub(super) fn open(
+    context: &TunnelContext,
+    server: &HostPort,
+    udp: Option<UdpListener>,
+) -> io::Result<ClientListener> {
     let settings = context.settings();
-    let udp = udp::open(settings.udp.as_ref())?;
+    let (mut listener, mut addr) = (None, None);
+    if settings.listen.is_some() {
+        let bound = listen(context.listen_addr()?)?;
+        addr = Some(bound.get_ref().local_addr()?);
+        listener = Some(bound);
+    }
     let kcp = &settings.kcp;
     let (transport, reconnector, handle) =
         link(server.clone(), kcp.clone(), Rc::clone(&context.health));
@@ -46,9 +55,7 @@ pub(super) fn open(context: &TunnelContext, server: &HostPort) -> io::Result<Cli
     let reconnecting =
         context.runtime.spawn(reconnector.run(context.runtime.clone(), endpoint.clone()));
     if let Some(udp) = &udp {
-        let addr = udp.local_addr()?;
-        log::info!("{}: datagrams at UDP {addr}", context.name);
-        context.udp_addr.set(Some(addr));
+        context.udp_addr.set(Some(udp.local_addr()?));
     }
     Ok(ClientListener { listener, udp, endpoint, link: handle, _reconnecting: reconnecting })
 }
@@ -56,9 +63,10 @@ pub(super) fn open(context: &TunnelContext, server: &HostPort) -> io::Result<Cli
 /// Accepts until the driver ends.
 pub(super) async fn accept(context: &Rc<TunnelContext>, open: ClientListener) -> KcpError {
     let accepting = async {
+        let Some(listener) = &open.listener else { return future::pending().await };
         let mut retries = ACCEPTING;
         loop {
-            match open.listener.accept().await {
+            match listener.accept().await {
                 Ok((tcp, from)) if !context.has_room() => {
                     context.turned_away(&from);
                     drop(Tcp::new(tcp)); // which resets it
@@ -107,7 +115,8 @@ async fn serve(
         Ok(stream) => {
             log::debug!("{}: {from} is stream {:08x}", context.name, stream.conv());
             drop((endpoint, link));
-            relay(&context.runtime, tcp, Kcp::new(stream, None)).await
+            let relayed = relay(&context.runtime, tcp, Kcp::new(stream, None)).await;
+            relayed.inspect_err(|error| say_if_unheard(&context, from, error, "target"))
         }
         Err(error) => {
             turn_away(&context, from, &error);

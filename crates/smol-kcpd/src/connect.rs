@@ -10,6 +10,7 @@ use super::context::TunnelContext;
 use super::health::Concern;
 use super::keys::NO_ANSWER;
 use super::link::{LinkHandle, SERVER};
+use super::relay::RelayError;
 use super::runtime::{now, within};
 use super::{is_perf_conv, UdpSettings};
 use smol_kcp::{KcpEndpoint, KcpError, KcpStream};
@@ -48,6 +49,21 @@ pub(super) fn turn_away(context: &TunnelContext, from: SocketAddr, error: &KcpEr
             log::warn!("{name}: {from} is turned away: {error}");
             context.health.failed(Concern::Server, format_args!("server: {error}"));
         }
+    }
+}
+
+/// Says of a stream that the server ended before it sent anything what the reason may be: the stream has no words for it.
+pub(super) fn say_if_unheard(
+    context: &TunnelContext,
+    from: SocketAddr,
+    error: &RelayError,
+    target: &str,
+) {
+    if matches!(error, RelayError::Unheard) {
+        let name = &context.name;
+        log::warn!(
+            "{name}: the server has refused {from}: has it a {target}, and does it reach it?"
+        );
     }
 }
 

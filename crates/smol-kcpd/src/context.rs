@@ -20,8 +20,9 @@ use super::limits::Limit;
 use super::peers::{peers, PeerStatus};
 use super::relay::RelayError;
 use super::runtime::Runtime;
-use super::{Role, Settings};
-use smol_kcp::{Driver, EndpointStats, KcpEndpoint, KcpError, SessionInfo};
+use super::udp_stats::{UdpCounters, UdpStats};
+use super::{HostPort, Role, Settings};
+use smol_kcp::{Driver, EndpointStats, KcpEndpoint, KcpError, KcpStream, SessionInfo};
 
 /// Holds what a tunnel shares with its connections.
 pub(super) struct TunnelContext {
@@ -39,7 +40,8 @@ pub(super) struct TunnelContext {
     pub(super) open: Cell<usize>,
     opened: Cell<u64>,
     failed: Cell<u64>,
-    dropped_datagrams: Cell<u64>,
+    /// The datagrams of others.
+    pub(super) udp: UdpCounters,
     too_many_connections: Limit,
     pub(super) no_room: Limit,
     /// Closed when connections are to end.
@@ -63,8 +65,8 @@ pub struct TunnelStats {
     pub opened: u64,
     /// Those of them that failed, on either side.
     pub failed: u64,
-    /// Datagrams of others that it had no room for.
-    pub dropped_datagrams: u64,
+    /// The datagrams that it carries for others.
+    pub udp: UdpStats,
     /// The counters of its endpoint; all zero while it is not bound.
     pub endpoint: EndpointStats,
 }
@@ -87,7 +89,7 @@ impl TunnelContext {
             open: Cell::default(),
             opened: Cell::default(),
             failed: Cell::default(),
-            dropped_datagrams: Cell::default(),
+            udp: UdpCounters::default(),
             too_many_connections: Limit::default(),
             no_room: Limit::default(),
             cut,
@@ -163,8 +165,8 @@ impl TunnelContext {
         let _ = self.cut.recv().await; // closed when it is time
     }
 
-    /// Notes the bound address and the endpoint, and runs the driver.
-    pub(super) fn bound(&self, addr: SocketAddr, endpoint: KcpEndpoint, driver: Driver) {
+    /// Notes the bound address, if it is for connections, and the endpoint, and runs the driver.
+    pub(super) fn bound(&self, addr: Option<SocketAddr>, endpoint: KcpEndpoint, driver: Driver) {
         let (running, ended) = async_channel::bounded(1);
         let name = self.name.clone();
         let run = async move {
@@ -174,7 +176,7 @@ impl TunnelContext {
             drop(running);
         };
         self.runtime.spawn(run).detach();
-        self.local_addr.set(Some(addr));
+        self.local_addr.set(addr);
         self.endpoint.replace(Some(endpoint));
         self.driver.replace(Some(ended));
     }
@@ -189,9 +191,9 @@ impl TunnelContext {
 
     /// Returns the address to listen at, with the present number of its interface.
     pub(super) fn listen_addr(&self) -> io::Result<SocketAddr> {
-        let none =
-            || io::Error::new(io::ErrorKind::InvalidInput, "an address is needed, not a name");
-        self.settings().listen.addr()?.ok_or_else(none)
+        let settings = self.settings();
+        let addr = settings.listen.as_ref().map(HostPort::bind_addr);
+        addr.unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))
     }
 
     /// Logs that a connection was refused for want of room.
@@ -203,9 +205,12 @@ impl TunnelContext {
         self.too_many_connections.reached(what);
     }
 
-    /// Counts datagrams that there was no room for.
-    pub(super) fn drop_datagrams(&self, count: u64) {
-        self.dropped_datagrams.set(self.dropped_datagrams.get().saturating_add(count));
+    /// Refuses a stream that can lead nowhere: it counts as one that failed.
+    pub(super) fn refuse(&self, stream: KcpStream, from: &dyn fmt::Display, target: &str) {
+        stream.abort();
+        self.opened.set(self.opened.get() + 1);
+        self.failed.set(self.failed.get() + 1);
+        log::info!("{}: {from} is refused: there is no {target} for it", self.name);
     }
 
     /// Returns whether there is room for one more connection.
@@ -241,7 +246,7 @@ impl TunnelContext {
             open: self.open.get(),
             opened: self.opened.get(),
             failed: self.failed.get(),
-            dropped_datagrams: self.dropped_datagrams.get(),
+            udp: self.udp.get(),
             endpoint: self.endpoint_stats(),
         }
     }
@@ -261,7 +266,7 @@ impl TunnelContext {
     }
 
     pub(super) fn log_stats(&self) {
-        let TunnelStats { open, opened, failed, dropped_datagrams, endpoint } = self.stats();
+        let TunnelStats { open, opened, failed, udp, endpoint } = self.stats();
         log::info!(
             target: super::logging::UNLIMITED,
             "{}: {open} connections, {opened} so far, {failed} failed; \
@@ -284,7 +289,15 @@ impl TunnelContext {
             self.settings().protection(),
         );
         if self.settings().udp.is_some() {
-            log::info!(target: super::logging::UNLIMITED, "{}: {dropped_datagrams} datagrams of others dropped", self.name);
+            log::info!(
+                target: super::logging::UNLIMITED,
+                "{}: datagrams of {} sources: {} sent, {} received, {} dropped",
+                self.name,
+                udp.open,
+                udp.sent,
+                udp.received,
+                udp.dropped_total(),
+            );
         }
         if let Some(stats) = self.endpoint.borrow().as_ref().and_then(KcpEndpoint::secure_stats) {
             log::info!(target: super::logging::UNLIMITED, "{}: {}", self.name, ChannelsLine(&stats));

@@ -311,5 +311,6 @@ fn becomes(tunnel: &Tunnel, new: &Settings) -> bool {
 
 fn same_socket(a: &Settings, b: &Settings) -> bool {
     let is_server = |of: &Settings| matches!(of.role, Role::Server { .. });
-    is_server(a) && is_server(b) && a.listen.is_same(&b.listen)
+    let same = a.listen.as_ref().zip(b.listen.as_ref()).is_some_and(|(a, b)| a.is_same(b));
+    is_server(a) && is_server(b) && same
 }

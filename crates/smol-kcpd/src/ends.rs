@@ -99,6 +99,16 @@ impl HostPort {
         }
     }
 
+    /// Returns the same for a socket that is to be bound there.
+    ///
+    /// # Errors
+    /// It is a name, or there is no such interface.
+    pub(crate) fn bind_addr(&self) -> io::Result<SocketAddr> {
+        let name =
+            || io::Error::new(io::ErrorKind::InvalidInput, "an address is needed, not a name");
+        self.addr()?.ok_or_else(name)
+    }
+
     /// Returns whether both are the same address and port, or the same name, however they are written.
     pub fn is_same(&self, other: &HostPort) -> bool {
         match (self.literal, other.literal) {

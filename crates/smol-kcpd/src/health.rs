@@ -18,6 +18,8 @@ pub(super) enum Concern {
     Server,
     /// The target of a server cannot be connected to.
     Target,
+    /// The target of its datagrams has no address, or refuses them.
+    UdpTarget,
     /// There is no room for more connections.
     Room,
 }
@@ -29,7 +31,7 @@ impl Concern {
             Concern::Listen => "listen",
             Concern::Lookup => "lookup",
             Concern::Server => "server",
-            Concern::Target => "target",
+            Concern::Target | Concern::UdpTarget => "target",
             Concern::Room => "room",
         }
     }

@@ -72,6 +72,7 @@ mod timers;
 #[allow(clippy::module_inception)]
 mod tunnel;
 mod udp;
+mod udp_stats;
 #[cfg(any(feature = "http", feature = "metrics"))]
 mod web;
 
@@ -98,6 +99,7 @@ pub use settings::{Configuration, Control, Process, Role, Settings, UdpSettings}
 pub use settings::{KcptunSettings, PortRange};
 pub use timers::{check as check_timers, BrokenTimers};
 pub use tunnel::Tunnel;
+pub use udp_stats::{Dropped, UdpStats};
 
 /// The upper 20 bits of the conversation number of a measurement. A server that does not measure resets
 /// it.

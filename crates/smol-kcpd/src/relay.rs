@@ -183,6 +183,20 @@ fn log_end(stream: &KcpStream) {
 pub(super) enum RelayError {
     Tcp(io::Error),
     Kcp(io::Error),
+    /// The peer has reset the stream before it sent anything.
+    Unheard,
+}
+
+impl RelayError {
+    /// What the failure of a stream means.
+    pub(super) fn of(stream: &KcpStream, error: io::Error) -> RelayError {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset if stream.stats().bytes_received == 0 => {
+                RelayError::Unheard
+            }
+            _ => RelayError::Kcp(error),
+        }
+    }
 }
 
 impl fmt::Display for RelayError {
@@ -190,6 +204,7 @@ impl fmt::Display for RelayError {
         match self {
             RelayError::Tcp(error) => write!(f, "TCP: {error}"),
             RelayError::Kcp(error) => write!(f, "KCP: {error}"),
+            RelayError::Unheard => f.write_str("KCP: reset before anything came"),
         }
     }
 }
@@ -219,8 +234,14 @@ pub(super) fn relay(
             scratch: &scratch,
             runtime: &runtime,
         };
-        let upward = relay.upward(cx, &mut up)?;
-        let downward = relay.downward(cx, &mut down)?;
+        let mut both = || Ok((relay.upward(cx, &mut up)?, relay.downward(cx, &mut down)?));
+        let (upward, downward) = match (both(), &kcp.stream) {
+            (Ok(both), _) => both,
+            (Err(RelayError::Kcp(error)), Some(FarStream::Kcp(stream))) => {
+                return Poll::Ready(Err(RelayError::of(stream, error)));
+            }
+            (Err(error), _) => return Poll::Ready(Err(error)),
+        };
         if upward.is_ready() && downward.is_ready() {
             tcp.0 = None;
             kcp.end();

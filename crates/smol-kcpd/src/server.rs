@@ -24,7 +24,7 @@ pub(super) fn open(context: &TunnelContext) -> io::Result<KcpListener> {
     let budget = context.runtime.memory_budget();
     let (endpoint, driver) = KcpEndpoint::with_budget(kcp, transport, budget)?;
     let listener = endpoint.listen();
-    context.bound(endpoint.local_addr()?, endpoint, driver);
+    context.bound(Some(endpoint.local_addr()?), endpoint, driver);
     Ok(listener)
 }
 
@@ -57,10 +57,7 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
                     context.turned_away(&from);
                     stream.abort();
                 }
-                _ => {
-                    log::debug!("{name}: {from} has datagrams, and there is no udp_target for it");
-                    stream.abort();
-                }
+                _ => context.refuse(stream, &from, "udp_target"),
             }
             continue;
         }
@@ -74,9 +71,12 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
             let measurement = measure(Rc::clone(context), Rc::clone(&perf_server), stream, from);
             context.serve(measurement);
         } else {
-            let target = own.unwrap_or(target).clone();
-            let connection = serve(Rc::clone(context), target, stream, from);
-            context.serve(connection);
+            match own.or(target.as_ref()) {
+                Some(target) => {
+                    context.serve(serve(Rc::clone(context), target.clone(), stream, from));
+                }
+                None => context.refuse(stream, &from, "target"),
+            }
         }
     }
 }

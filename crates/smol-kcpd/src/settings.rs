@@ -23,8 +23,9 @@ pub struct Settings {
     pub name: String,
     /// The end of the tunnel.
     pub role: Role,
-    /// The address to listen at, never a name: UDP for a server, TCP for a client.
-    pub listen: HostPort,
+    /// The address to listen at, never a name: UDP for a server, TCP for a client. `None`: a client that takes no
+    /// connections, only datagrams.
+    pub listen: Option<HostPort>,
     /// The KCP configuration of all its streams; `stream` is always true, the keys are in `secure`, and
     /// `datagrams` are [those of the tunnel](UdpSettings::conversations).
     pub kcp: KcpConfig,
@@ -34,7 +35,7 @@ pub struct Settings {
     pub max_connections: usize,
     /// Server: limits the time to open a connection to the target, resolving its name included.
     pub target_timeout: Duration,
-    /// The datagrams that it carries beside connections; `None`: none.
+    /// The datagrams that it carries, beside connections or alone; `None`: none.
     pub udp: Option<UdpSettings>,
     /// Server: measurements by strangers are answered.
     pub perf: bool,
@@ -74,8 +75,9 @@ impl Settings {
 pub enum Role {
     /// Accepts KCP streams and opens a TCP connection to `target` for each.
     Server {
-        /// Resolved for each connection. A client may have [another](KeyOptions::target_of).
-        target: HostPort,
+        /// Resolved for each connection. A client may have [another](KeyOptions::target_of). `None`: who has no
+        /// other gets datagrams only.
+        target: Option<HostPort>,
     },
     /// Accepts TCP connections and opens a KCP stream to `server` for each.
     Client {

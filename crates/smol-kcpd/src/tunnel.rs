@@ -18,6 +18,7 @@ use super::health::Concern;
 use super::limits::is_exhaustion;
 use super::runtime::{within, Runtime};
 use super::status::{of_tunnel, TunnelStatus};
+use super::udp::{self, UdpListener};
 use super::{server, Role, Settings};
 use smol_kcp::{KcpError, SessionInfo};
 
@@ -72,7 +73,8 @@ impl Tunnel {
         self.context.settings()
     }
 
-    /// Returns the address at which it listens; `None` while that cannot be bound.
+    /// Returns the address at which it listens; `None` while that cannot be bound, and for a client that takes
+    /// datagrams only.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.context.local_addr.get()
     }
@@ -128,6 +130,7 @@ impl Tunnel {
     pub fn stop_accepting(&mut self) {
         self.accepting = None;
         self.context.local_addr.set(None);
+        self.context.udp_addr.set(None);
     }
 
     /// Does as [`stop_accepting`](Self::stop_accepting), and waits until a TCP socket is closed. The UDP
@@ -211,13 +214,13 @@ async fn report(context: Rc<TunnelContext>, every: Duration) {
     }
 }
 
-fn open(context: &TunnelContext) -> io::Result<Listener> {
+fn open(context: &TunnelContext, udp: Option<UdpListener>) -> io::Result<Listener> {
     #[cfg(feature = "kcptun")]
     if context.settings().kcptun.is_some() {
         return super::carrier::kcptun::open(context).map(Listener::Kcptun);
     }
     match &context.settings().role {
-        Role::Client { server } => client::open(context, server).map(Listener::Client),
+        Role::Client { server } => client::open(context, server, udp).map(Listener::Client),
         Role::Server { .. } => server::open(context).map(Listener::Server),
     }
 }
@@ -226,35 +229,54 @@ fn open(context: &TunnelContext) -> io::Result<Listener> {
 /// address, which is no error yet.
 fn open_or_log(context: &TunnelContext, first: bool) -> io::Result<Listener> {
     let settings = context.settings();
-    let (name, listen) = (&context.name, &settings.listen);
-    let error = match open(context) {
+    let name = &context.name;
+    // Of a client: a server's leads elsewhere.
+    let is_client = matches!(settings.role, Role::Client { .. });
+    let udp = settings.udp.as_ref().filter(|_| is_client);
+    let (at, opened) = match udp::open(udp) {
+        Ok(listener) => {
+            (settings.listen.as_ref().or(udp.map(|udp| &udp.at)), open(context, listener))
+        }
+        Err(error) => (udp.map(|udp| &udp.at), Err(error)),
+    };
+    let error = match opened {
         Ok(listener) => {
             context.health.works(Concern::Listen);
-            let addr =
-                context.local_addr.get().map_or_else(|| listen.to_string(), |at| at.to_string());
-            let protection = settings.protection();
-            match &settings.role {
-                Role::Client { server } => {
-                    log::info!("{name}: listening on TCP {addr} for server {server}, {protection}");
-                }
+            let (tcp, udp) = (context.local_addr.get(), context.udp_addr.get());
+            let (at, ends) = match &settings.role {
+                Role::Client { server } => (
+                    joined(tcp.map(|at| format!("TCP {at}")), udp.map(|at| format!("UDP {at}"))),
+                    format!("server {server}"),
+                ),
                 Role::Server { target } => {
-                    log::info!("{name}: listening on UDP {addr} for target {target}, {protection}");
+                    let target = target.as_ref().map(|at| format!("target {at}"));
+                    let udp = settings.udp.as_ref().map(|udp| format!("udp_target {}", udp.at));
+                    (joined(tcp.map(|at| format!("UDP {at}")), None), joined(target, udp))
                 }
-            }
+            };
+            log::info!("{name}: listening on {at} for {ends}, {}", settings.protection());
             return Ok(listener);
         }
         Err(error) => error,
     };
+    let (listen, port) = at.map_or_else(Default::default, |at| (at.to_string(), at.port()));
     context.health.failed(Concern::Listen, format_args!("cannot listen at {listen}: {error}"));
     match error.kind() {
         io::ErrorKind::AddrInUse if first => {
             log::debug!("{name}: {listen} is in use; will try again");
         }
-        io::ErrorKind::PermissionDenied if (1..1024).contains(&listen.port()) => log::error!(
+        io::ErrorKind::PermissionDenied if (1..1024).contains(&port) => log::error!(
             "{name}: cannot listen at {listen}: {error}: a port below 1024 needs the rights of \
              root, which `user` gives up after the start: restart smol-kcpd; will try again",
         ),
         _ => log::error!("{name}: cannot listen at {listen}: {error}; will try again"),
     }
     Err(error)
+}
+
+fn joined(one: Option<String>, other: Option<String>) -> String {
+    match (one, other) {
+        (Some(one), Some(other)) => one + " and " + &other,
+        (one, other) => one.or(other).unwrap_or_default(),
+    }
 }

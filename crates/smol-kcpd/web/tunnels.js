@@ -77,6 +77,7 @@ function Tunnels(place) {
     this.problems.setAttribute('role', 'status');
     this.ends = make('p', 'facts', root);
     this.facts = make('p', 'facts', root);
+    this.udp = make('p', 'facts', root);
     const plots = make('div', 'plots', root);
     this.plots = ['rate', 'rtt', 'loss'].map((key) => {
       const figure = make('figure', '', plots), plot = new Plot(2, SPAN);
@@ -131,8 +132,12 @@ function Tunnels(place) {
       set(box.children[1], words[`a_${problem.about}`] || '');
     });
     const kind = `${told.encrypted ? say('encrypted') : say('plain')} (${told.protection})`;
-    set(this.ends, `${say(told.role, told.listen, told.server || told.target)}, ${kind}`);
+    const [from, to] = [told.listen, told.server || told.target];
+    const alone = from && to ? '' : '_udp';
+    set(this.ends, `${say(told.role + alone, from || told.udp.at, to || told.udp.at)}, ${kind}`);
     set(this.facts, say('facts', connections.open, connections.max, connections.opened, connections.failed));
+    const { udp } = told;
+    set(this.udp, udp ? say('udp', udp.at, udp.sources.open, udp.sources.max, bytes(udp.bytes_sent), bytes(udp.bytes_received), udp.dropped) : '');
     const latest = this.samples[this.samples.length - 1].values;
     const looks = { rate: [bits, 1000, 'sent', 'received'], rtt: [millis, 10, 'round', 'queue'], loss: [share, 1, 'there', 'back'] };
     for (const { key, plot, parts } of this.plots) {

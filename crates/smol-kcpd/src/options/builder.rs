@@ -145,7 +145,7 @@ impl TunnelBuilder {
 
     pub(super) fn of(settings: &Settings) -> TunnelBuilder {
         let (side, server, target) = match &settings.role {
-            Role::Server { target } => (Side::Server, None, Some(target.clone())),
+            Role::Server { target } => (Side::Server, None, target.clone()),
             Role::Client { server } => (Side::Client, Some(server.clone()), None),
         };
         let own = TunnelBuilder::default();
@@ -157,7 +157,7 @@ impl TunnelBuilder {
         let lifetime = settings.kcp.datagrams.as_ref().and_then(|datagrams| datagrams.lifetime);
         TunnelBuilder {
             side: Some(side),
-            listen: Some(settings.listen.clone()),
+            listen: settings.listen.clone(),
             server,
             target,
             kcp: settings.kcp.clone(),

@@ -248,10 +248,22 @@ impl OptionValues {
             Side::Client => {
                 Role::Client { server: builder.server.ok_or_else(|| missing("server"))? }
             }
-            Side::Server => {
-                Role::Server { target: builder.target.ok_or_else(|| missing("target"))? }
-            }
+            Side::Server => Role::Server { target: builder.target },
         };
+        // Somebody is to be served: connections, datagrams or both.
+        let (key, other, is_given) = match &role {
+            Role::Client { .. } => ("listen", "udp", builder.listen.is_some()),
+            Role::Server { target } => ("target", "udp_target", target.is_some()),
+        };
+        if !is_given && udp.is_none() {
+            return Err(match kcptun {
+                Some(_) => missing(key), // which carries no datagrams
+                None => ConfigError::new(place.clone(), key, Problem::MissingBoth(other)),
+            });
+        }
+        if side == Side::Server && builder.listen.is_none() {
+            return Err(missing("listen"));
+        }
         if max > builder.kcp.max_sessions {
             let accepted = format!("at most max_sessions = {}", builder.kcp.max_sessions);
             let error = self.get("max_connections").map(|entry| entry.refused(accepted));
@@ -260,7 +272,7 @@ impl OptionValues {
         Ok(Settings {
             name: name.to_string(),
             role,
-            listen: builder.listen.ok_or_else(|| missing("listen"))?,
+            listen: builder.listen,
             kcp: streams_of(builder.kcp, side),
             keys: builder.keys,
             max_connections: max,

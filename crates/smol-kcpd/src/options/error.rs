@@ -21,6 +21,8 @@ pub(crate) enum Problem {
     },
     Repeated,
     Missing,
+    /// Either this one or the other is needed.
+    MissingBoth(&'static str),
     /// What it must be instead.
     Refused {
         value: String,
@@ -93,6 +95,7 @@ impl fmt::Display for ConfigError {
             }
             Problem::Repeated => write!(f, "{key} is given twice"),
             Problem::Missing => write!(f, "{key} is missing"),
+            Problem::MissingBoth(other) => write!(f, "{key} or {} is missing", spell(other)),
             Problem::Refused { value, accepted } => {
                 write!(f, "{key}{equals}{value}: must be {}", words(accepted))
             }

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::entries::{effective, effective_process, OptionValues};
 use super::error::{ConfigError, Location};
 use crate::keys::Keyring;
-use crate::{Configuration, Process, Role, Settings};
+use crate::{Configuration, HostPort, Process, Role, Settings};
 
 /// Longest file that is read: a thousand tunnels with every option.
 const LONGEST: u64 = 1024 * 1024;
@@ -104,9 +104,11 @@ fn assemble(
             return Err(ConfigError::other(entry.place.clone(), text));
         }
         let settings = entries.over(&defaults).settings(&name, &place, keyring)?;
-        if let Some(other) = tunnels.iter().find(|other| collide(other, &settings)) {
-            let text = format!("[{name}] listens at {}, as [{}]", settings.listen, other.name);
-            return Err(ConfigError::other(place, text));
+        for other in &tunnels {
+            if let Some(at) = collision(other, &settings) {
+                let text = format!("[{name}] listens at {at}, as [{}]", other.name);
+                return Err(ConfigError::other(place, text));
+            }
         }
         tunnels.push(settings);
     }
@@ -117,10 +119,21 @@ fn assemble(
     Ok(Configuration { process, tunnels })
 }
 
-/// Would both want the same socket?
-fn collide(a: &Settings, b: &Settings) -> bool {
-    let is_server = |of: &Settings| matches!(of.role, Role::Server { .. });
-    a.listen.is_same(&b.listen) && a.listen.port() != 0 && is_server(a) == is_server(b)
+/// Returns the address of a socket that both would want.
+fn collision<'a>(a: &Settings, b: &'a Settings) -> Option<&'a HostPort> {
+    let (ours, theirs) = (sockets(a), sockets(b));
+    let same = |a: &HostPort, b: &HostPort| a.is_same(b) && a.port() != 0;
+    let is_taken = |(b_is_udp, b): &(bool, &HostPort)| {
+        ours.iter().flatten().any(|(is_udp, a)| is_udp == b_is_udp && same(a, b))
+    };
+    theirs.into_iter().flatten().find(is_taken).map(|(_, at)| at)
+}
+
+/// Where a tunnel listens, and whether for UDP.
+fn sockets(of: &Settings) -> [Option<(bool, &HostPort)>; 2] {
+    let is_server = matches!(of.role, Role::Server { .. });
+    let udp = of.udp.as_ref().filter(|_| !is_server).map(|udp| (true, &udp.at));
+    [of.listen.as_ref().map(|at| (is_server, at)), udp]
 }
 
 /// A `#` begins a comment at the beginning of a line or behind a blank.

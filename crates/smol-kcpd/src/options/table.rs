@@ -234,7 +234,7 @@ options! {
         set |d, t| d.side = Some(match t { "client" => Side::Client, "server" => Side::Server, _ => return None }),
         get |d| d.side.map(|side| side.to_string());
     Tunnel Tunnel listen "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:2222, [::]:29900 or [fe80::1%br-lan]:29900"
-        "where it listens: a client for TCP, a server for UDP"
+        "where it listens: a client for TCP (or it has udp), a server for UDP"
         set |d, t| d.listen = Some(crate::HostPort::parse_listen(t)?),
         get |d| d.listen.as_ref().map(|addr| addr.to_string());
     Tunnel Client server "HOST:PORT" "" "a name or address and a port, such as router.example:29900, [2001:db8::1]:29900 or [fe80::1%br-lan]:29900"
@@ -242,15 +242,15 @@ options! {
         set |d, t| d.server = Some(crate::HostPort::parse(t)?),
         get |d| d.server.as_ref().map(|host| host.to_string());
     Tunnel Server target "HOST:PORT" "" "a name or address and a port, such as 127.0.0.1:22"
-        "server: where its TCP connections go"
+        "server: where its TCP connections go (or it has udp_target)"
         set |d, t| d.target = Some(crate::HostPort::parse(t)?),
         get |d| d.target.as_ref().map(|host| host.to_string());
     Tunnel Client udp "ADDR:PORT" "" "an address and a port, such as 127.0.0.1:51820 or [::]:53"
-        "client: where it takes datagrams (UDP), which go to the server's udp_target"
+        "client: where it takes datagrams (UDP), which go to the server's udp_target; beside listen or alone"
         set |d, t| d.udp = Some(crate::HostPort::parse_listen(t)?),
         get |d| d.udp.as_ref().map(|addr| addr.to_string());
     Tunnel Server udp_target "HOST:PORT" "" "a name or address and a port, such as 127.0.0.1:51820"
-        "server: where the datagrams go that its clients take"
+        "server: where the datagrams go that its clients take; beside target or alone"
         set |d, t| d.udp_target = Some(crate::HostPort::parse(t)?),
         get |d| d.udp_target.as_ref().map(|host| host.to_string());
     Tunnel Tunnel udp_reliable "BOOL" "" "true or false, yes or no, on or off, 1 or 0"

@@ -29,11 +29,23 @@ fn command(line: &str) -> Result<Command, ConfigError> {
 #[test]
 fn three_lines_are_a_tunnel_with_the_profile_wan() {
     let ssh = settings(CLIENT);
-    assert_eq!((ssh.name.as_str(), ssh.listen.port()), ("ssh", 2222));
+    assert_eq!((ssh.name.as_str(), ssh.listen.as_ref().unwrap().port()), ("ssh", 2222));
     assert!(matches!(&ssh.role, Role::Client { server } if server.host() == "router.example"));
     let datagrams = Some(crate::UdpSettings::conversations(None));
     assert_eq!(ssh.kcp, KcpConfig { stream: true, datagrams, ..KcpConfig::wan() });
     assert_eq!(ssh.max_connections, 512);
+}
+
+#[test]
+fn a_tunnel_may_carry_datagrams_alone_and_its_udp_port_may_be_one_of_tcp() {
+    let all = parse(&format!(
+        "{CLIENT}[dns]\nrole = client\nudp = 127.0.0.1:2222\nserver = a:1\ninsecure = yes\n\
+         [far]\nrole = server\nlisten = [::]:29900\nudp_target = a:53\ninsecure = yes\n"
+    ));
+    let [_, dns, far] = &all.tunnels[..] else { panic!("{all}") };
+    assert_eq!((&dns.listen, dns.udp.as_ref().map(|udp| udp.at.port())), (&None, Some(2222)));
+    assert_eq!(far.role, Role::Server { target: None });
+    assert_eq!(parse(&all.to_string()), all, "as it is printed");
 }
 
 #[test]
@@ -212,8 +224,13 @@ fn a_mistake_is_named_with_file_line_key_value_and_what_is_accepted() {
         ("[web]\nrole = client\nlisten = 127.0.0.1:2222\nserver = a:1\ninsecure = yes",
             "a.conf:6: [web] listens at 127.0.0.1:2222, as [ssh]"),
         ("[web]\nlisten = 127.0.0.1:1\nserver = a:1", "a.conf:6: role is missing"),
-        ("[web]\nrole = server\ninsecure = yes\nlisten = 127.0.0.1:1", "a.conf:6: target is missing"),
-        ("[web]\nrole = client\ninsecure = yes\nserver = a:1", "a.conf:6: listen is missing"),
+        ("[web]\nrole = server\ninsecure = yes\nlisten = 127.0.0.1:1", "a.conf:6: target or udp_target is missing"),
+        ("[web]\nrole = client\ninsecure = yes\nserver = a:1", "a.conf:6: listen or udp is missing"),
+        ("[web]\nrole = server\ninsecure = yes\nudp_target = a:1", "a.conf:6: listen is missing"),
+        ("[web]\nrole = client\nudp = 127.0.0.1:2222\nserver = a:1\ninsecure = yes\n[dns]\nrole = client\nudp = 127.0.0.1:2222\nserver = a:1\ninsecure = yes",
+            "a.conf:11: [dns] listens at 127.0.0.1:2222, as [web]"),
+        ("[web]\nrole = server\nlisten = [::]:53\nudp_target = a:1\ninsecure = yes\n[dns]\nrole = client\nudp = [::]:53\nserver = a:1\ninsecure = yes",
+            "a.conf:11: [dns] listens at [::]:53, as [web]"),
         ("[web]\nrole = both", "a.conf:7: role = both: must be client or server"),
         ("[web]\nlisten = 1234",
             "a.conf:7: listen = 1234: must be an address and a port, such as 127.0.0.1:2222, [::]:29900 or [fe80::1%br-lan]:29900"),
@@ -327,6 +344,8 @@ fn a_mistake_on_the_command_line_is_named_in_its_spelling() {
     let client = "client --listen 127.0.0.1:1 --server a:1 --insecure";
     for (line, message) in [
         ("client --listen 127.0.0.1:1 --insecure".to_string(), "--server is missing"),
+        ("client --server a:1 --insecure".into(), "--listen or --udp is missing"),
+        ("server --listen 127.0.0.1:1 --insecure".into(), "--target or --udp-target is missing"),
         (format!("{client} --mtu 20"), "--mtu 20: must be 50 to 65507"),
         (
             format!("{client} --sendwindow 20"),

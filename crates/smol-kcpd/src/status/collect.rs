@@ -6,7 +6,7 @@ use super::{State, TunnelStatus, LONGEST_LIST};
 use crate::context::TunnelContext;
 use crate::health::Concern;
 use crate::peers::peers;
-use crate::Role;
+use crate::{HostPort, Role};
 
 /// Looks at a tunnel once, and lists so many of its streams.
 pub(crate) fn of_tunnel(context: &TunnelContext, streams: usize) -> TunnelStatus {
@@ -54,16 +54,17 @@ pub(crate) fn of_tunnel(context: &TunnelContext, streams: usize) -> TunnelStatus
         state,
         problems,
         listen: match context.local_addr.get() {
-            Some(addr) => addr.to_string(),
-            None => settings.listen.to_string(),
+            Some(addr) => Some(addr.to_string()),
+            None => settings.listen.as_ref().map(HostPort::to_string),
         },
         remote: match &settings.role {
-            Role::Client { server } => server.to_string(),
-            Role::Server { target } => target.to_string(),
+            Role::Client { server } => Some(server.to_string()),
+            Role::Server { target } => target.as_ref().map(HostPort::to_string),
         },
-        udp: settings.udp.as_ref().map(|udp| match context.udp_addr.get() {
-            Some(addr) => addr.to_string(),
-            None => udp.at.to_string(),
+        udp: settings.udp.as_ref().map(|udp| {
+            let at = context.udp_addr.get().map_or_else(|| udp.at.to_string(), |at| at.to_string());
+            // A server's are bounded as its connections are.
+            (at, if is_client { udp.sources } else { settings.max_connections })
         }),
         carrier,
         is_encrypted: settings.kcp.secure.is_some(),

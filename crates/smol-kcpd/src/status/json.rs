@@ -6,6 +6,7 @@ use super::{ProcessStatus, TunnelStatus};
 use crate::figures::{path_rate, phase, queue, reason, REASONS};
 use crate::json::Json;
 use crate::peers::PeerStatus;
+use crate::udp_stats::Dropped;
 
 /// Writes what a process does as an object on one line.
 pub(crate) fn as_json(status: &ProcessStatus) -> String {
@@ -45,22 +46,26 @@ fn push_tunnel(json: &mut Json, tunnel: &TunnelStatus) {
         json.close('}');
     }
     json.close(']');
-    json.string("listen", Some(&tunnel.listen));
-    json.string(if tunnel.is_client { "server" } else { "target" }, Some(&tunnel.remote));
+    json.string("listen", tunnel.listen.as_deref());
+    json.string(if tunnel.is_client { "server" } else { "target" }, tunnel.remote.as_deref());
     json.string("carrier", Some(tunnel.carrier));
     json.boolean("encrypted", tunnel.is_encrypted);
     json.string("protection", Some(&tunnel.protection));
     let stats = &tunnel.stats;
-    json.open("connections", '{');
-    json.numbers(
-        "open max opened failed",
-        &[stats.open as u64, tunnel.max_connections as u64, stats.opened, stats.failed],
-    );
-    json.close('}');
-    if let Some(at) = &tunnel.udp {
+    let (open, max) = (stats.open, tunnel.max_connections);
+    push_places(json, "connections", open, max, [stats.opened, stats.failed]);
+    if let Some((at, max)) = &tunnel.udp {
+        let udp = &stats.udp;
         json.open("udp", '{');
         json.string("at", Some(at));
-        json.number("dropped", stats.dropped_datagrams);
+        json.numbers(
+            "dropped bytes_sent bytes_received datagrams_sent datagrams_received",
+            &[udp.dropped_total(), udp.sent_bytes, udp.received_bytes, udp.sent, udp.received],
+        );
+        push_places(json, "sources", udp.open, *max, [udp.opened, udp.failed]);
+        json.open("dropped_for", '{');
+        Dropped::NAMES.iter().zip(udp.dropped).for_each(|(why, count)| json.number(why, count));
+        json.close('}');
         json.close('}');
     }
     let endpoint = &stats.endpoint;
@@ -112,6 +117,12 @@ fn push_tunnel(json: &mut Json, tunnel: &TunnelStatus) {
         push_stream(json, *conv, stats);
     }
     json.close(']');
+    json.close('}');
+}
+
+fn push_places(json: &mut Json, key: &str, open: usize, max: usize, ever: [u64; 2]) {
+    json.open(key, '{');
+    json.numbers("open max opened failed", &[open as u64, max as u64, ever[0], ever[1]]);
     json.close('}');
 }
 

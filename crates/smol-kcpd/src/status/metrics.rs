@@ -4,6 +4,7 @@ use super::{ProcessStatus, State, TunnelStatus};
 use crate::figures::{decimal, path_rate, queue};
 use crate::json::push_string;
 use crate::peers::PeerStatus;
+use crate::udp_stats::Dropped;
 
 /// A family of samples: its name, type and help, and the value of one of those it is about.
 type Family<T> = (&'static str, &'static str, &'static str, fn(&T) -> String);
@@ -16,14 +17,16 @@ const TUNNEL: &[Family<TunnelStatus>] = &[
     ("tunnel_encrypted", "gauge", "Whether the tunnel is encrypted and authenticated.", |it| {
         number(u8::from(it.is_encrypted))
     }),
-    ("connections", "gauge", "TCP connections open.", |it| it.stats.open.to_string()),
-    ("connections_limit", "gauge", "TCP connections that may be open.", |it| {
+    ("connections", "gauge", "TCP connections and UDP sources open.", |it| {
+        it.stats.open.to_string()
+    }),
+    ("connections_limit", "gauge", "TCP connections and UDP sources that may be open.", |it| {
         it.max_connections.to_string()
     }),
-    ("connections_opened_total", "counter", "TCP connections accepted.", |it| {
+    ("connections_opened_total", "counter", "TCP connections and UDP sources accepted.", |it| {
         number(it.stats.opened)
     }),
-    ("connections_failed_total", "counter", "TCP connections that failed.", |it| {
+    ("connections_failed_total", "counter", "TCP connections and UDP sources that failed.", |it| {
         number(it.stats.failed)
     }),
     ("streams", "gauge", "KCP streams on the wire.", |it| it.streams_total.to_string()),
@@ -86,6 +89,40 @@ const TUNNEL: &[Family<TunnelStatus>] = &[
         },
     ),
 ];
+
+/// What there is of each tunnel that carries datagrams.
+const UDP: &[Family<TunnelStatus>] = &[
+    ("udp_sources", "gauge", "Sources of datagrams that are carried.", |it| {
+        it.stats.udp.open.to_string()
+    }),
+    ("udp_sources_limit", "gauge", "Sources of datagrams that may be carried at once.", |it| {
+        it.udp.as_ref().map_or(0, |(_, max)| *max).to_string()
+    }),
+    ("udp_sources_opened_total", "counter", "Sources of datagrams so far.", |it| {
+        number(it.stats.udp.opened)
+    }),
+    ("udp_sources_failed_total", "counter", "Sources whose conversation or target failed.", |it| {
+        number(it.stats.udp.failed)
+    }),
+    ("udp_sent_bytes_total", "counter", "Bytes of others' datagrams into the tunnel.", |it| {
+        number(it.stats.udp.sent_bytes)
+    }),
+    (
+        "udp_received_bytes_total",
+        "counter",
+        "Bytes of others' datagrams out of the tunnel.",
+        |it| number(it.stats.udp.received_bytes),
+    ),
+    ("udp_sent_datagrams_total", "counter", "Datagrams of others into the tunnel.", |it| {
+        number(it.stats.udp.sent)
+    }),
+    ("udp_received_datagrams_total", "counter", "Datagrams of others out of the tunnel.", |it| {
+        number(it.stats.udp.received)
+    }),
+];
+
+/// The family that has a sample for each reason.
+const DROPPED: &str = "udp_dropped_datagrams_total";
 
 /// What there is of each peer.
 const PEER: &[Family<PeerStatus>] = &[
@@ -167,6 +204,20 @@ pub(crate) fn as_metrics(status: &ProcessStatus) -> String {
         push_head(&mut text, name, kind, help);
         for tunnel in &status.tunnels {
             push_sample(&mut text, name, &labels(tunnel), &value(tunnel));
+        }
+    }
+    let with_udp = || status.tunnels.iter().filter(|tunnel| tunnel.udp.is_some());
+    for (name, kind, help, value) in UDP {
+        push_head(&mut text, name, kind, help);
+        for tunnel in with_udp() {
+            push_sample(&mut text, name, &labels(tunnel), &value(tunnel));
+        }
+    }
+    push_head(&mut text, DROPPED, "counter", "Datagrams of others that did not get on.");
+    for tunnel in with_udp() {
+        for (why, count) in Dropped::NAMES.iter().zip(tunnel.stats.udp.dropped) {
+            let [name, role] = labels(tunnel);
+            push_sample(&mut text, DROPPED, &[name, role, ("reason", why)], &number(count));
         }
     }
     for (name, kind, help, value) in PEER {

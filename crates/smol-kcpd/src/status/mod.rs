@@ -70,12 +70,12 @@ pub(super) struct TunnelStatus {
     pub(super) state: State,
     /// What is wrong, the worst first, and for how long it has been.
     pub(super) problems: Vec<(Concern, Duration, String)>,
-    /// The address that it has, or would have.
-    pub(super) listen: String,
-    /// The server of a client, the target of a server.
-    pub(super) remote: String,
-    /// Where it takes datagrams, or sends them to.
-    pub(super) udp: Option<String>,
+    /// The address that it has, or would have; `None`: a client that takes datagrams only.
+    pub(super) listen: Option<String>,
+    /// The server of a client, the target of a server; `None`: it has none.
+    pub(super) remote: Option<String>,
+    /// Where it takes datagrams, or sends them to, and how many sources there may be.
+    pub(super) udp: Option<(String, usize)>,
     pub(super) carrier: &'static str,
     pub(super) is_encrypted: bool,
     pub(super) protection: String,

@@ -47,19 +47,26 @@ fn push_tunnel(text: &mut String, tunnel: &TunnelStatus) {
     for (_, since, why) in &tunnel.problems {
         wrap(text, "  ! ", &format!("{why}, for {}", time(*since)));
     }
-    let (listen, remote, protection) = (&tunnel.listen, &tunnel.remote, &tunnel.protection);
-    wrap(
-        text,
-        "  ",
-        &match tunnel.is_client {
-            true => format!("client: TCP {listen} to server {remote}, {protection}"),
-            false => format!("server: UDP {listen} to target {remote}, {protection}"),
-        },
-    );
-    if let Some(at) = &tunnel.udp {
-        let dropped = stats.dropped_datagrams;
-        let way = if tunnel.is_client { "from" } else { "to" };
-        wrap(text, "  ", &format!("UDP {way} {at}, {dropped} datagrams of it dropped"));
+    let [role, listens, leads] = match tunnel.is_client {
+        true => ["client:", " TCP ", " to server "],
+        false => ["server:", " UDP ", " to target "],
+    };
+    let mut ends = String::from(role);
+    for (kind, end) in [(listens, &tunnel.listen), (leads, &tunnel.remote)] {
+        if let Some(end) = end {
+            ends.push_str(kind);
+            ends.push_str(end);
+        }
+    }
+    wrap(text, "  ", &format!("{ends}, {}", tunnel.protection));
+    if let Some((at, max)) = &tunnel.udp {
+        let (udp, way) = (&stats.udp, if tunnel.is_client { "from" } else { "to" });
+        let (open, dropped) = (udp.open, udp.dropped_total());
+        let (sent, received) = (bytes(udp.sent_bytes), bytes(udp.received_bytes));
+        let line = format!(
+            "UDP {way} {at}: {open} of {max} sources, {sent} sent, {received} received, {dropped} datagrams dropped"
+        );
+        wrap(text, "  ", &line);
     }
     let endpoint = &stats.endpoint;
     let dropped = endpoint.transmit_dropped.saturating_add(endpoint.receive_dropped);

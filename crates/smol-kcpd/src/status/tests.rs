@@ -6,6 +6,7 @@ use smol_kcp::secure::SecureStats;
 use smol_kcp::{EndpointStats, Phase, StreamState, StreamStats, WaitsFor};
 
 use super::*;
+use crate::udp_stats::UdpStats;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -17,8 +18,8 @@ fn tunnel(name: &str, is_client: bool) -> TunnelStatus {
         is_client,
         state: State::Idle,
         problems: Vec::new(),
-        listen: "127.0.0.1:2222".into(),
-        remote: "router.example:29900".into(),
+        listen: Some("127.0.0.1:2222".into()),
+        remote: Some("router.example:29900".into()),
         udp: None,
         carrier: "kcp",
         is_encrypted: true,
@@ -62,9 +63,11 @@ fn endpoint() -> EndpointStats {
 fn example() -> ProcessStatus {
     let mut near = tunnel("ssh", true);
     near.state = State::Up;
-    near.stats =
-        TunnelStats { open: 1, opened: 12, failed: 2, dropped_datagrams: 7, endpoint: endpoint() };
-    near.udp = Some("127.0.0.1:51820".into());
+    let mut udp = UdpStats::default();
+    (udp.open, udp.opened, udp.failed, udp.dropped) = (1, 3, 1, [4, 2, 1, 0, 0]);
+    (udp.sent, udp.sent_bytes, udp.received, udp.received_bytes) = (800, 96_000, 700, 810_000);
+    near.stats = TunnelStats { open: 2, opened: 12, failed: 2, udp, endpoint: endpoint() };
+    near.udp = Some(("127.0.0.1:51820".into(), 256));
     let mut channels = SecureStats::default();
     (channels.handshakes, channels.replayed, channels.replayed_initiations) = (3, 1, 1);
     near.channels = Some(channels);
@@ -79,7 +82,8 @@ fn example() -> ProcessStatus {
     (near.peers_total, near.streams_total) = (1, 1);
 
     let mut far = tunnel("web", false);
-    (far.state, far.listen, far.remote) = (State::Degraded, "[::]:29901".into(), "[::1]:80".into());
+    far.state = State::Degraded;
+    (far.listen, far.remote) = (Some("[::]:29901".into()), Some("[::1]:80".into()));
     far.protection = "encrypted for 2 clients".into();
     let refused = "target [::1]:80: Connection refused (os error 111)";
     far.problems.push((Concern::Target, seconds(187), refused.into()));
@@ -130,7 +134,7 @@ fn the_longest_names_fit_too() {
     let mut status = example();
     let tunnel = &mut status.tunnels[1];
     tunnel.name = "n".repeat(64);
-    tunnel.remote = format!("{}:65535", "h".repeat(253));
+    tunnel.remote = Some(format!("{}:65535", "h".repeat(253)));
     tunnel.protection = format!("as kcptun: {}", "x".repeat(90));
     tunnel.peers[0].name = Some("p".repeat(64).into());
     let ip = "[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%4294967295]:65535".parse();
@@ -184,9 +188,14 @@ fn samples_have_base_units_and_their_labels() {
         "smol_kcpd_tunnel_state{tunnel=\"web\",role=\"server\",state=\"degraded\"} 1",
         "smol_kcpd_tunnel_up{tunnel=\"web\",role=\"server\"} 0",
         "smol_kcpd_sent_bytes_total{tunnel=\"ssh\",role=\"client\"} 1300000",
+        "smol_kcpd_udp_sources{tunnel=\"ssh\",role=\"client\"} 1",
+        "smol_kcpd_udp_sources_limit{tunnel=\"ssh\",role=\"client\"} 256",
+        "smol_kcpd_udp_received_bytes_total{tunnel=\"ssh\",role=\"client\"} 810000",
+        "smol_kcpd_udp_dropped_datagrams_total{tunnel=\"ssh\",role=\"client\",reason=\"length\"} 2",
         "smol_kcpd_peer_rtt_seconds{tunnel=\"ssh\",role=\"client\",peer=\"\",address=\"203.0.113.5:29900\"} 0.061",
         "smol_kcpd_peer_streams{tunnel=\"web\",role=\"server\",peer=\"alice\",address=\"[2001:db8::7]:40000\"} 3",
     ] {
         assert!(written.lines().any(|written| written == line), "{line}\n{written}");
     }
+    assert!(!written.contains("udp_sources{tunnel=\"web\""), "it carries none: {written}");
 }

@@ -9,13 +9,15 @@ use futures_lite::future;
 use smol_kcp::{bind_all, KcpEndpoint};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::relay::{relay, Near, BATCH};
+use super::relay::{relay, Near, OpenSource};
 use super::sources::{Given, Sources};
-use crate::connect::{connect, turn_away};
+use super::target::BATCH;
+use crate::connect::{connect, say_if_unheard, turn_away};
 use crate::context::TunnelContext;
 use crate::link::LinkHandle;
 use crate::relay::RelayError;
 use crate::runtime::{now, DATAGRAM};
+use crate::udp_stats::Dropped;
 use crate::UdpSettings;
 
 /// The socket at which datagrams are taken.
@@ -27,8 +29,7 @@ pub(crate) struct UdpListener {
 /// Binds the socket, where the tunnel has one.
 pub(crate) fn open(settings: Option<&UdpSettings>) -> io::Result<Option<UdpListener>> {
     let Some(settings) = settings else { return Ok(None) };
-    let none = || io::Error::new(io::ErrorKind::InvalidInput, "an address is needed, not a name");
-    let (socket, _) = bind_all(settings.at.addr()?.ok_or_else(none)?, |addr| {
+    let (socket, _) = bind_all(settings.at.bind_addr()?, |addr| {
         Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))
     })?;
     let socket = Rc::new(Async::new(socket.into())?);
@@ -66,9 +67,9 @@ pub(crate) async fn carry(
         };
         match sources.give(from, buf.get(..n).unwrap_or_default(), now()) {
             Given::Taken => {}
-            Given::Dropped => context.drop_datagrams(1),
+            Given::Dropped => context.udp.dropped(Dropped::Room, 1),
             Given::New(_) if !context.has_room() => {
-                context.drop_datagrams(1);
+                context.udp.dropped(Dropped::Room, 1);
                 context.turned_away(&from);
             }
             Given::New(datagrams) => {
@@ -76,12 +77,13 @@ pub(crate) async fn carry(
                 let timeout = settings.timeout;
                 let (context_, endpoint, link) =
                     (Rc::clone(context), endpoint.clone(), link.clone());
+                let mut open = OpenSource::new(context);
                 context.serve(async move {
                     let draw = || Some(fastrand::u32(UdpSettings::CONVS));
                     let connecting = Box::pin(connect(&context_, &endpoint, &link, draw));
                     let stream = connecting.await.map_err(|error| {
                         turn_away(&context_, from, &error);
-                        context_.drop_datagrams(datagrams.len() as u64);
+                        open.fail(datagrams.len());
                         RelayError::Kcp(error.into())
                     })?;
                     log::debug!(
@@ -91,7 +93,10 @@ pub(crate) async fn carry(
                     );
                     drop((endpoint, link));
                     let near = Near::source(socket, from, datagrams);
-                    let carried = relay(&context_, near, stream, timeout, None).await?;
+                    let carried = relay(open, near, stream, timeout, None).await;
+                    let carried = carried.inspect_err(|error| {
+                        say_if_unheard(&context_, from, error, "udp_target");
+                    })?;
                     log::debug!("{}: datagrams of {from} have ended: {carried:?}", context_.name);
                     Ok(())
                 });

@@ -9,6 +9,7 @@ mod client;
 mod relay;
 mod server;
 mod sources;
+mod target;
 
 pub(super) use client::{carry, open, UdpListener};
 pub(super) use server::serve;

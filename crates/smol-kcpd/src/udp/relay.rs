@@ -1,7 +1,6 @@
 //! The relay between a source or a target of datagrams and their conversation.
 
 use std::future::{poll_fn, Future};
-use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,19 +11,18 @@ use async_channel::Receiver;
 use async_io::{Async, Timer};
 use futures_lite::Stream;
 
+use super::target::{Target, BATCH};
 use crate::clients::ClientCounters;
 use crate::context::TunnelContext;
 use crate::relay::RelayError;
 use crate::runtime::now;
+use crate::udp_stats::Dropped;
 use smol_kcp::{KcpError, KcpStream};
-
-/// Datagrams of a direction that one poll carries at most, so that other tasks run in between.
-pub(super) const BATCH: usize = 32;
 
 /// Who speaks UDP here.
 pub(super) enum Near {
     /// The target, on a socket of its own.
-    Target(Async<UdpSocket>),
+    Target(Target),
     /// One of the sources that share a socket.
     Source {
         socket: Rc<Async<UdpSocket>>,
@@ -50,25 +48,7 @@ impl Near {
         take: impl FnOnce(&[u8]),
     ) -> Poll<bool> {
         match self {
-            Near::Target(socket) => {
-                let mut errors = 0;
-                loop {
-                    match socket.get_ref().recv(buf) {
-                        Ok(n) => {
-                            take(buf.get(..n).unwrap_or_default());
-                            return Poll::Ready(true);
-                        }
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            if ready!(socket.poll_readable(cx)).is_err() {
-                                return Poll::Ready(false);
-                            }
-                        }
-                        // That a port is closed, or a host away, may change: it is UDP.
-                        Err(_) if errors < BATCH => errors += 1,
-                        Err(_) => return Poll::Ready(false),
-                    }
-                }
-            }
+            Near::Target(target) => target.poll_next(cx, buf, take),
             Near::Source { datagrams, .. } => match ready!(datagrams.as_mut().poll_next(cx)) {
                 Some(datagram) => {
                     take(&datagram);
@@ -80,35 +60,70 @@ impl Near {
     }
 
     /// Returns whether it left: a socket that is full has no room for it.
-    fn send(&self, datagram: &[u8]) -> bool {
+    fn send(&mut self, datagram: &[u8]) -> bool {
         match self {
-            Near::Target(socket) => socket.get_ref().send(datagram).is_ok(),
+            Near::Target(target) => target.send(datagram),
             Near::Source { socket, addr, .. } => socket.get_ref().send_to(datagram, *addr).is_ok(),
+        }
+    }
+
+    /// Returns how many datagrams wait.
+    fn waiting(&self) -> usize {
+        match self {
+            Near::Target(_) => 0,
+            Near::Source { datagrams, .. } => datagrams.len(),
         }
     }
 }
 
-/// What one relay has carried, and could not.
+/// What one relay has carried, into the tunnel and out of it, and could not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Carried {
-    /// Into the tunnel, and out of it.
     into: u64,
     out: u64,
     dropped: u64,
 }
 
+/// Counts a source as open for as long as it lives.
+pub(super) struct OpenSource {
+    context: Rc<TunnelContext>,
+    failed: bool,
+}
+
+impl OpenSource {
+    pub(super) fn new(context: &Rc<TunnelContext>) -> OpenSource {
+        context.udp.source(true, false);
+        OpenSource { context: Rc::clone(context), failed: false }
+    }
+
+    /// Notes that it has failed, and `left` datagrams of it with it.
+    pub(super) fn fail(&mut self, left: usize) {
+        self.failed = true;
+        self.context.udp.dropped(Dropped::Server, left as u64);
+    }
+}
+
+impl Drop for OpenSource {
+    fn drop(&mut self) {
+        self.context.udp.source(false, self.failed);
+    }
+}
+
 /// Carries datagrams until the conversation or the source has ended, or nothing has come from either for
 /// `timeout`. The conversation delivers what it has taken.
 pub(super) fn relay(
-    context: &Rc<TunnelContext>,
+    mut open: OpenSource,
     mut near: Near,
     mut stream: KcpStream,
     timeout: Duration,
     counters: Option<Rc<ClientCounters>>,
 ) -> impl Future<Output = Result<Carried, RelayError>> {
-    let context = Rc::clone(context);
+    let context = Rc::clone(&open.context);
     let scratch = context.runtime.datagram_scratch();
     let mut carried = Carried::default();
+    let gives_up =
+        context.settings().kcp.datagrams.as_ref().is_some_and(|of| of.lifetime.is_some());
+    let mut given_up = 0;
     let (mut heard, mut timer) = (now(), Timer::after(timeout));
     poll_fn(move |cx| {
         let before = carried;
@@ -124,13 +139,19 @@ pub(super) fn relay(
                 Poll::Ready(true) => match sent {
                     Ok(n) => {
                         carried.into += 1;
+                        context.udp.sent(n);
                         counters.iter().for_each(|counters| counters.sent(n));
                     }
-                    Err(KcpError::WouldBlock | KcpError::MessageTooLarge { .. }) => {
+                    Err(error @ (KcpError::WouldBlock | KcpError::MessageTooLarge { .. })) => {
                         carried.dropped += 1;
-                        context.drop_datagrams(1);
+                        let is_full = matches!(error, KcpError::WouldBlock);
+                        let why = if is_full { Dropped::Room } else { Dropped::Length };
+                        context.udp.dropped(why, 1);
                     }
-                    Err(error) => return Poll::Ready(Err(RelayError::Kcp(error.into()))),
+                    Err(error) => {
+                        open.fail(near.waiting());
+                        return Poll::Ready(Err(RelayError::of(&stream, error.into())));
+                    }
                 },
                 Poll::Ready(false) => {
                     is_over = true;
@@ -153,16 +174,23 @@ pub(super) fn relay(
                     counters.iter().for_each(|counters| counters.received(n));
                     if near.send(buf.get(..n).unwrap_or_default()) {
                         carried.out += 1;
+                        context.udp.received(n);
                     } else {
                         carried.dropped += 1;
-                        context.drop_datagrams(1);
+                        context.udp.dropped(Dropped::Socket, 1);
                     }
                 }
                 Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(RelayError::Kcp(error.into())));
+                    open.fail(near.waiting());
+                    return Poll::Ready(Err(RelayError::of(&stream, error.into())));
                 }
                 Poll::Pending => break,
             }
+        }
+        if gives_up {
+            let late = stream.stats().given_up;
+            context.udp.dropped(Dropped::Late, late.saturating_sub(given_up));
+            given_up = late;
         }
         if is_over {
             return Poll::Ready(Ok(carried));
@@ -189,7 +217,7 @@ fn silence(heard: Instant) -> Duration {
 /// An empty datagram cannot be told from one that was given up, and is not carried.
 fn send(stream: &mut KcpStream, datagram: &[u8]) -> Result<usize, KcpError> {
     match datagram {
-        [] => Err(KcpError::WouldBlock),
+        [] => Err(KcpError::MessageTooLarge { len: 0, max: 0 }),
         _ => stream.try_send(datagram),
     }
 }

@@ -7,9 +7,11 @@ use std::rc::Rc;
 use async_io::Async;
 use smol_kcp::KcpStream;
 
-use super::relay::{relay, Near};
+use super::relay::{relay, Near, OpenSource};
+use super::target::Target;
 use crate::clients::Peer;
 use crate::context::TunnelContext;
+use crate::health::Concern;
 use crate::relay::RelayError;
 use crate::runtime::within;
 use crate::{HostPort, UdpSettings};
@@ -21,20 +23,24 @@ pub(crate) async fn serve(
     stream: KcpStream,
     from: Peer,
 ) -> Result<(), RelayError> {
+    let mut open = OpenSource::new(&context);
     let name = &context.name;
     let (_open, counters) = context.clients.count(&from);
     let target = match Box::pin(open_target(&context, &settings.at)).await {
         Ok(target) => target,
         Err(error) => {
-            log::warn!("{name}: target {} of {from}, for datagrams: {error}", settings.at);
+            let at = &settings.at;
+            log::warn!("{name}: udp_target {at} of {from}: {error}");
+            context.health.failed(Concern::UdpTarget, format_args!("udp_target {at}: {error}"));
             counters.iter().for_each(|counters| counters.failed());
+            open.fail(0);
             stream.abort();
             return Err(RelayError::Tcp(error));
         }
     };
     log::debug!("{name}: datagrams of {from} go to {}", settings.at);
-    let near = Near::Target(target);
-    let carried = relay(&context, near, stream, settings.timeout, counters).await?;
+    let near = Near::Target(Target::new(target, settings.at, Rc::clone(&context.health)));
+    let carried = relay(open, near, stream, settings.timeout, counters).await?;
     log::debug!("{name}: datagrams of {from} have ended: {carried:?}");
     Ok(())
 }

@@ -27,7 +27,8 @@ fn after_a_restart_of_the_server_the_next_connection_works_and_the_old_one_is_re
         let (server, client, at) = tunnel(&runtime, target, patient());
         let mut old = talking(at).await;
         let listen = addr(&server);
-        let settings = Settings { listen: listen.into(), ..server_settings(target, patient()) };
+        let settings =
+            Settings { listen: Some(listen.into()), ..server_settings(target, patient()) };
         server.drain(ms(0)).await;
         let server = Tunnel::start(&runtime, settings);
         assert_eq!(addr(&server), listen);
@@ -66,7 +67,8 @@ fn a_connection_waits_for_a_server_that_is_not_there_yet() {
         let client = Tunnel::start(&runtime, client_settings(later, patient()));
         let waiting = smol::spawn(talking(addr(&client)));
         until(|| client.stats().open == 1).await;
-        let settings = Settings { listen: later.into(), ..server_settings(target, patient()) };
+        let settings =
+            Settings { listen: Some(later.into()), ..server_settings(target, patient()) };
         let _server = Tunnel::start(&runtime, settings);
         waiting.await;
     });
@@ -228,8 +230,10 @@ fn what_cannot_be_bound_is_bound_later() {
     run(|runtime, _| async move {
         let taken = UdpSocket::bind(ANY).expect("a port");
         let listen = taken.local_addr().expect("its address");
-        let settings =
-            Settings { listen: listen.into(), ..server_settings(echo_server().await, stream()) };
+        let settings = Settings {
+            listen: Some(listen.into()),
+            ..server_settings(echo_server().await, stream())
+        };
         let server = Tunnel::start(&runtime, settings);
         assert_eq!(server.local_addr(), None);
         drop(taken);

@@ -27,4 +27,7 @@ mod status;
 mod support;
 mod traffic;
 mod udp;
+#[cfg(unix)]
+mod udp_status;
+mod wireguard;
 mod words;

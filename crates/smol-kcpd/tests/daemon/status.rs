@@ -15,26 +15,26 @@ use crate::program::{output, Daemon, File};
 use crate::support::*;
 
 /// A place for a socket.
-struct Socket(PathBuf);
+pub struct Socket(PathBuf);
 
 impl Socket {
-    fn new() -> Socket {
+    pub fn new() -> Socket {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         Socket(std::env::temp_dir().join(format!("kcpd-{}-{number}.sock", std::process::id())))
     }
 
-    fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         self.0.to_str().expect("a name of ordinary letters")
     }
 
     /// Runs a command that asks there.
-    fn command(&self, words: &[&str]) -> (i32, String, String) {
+    pub fn command(&self, words: &[&str]) -> (i32, String, String) {
         output(program().args(words).args(["--control", self.path()]))
     }
 
     /// The status of the only tunnel.
-    fn tunnel(&self) -> Json {
+    pub fn tunnel(&self) -> Json {
         let (code, text, errors) = self.command(&["status", "--json", "--streams", "5"]);
         assert_eq!((code, errors.as_str(), text.lines().count()), (0, "", 1), "{text}");
         let json = Json::parse(&text);
@@ -44,12 +44,12 @@ impl Socket {
         tunnel.clone()
     }
 
-    fn state(&self) -> String {
+    pub fn state(&self) -> String {
         self.tunnel().get("state").text().expect("a word").to_string()
     }
 
     /// What is wrong first, and why.
-    fn problem(&self) -> Option<(String, String)> {
+    pub fn problem(&self) -> Option<(String, String)> {
         let tunnel = self.tunnel();
         let first = tunnel.get("problems").list().first()?;
         let text = |key| first.get(key).text().expect("words").to_string();

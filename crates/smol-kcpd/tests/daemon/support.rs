@@ -58,7 +58,7 @@ fn settings(name: &str, role: Role, kcp: KcpConfig) -> Settings {
     Settings {
         name: name.to_string(),
         role,
-        listen: HostPort::parse_listen(ANY).expect("an address"),
+        listen: HostPort::parse_listen(ANY),
         kcp: KcpConfig { stream: true, datagrams: Some(UdpSettings::conversations(None)), ..kcp },
         keys: KeyOptions::default(),
         max_connections: 2048,
@@ -72,7 +72,7 @@ fn settings(name: &str, role: Role, kcp: KcpConfig) -> Settings {
 }
 
 pub fn server_settings(target: impl Into<HostPort>, kcp: KcpConfig) -> Settings {
-    settings("server", Role::Server { target: target.into() }, kcp)
+    settings("server", Role::Server { target: Some(target.into()) }, kcp)
 }
 
 pub fn client_settings(server: impl Into<HostPort>, kcp: KcpConfig) -> Settings {

@@ -1,18 +1,19 @@
 //! Datagrams through tunnels.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use smol::net::UdpSocket;
 use smol_kcp::KcpConfig;
-use smol_kcpd::{Runtime, Tunnel, UdpSettings};
+use smol_kcpd::{HostPort, Role, Runtime, Tunnel, UdpSettings};
 
 use crate::common::tools::is_installed;
 use crate::support::*;
 
 /// Sends back what it gets.
-async fn echo() -> SocketAddr {
+pub async fn echo() -> SocketAddr {
     let socket = UdpSocket::bind(ANY).await.expect("a port");
     let addr = socket.local_addr().expect("its address");
     smol::spawn(async move {
@@ -26,7 +27,7 @@ async fn echo() -> SocketAddr {
     addr
 }
 
-fn udp(at: SocketAddr) -> UdpSettings {
+pub fn udp(at: SocketAddr) -> UdpSettings {
     let mut udp = UdpSettings::new(at.into());
     udp.sources = 64;
     udp
@@ -50,17 +51,17 @@ async fn tunnel_with(
     (server, Tunnel::start(runtime, client))
 }
 
-fn at(client: &Tunnel) -> SocketAddr {
+pub fn at(client: &Tunnel) -> SocketAddr {
     client.udp_addr().expect("it is bound")
 }
 
-async fn source(client: &Tunnel) -> UdpSocket {
+pub async fn source(client: &Tunnel) -> UdpSocket {
     let socket = UdpSocket::bind(ANY).await.expect("a port");
     socket.connect(at(client)).await.expect("an address");
     socket
 }
 
-async fn ask(socket: &UdpSocket, word: &[u8]) {
+pub async fn ask(socket: &UdpSocket, word: &[u8]) {
     let mut buf = vec![0; 65_535];
     socket.send(word).await.expect("sending");
     let n = socket.recv(&mut buf).await.expect("an answer");
@@ -80,6 +81,13 @@ fn each_source_gets_its_own_answers_whatever_their_length() {
             }
         }
         assert_eq!((client.stats().open, server.stats().open), (3, 3));
+        // What goes in here comes out there, and the other way round.
+        let (near, far) = (client.stats().udp, server.stats().udp);
+        let bytes = 3 * (1 + 500 + 1400 + 4000 + 60_000);
+        assert_eq!((near.sent, near.sent_bytes, near.open, near.opened), (15, bytes, 3, 3));
+        assert_eq!((near.received, near.received_bytes), (15, bytes));
+        assert_eq!((far.sent, far.received, far.open, far.received_bytes), (15, 15, 3, bytes));
+        assert_eq!((near.dropped_total(), far.dropped_total()), (0, 0));
         let mut tcp = talking(addr(&client)).await;
         chat(&mut tcp, b"beside connections").await.expect("an answer");
     });
@@ -144,9 +152,42 @@ fn a_server_without_a_target_for_datagrams_carries_connections_all_the_same() {
         let socket = source(&client).await;
         socket.send(b"for nobody").await.expect("sending");
         until(|| client.stats().opened == 1 && client.stats().open == 0).await;
+        let udp = client.stats().udp;
+        assert_eq!((udp.opened, udp.failed, udp.open), (1, 1, 0));
         let mut tcp = talking(addr(&client)).await;
         chat(&mut tcp, b"hello").await.expect("an answer");
-        assert_eq!(server.stats().opened, 1, "the connection");
+        assert_eq!(
+            (server.stats().opened, server.stats().failed),
+            (2, 1),
+            "and counts those it refuses"
+        );
+    });
+}
+
+#[test]
+fn datagrams_alone_need_no_address_for_connections() {
+    run(|runtime, _| async move {
+        let mut settings =
+            server_settings(ANY.parse::<SocketAddr>().expect("an address"), stream());
+        settings.role = Role::Server { target: None };
+        settings.udp = Some(udp(echo().await));
+        let server = Tunnel::start(&runtime, settings);
+        let mut settings = client_settings(addr(&server), stream());
+        settings.udp = Some(udp(ANY.parse().expect("an address")));
+        settings.listen = None;
+        let client = Tunnel::start(&runtime, settings.clone());
+        assert_eq!(client.local_addr(), None);
+        let socket = source(&client).await;
+        ask(&socket, b"alone").await;
+
+        // A client that has connections too is told, and its datagrams go on.
+        (settings.listen, settings.name) = (HostPort::parse_listen(ANY), "both".into());
+        let both = Tunnel::start(&runtime, settings);
+        assert_eq!(refusal(addr(&both)).await, ErrorKind::ConnectionReset);
+        until(|| server.stats().failed == 1 && both.stats().failed == 1).await;
+        ask(&source(&both).await, b"beside").await;
+        ask(&socket, b"still").await;
+        assert_eq!((server.stats().opened, server.stats().open), (3, 2));
     });
 }
 

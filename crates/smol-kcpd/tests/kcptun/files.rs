@@ -110,6 +110,14 @@ fn a_mistake_is_named_with_what_is_accepted() {
         let error = read(&format!("{file}{line}\n")).unwrap_err();
         assert!(error.starts_with(said), "{line}: {error}");
     }
+    // It carries no datagrams, which would do instead.
+    let key = key_file("alone", "hush\n").display().to_string();
+    for (file, option) in [(CLIENT, "listen"), (SERVER, "target")] {
+        let without: Vec<&str> = file.lines().filter(|line| !line.starts_with(option)).collect();
+        let error = read(&format!("{}\nkcptun_key_file = {key}\n", without.join("\n")));
+        let error = error.unwrap_err();
+        assert!(error.ends_with(&format!(": {option} is missing")), "{error}");
+    }
     let ours = CLIENT.replace("protocol = kcptun", "insecure = true");
     let error = read(&format!("{ours}crypt = none\n")).unwrap_err();
     assert_eq!(error, "a.conf:6: crypt = none: means something with protocol = kcptun only");

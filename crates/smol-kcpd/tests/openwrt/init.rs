@@ -308,6 +308,18 @@ fn what_only_a_new_process_can_do_restarts_the_tunnel() {
 }
 
 #[test]
+fn a_tunnel_of_datagrams_alone_needs_no_address_for_connections() {
+    let Some(router) = Router::new("datagrams") else { return };
+    let far = SERVER.replace("option target '127.0.0.1:22'", "option udp_target '127.0.0.1:51820'");
+    let near = CLIENT.replace("option listen '127.0.0.1:2222'", "option udp '127.0.0.1:51820'");
+    let asked = router.start(&format!("{far}{near}"));
+    assert_eq!((asked.instances().len(), asked.logged().len()), (2, 0), "{}", asked.0);
+    let low = router.start(&format!("{far}{}", near.replace(":51820", ":53")));
+    let of_away = |asked: &Asked| router.compared(asked)["away"].clone();
+    assert!(of_away(&low) != of_away(&asked), "a port of root's needs a new process");
+}
+
+#[test]
 fn a_folder_of_somebody_else_is_not_used() {
     let Some(router) = Router::new("folder") else { return };
     let elsewhere = router.path("elsewhere");

@@ -57,7 +57,7 @@ fn what_is_missing_is_named() {
     for (without, said) in [
         ("\toption role 'server'\n", "role is missing"),
         ("\toption listen '[::]:29900'\n", "listen is missing"),
-        ("\toption target '127.0.0.1:22'\n", "target is missing"),
+        ("\toption target '127.0.0.1:22'\n", "target or udp_target is missing"),
     ] {
         let asked = router.start(&SERVER.replace(without, ""));
         assert!(asked.instances().is_empty());

@@ -111,7 +111,7 @@ async fn serve_session(
                 continue;
             }
             let settings = context.settings();
-            let Role::Server { target } = &settings.role else { return };
+            let Role::Server { target: Some(target) } = &settings.role else { return };
             context.serve(serve(Rc::clone(&context), target.clone(), stream, from));
         }
         future::pending::<()>().await;

@@ -38,14 +38,17 @@ fn whoever_says_nothing_gets_what_kcptun_has() {
     let (client, server) = (client(""), server(""));
     let of = |settings: &Settings| settings.kcptun.clone().unwrap();
     assert_eq!(
-        (&*client.listen.to_string(), &*server.listen.to_string()),
+        (
+            &*client.listen.as_ref().unwrap().to_string(),
+            &*server.listen.as_ref().unwrap().to_string()
+        ),
         ("[::]:12948", "[::]:29900")
     );
     assert!(
         matches!(&client.role, Role::Client { server } if server.to_string() == "host.example:29900")
     );
     assert!(
-        matches!(&server.role, Role::Server { target } if target.to_string() == "127.0.0.1:12948")
+        matches!(&server.role, Role::Server { target: Some(target) } if target.to_string() == "127.0.0.1:12948")
     );
     for settings in [&client, &server] {
         let (kcp, kcptun) = (&settings.kcp, of(settings));
@@ -72,7 +75,7 @@ fn flags_are_read_as_go_reads_them() {
          --smuxbuf 1048576 -framesize 4096 -keepalive 7 --closewait 3 -ratelimit 125000 -quiet",
     );
     let (kcp, kcptun) = (all.kcp, all.kcptun.unwrap());
-    assert_eq!(all.listen.to_string(), "127.0.0.1:7000");
+    assert_eq!(all.listen.as_ref().unwrap().to_string(), "127.0.0.1:7000");
     assert_eq!((kcptun.key, kcptun.crypt), (KcptunKey::new("hush"), Cipher::Salsa20));
     assert_eq!((kcp.nodelay, kcp.mtu), (KcpNoDelayConfig::fastest(), 1400));
     assert_eq!((kcptun.sessions, kcptun.scavenge_ttl.as_secs()), (4, 5));
@@ -117,16 +120,16 @@ fn addresses_are_written_as_in_go() {
         matches!(&ranged.role, Role::Client { server } if server.to_string() == "[2001:db8::1]:3000")
     );
     assert_eq!(
-        (ports(&ranged), ranged.listen.to_string()),
+        (ports(&ranged), ranged.listen.as_ref().unwrap().to_string()),
         (Some("3000-3009".into()), "127.0.0.1:1".into())
     );
     let ranged = server("-l :3000-3009 -t :80");
     assert_eq!(
-        (ports(&ranged), ranged.listen.to_string()),
+        (ports(&ranged), ranged.listen.as_ref().unwrap().to_string()),
         (Some("3000-3009".into()), "[::]:3000".into())
     );
     assert!(
-        matches!(&ranged.role, Role::Server { target } if target.to_string() == "127.0.0.1:80")
+        matches!(&ranged.role, Role::Server { target: Some(target) } if target.to_string() == "127.0.0.1:80")
     );
 }
 
