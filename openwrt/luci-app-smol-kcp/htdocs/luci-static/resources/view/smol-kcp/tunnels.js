@@ -6,8 +6,8 @@
 'require ui';
 
 // SPDX-License-Identifier: MIT
-// The tunnels of /etc/config/smol-kcp: a form made of what `smol-kcpd options` says, keys, invitations, and the way from
-// kcptun. The last word on a value has the daemon: what it refuses is in the log, which the status shows.
+// A form made of what `smol-kcpd options` says, keys, invitations, and the way from kcptun. The last word has the daemon:
+// what it refuses is in the log, which the status shows.
 
 const PROGRAM = '/usr/bin/smol-kcpd';
 // Where the init script keeps the secrets of what runs.
@@ -37,7 +37,7 @@ const BYTES = { '': 1, k: 1024, m: 1048576 };
 const ADDRESS = /^(?:\[[^\]\s]+\]|[^:\s]+):([1-9]\d{0,4})$/;
 const KEY = /^[A-Za-z0-9+\/]{43}=$/;
 
-// What a value may look like, by its unit; null where only the daemon knows.
+// What a value may look like, by its unit.
 const number = (text, units, among) => {
 	const [ , digits, name ] = /^(\d+)([a-z]*)$/.exec(text) || [];
 	const unit = text === '0' ? 1 : units[name];
@@ -60,17 +60,17 @@ const fits = (option, text) => {
 	}
 };
 
-// What must be so that an option means anything: the side, and another option or its value.
+// What an option depends on: the side, and another option or its value.
 const dependencies = ({ set_by, needs }) => {
 	const side = set_by.includes('client') === set_by.includes('server') ? {} : { role: set_by.includes('client') ? 'client' : 'server' };
 	if (!needs)
 		return Object.keys(side).length ? [ side ] : [];
 	const [ name, value ] = needs.split('=');
-	// In UCI a secret may be said itself instead of the name of its file.
+	// UCI may have a secret itself instead of its file.
 	return [ ...new Set([ name, name.replace(/_file$/, '') ]) ].map((one) => ({ ...side, [one]: value || /./ }));
 };
 
-// Defaults are those of this router; they may differ by the role.
+// On this router.
 const byDefault = ({ client, server }) => client === server || server === null ? client : client === null ? server :
 	_('%s, of a server %s').format(client, server);
 
@@ -190,7 +190,7 @@ const invite = async (map, id) => {
 	});
 };
 
-// What `smol-kcpd import` prints, as sections of UCI: not enabled, as nothing says that they are. Comments are for readers.
+// What `smol-kcpd import` prints, as sections of UCI that nothing enables.
 const addImported = (text) => {
 	const names = [];
 	let id = null;
@@ -252,8 +252,7 @@ return view.extend({
 		const known = new Set(options.map(({ name }) => name));
 		for (const option of options) {
 			const tab = option.group;
-			// UCI may have the secret itself, and the init script writes the file.
-			const itself = option.name.replace(/_file$/, '');
+				const itself = option.name.replace(/_file$/, '');
 			if (itself !== option.name && !known.has(itself))
 				addSecret(section, tab, option, itself, MAKERS[itself]);
 			addOption(section, tab, option);
