@@ -62,7 +62,8 @@ pub(super) fn say_if_unheard(
     if matches!(error, RelayError::Unheard) {
         let name = &context.name;
         log::warn!(
-            "{name}: the server has refused {from}: has it a {target}, and does it reach it?"
+            "{name}: {from} was reset before the server sent anything: has it a {target}, and does \
+             it reach it?"
         );
     }
 }

@@ -156,7 +156,8 @@ fn a_browser_shows_what_happens_to_a_tunnel_through_a_bad_link() {
         let target = echo_server().await;
         let mut far = server(target, ANY);
         let server_at = far.address("tunnel");
-        let (mut client, web) = client(lossy_link(server_at), &["--connect-timeout", "1s"]);
+        let (mut client, web) =
+            client(lossy_link(server_at), &["--connect-timeout", "1s", "--udp", ANY]);
         let tunnel_at = listens_at(&mut client);
 
         let mut browser = Browser::open(&format!("http://{web}/"));
@@ -179,6 +180,7 @@ fn a_browser_shows_what_happens_to_a_tunnel_through_a_bad_link() {
         let label = "document.querySelector('[data-plot=loss] svg').getAttribute('aria-label')";
         browser.until(&format!("/there (0[.]|[1-9])[0-9.]* %/.test({label})"));
         browser.until("document.querySelectorAll('[data-plot=rate] path')[0].getAttribute('d').split('L').length > 8");
+        browser.until("/^UDP 127[.0-9]+:[0-9]+: 0 of 256 sources/.test(document.querySelectorAll('.facts')[2].textContent)");
         browser.screenshot(&picture("up-light-desktop.png"));
 
         // The server goes away, and somebody notices; it comes back.
