@@ -274,3 +274,6 @@ pub fn help() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
