@@ -8,9 +8,9 @@
 #
 # target                            zig                   cpu                          qemu                       budget
 TARGETS='
-mips-unknown-linux-musl             mips-linux-musleabi   mips32r2+soft_float          mips:24Kc                  1400000
-mipsel-unknown-linux-musl           mipsel-linux-musleabi mips32r2+soft_float          mipsel:24Kc                1400000
-armv7-unknown-linux-musleabihf      arm-linux-musleabihf  generic+v7a+vfp3d16          arm:cortex-a7              1035000
+mips-unknown-linux-musl             mips-linux-musleabi   mips32r2+soft_float          mips:24Kc                  1364000
+mipsel-unknown-linux-musl           mipsel-linux-musleabi mips32r2+soft_float          mipsel:24Kc                1364000
+armv7-unknown-linux-musleabihf      arm-linux-musleabihf  generic+v7a+vfp3d16          arm:cortex-a7              1004000
 armv7-unknown-linux-musleabi        arm-linux-musleabi    generic+v7a+soft_float       arm:cortex-a9              1035000
 arm-unknown-linux-musleabi          arm-linux-musleabi    arm1136j_s+soft_float        arm:arm1136                -
 aarch64-unknown-linux-musl          aarch64-linux-musl    generic                      aarch64:cortex-a53         -

@@ -1,10 +1,11 @@
 /* What a router carries in cross/vm.sh: the program behind the tunnel and those before it, all on 127.0.0.1.
  *
  *     load echo PORT                  gives everybody back what comes
- *     load hold PORT N STAY           opens N connections, each of which is answered; stays, and asks all of them again
+ *     load hold PORT N…               opens connections until there are N, each of which is answered; at a line of stdin asks
+ *                                     all of them again, and goes on to the next N
  *     load busy PORT N SECONDS SIZE   N connections, each of which sends SIZE bytes whenever the last have come back
  *
- * One process and one epoll each. A line on stdout says what came of it, in `key=value`; of `hold` a second one. */
+ * One process and one epoll each. A line on stdout says what came of it, in `key=value`; of `hold` two for each N. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LARGEST = 16384, PATIENCE = 30 };
+enum { LARGEST = 16384, PATIENCE = 30, TOGETHER = 8 };
 static char bytes[LARGEST], pattern[LARGEST];
 
 static double now(void) {
@@ -88,11 +89,19 @@ static void echo(const char *port) {
     }
 }
 
-/* A number goes there and comes back. */
-static int answers(int socket, unsigned number) {
-    char sent[16], got[16];
+enum { ASKED = 16 };
+
+/* A number goes there. */
+static int ask(int socket, unsigned number) {
+    char sent[ASKED];
     snprintf(sent, sizeof sent, "%015u", number);
-    if (write(socket, sent, sizeof sent) != sizeof sent) return 0;
+    return write(socket, sent, sizeof sent) == sizeof sent;
+}
+
+/* It comes back. */
+static int answers(int socket, unsigned number) {
+    char sent[ASKED], got[ASKED];
+    snprintf(sent, sizeof sent, "%015u", number);
     for (size_t have = 0; have < sizeof got;) {
         ssize_t more = read(socket, got + have, sizeof got - have);
         if (more <= 0) return 0;
@@ -101,23 +110,45 @@ static int answers(int socket, unsigned number) {
     return !memcmp(sent, got, sizeof sent);
 }
 
-static int hold(const char *port, int wanted, unsigned stay) {
-    int *sockets = calloc(wanted, sizeof *sockets), open = 0, good = 0;
+/* Opens connections, some of them at once, until there are `wanted`; the first that fails ends it. Returns how many. */
+static int opened(const char *port, int *sockets, int open, int wanted) {
     const char *why = "all";
     double began = now();
-    for (; open < wanted; open++) {
+    while (open < wanted && !strcmp(why, "all")) {
+        int end = open + TOGETHER < wanted ? open + TOGETHER : wanted, next = open;
         errno = 0;
-        sockets[open] = connected(port);
-        if (sockets[open] < 0 || !answers(sockets[open], open)) {
+        for (; next < end; next++) {
+            sockets[next] = connected(port);
+            if (sockets[next] < 0) break;
+            if (!ask(sockets[next], next)) {
+                next++;
+                break;
+            }
+        }
+        for (; open < end && open < next && answers(sockets[open], open); open++);
+        if (open < end) {
             why = errno ? strerror(errno) : "closed";
-            if (sockets[open] >= 0) close(sockets[open]);
-            break;
+            while (next > open) close(sockets[--next]);
         }
     }
     printf("held=%d seconds=%.1f why=%s\n", open, now() - began, why);
-    sleep(stay);
-    for (int i = 0; i < open; i++) good += answers(sockets[i], wanted + i);
-    printf("again=%d\n", good);
+    return open;
+}
+
+static int hold(const char *port, char **counts, int stages) {
+    int open = 0, good = 0, wanted = 0, line;
+    int *sockets = calloc(atoi(counts[stages - 1]), sizeof *sockets);
+    for (int stage = 0; stage < stages && open == wanted; stage++) {
+        wanted = atoi(counts[stage]);
+        open = opened(port, sockets, open, wanted);
+        while ((line = getchar()) != '\n' && line != EOF);
+        good = 0;
+        for (int i = 0, asked = 0; i < open; i++) {
+            for (; asked < open && asked < i + TOGETHER; asked++) ask(sockets[asked], asked);
+            good += answers(sockets[i], i);
+        }
+        printf("again=%d\n", good);
+    }
     return good != open;
 }
 
@@ -160,9 +191,9 @@ int main(int count, char **words) {
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, 0, _IOLBF, 0);
     if (count == 3 && !strcmp(words[1], "echo")) echo(words[2]);
-    if (count == 5 && !strcmp(words[1], "hold")) return hold(words[2], atoi(words[3]), atoi(words[4]));
+    if (count > 3 && !strcmp(words[1], "hold")) return hold(words[2], words + 3, count - 3);
     if (count == 6 && !strcmp(words[1], "busy") && atoi(words[5]) <= LARGEST)
         return busy(words[2], atoi(words[3]), atof(words[4]), atoi(words[5]));
-    fprintf(stderr, "load echo PORT | hold PORT N STAY | busy PORT N SECONDS SIZE\n");
+    fprintf(stderr, "load echo PORT | hold PORT N… | busy PORT N SECONDS SIZE\n");
     return 2;
 }

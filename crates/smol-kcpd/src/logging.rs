@@ -1,7 +1,6 @@
 //! Where messages go: errors and warnings to stderr, the rest to stdout, since that is how procd
 //! tells them apart. No times, which syslog adds; no colour; no floods; and no waiting for a reader.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -173,7 +172,8 @@ type CallSite = (&'static str, u32);
 /// A bucket for each place in the code: full with [`BURST`] messages, one more each [`REFILL`].
 #[derive(Debug, Default)]
 struct Limits {
-    places: HashMap<CallSite, Bucket>,
+    /// At most [`PLACES`].
+    places: Vec<(CallSite, Bucket)>,
 }
 
 #[derive(Debug)]
@@ -187,11 +187,14 @@ struct Bucket {
 impl Limits {
     /// May a message of `place` be written? If so, how many before it were not.
     fn admit(&mut self, place: CallSite, now: Instant) -> Option<u32> {
-        if self.places.len() >= PLACES {
-            self.places.clear();
-        }
-        let bucket =
-            self.places.entry(place).or_insert(Bucket { left: BURST, filled: now, suppressed: 0 });
+        let at = self.places.iter().position(|(known, _)| *known == place).unwrap_or_else(|| {
+            if self.places.len() >= PLACES {
+                self.places.clear();
+            }
+            self.places.push((place, Bucket { left: BURST, filled: now, suppressed: 0 }));
+            self.places.len() - 1
+        });
+        let bucket = &mut self.places[at].1;
         let refills = now.duration_since(bucket.filled).as_millis() / REFILL.as_millis();
         let refills = u32::try_from(refills).unwrap_or(u32::MAX);
         if refills > 0 {

@@ -1,13 +1,13 @@
 //! The cache of name look-ups: one at a time for each name, shared by all tasks that wait for it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
+use futures_lite::FutureExt;
 use smol::LocalExecutor;
 
 use super::clock::{now, within};
@@ -31,7 +31,8 @@ type Answer = Result<Rc<[SocketAddr]>, (io::ErrorKind, String)>;
 /// Remembers the addresses of names, and the look-ups under way.
 pub(super) struct Lookups {
     resolver: Box<dyn Resolve>,
-    names: RefCell<BTreeMap<(String, u16), Name>>,
+    /// At most [`NAMES`].
+    names: RefCell<Vec<(HostPort, Name)>>,
 }
 
 /// Remembers the addresses of one name.
@@ -126,21 +127,24 @@ impl Lookups {
             });
             drop(asking);
         };
-        executor.spawn(ask).detach();
+        executor.spawn(ask.boxed_local()).detach();
         running
     }
 
     fn with<T>(&self, host: &HostPort, act: impl FnOnce(&mut Name) -> T) -> T {
         let mut names = self.names.borrow_mut();
-        let key = (host.host().to_string(), host.port());
-        if names.len() >= NAMES && !names.contains_key(&key) {
-            let idle = names.iter().filter(|(_, name)| name.running.is_none());
-            let oldest = idle.min_by_key(|(_, name)| name.used).map(|(key, _)| key.clone());
-            oldest.and_then(|key| names.remove(&key));
-        }
         let used = now();
-        let new = || Name { known: None, last: None, running: None, used };
-        let name = names.entry(key).or_insert_with(new);
+        let at = names.iter().position(|(key, _)| key == host).unwrap_or_else(|| {
+            if names.len() >= NAMES {
+                let idle = (0..names.len()).filter(|&at| names[at].1.running.is_none());
+                let oldest = idle.min_by_key(|&at| names[at].1.used);
+                oldest.map(|at| names.swap_remove(at));
+            }
+            let new = Name { known: None, last: None, running: None, used };
+            names.push((host.clone(), new));
+            names.len() - 1
+        });
+        let name = &mut names[at].1;
         name.used = used;
         act(name)
     }

@@ -1,6 +1,5 @@
 //! The peers of a tunnel, each with what its streams do.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -34,18 +33,24 @@ impl PeerStatus {
     }
 }
 
-/// Looks once at all streams, of which a server may have thousands, and returns their peers by address.
-pub(super) fn peers(sessions: &[SessionInfo]) -> BTreeMap<SocketAddr, PeerStatus> {
-    let mut peers: BTreeMap<SocketAddr, PeerStatus> = BTreeMap::new();
+/// Looks once at all streams, of which a server may have thousands, and returns their peers in the order of addresses.
+pub(super) fn peers(sessions: &[SessionInfo]) -> Vec<(SocketAddr, PeerStatus)> {
+    let mut sessions: Vec<&SessionInfo> = sessions.iter().collect();
+    sessions.sort_unstable_by_key(|session| session.peer);
+    let mut peers: Vec<(SocketAddr, PeerStatus)> = Vec::new();
     for session in sessions {
         let stats = session.stats;
-        let peer = peers.entry(session.peer).or_insert_with(|| PeerStatus {
-            name: session.peer_name.clone(),
-            addr: Some(session.peer),
-            streams: 0,
-            waiting: [0; REASONS.len()],
-            stats,
-        });
+        if peers.last().is_none_or(|(addr, _)| *addr != session.peer) {
+            let peer = PeerStatus {
+                name: session.peer_name.clone(),
+                addr: Some(session.peer),
+                streams: 0,
+                waiting: [0; REASONS.len()],
+                stats,
+            };
+            peers.push((session.peer, peer));
+        }
+        let Some((_, peer)) = peers.last_mut() else { continue };
         peer.streams += 1;
         if let Some(waiting) = peer.waiting.get_mut(why(stats.waits_for)) {
             *waiting += 1;

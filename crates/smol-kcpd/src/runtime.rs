@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use futures_lite::future;
+use futures_lite::{future, FutureExt};
 use smol::{LocalExecutor, Task};
 
 pub(super) use super::clock::{now, within};
@@ -71,8 +71,9 @@ impl Runtime {
         self.executor.run(future).await
     }
 
+    /// Boxed, so that all tasks are of one type: each type of its own weighs 2 kB.
     pub(super) fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
-        self.executor.spawn(future)
+        self.executor.spawn(future.boxed_local())
     }
 
     /// Returns the addresses of `host`, at least one: those found a few seconds ago, or the last known

@@ -31,13 +31,17 @@ impl Options {
     }
 }
 
+/// What a socket says of its receive buffer, for each byte that it was asked for: Linux takes as much again for what it
+/// charges beyond the bytes of a datagram (socket(7)).
+const CHARGED: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 2 } else { 1 };
+
 /// Asks for buffer sizes. The system may refuse: above their limit BSD systems return an error,
 /// Linux silently grants less.
 pub(super) fn set_buffers(socket: &Socket, options: Options) {
     let (send, recv) = options.buffers;
     let send = send.map(|size| socket.set_send_buffer_size(size));
     // Without a configured size the system's is only ever raised, to a receive window.
-    let enough = socket.recv_buffer_size().is_ok_and(|size| size >= options.window);
+    let enough = socket.recv_buffer_size().is_ok_and(|size| size / CHARGED >= options.window);
     let recv = recv.or((!enough).then_some(options.window));
     let recv = recv.map(|size| socket.set_recv_buffer_size(size));
     for error in [send, recv].into_iter().flatten().filter_map(Result::err) {

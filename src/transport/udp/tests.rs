@@ -294,6 +294,19 @@ fn buffers_are_asked_for_and_what_was_granted_is_told() {
 }
 
 #[test]
+fn a_socket_holds_a_whole_receive_window_that_comes_while_nobody_reads() {
+    let config = KcpConfig { recv_buffer: None, ..KcpConfig::low_memory() };
+    let count = usize::from(config.wnd_size.1);
+    let mut server = UdpTransport::bind(&config, (V4, 0).into()).unwrap();
+    let to = server.local_addr().unwrap();
+    let (from, _) = plain();
+    for _ in 0..count {
+        assert_eq!(from.send_to(&vec![7; config.mtu], to).unwrap(), config.mtu);
+    }
+    assert_eq!(block_on(recv(&mut server, count)).unwrap().len(), count);
+}
+
+#[test]
 fn dscp_is_the_upper_six_bits_of_the_traffic_class() {
     let config = KcpConfig { dscp: Some(46), ..config() };
     let server = UdpTransport::bind(&config, (V4, 0).into()).unwrap();

@@ -5,11 +5,10 @@ mod channels;
 mod moves;
 mod waiting;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::channels::Seed;
+use self::channels::{sorted_keys, Seed};
 pub(super) use self::channels::{Outlet, Secure};
 use super::{Key, Router};
 use crate::config::secure::check_clients;
@@ -231,12 +230,12 @@ impl Router {
             });
         };
         check_clients(Some(secure.table.public_key()), &clients)?;
-        let keys: BTreeSet<PublicKey> = clients.iter().map(|client| client.key).collect();
+        let keys = sorted_keys(&clients);
         let server = secure.server;
         let former = std::mem::replace(&mut secure.clients, keys);
-        let is_gone = |key: &PublicKey| !secure.clients.contains(key) && Some(*key) != server;
+        let is_gone = |key: &PublicKey| !secure.is_client(key) && Some(*key) != server;
         let removed: Vec<PublicKey> = former.into_iter().filter(is_gone).collect();
-        secure.removed.retain(|key| !secure.clients.contains(key));
+        secure.removed.retain(|key| secure.clients.binary_search(key).is_err());
         for client in clients {
             secure.add(client);
         }

@@ -35,7 +35,7 @@ pub(crate) fn of_tunnel(context: &TunnelContext, streams: usize) -> TunnelStatus
     };
     let peers = peers(&sessions);
     let peers_total = peers.len();
-    let peers = peers.into_values().take(LONGEST_LIST).map(|mut peer| {
+    let peers = peers.into_iter().take(LONGEST_LIST).map(|(_, mut peer)| {
         // The endpoint knows the server by an address that never changes.
         if is_client {
             peer.addr = context.health.server.get();

@@ -1,7 +1,5 @@
 //! The channels of an endpoint, and the way out through them.
 
-use std::collections::BTreeSet;
-
 use super::waiting::Waiting;
 use crate::config::{SecureConfig, SecurePeer};
 use crate::layer::crypto::secure::{
@@ -22,8 +20,8 @@ pub(in crate::router) struct Secure {
     pub(super) table: SecureTable,
     /// Whom `connect` means.
     pub(super) server: Option<PublicKey>,
-    /// Whose streams are accepted.
-    pub(super) clients: BTreeSet<PublicKey>,
+    /// Whose streams are accepted, [sorted](sorted_keys).
+    pub(super) clients: Vec<PublicKey>,
     /// So are those of others that have a preshared key.
     takes_others: bool,
     /// Those who are to be forgotten once they have been told.
@@ -33,7 +31,19 @@ pub(in crate::router) struct Secure {
     scratch: Vec<u8>,
 }
 
+/// The keys of clients, as [`Secure::clients`] has them.
+pub(super) fn sorted_keys(clients: &[SecurePeer]) -> Vec<PublicKey> {
+    let mut keys: Vec<PublicKey> = clients.iter().map(|client| client.key).collect();
+    keys.sort_unstable();
+    keys
+}
+
 impl Secure {
+    /// Is that one of the clients?
+    pub(super) fn is_client(&self, key: &PublicKey) -> bool {
+        self.clients.binary_search(key).is_ok()
+    }
+
     pub(super) fn new(
         config: &SecureConfig,
         max_channels: usize,
@@ -55,7 +65,7 @@ impl Secure {
         let mut secure = Secure {
             table: SecureTable::new(params, rest.unwrap_or_default()),
             server: config.server.as_ref().map(|server| server.key),
-            clients: config.clients.iter().map(|client| client.key).collect(),
+            clients: sorted_keys(&config.clients),
             takes_others: config.anyone_with.is_some(),
             removed: Vec::new(),
             waiting: Waiting::default(),
@@ -81,7 +91,7 @@ impl Secure {
     /// Returns whether a peer may open streams: who is connected to may not, unless it is a client too.
     pub(super) fn accepts(&self, channel: ChannelKey) -> bool {
         let Some(key) = self.table.peer_key(channel) else { return false };
-        self.clients.contains(key) || self.takes_others && self.server != Some(*key)
+        self.is_client(key) || self.takes_others && self.server != Some(*key)
     }
 
     /// Seals a datagram and hands it on; where there are no keys yet it waits for them.
