@@ -22,7 +22,7 @@ def texts(options):
     """Every text and where it is, in the order of the places."""
     views = sorted((APP / "htdocs").rglob("*.js"))
     for path in views:
-        for text in re.findall(r"\b_\('((?:[^'\\]|\\.)*)'\)", path.read_text()):
+        for text in re.findall(r"\b_\('((?:[^'\\]|\\.)*)'\)", path.read_text(encoding="utf-8")):
             yield text.replace("\\'", "'"), path.name
     for entry in json.loads((APP / "root/usr/share/luci/menu.d/luci-app-smol-kcp.json").read_text()).values():
         yield entry["title"], "menu"
@@ -106,13 +106,13 @@ def lmo(pairs):
 
 
 def main():
-    match sys.argv[1:]:
-        case ["template"]:
-            sys.stdout.write(template(json.load(sys.stdin)["options"]))
-        case ["lmo", path]:
-            sys.stdout.buffer.write(lmo(catalogue(pathlib.Path(path).read_text())))
-        case _:
-            sys.exit(__doc__)
+    words = sys.argv[1:]
+    if words == ["template"]:
+        sys.stdout.write(template(json.load(sys.stdin)["options"]))
+    elif len(words) == 2 and words[0] == "lmo":
+        sys.stdout.buffer.write(lmo(catalogue(pathlib.Path(words[1]).read_text(encoding="utf-8"))))
+    else:
+        sys.exit(__doc__)
 
 
 main()
