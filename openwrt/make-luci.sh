@@ -18,32 +18,38 @@ esac || {
 # shellcheck source-path=SCRIPTDIR source=package.sh
 . "$(dirname "$0")/package.sh"
 
+format="$1"
+luci="$tree/openwrt/luci-app-smol-kcp"
 architecture=all
 section=luci
 user=''
 conffiles=''
 
-# one LANGUAGE NAME DEPENDS TITLE DESCRIPTION INSTALLED: LANGUAGE is nothing for the application itself.
+# one NAME [LANGUAGE FOLDER NAME-OF-LANGUAGE]: packs what install.sh makes of these.
 one() {
-	name="$2"
-	depends="libc $3"
-	title="$4"
-	description=" $5"
-	installed="$6"
+	name="$1"
+	shift
 	rm -rf "${work:?}"/*
 	mkdir "$work/data"
-	"$tree/openwrt/luci-app-smol-kcp/install.sh" "$work/data" "$1"
+	"$luci/install.sh" "$work/data" "$@"
 	"write_$format"
 }
-format="$1"
 
-# The menu and the access list are read again.
-one '' luci-app-smol-kcp 'luci-base smol-kcp' 'LuCI support for smol-kcp' \
-	'Shows what the tunnels of smol-kcp do, and configures them.' \
-	'rm -f /tmp/luci-indexcache*
-rm -rf /tmp/luci-modulecache
-/etc/init.d/rpcd reload 2>/dev/null'
-one de luci-i18n-smol-kcp-de luci-app-smol-kcp 'luci-app-smol-kcp - de translation' \
-	'Translation for luci-app-smol-kcp - Deutsch (German)' ''
-one zh-cn luci-i18n-smol-kcp-zh-cn luci-app-smol-kcp 'luci-app-smol-kcp - zh-cn translation' \
-	'Translation for luci-app-smol-kcp - 简体中文 (Chinese Simplified)' ''
+makefile="$luci/Makefile"
+name="luci-app-smol-kcp"
+title="$(field TITLE)"
+depends="libc $(field DEPENDS | tr -d +)"
+description="$(define /description | sed 's/^ */ /')"
+# Its commands, without what packages of an SDK need around them.
+installed="$(define /postinst | sed -n 's/^\t//p')"
+one "$name"
+
+# shellcheck disable=SC2016 # they are make's
+sed -n 's/^$(eval $(call Translation,\([^,]*\),\([^,]*\),\(.*\)))$/\1 \2 \3/p' "$makefile" |
+	while read -r language folder language_name; do
+		title="luci-app-smol-kcp - $language translation"
+		depends='libc luci-app-smol-kcp'
+		description=" Translation for luci-app-smol-kcp - $language_name"
+		installed=''
+		one "luci-i18n-smol-kcp-$language" "$language" "$folder" "$language_name"
+	done

@@ -22,6 +22,15 @@ fail() {
 	exit 1
 }
 
+# The text of a define of the package $name in $makefile.
+define() {
+	sed -n "\\|^define Package/$name$1\$|,/^endef\$/p" "$makefile" | sed '1d;$d'
+}
+# A field of its main define.
+field() {
+	define "" | sed -n "s/^  $1:=//p"
+}
+
 # pack FOLDER MEMBER...: a gzipped tar that depends on nothing but names, modes and contents.
 pack() {
 	folder="$1"

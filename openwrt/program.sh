@@ -35,15 +35,6 @@ if [ $# != 20 ] || [ "$1 $2 $3 $4" != "127 69 76 70" ] || [ "$6 ${19} ${20}" != 
 	fail "$binary is no program for $target"
 fi
 
-# The text of a define of the package's Makefile.
-define() {
-	sed -n "\|^define Package/smol-kcp$1\$|,/^endef\$/p" "$makefile" | sed '1d;$d'
-}
-# A field of its main define.
-field() {
-	define "" | sed -n "s/^  $1:=//p"
-}
-
 name=smol-kcp
 section="$(field SECTION)"
 title="$(field TITLE)"

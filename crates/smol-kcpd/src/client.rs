@@ -10,7 +10,7 @@ use futures_lite::future;
 use smol::Task;
 
 use super::backoff::Backoff;
-use super::connect::{connect, say_if_unheard, turn_away};
+use super::connect::{connect, reject_incoming, say_if_unheard};
 use super::context::TunnelContext;
 use super::link::{link, LinkHandle};
 use super::listen::listen;
@@ -68,7 +68,7 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, open: ClientListener) ->
         loop {
             match listener.accept().await {
                 Ok((tcp, from)) if !context.has_room() => {
-                    context.turned_away(&from);
+                    context.incoming_rejected(&from);
                     drop(Tcp::new(tcp)); // which resets it
                     future::yield_now().await;
                 }
@@ -119,7 +119,7 @@ async fn serve(
             relayed.inspect_err(|error| say_if_unheard(&context, from, error, "target"))
         }
         Err(error) => {
-            turn_away(&context, from, &error);
+            reject_incoming(&context, from, &error);
             Err(RelayError::Kcp(error.into()))
         }
     }

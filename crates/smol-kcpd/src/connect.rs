@@ -32,7 +32,7 @@ fn is_reserved(conv: u32) -> bool {
 }
 
 /// Notes that no stream could be opened for whoever came from there.
-pub(super) fn turn_away(context: &TunnelContext, from: SocketAddr, error: &KcpError) {
+pub(super) fn reject_incoming(context: &TunnelContext, from: SocketAddr, error: &KcpError) {
     let name = &context.name;
     match error {
         // A server answers nobody whose keys do not fit its own.

@@ -197,7 +197,7 @@ impl TunnelContext {
     }
 
     /// Logs that a connection was refused for want of room.
-    pub(super) fn turned_away(&self, from: &dyn fmt::Display) {
+    pub(super) fn incoming_rejected(&self, from: &dyn fmt::Display) {
         let (name, limit) = (&self.name, self.settings().max_connections);
         let what =
             format_args!("{name}: {from} is turned away: max_connections = {limit} are open");

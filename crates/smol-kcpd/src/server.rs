@@ -54,7 +54,7 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
                     context.serve(udp::serve(Rc::clone(context), udp, stream, from));
                 }
                 Some(_) if own.is_none() => {
-                    context.turned_away(&from);
+                    context.incoming_rejected(&from);
                     stream.abort();
                 }
                 _ => context.refuse(stream, &from, "udp_target"),
@@ -65,7 +65,7 @@ pub(super) async fn accept(context: &Rc<TunnelContext>, listener: KcpListener) -
             log::debug!("{name}: {from} wants to measure, and perf is off");
             stream.abort();
         } else if !context.has_room() {
-            context.turned_away(&from);
+            context.incoming_rejected(&from);
             stream.abort();
         } else if measures {
             let measurement = measure(Rc::clone(context), Rc::clone(&perf_server), stream, from);

@@ -5,12 +5,8 @@
   const STREAMS = 200;
   const byId = (id) => document.getElementById(id);
   const tunnels = new Tunnels(byId('tunnels'));
+  const { set } = tunnels;
   let goneSince = null, code = 'en';
-
-  // What says it again is read out again.
-  const set = (element, text) => {
-    if (element.textContent !== text) element.textContent = text;
-  };
 
   const look = async () => {
     const gone = byId('gone');

@@ -174,6 +174,9 @@ function Tunnels(place) {
 
   this.say = say;
 
+  /** Changes a text, where it is another one: what changes is read out. */
+  this.set = set;
+
   /** Goes on in the first of these languages that it has, and returns which that is. */
   this.speak = (languages) => {
     code = languages.find((one) => WORDS[one]) || 'en';

@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::relay::{relay, Near, OpenSource};
 use super::sources::{Given, Sources};
 use super::target::BATCH;
-use crate::connect::{connect, say_if_unheard, turn_away};
+use crate::connect::{connect, reject_incoming, say_if_unheard};
 use crate::context::TunnelContext;
 use crate::link::LinkHandle;
 use crate::relay::RelayError;
@@ -70,7 +70,7 @@ pub(crate) async fn carry(
             Given::Dropped => context.udp.dropped(Dropped::Room, 1),
             Given::New(_) if !context.has_room() => {
                 context.udp.dropped(Dropped::Room, 1);
-                context.turned_away(&from);
+                context.incoming_rejected(&from);
             }
             Given::New(datagrams) => {
                 let socket = Rc::clone(socket);
@@ -82,7 +82,7 @@ pub(crate) async fn carry(
                     let draw = || Some(fastrand::u32(UdpSettings::CONVS));
                     let connecting = Box::pin(connect(&context_, &endpoint, &link, draw));
                     let stream = connecting.await.map_err(|error| {
-                        turn_away(&context_, from, &error);
+                        reject_incoming(&context_, from, &error);
                         open.fail(datagrams.len());
                         RelayError::Kcp(error.into())
                     })?;

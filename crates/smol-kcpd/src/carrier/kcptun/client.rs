@@ -53,7 +53,7 @@ impl KcptunClient {
         loop {
             match self.listener.accept().await {
                 Ok((tcp, from)) if !context.has_room() => {
-                    context.turned_away(&from);
+                    context.incoming_rejected(&from);
                     drop(Tcp::new(tcp)); // which resets it
                     future::yield_now().await;
                 }

@@ -107,7 +107,7 @@ async fn serve_session(
                 continue;
             }
             if !context.has_room() {
-                context.turned_away(&from);
+                context.incoming_rejected(&from);
                 continue;
             }
             let settings = context.settings();

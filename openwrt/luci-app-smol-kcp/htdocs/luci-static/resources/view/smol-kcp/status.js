@@ -37,10 +37,7 @@ return view.extend({
 		const lines = E('pre', { style: 'overflow-x:auto' });
 		const log = E('details', {}, [ E('summary', {}, [ _('Log') ]), lines ]);
 		const tunnels = new Tunnels(place);
-		const set = (element, text) => {
-			if (element.textContent !== text)
-				element.textContent = text;
-		};
+		const { set } = tunnels;
 		// "zh-cn", "de"
 		tunnels.speak([ document.documentElement.lang.slice(0, 2) ]);
 
@@ -61,7 +58,7 @@ return view.extend({
 			if (missing.length)
 				set(state, _('Enabled, and not running: %s. The log says why.').format(missing.join(', ')));
 			else if (!run.size)
-				set(state, _('No tunnel is enabled.'));
+				set(state, _('No tunnel is running.'));
 			else
 				set(state, [ ...new Set(processes.map((process) => process.version)) ].map((version) => `smol-kcpd ${version}`).join(', '));
 			if (missing.length && !log.open)
