@@ -50,11 +50,19 @@ pub struct FecEncoder {
 
 impl FecEncoder {
     /// Begins with number 0. `None`: there is no parity, or that much is not possible.
+    ///
+    /// How much parity there is stays as it is for as long as the peer is the same one: a receiver that takes new
+    /// datagrams for ones of the ratio before, as those that contradict got lost, recovers noise.
     pub fn new(config: FecConfig) -> Option<FecEncoder> {
-        let mut encoder = FecEncoder {
-            config: FecConfig::OFF,
-            basis: Basis::default(),
-            shards: Vec::new(),
+        if !config.is_ratio() {
+            return None;
+        }
+        let mut basis = Basis::default();
+        basis.set(0..config.data);
+        Some(FecEncoder {
+            config,
+            basis,
+            shards: vec![Vec::new(); config.data.into()],
             sum: Vec::new(),
             len: 0,
             next: 0,
@@ -62,8 +70,7 @@ impl FecEncoder {
             last_at: None,
             memory: 0,
             stats: FecEncoderStats::default(),
-        };
-        encoder.set_config(config).then_some(encoder)
+        })
     }
 
     /// Returns how much parity there is.
@@ -79,23 +86,6 @@ impl FecEncoder {
     /// Returns how many bytes of shards there was room for at the end of the last group.
     pub fn memory(&self) -> usize {
         self.memory
-    }
-
-    /// Changes how much parity there is, from the next datagram on; the group that is not full yet gets none. A
-    /// receiver finds out, and recovers nothing until it has. `false`, and nothing changes: that much is not possible.
-    pub fn set_config(&mut self, config: FecConfig) -> bool {
-        if !config.is_ratio() {
-            return false;
-        }
-        self.config = config;
-        self.basis.set(0..config.data);
-        self.shards.resize_with(config.data.into(), Vec::new);
-        // Groups begin at multiples of their length.
-        let total = u32::from(config.total());
-        self.next = self.next.checked_next_multiple_of(total).unwrap_or(0);
-        self.wrap();
-        self.begin_group();
-        true
     }
 
     /// Makes a datagram of the `len` bytes that lie behind [`HEADROOM`] in `buf`, and returns its length. What is
@@ -232,5 +222,9 @@ impl FecEncoder {
     pub(super) fn with_next(mut self, next: u32) -> FecEncoder {
         self.next = next - next % u32::from(self.config.total());
         self
+    }
+
+    pub(super) fn next(&self) -> u32 {
+        self.next
     }
 }
