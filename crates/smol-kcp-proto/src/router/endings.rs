@@ -24,6 +24,10 @@ impl Router {
     /// Tells whether every session has waited for an answer for so long that the local address may be to blame.
     /// Those that have just begun to connect wait for less, and say nothing about it.
     pub fn is_silent(&self, now: Time, span: Duration) -> bool {
+        // Asked after almost every turn: all sessions are looked at only where it may be so.
+        if self.asking == 0 || now.since(self.heard_at) < span {
+            return false;
+        }
         let entries = || self.routes.values().filter_map(|&key| self.sessions.get(key));
         let is_silent = |entry: &Entry| entry.session.is_silent(now, span);
         let mut silent: Vec<PeerKey> =

@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) waiting: bool,
     /// Its deadline is to be found out after its path was served.
     pub(super) is_put_off: bool,
+    /// Counted among those whose peer's silence tells something.
+    pub(super) asks: bool,
     /// It made room for another.
     pub(super) evicted: bool,
     /// Counted among the sessions of its peer's network.
@@ -62,6 +64,7 @@ impl Entry {
             in_flight: 0,
             waiting: false,
             is_put_off: false,
+            asks: false,
             evicted: false,
             counted: false,
             assigned_conv: false,
@@ -96,6 +99,13 @@ impl Router {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         // First, as another share may open the session's window, or close it.
         self.account.charge(now, &mut entry.session, &mut entry.charge);
+        let asks = entry.peer.is_some() && entry.session.asks();
+        if std::mem::replace(&mut entry.asks, asks) != asks {
+            self.asking = if asks { self.asking + 1 } else { self.asking - 1 };
+        }
+        if !entry.session.is_connecting() {
+            self.heard_at = self.heard_at.max(entry.session.last_heard());
+        }
         if entry.session.has_events() && !entry.queued_event {
             entry.queued_event = true;
             self.ready.push(key);
@@ -160,6 +170,7 @@ impl Router {
         if let Some(birth) = entry.unconfirmed.take() {
             self.unconfirmed.remove(&birth);
         }
+        self.asking -= usize::from(std::mem::take(&mut entry.asks));
         let (left, channel) = (entry.peer.take(), entry.session.path().channel);
         if let Some(of) = left {
             self.leave_peer(of, key);

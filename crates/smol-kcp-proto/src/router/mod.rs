@@ -86,6 +86,9 @@ pub struct Router {
     unnumbered: BTreeMap<SocketAddr, Key>,
     unconfirmed: BTreeMap<u64, Key>,
     next_id: u64,
+    /// Sessions whose peer's silence tells something, and when any session last heard of its peer.
+    asking: usize,
+    heard_at: Time,
     deadlines: Deadlines,
     /// When the pace of a path has room again for those that wait.
     pace_deadlines: Deadlines,
@@ -162,6 +165,8 @@ impl Router {
             unnumbered: BTreeMap::new(),
             unconfirmed: BTreeMap::new(),
             next_id: 0,
+            asking: 0,
+            heard_at: Time::ZERO,
             deadlines: Deadlines::default(),
             pace_deadlines: Deadlines::default(),
             mtu_deadlines: Deadlines::default(),

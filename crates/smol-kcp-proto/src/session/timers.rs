@@ -303,6 +303,11 @@ impl Session {
             && asked.into_iter().flatten().any(|since| now.since(since) >= span)
     }
 
+    /// Tells whether this session [may be silent](Session::is_silent) once time has passed.
+    pub(crate) fn asks(&self) -> bool {
+        self.role == Role::Client && (self.awaits_answer() || !self.established)
+    }
+
     /// Tells whether something of ours is on its way that the peer has not answered.
     pub(crate) fn awaits_answer(&self) -> bool {
         self.engine.unacked() > 0 || self.last_ping_at > self.last_heard_at

@@ -91,6 +91,35 @@ fn the_silence_of_one_that_has_asked_is_the_silence_of_all() {
     world.run(secs(40));
     let now = world.now;
     assert!(world.hosts[CLIENT].router.is_silent(now, secs(3)));
+    // Who has just begun to connect has heard nothing either.
+    world.connect(CLIENT, SERVER, None);
+    world.run(ms(100));
+    let now = world.now;
+    assert!(world.hosts[CLIENT].router.is_silent(now, secs(3)));
+}
+
+#[test]
+fn sessions_that_wait_for_an_answer_are_counted_until_they_have_it_or_end() {
+    let mut world = idle(10, &defaults(), 0);
+    let asking = |world: &World| [SERVER, CLIENT].map(|host| world.hosts[host].router.asking);
+    assert_eq!(asking(&world), [0, 0], "all are at rest");
+    world.filter = Box::new(|_| false);
+    for app in 0..5 {
+        world.app(CLIENT, app).to_write = b"hello?".to_vec();
+        world.app(SERVER, app).to_write = b"hello?".to_vec();
+    }
+    world.connect(CLIENT, SERVER, None);
+    world.run(secs(1));
+    assert_eq!(asking(&world), [0, 6], "a server looks for no other port");
+    let (now, key) = (world.now, world.app(CLIENT, 1).key);
+    world.hosts[CLIENT].router.abort(now, key);
+    assert_eq!(asking(&world), [0, 5]);
+    world.filter = Box::new(|_| true);
+    world.run(secs(5));
+    assert_eq!(asking(&world), [0, 0], "all have their answer");
+    world.filter = Box::new(|_| false);
+    world.run(secs(600));
+    assert_eq!((alive(&world)[CLIENT], asking(&world)), (0, [0, 0]), "all have ended");
 }
 
 #[test]
