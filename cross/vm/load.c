@@ -1,11 +1,12 @@
 /* What a router carries in cross/vm.sh: the program behind the tunnel and those before it, all on 127.0.0.1.
  *
- *     load echo PORT                  gives everybody back what comes
- *     load hold PORT N…               opens connections until there are N, each of which is answered; at a line of stdin asks
- *                                     all of them again, and goes on to the next N
+ *     load echo PORT                  gives everybody back what comes, and says on which port; 0: on a free one
+ *     load port                       says one that is free
+ *     load hold PORT TOGETHER N       opens connections, so many at once, until there are N, each of which is answered; at a
+ *                                     line of stdin asks all of them again
  *     load busy PORT N SECONDS SIZE   N connections, each of which sends SIZE bytes whenever the last have come back
  *
- * One process and one epoll each. A line on stdout says what came of it, in `key=value`; of `hold` two for each N. */
+ * One process and one epoll each. A line on stdout says what came of it, in `key=value`; of `hold` two. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LARGEST = 16384, PATIENCE = 30, TOGETHER = 8 };
+enum { LARGEST = 16384, PATIENCE = 30 };
 static char bytes[LARGEST], pattern[LARGEST];
 
 static double now(void) {
@@ -60,12 +61,21 @@ static int connected(const char *port) {
     return -1;
 }
 
-static void echo(const char *port) {
+/* A listener, whose port is said. */
+static int listening(const char *port) {
     struct sockaddr_in address = loopback(port);
-    struct epoll_event events[64];
-    int listener = socket(AF_INET, SOCK_STREAM, 0), poll = epoll_create1(0), one = 1;
+    socklen_t len = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 1024)) fail("listen");
+    if (bind(listener, (struct sockaddr *)&address, len) || listen(listener, 1024)) fail("listen");
+    if (getsockname(listener, (struct sockaddr *)&address, &len)) fail("getsockname");
+    printf("port=%d\n", ntohs(address.sin_port));
+    return listener;
+}
+
+static void echo(const char *port) {
+    struct epoll_event events[64];
+    int listener = listening(port), poll = epoll_create1(0);
     watch(poll, listener);
     for (;;) {
         int ready = epoll_wait(poll, events, 64, -1);
@@ -110,12 +120,13 @@ static int answers(int socket, unsigned number) {
     return !memcmp(sent, got, sizeof sent);
 }
 
-/* Opens connections, some of them at once, until there are `wanted`; the first that fails ends it. Returns how many. */
-static int opened(const char *port, int *sockets, int open, int wanted) {
+/* Opens connections, `together` at once, until there are `wanted`; the first that fails ends it. Then asks them again. */
+static int hold(const char *port, int together, int wanted) {
     const char *why = "all";
     double began = now();
+    int *sockets = calloc(wanted, sizeof *sockets), open = 0, good = 0, line;
     while (open < wanted && !strcmp(why, "all")) {
-        int end = open + TOGETHER < wanted ? open + TOGETHER : wanted, next = open;
+        int end = open + together < wanted ? open + together : wanted, next = open;
         errno = 0;
         for (; next < end; next++) {
             sockets[next] = connected(port);
@@ -132,23 +143,12 @@ static int opened(const char *port, int *sockets, int open, int wanted) {
         }
     }
     printf("held=%d seconds=%.1f why=%s\n", open, now() - began, why);
-    return open;
-}
-
-static int hold(const char *port, char **counts, int stages) {
-    int open = 0, good = 0, wanted = 0, line;
-    int *sockets = calloc(atoi(counts[stages - 1]), sizeof *sockets);
-    for (int stage = 0; stage < stages && open == wanted; stage++) {
-        wanted = atoi(counts[stage]);
-        open = opened(port, sockets, open, wanted);
-        while ((line = getchar()) != '\n' && line != EOF);
-        good = 0;
-        for (int i = 0, asked = 0; i < open; i++) {
-            for (; asked < open && asked < i + TOGETHER; asked++) ask(sockets[asked], asked);
-            good += answers(sockets[i], i);
-        }
-        printf("again=%d\n", good);
+    while ((line = getchar()) != '\n' && line != EOF);
+    for (int i = 0, asked = 0; i < open; i++) {
+        for (; asked < open && asked < i + together; asked++) ask(sockets[asked], asked);
+        good += answers(sockets[i], i);
     }
+    printf("again=%d\n", good);
     return good != open;
 }
 
@@ -191,9 +191,10 @@ int main(int count, char **words) {
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, 0, _IOLBF, 0);
     if (count == 3 && !strcmp(words[1], "echo")) echo(words[2]);
-    if (count > 3 && !strcmp(words[1], "hold")) return hold(words[2], words + 3, count - 3);
+    if (count == 2 && !strcmp(words[1], "port")) return close(listening("0"));
+    if (count == 5 && !strcmp(words[1], "hold") && atoi(words[3]) > 0) return hold(words[2], atoi(words[3]), atoi(words[4]));
     if (count == 6 && !strcmp(words[1], "busy") && atoi(words[5]) <= LARGEST)
         return busy(words[2], atoi(words[3]), atof(words[4]), atoi(words[5]));
-    fprintf(stderr, "load echo PORT | hold PORT N… | busy PORT N SECONDS SIZE\n");
+    fprintf(stderr, "load echo PORT | port | hold PORT TOGETHER N | busy PORT N SECONDS SIZE\n");
     return 2;
 }
