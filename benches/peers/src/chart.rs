@@ -11,13 +11,13 @@ type Panel = (&'static str, &'static str, &'static [&'static str]);
 /// Two columns of about the same height.
 const COLUMNS: [[Panel; 4]; 2] = [
     [
-        ("bulk, MB/s (more is better)", "bulk", &["MB/s"]),
+        ("bulk, 4 MiB buffers, MB/s (more is better)", "bulk-4m", &["MB/s"]),
         ("ping 64 B, same core, p50 µs (less)", "ping-1", &["p50 µs"]),
         ("10 % loss, 20 ms each way, MB/s (more)", "loss-10", &["MB/s"]),
         ("ping through 10 % loss, p99 ms (less)", "ping-loss-10", &["p99 ms"]),
     ],
     [
-        ("bulk, CPU s/GB, both sides (less)", "bulk", &["client s/GB", "server s/GB"]),
+        ("bulk, 4 MiB buffers, CPU s/GB (less)", "bulk-4m", &["client s/GB", "server s/GB"]),
         ("200 connections, messages/s (more)", "many", &["messages/s"]),
         ("idle connection, server RSS, KiB (less)", "idle", &["server RSS, KiB"]),
         ("smallest echo server, kB (less)", "size", &["kB"]),

@@ -66,7 +66,8 @@ impl Results {
         let model = model.map_or("a processor without a name", |(_, name)| name.trim());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let kernel = read("/proc/sys/kernel/osrelease");
-        self.machine = format!("{model}, {cores} cores, Linux {}", kernel.trim());
+        let version: Vec<&str> = kernel.trim().splitn(3, '.').take(2).collect();
+        self.machine = format!("{model}, {cores} cores, Linux {}", version.join("."));
         let date = Command::new("date").args(["-u", "+%F"]).output();
         let date = date.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
         self.date = date.unwrap_or_default();
