@@ -67,8 +67,9 @@ struct Solver {
 }
 
 impl FecDecoder {
-    /// `expected` is how the other side is thought to send; it is corrected if that turns out to be wrong. If it is
-    /// off, nothing is expected.
+    /// `expected` is how the other side is thought to send; it is corrected by the first datagram that contradicts it.
+    /// Where all of those in a group get lost, noise may be recovered: kcp-go's parity proves nothing. If it is off,
+    /// nothing is expected, and nothing recovered until a ratio is the only one that explains what arrived.
     pub fn new(expected: FecConfig) -> FecDecoder {
         FecDecoder {
             ratio: Some(expected).filter(|ratio| ratio.is_ratio()),
