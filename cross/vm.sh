@@ -81,7 +81,7 @@ exec 3<>"$work/console" 4<>"$work/more"
 "$work/load" echo 0 >"$work/echo" 3>&- 4>&- &
 echo=$!
 trap 'kill $echo' EXIT
-until grep -q port= "$work/echo"; do sleep 0.1; done
+until grep -q port= "$work/echo"; do kill -0 $echo; sleep 0.1; done
 port=$("$work/load" port)
 port=${port#port=}
 most=$room
